@@ -1,0 +1,1 @@
+"""HTTP in and out, nothing else: parse, call one service, return."""

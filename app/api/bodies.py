@@ -1,0 +1,92 @@
+"""Reading requests: JSON bodies, queries and uploaded pictures, each with an error of its own."""
+
+from typing import Any, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import BadRequest
+
+from app.domain.errors import InvalidInput
+from app.imaging.pictures import MAX_IMAGE_BYTES
+
+NO_FILE = "No se encontró el archivo"
+NO_FILE_NAME = "No se seleccionó ningún archivo"
+
+_MAX_JSON_BYTES = 64 * 1024
+_MAX_PICTURE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipart around it
+MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
+
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
+    """Parse the JSON body, whatever its content type says; no body counts as an empty object.
+
+    Raises InvalidInput; with the text `missing` where a required field is not there.
+    """
+    request.max_content_length = _MAX_JSON_BYTES
+    try:
+        sent = request.get_json(force=True) if request.get_data() else {}
+    except BadRequest as error:
+        raise InvalidInput("The body is not valid JSON") from error
+    if not isinstance(sent, dict):
+        raise InvalidInput("The body must be a JSON object")
+    return _parsed(shape, sent, missing)
+
+
+def query(shape: type[_Body]) -> _Body:
+    """Parse the query string. Raises InvalidInput."""
+    return _parsed(shape, request.args.to_dict(), None)
+
+
+def picture() -> bytes:
+    """The one picture of a predict request: the part named `file`, or a raw image body.
+
+    Raises InvalidInput with the words that old clients know.
+    """
+    request.max_content_length = _MAX_PICTURE_BODY_BYTES
+    if (request.mimetype or "").startswith("image/"):
+        return request.get_data(cache=False)
+    file = request.files.get("file")
+    if file is None:
+        raise InvalidInput(NO_FILE)
+    if not file.filename:
+        raise InvalidInput(NO_FILE_NAME)
+    return file.read()
+
+
+def count_files() -> int:
+    """How many parts named `file` a batch has; up to 16 MiB of body are looked at."""
+    request.max_content_length = MAX_BATCH_BODY_BYTES
+    return len(request.files.getlist("file"))
+
+
+def pictures(most: int) -> list[bytes]:
+    """The pictures of a batch: every part named `file`. Raises InvalidInput."""
+    count = count_files()
+    if count == 0:
+        raise InvalidInput(NO_FILE)
+    if count > most:
+        raise InvalidInput(f"A batch holds at most {most} pictures")
+    return [file.read() for file in request.files.getlist("file")]
+
+
+def _parsed(shape: type[_Body], sent: dict[str, Any], missing: str | None) -> _Body:
+    try:
+        parsed = shape.model_validate({key: sent[key] for key in sent if sent[key] is not None})
+    except ValidationError as error:
+        raise InvalidInput(_explain(shape, error.errors(), missing)) from error
+    for name, value in parsed:
+        if isinstance(value, str) and "\0" in value:  # PostgreSQL cannot store one
+            raise InvalidInput(f"{name} holds a zero character")
+    return parsed
+
+
+def _explain(shape: type[BaseModel], found: list[ErrorDetails], missing: str | None) -> str:
+    """Say in our own words what is wrong with the first bad field, each field's own description."""
+    if missing is not None and any(detail["type"] == "missing" for detail in found):
+        return missing
+    name = str(found[0]["loc"][0]) if found[0]["loc"] else ""
+    field = shape.model_fields.get(name)
+    return f"{name} must be {field.description}" if field else "The fields do not fit together"

@@ -1,0 +1,54 @@
+"""Who may what, over HTTP."""
+
+from typing import Annotated
+
+from flask import Blueprint
+from pydantic import BaseModel, Field
+
+from app.api import shown
+from app.api.bodies import json_body, query
+from app.api.identity import requires
+from app.api.limits import limiter, read_limit
+from app.domain.errors import InvalidInput
+from app.domain.roles import Role
+from app.services import accounts
+
+blueprint = Blueprint("users", __name__, url_prefix="/admin/users")
+
+
+class Page(BaseModel):
+    """Which accounts are wanted."""
+
+    limit: Annotated[int, Field(ge=1, le=500, description="a whole number from 1 to 500")] = 100
+    after: Annotated[int, Field(ge=0, description="the id of an account")] = 0
+
+
+class Amendment(BaseModel):
+    """What is to change."""
+
+    role: Annotated[Role | None, Field(description="user, reviewer or admin")] = None
+    locked: Annotated[bool | None, Field(description="true or false")] = None
+
+
+@blueprint.get("")
+@limiter.limit(read_limit)
+@requires(Role.ADMIN)
+def page() -> shown.Json:
+    """Accounts in the order of their ids."""
+    wanted = query(Page)
+    found = accounts.page(wanted.after, wanted.limit)
+    more = len(found) == wanted.limit
+    return {
+        "users": [shown.account(account) for account in found],
+        "after": found[-1].id if more else None,
+    }
+
+
+@blueprint.patch("/<int:user_id>")
+@requires(Role.ADMIN)
+def amend(user_id: int) -> shown.Json:
+    """Change an account's role, lock it or unlock it."""
+    change = json_body(Amendment)
+    if change.role is None and change.locked is None:
+        raise InvalidInput("role or locked required")
+    return shown.account(accounts.amend(user_id, change.role, change.locked))

@@ -1,0 +1,46 @@
+"""Version 2 of the model over HTTP, one picture or many at a time."""
+
+from flask import Blueprint
+
+from app.api import errors, shown
+from app.api.bodies import NO_FILE, picture
+from app.api.identity import EVERYBODY, caller, caller_if_known, requires
+from app.api.limits import batch_limit, limiter, v2_limit
+from app.api.parts import parts
+from app.domain.assignment import Version
+from app.domain.errors import PictureError
+from app.domain.readings import Prediction
+from app.services import prediction
+
+MAX_BATCH = 256
+
+blueprint = Blueprint("v2", __name__, url_prefix="/api/v2")
+
+
+@blueprint.post("/predict")
+@limiter.limit(v2_limit)
+@requires(*EVERYBODY)
+def predict() -> shown.Json:
+    """Let v2 read a picture."""
+    made = prediction.predict(parts().inference, Version.V2, caller().user_id, picture())
+    return shown.prediction(made)
+
+
+def _batch_cost() -> int:
+    """A batch costs as much as it holds; whoever has no good token pays by the attempt."""
+    return max(1, count_files()) if caller_if_known() else 1
+
+
+@blueprint.post("/predict/batch")
+@limiter.limit(batch_limit, cost=_batch_cost)
+@requires(*EVERYBODY)
+def predict_batch() -> shown.Json:
+    """Let v2 read many pictures: one result or one error for each, in their order."""
+    made = prediction.predict_batch(
+        parts().inference, Version.V2, caller().user_id, pictures(most=MAX_BATCH)
+    )
+    return {"results": [_result(one) for one in made]}
+
+
+def _result(made: Prediction | PictureError) -> shown.Json:
+    return shown.prediction(made) if isinstance(made, Prediction) else errors.describe(made)

@@ -1,0 +1,50 @@
+"""Commands for whoever operates Cifra: `flask --app wsgi COMMAND`."""
+
+import click
+from flask import Flask
+
+from app import bootstrap
+from app.api.parts import parts
+from app.domain.errors import CifraError
+from app.services import accounts
+
+_PASSWORD = click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
+
+
+def register(app: Flask) -> None:
+    """Add the commands to an application."""
+    for command in (prepare, create_admin, set_password):
+        app.cli.add_command(command)
+
+
+@click.command("prepare")
+def prepare() -> None:
+    """Migrate the database, take the shipped models in and make the first admin."""
+    try:
+        click.echo(f"admin: {bootstrap.prepare(parts().config, parts().hasher)}")
+    except CifraError as error:
+        raise click.ClickException(error.message) from error
+
+
+@click.command("create-admin")
+@click.argument("username")
+@_PASSWORD
+def create_admin(username: str, password: str) -> None:
+    """Make an admin, or make an account one, with a new password."""
+    try:
+        accounts.make_admin(parts().hasher, username, password)
+    except CifraError as error:
+        raise click.ClickException(error.message) from error
+    click.echo(f"{username} is an admin")
+
+
+@click.command("set-password")
+@click.argument("username")
+@_PASSWORD
+def set_password(username: str, password: str) -> None:
+    """Give an account a new password, old accounts without one among them."""
+    try:
+        accounts.set_password(parts().hasher, username, password)
+    except CifraError as error:
+        raise click.ClickException(error.message) from error
+    click.echo(f"{username} has a new password, and was logged out everywhere")

@@ -1,0 +1,1 @@
+"""Pure values in, values out: no input or output of any kind lives here."""

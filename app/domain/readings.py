@@ -1,0 +1,72 @@
+"""A digit, what a model says of it, and a prediction: the reading that answered."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from app.domain.assignment import Version
+
+SIDE = 28
+SHORT_HASH = 12
+
+Digit = npt.NDArray[np.uint8]
+"""One digit as the models know it, uint8 (28, 28): light ink on a dark ground."""
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A trained model by its row, its name and the SHA-256 of its artefact."""
+
+    id: int
+    name: str
+    sha256: str
+
+    @property
+    def short_hash(self) -> str:
+        """The first hexadecimal digits of the checksum, enough to tell models apart."""
+        return self.sha256[:SHORT_HASH]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A model's answer: ten probabilities, float32 (10,), by digit."""
+
+    model: ModelName
+    probabilities: npt.NDArray[np.float32]
+
+    @cached_property
+    def shares(self) -> list[float]:
+        """The ten probabilities in double precision, summing to 1."""
+        exact = self.probabilities.astype(np.float64)
+        return [float(share) for share in exact / exact.sum()]
+
+    @property
+    def digit(self) -> int:
+        """The digit that the model names."""
+        return int(self.probabilities.argmax())
+
+    @property
+    def probability(self) -> float:
+        """How sure the model is of it."""
+        return self.shares[self.digit]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer: the version and reading that served, for A/B also what the other would have said.
+
+    `assignment_probability` is the probability with which the version was drawn; None where the
+    client chose it.
+    """
+
+    id: UUID
+    user_id: int
+    created_at: datetime
+    version: Version
+    reading: Reading
+    assignment_probability: float | None = None
+    shadow: Reading | None = None

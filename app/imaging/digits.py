@@ -1,0 +1,148 @@
+"""A grey plane to the one 28x28 digit that the models know; training and serving share it.
+
+The models were trained on MNIST's convention: light ink on a dark ground, fitted into 20x20 and
+centred by its mass in 28x28. `read` brings any picture to it.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from app.domain.errors import NoDigit, SeveralDigits
+from app.domain.readings import SIDE, Digit
+from app.imaging.pictures import GreyPlane, decode
+
+FIT = 20
+
+_Mask = npt.NDArray[np.bool_]
+
+_WORKING_SIDE = 256  # larger pictures are shrunk to this before anything is looked for
+_GROUND_SIDE = 32  # the ground is fitted on a copy of this size
+_FITS = 4
+_EVEN_GREY = 0.02  # grey values closer than this are the same paper
+_FAINTEST_INK = 0.1  # of the grey range; less contrast than this is an empty page
+_INK_SHARE = 0.3  # of the darkest ink; what is fainter is not part of a stroke
+_SPECK_SHARE = 0.03  # of the largest stroke's area; smaller pieces are dirt
+
+
+def read(image_bytes: bytes) -> Digit:
+    """Read the one digit that a picture file holds, as `normalise` returns it.
+
+    Raises UnreadablePicture, PictureTooLarge, NoDigit or SeveralDigits.
+    """
+    return normalise(decode(image_bytes))
+
+
+def normalise(plane: GreyPlane) -> Digit:
+    """Find the one digit on a grey plane in 0..1; return it as uint8 (28, 28), ink light.
+
+    Raises NoDigit where nothing stands out from the ground, SeveralDigits where two strokes stand
+    side by side.
+    """
+    ink = _ink(_resize_to_work(plane))
+    peak = float(ink.max())
+    if peak < _FAINTEST_INK:
+        raise NoDigit("There is no digit on the picture")
+    strokes = _strokes(ink > _INK_SHARE * peak)
+    ink[~cv2.dilate(strokes.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)] = 0
+    return _centre(_fit(np.minimum(ink / peak, 1), strokes))
+
+
+def as_input(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Turn uint8 digits (..., 28, 28) into what the models take: float32 (n, 1, 28, 28) in 0..1."""
+    return digits.reshape(-1, 1, SIDE, SIDE).astype(np.float32) / np.float32(255)
+
+
+def _resize_to_work(plane: GreyPlane) -> GreyPlane:
+    """Shrink a large plane, enlarge a tiny one: the longer side ends between 28 and 256."""
+    longer = max(plane.shape)
+    if SIDE <= longer <= _WORKING_SIDE:
+        return plane
+    scale = (_WORKING_SIDE if longer > _WORKING_SIDE else SIDE) / longer
+    return _scale(plane, scale)
+
+
+def _scale(plane: GreyPlane, scale: float) -> GreyPlane:
+    height, width = (max(1, round(side * scale)) for side in plane.shape)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(plane, (width, height), interpolation=how), dtype=np.float32)
+
+
+def _ink(plane: GreyPlane) -> GreyPlane:
+    """How far each pixel stands out from the ground, in the direction that the ink does."""
+    difference = plane - _ground(plane)
+    darker, lighter = float(-difference.min()), float(difference.max())
+    return np.maximum(difference if lighter >= darker else -difference, 0)
+
+
+def _ground(plane: GreyPlane) -> GreyPlane | np.float32:
+    """The page under the ink: one grey value, or where light falls unevenly a plane in x and y."""
+    small = cv2.resize(plane, (_GROUND_SIDE, _GROUND_SIDE), interpolation=cv2.INTER_AREA)
+    values = np.asarray(small, dtype=np.float64).ravel()
+    middle = np.median(values)
+    if np.mean(np.abs(values - middle) < _EVEN_GREY) > 0.5:
+        return np.float32(middle)
+    return np.asarray(cv2.resize(_fitted_ground(values), plane.shape[::-1]), dtype=np.float32)
+
+
+def _fitted_ground(values: npt.NDArray[np.float64]) -> GreyPlane:
+    """Fit a plane to grey values, leaving out again and again what lies far off it: the ink."""
+    across, down = np.meshgrid(*[np.linspace(-1, 1, _GROUND_SIDE)] * 2)
+    terms = np.stack([np.ones(values.size), across.ravel(), down.ravel()], axis=1)
+    fitted = np.full(values.size, np.median(values))
+    for _ in range(_FITS):
+        error = np.abs(values - fitted)
+        kept = error <= max(_EVEN_GREY, 2.5 * float(np.median(error)))
+        fitted = terms @ np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
+    return fitted.reshape(_GROUND_SIDE, _GROUND_SIDE).astype(np.float32)
+
+
+def _strokes(mask: _Mask) -> _Mask:
+    """The pieces of ink that make the digit: specks are dropped, two digits refused."""
+    _, labels, pieces, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    areas = pieces[1:, cv2.CC_STAT_AREA]
+    kept = 1 + np.flatnonzero(areas >= max(2, _SPECK_SHARE * areas.max()))
+    if kept.size == 0:
+        raise NoDigit("There is no digit on the picture")
+    if _stand_side_by_side(pieces[kept]):
+        raise SeveralDigits("There is more than one digit on the picture")
+    return np.isin(labels, kept)
+
+
+def _stand_side_by_side(pieces: npt.NDArray[np.int32]) -> bool:
+    """Whether two of the pieces are each nearly as tall as all of them and clear of each other.
+
+    A digit in several pieces (a 5 with a loose bar, an open 4) has one tall piece or none.
+    """
+    left, top = pieces[:, cv2.CC_STAT_LEFT], pieces[:, cv2.CC_STAT_TOP]
+    height = pieces[:, cv2.CC_STAT_HEIGHT]
+    right = left + pieces[:, cv2.CC_STAT_WIDTH]
+    whole = int((top + height).max() - top.min())
+    tall = np.argsort(left)[height[np.argsort(left)] >= 0.75 * whole]
+    gaps = left[tall[1:]] - right[tall[:-1]]
+    return bool(np.any(gaps >= 0.05 * whole))
+
+
+def _fit(ink: GreyPlane, strokes: _Mask) -> GreyPlane:
+    """Cut the strokes out and bring their longer side to 20."""
+    rows, columns = np.flatnonzero(strokes.any(axis=1)), np.flatnonzero(strokes.any(axis=0))
+    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    fitted = box if max(box.shape) == FIT else _scale(box, FIT / max(box.shape))
+    return fitted / max(float(fitted.max()), 1e-6)
+
+
+def _centre(fitted: GreyPlane) -> Digit:
+    """Lay a box of at most 20x20 on 28x28, its centre of mass in the middle."""
+    height, width = fitted.shape
+    mass = float(fitted.sum())
+    row = float(fitted.sum(axis=1) @ np.arange(height)) / mass
+    column = float(fitted.sum(axis=0) @ np.arange(width)) / mass
+    top = _clamp(round(SIDE / 2 - row), SIDE - height)
+    left = _clamp(round(SIDE / 2 - column), SIDE - width)
+    digit = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    digit[top : top + height, left : left + width] = np.rint(fitted * 255)
+    return digit
+
+
+def _clamp(value: int, highest: int) -> int:
+    return min(max(value, 0), highest)

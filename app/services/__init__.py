@@ -1,0 +1,1 @@
+"""Use cases, one function each, without Flask; a service owns the transaction."""

@@ -1,0 +1,183 @@
+"""Accounts: making them, their roles and passwords, and their end."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.domain.credentials import check_email, check_username
+from app.domain.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
+from app.domain.roles import Role
+from app.services.passwords import PasswordHasher
+from app.store import accounts
+from app.store.db import reading, writing
+from app.store.tables import User
+
+LAST_ADMIN = "The last admin cannot be removed, locked or made less than an admin"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account as admins and its owner may see it."""
+
+    id: int
+    username: str
+    email: str | None
+    role: Role
+    locked: bool
+    has_password: bool
+    created_at: datetime | None
+
+
+def register(
+    hasher: PasswordHasher, username: str, password: str, email: str | None = None
+) -> Account:
+    """Make an account with the role `user`.
+
+    Raises InvalidInput or WeakPassword for what breaks a rule, Conflict where the name is taken.
+    """
+    return _make(hasher, check_username(username), password, Role.USER, email)
+
+
+def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
+    """Make an admin; an account of that name becomes one and gets the new password.
+
+    Raises InvalidInput or WeakPassword.
+    """
+    name = check_username(username)
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        user = accounts.find_by_name(session, name) or User(
+            username=name, created_at=datetime.now(UTC)
+        )
+        user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
+        accounts.add(session, user)
+        return _account(user)
+
+
+def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> bool:
+    """Make an admin where nobody can log in as one; tells whether it did.
+
+    An old account of that name, which has no password, becomes the admin. One that somebody can
+    log in to does not: Conflict is raised.
+    """
+    if not lacks_admin():
+        return False
+    name = check_username(username)
+    with reading() as session:
+        namesake = accounts.find_by_name(session, name)
+        if namesake is not None and namesake.password_hash is not None:
+            raise Conflict(f"There is no admin, and {name!r} is somebody's account")
+    make_admin(hasher, name, password)
+    return True
+
+
+def lacks_admin() -> bool:
+    """Whether nobody can log in as an admin."""
+    with reading() as session:
+        return accounts.count_able_admins(session) == 0
+
+
+def set_password(hasher: PasswordHasher, username: str, password: str) -> None:
+    """Give an account a new password and end its logins; the way in for old accounts.
+
+    Raises NotFound or WeakPassword.
+    """
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        user = accounts.find_by_name(session, username)
+        if user is None:
+            raise NotFound("There is no account of that name")
+        user.password_hash = password_hash
+        accounts.end_logins(session, user.id, datetime.now(UTC))
+
+
+def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) -> None:
+    """Change one's own password and end all one's logins.
+
+    Raises NotAuthenticated where the old password is wrong, WeakPassword for the new one.
+    """
+    with reading() as session:
+        user = accounts.find(session, user_id)
+        current = user and user.password_hash
+    if not hasher.matches(old, current):
+        raise NotAuthenticated("The old password is wrong")
+    password_hash = hasher.hash(new)
+    with writing() as session:
+        user = accounts.find(session, user_id)
+        if user is None or user.password_hash != current:
+            raise Conflict("The password was changed meanwhile")
+        user.password_hash = password_hash
+        accounts.end_logins(session, user_id, datetime.now(UTC))
+
+
+def page(after: int, limit: int) -> list[Account]:
+    """Accounts in the order of their ids."""
+    with reading() as session:
+        return [_account(user) for user in accounts.page(session, after, limit)]
+
+
+def amend(user_id: int, role: Role | None, locked: bool | None) -> Account:
+    """Change what an account may do; locking it ends its logins.
+
+    Raises NotFound, or Conflict where no admin would be left.
+    """
+    with writing() as session:
+        user = accounts.find(session, user_id)
+        if user is None:
+            raise NotFound("There is no such account")
+        user.role = role or user.role
+        user.locked = user.locked if locked is None else locked
+        if user.locked:
+            accounts.end_logins(session, user_id, datetime.now(UTC))
+        session.flush()
+        if accounts.count_able_admins(session) == 0:
+            raise Conflict(LAST_ADMIN)
+        return _account(user)
+
+
+def remove(user_id: int) -> None:
+    """Erase an account with its predictions, their images and its words.
+
+    Raises Conflict where no admin would be left.
+    """
+    with writing() as session:
+        accounts.remove(session, user_id)
+        if accounts.count_able_admins(session) == 0:
+            raise Conflict(LAST_ADMIN)
+
+
+def refuse_when_closed(registration_open: bool) -> None:
+    """Raise NotAllowed where people may not make accounts themselves."""
+    if not registration_open:
+        raise NotAllowed("Registration is closed; ask an admin for an account")
+
+
+def _make(
+    hasher: PasswordHasher, name: str, password: str, role: Role, email: str | None
+) -> Account:
+    address = None if email is None else check_email(email)
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        if accounts.find_by_name(session, name) is not None:
+            raise Conflict("That username is taken")
+        user = User(
+            username=name,
+            password_hash=password_hash,
+            email=address,
+            role=role,
+            locked=False,
+            created_at=datetime.now(UTC),
+        )
+        accounts.add(session, user)
+        return _account(user)
+
+
+def _account(user: User) -> Account:
+    return Account(
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        role=Role(user.role),
+        locked=user.locked,
+        has_password=user.password_hash is not None,
+        created_at=user.created_at,
+    )

@@ -1,0 +1,1 @@
+"""Rows: the tables and the named queries on them; a store never commits."""

@@ -1,0 +1,81 @@
+"""Queries on accounts and their logins."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.domain.roles import Role
+from app.store.tables import LoginSession, User
+
+
+def find(session: Session, user_id: int) -> User | None:
+    """The account with this id."""
+    return session.get(User, user_id)
+
+
+def find_by_name(session: Session, username: str) -> User | None:
+    """The account with this exact name."""
+    return session.scalar(select(User).where(User.username == username))
+
+
+def page(session: Session, after: int, limit: int) -> Sequence[User]:
+    """Accounts in the order of their ids, from past `after`."""
+    return session.scalars(select(User).where(User.id > after).order_by(User.id).limit(limit)).all()
+
+
+def count_able_admins(session: Session) -> int:
+    """How many admins could log in."""
+    able = (User.role == Role.ADMIN, User.locked.is_(False), User.password_hash.is_not(None))
+    return session.scalar(select(func.count()).select_from(User).where(*able)) or 0
+
+
+def add(session: Session, user: User) -> None:
+    """Add an account; its id is known afterwards."""
+    session.add(user)
+    session.flush()
+
+
+def remove(session: Session, user_id: int) -> None:
+    """Remove an account with everything that is its own: logins, predictions, words."""
+    session.execute(delete(User).where(User.id == user_id))
+
+
+def open_login(session: Session, login: LoginSession) -> None:
+    """Add a login."""
+    session.add(login)
+
+
+def find_login(session: Session, login_id: UUID) -> LoginSession | None:
+    """The login with this id, ended or not."""
+    return session.get(LoginSession, login_id)
+
+
+def caller_of(session: Session, login_id: UUID, now: datetime) -> User | None:
+    """The account behind a login that is neither ended nor expired, if it is not locked."""
+    return session.scalar(
+        select(User)
+        .join(LoginSession)
+        .where(
+            LoginSession.id == login_id,
+            LoginSession.revoked_at.is_(None),
+            LoginSession.expires_at > now,
+            User.locked.is_(False),
+        )
+    )
+
+
+def end_logins(session: Session, user_id: int, now: datetime) -> None:
+    """End every login of an account."""
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
+def forget_expired_logins(session: Session, now: datetime) -> None:
+    """Remove logins whose every token has expired."""
+    session.execute(delete(LoginSession).where(LoginSession.expires_at < now))

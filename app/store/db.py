@@ -1,0 +1,89 @@
+"""The database: its engine's settings, and the two kinds of unit of work that services open.
+
+Only services open a unit of work, once per use case; stores run queries inside it.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from app.store.tables import Base
+
+BUSY_TIMEOUT_S = 10
+_WRITES = "cifra_writes"
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+
+
+def engine_options(database_url: str, threads: int) -> dict[str, Any]:
+    """Engine settings for SQLAlchemy: a connection for every thread, and bounded waits."""
+    pool = {"pool_size": threads + 4, "max_overflow": 8, "pool_timeout": BUSY_TIMEOUT_S}
+    if database_url.startswith("sqlite"):
+        driver = {"isolation_level": None, "timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+        return pool | {"connect_args": driver}
+    return pool | {"pool_pre_ping": True, "connect_args": {"connect_timeout": BUSY_TIMEOUT_S}}
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Make SQLite keep what it acknowledged and never upgrade a read to a write.
+
+    The driver opens no transaction by itself (isolation_level None). A unit that writes begins
+    with BEGIN IMMEDIATE and so waits for its turn up to the busy timeout; one that began by
+    reading would be refused at once when it came to write.
+    """
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "begin", begin_sqlite)
+
+
+def begin_sqlite(connection: Connection) -> None:
+    """Begin a transaction of the kind that the unit of work asked for."""
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _set_pragmas(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """Open a unit of work that reads one consistent state.
+
+    It ends with the block; rows that were read can still be looked at afterwards.
+    """
+    session = _idle_session()
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """Open a unit of work that writes: committed with the block, or rolled back by an error.
+
+    Rows are synced to disk before it returns.
+    """
+    session = _idle_session()
+    try:
+        session.connection(execution_options={_WRITES: True})
+        yield session
+        session.commit()
+    finally:
+        session.close()
+
+
+def _idle_session() -> Session:
+    session = db.session()
+    if session.in_transaction():
+        raise RuntimeError("a unit of work is open already; services do not nest them")
+    return session

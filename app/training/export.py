@@ -1,0 +1,98 @@
+"""A fitted net to the ONNX file that serves: the layers one by one, softmax last, its name inside.
+
+Written layer by layer because the nets are plain sequences and the graph should hold what is
+computed and nothing else; torch's own exporter needs a further package and leaves its traces.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from app.training.nets import Net, folded
+
+OPSET = 17
+IR_VERSION = 8
+
+
+def to_onnx(net: Net, name: str) -> bytes:
+    """Serialise a net; the graph takes `digits` (n, 1, 28, 28) and gives `probabilities` (n, 10).
+
+    Raises TypeError for a layer that no net of ours has.
+    """
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+    flowing = "digits"
+    for index, layer in enumerate([*folded(net), nn.Softmax(dim=1)]):
+        held = [
+            numpy_helper.from_array(np.asarray(parameter.detach().numpy()), f"{index}.{key}")
+            for key, parameter in layer.named_parameters()
+        ]
+        result = "probabilities" if isinstance(layer, nn.Softmax) else f"layer{index}"
+        operator, attributes = _operator(layer)
+        inputs = [flowing, *(weight.name for weight in held)]
+        nodes.append(helper.make_node(operator, inputs, [result], **attributes))
+        weights.extend(held)
+        flowing = result
+    return _checked(nodes, weights, name).SerializeToString(deterministic=True)
+
+
+def _operator(layer: nn.Module) -> tuple[str, dict[str, object]]:
+    match layer:
+        case nn.Conv2d():
+            return "Conv", {"kernel_shape": list(layer.kernel_size), "pads": _pads(layer)}
+        case nn.ReLU():
+            return "Relu", {}
+        case nn.MaxPool2d():
+            return "MaxPool", {"kernel_shape": [layer.kernel_size] * 2, "strides": [layer.stride] * 2}
+        case nn.Flatten():
+            return "Flatten", {}
+        case nn.Linear():
+            return "Gemm", {"transB": 1}
+        case nn.Softmax():
+            return "Softmax", {"axis": 1}
+    raise TypeError(f"no ONNX operator is written down for {type(layer).__name__}")
+
+
+def _pads(layer: nn.Conv2d) -> list[int]:
+    if isinstance(layer.padding, str):
+        raise TypeError("padding is given in pixels")
+    return [*layer.padding, *layer.padding]
+
+
+def _checked(
+    nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], name: str
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "digit",
+        [helper.make_tensor_value_info("digits", TensorProto.FLOAT, ["n", 1, 28, 28])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 10])],
+        initializer=weights,
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="cifra"
+    )
+    model.ir_version = IR_VERSION
+    helper.set_model_props(model, {"name": name})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def multiply_adds(net: Net) -> int:
+    """Count the multiply-adds that one digit costs in the convolutions and linear layers."""
+    return sum(_layer_costs(net))
+
+
+def _layer_costs(net: Net) -> Iterator[int]:
+    side = 28
+    for layer in folded(net):
+        if isinstance(layer, nn.Conv2d):
+            side = side + 2 * int(layer.padding[0]) - int(layer.kernel_size[0]) + 1
+            yield layer.weight.numel() * side * side
+        elif isinstance(layer, nn.MaxPool2d):
+            side //= 2
+        elif isinstance(layer, nn.Linear):
+            yield layer.weight.numel()

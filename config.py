@@ -1,0 +1,205 @@
+"""Every setting, read from the environment once; nothing else in Cifra reads os.environ.
+
+A bad or missing value stops the start with one line that names it. README.md holds the table of
+these settings for people; a test keeps the two the same.
+"""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+ROOT = Path(__file__).parent
+MIN_SECRET_BYTES = 32
+
+
+class ConfigError(SystemExit):
+    """A setting that Cifra cannot start with; ends the program with its message on one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"cifra: {message}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one process, checked."""
+
+    host: str
+    port: int
+    data_dir: Path
+    database_url: str
+    secret_key: str
+    jwt_secret_key: str
+    access_token_minutes: int
+    refresh_token_days: int
+    admin_username: str
+    admin_password: str | None
+    registration_open: bool
+    bcrypt_rounds: int
+    web_workers: int
+    web_threads: int
+    ratelimit_enabled: bool
+    ratelimit_default: str
+    ratelimit_v1: str
+    ratelimit_v2: str
+    ratelimit_batch: str
+    ratelimit_login: str
+    ratelimit_read: str
+    trusted_proxies: int
+    cors_origins: tuple[str, ...]
+    ab_weight: float
+    ab_unit: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read and check the environment; makes DATA_DIR and, in embedded mode, the secrets.
+
+        Raises ConfigError.
+        """
+        env = _Environment(environ)
+        data_dir = Path(env.text("DATA_DIR", str(ROOT / "instance"))).resolve()
+        database_url = _database_url(env.text("DATABASE_URL", f"sqlite:///{data_dir}/app.db"))
+        secret_store = _secret_store(data_dir, database_url)
+        return cls(
+            host=env.text("HOST", "127.0.0.1"),
+            port=env.whole("PORT", 5000, lowest=1, highest=65_535),
+            data_dir=data_dir,
+            database_url=database_url,
+            secret_key=env.secret("SECRET_KEY", secret_store),
+            jwt_secret_key=env.secret("JWT_SECRET_KEY", secret_store),
+            access_token_minutes=env.whole("ACCESS_TOKEN_MINUTES", 60),
+            refresh_token_days=env.whole("REFRESH_TOKEN_DAYS", 30),
+            admin_username=env.text("ADMIN_USERNAME", "admin"),
+            admin_password=env.text("ADMIN_PASSWORD", "") or None,
+            registration_open=env.choice("REGISTRATION", ("open", "closed")) == "open",
+            bcrypt_rounds=env.whole("BCRYPT_ROUNDS", 12, lowest=4, highest=16),
+            web_workers=_one_worker(env.whole("WEB_WORKERS", 1)),
+            web_threads=env.whole("WEB_THREADS", 16),
+            ratelimit_enabled=env.choice("RATELIMIT_ENABLED", ("true", "false")) == "true",
+            ratelimit_default=env.text("RATELIMIT_DEFAULT", "200 per day;50 per hour"),
+            ratelimit_v1=env.text("RATELIMIT_V1", "100 per day"),
+            ratelimit_v2=env.text("RATELIMIT_V2", "150 per day"),
+            ratelimit_batch=env.text("RATELIMIT_BATCH", "1000 per day"),
+            ratelimit_login=env.text("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
+            ratelimit_read=env.text("RATELIMIT_READ", "240 per minute"),
+            trusted_proxies=env.whole("TRUSTED_PROXIES", 0, lowest=0, highest=10),
+            cors_origins=tuple(env.text("CORS_ORIGINS", "").replace(",", " ").split()),
+            ab_weight=env.share("AB_WEIGHT", 0.5),
+            ab_unit=env.choice("AB_UNIT", ("request", "user")),
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the rows live in one SQLite file: the embedded mode."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def address(self) -> str:
+        """Where the server listens, as host:port."""
+        return f"[{self.host}]:{self.port}" if _is_ipv6(self.host) else f"{self.host}:{self.port}"
+
+
+class _Environment:
+    """Reads values by name and type; an empty value counts as a missing one."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def whole(self, name: str, default: int, lowest: int = 1, highest: int = 100_000) -> int:
+        value = self.text(name, str(default))
+        if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
+            raise ConfigError(
+                f"{name} must be a whole number from {lowest} to {highest}, not {value!r}"
+            )
+        return int(value)
+
+    def share(self, name: str, default: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            share = float(value)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise ConfigError(f"{name} must be a number from 0 to 1, not {value!r}")
+        return share
+
+    def choice(self, name: str, choices: tuple[str, str]) -> str:
+        value = self.text(name, choices[0]).lower()
+        if value not in choices:
+            raise ConfigError(f"{name} must be {choices[0]} or {choices[1]}, not {value!r}")
+        return value
+
+    def secret(self, name: str, store: Path | None) -> str:
+        value = self.text(name, "")
+        if not value:
+            if store is None:
+                raise ConfigError(f"{name} must be set when DATABASE_URL is not SQLite")
+            return _kept_secret(store / name.lower())
+        if len(value.encode()) < MIN_SECRET_BYTES:
+            raise ConfigError(f"{name} must be at least {MIN_SECRET_BYTES} bytes long")
+        return value
+
+
+def _database_url(url: str) -> str:
+    """Name the driver that is installed where the URL leaves it open."""
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    if not url.startswith(("sqlite://", "postgresql+psycopg://")):
+        raise ConfigError("DATABASE_URL must begin with sqlite:// or postgresql://")
+    if url.startswith("sqlite://") and (url == "sqlite://" or ":memory:" in url):
+        raise ConfigError("DATABASE_URL must name a file: a database in memory loses every word")
+    return url
+
+
+def _one_worker(workers: int) -> int:
+    if workers > 1:
+        raise ConfigError(
+            "WEB_WORKERS must be 1: limits are counted in the process, so two workers would"
+            " let every client have twice as much; raise WEB_THREADS instead"
+        )
+    return workers
+
+
+def _secret_store(data_dir: Path, database_url: str) -> Path | None:
+    """The folder that keeps generated secrets, made if need be; None where they must be given."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR {data_dir} cannot be made: {error.strerror}") from error
+    return data_dir if database_url.startswith("sqlite") else None
+
+
+def _kept_secret(path: Path) -> str:
+    """Read a generated secret, or make it with mode 600; two starts at once agree on one."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _whole_secret(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+    return _whole_secret(path)
+
+
+def _whole_secret(path: Path) -> str:
+    secret = path.read_text().strip()
+    if len(secret) < MIN_SECRET_BYTES:
+        raise ConfigError(f"{path} is damaged; delete it to have a new secret made")
+    return secret
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False

@@ -1,0 +1,34 @@
+"""How Alembic reaches the database: a connection of its own, by the rules of app/store/db.py."""
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import NullPool
+
+from app.store.db import begin_sqlite
+from app.store.tables import Base
+
+_URL = current_app.config["SQLALCHEMY_DATABASE_URI"]
+
+
+def _migrate() -> None:
+    """Run the migrations in one transaction; foreign keys are off, so that tables can be rebuilt."""
+    is_sqlite = _URL.startswith("sqlite")
+    driver = {"isolation_level": None} if is_sqlite else {}
+    engine = create_engine(_URL, poolclass=NullPool, connect_args=driver)
+    if is_sqlite:
+        event.listen(engine, "begin", begin_sqlite)
+    with engine.connect().execution_options(cifra_writes=True) as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            render_as_batch=True,
+            compare_type=True,
+        )
+        with context.begin_transaction():
+            if not is_sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(20260901)")
+            context.run_migrations()
+
+
+_migrate()

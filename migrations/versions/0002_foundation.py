@@ -1,0 +1,230 @@
+"""The old tables grown into ours, and the tables beside them.
+
+The old rows are copied column by column, because old databases differ in what they hold. An old
+table with anything that has no place here is kept as `old_user` or `old_feedback`.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+KNOWN = {
+    "old_user": {"id", "username", "email"},
+    "old_feedback": {"id", "prediction", "correct", "comment", "user_id", "created_at", "timestamp"},
+}
+
+
+def upgrade() -> None:
+    """Set the old tables aside, make ours, and carry the rows over."""
+    op.rename_table("user", "old_user")
+    op.rename_table("feedback", "old_feedback")
+    _make_user()
+    _make_login_session()
+    _make_model()
+    _make_deployment()
+    _make_prediction()
+    _make_feedback()
+    _make_retrain_job()
+    _carry_over()
+
+
+def downgrade() -> None:
+    """There is no way back: the old tables cannot hold what came since."""
+    raise SystemExit("cifra: this migration cannot be undone; restore the backup from before it")
+
+
+def _carry_over() -> None:
+    connection = op.get_bind()
+    old = sa.MetaData()
+    old.reflect(connection, only=["old_user", "old_feedback"])
+    new = sa.MetaData()
+    new.reflect(connection, only=["user", "feedback"])
+    users, words = old.tables["old_user"], old.tables["old_feedback"]
+    _insert(new.tables["user"], list(_users(connection.execute(sa.select(users)).mappings())))
+    known_users = set(connection.scalars(sa.select(new.tables["user"].c.id)))
+    rows = connection.execute(sa.select(*(sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in words.c)))
+    _insert(new.tables["feedback"], [_word(dict(row), known_users) for row in rows.mappings()])
+    for table in (words, users):
+        if {column.name for column in table.columns} <= KNOWN[table.name]:
+            op.drop_table(table.name)
+
+
+def _insert(table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        op.bulk_insert(table, rows)
+    if rows and op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            f"SELECT setval(pg_get_serial_sequence('\"{table.name}\"', 'id'),"
+            f" (SELECT max(id) FROM \"{table.name}\"))"
+        )
+
+
+def _users(rows: Any) -> Iterator[dict[str, Any]]:
+    """Old accounts; a name that is missing or taken gets the account's id behind it."""
+    taken: set[str] = set()
+    for row in rows:
+        name = row["username"] or "user"
+        unique = name if row["username"] and name not in taken else f"{name}#{row['id']}"
+        taken.add(unique)
+        yield {"id": row["id"], "username": unique, "email": row.get("email")}
+
+
+def _word(row: dict[str, Any], known_users: set[int]) -> dict[str, Any]:
+    user_id = row.get("user_id")
+    return {
+        "id": row["id"],
+        "prediction": _digit(row["prediction"]),
+        "correct": str(row["correct"]).strip().lower() in {"1", "true", "t", "yes"},
+        "comment": row.get("comment"),
+        "user_id": user_id if user_id in known_users else None,
+        "created_at": _time(row.get("created_at") or row.get("timestamp")),
+    }
+
+
+def _digit(value: Any) -> int | None:
+    text = str(value).strip()
+    return int(text) if len(text) == 1 and text in "0123456789" else None
+
+
+def _time(value: Any) -> datetime | None:
+    """Read a time as the old program stored it, in UTC; None where it is not one."""
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _make_user() -> None:
+    op.create_table(
+        "user",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("username", sa.String(80), nullable=False),
+        sa.Column("password_hash", sa.String(60)),
+        sa.Column("email", sa.String(254)),
+        sa.Column("role", sa.String(10), server_default="user", nullable=False),
+        sa.Column("locked", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="pk_user"),
+        sa.UniqueConstraint("username", name="uq_user_username"),
+    )
+
+
+def _make_login_session() -> None:
+    op.create_table(
+        "login_session",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("refresh_jti", sa.String(36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="pk_login_session"),
+        _refers("login_session", "user_id", "user", ondelete="CASCADE"),
+    )
+    op.create_index("ix_login_session_user_id", "login_session", ["user_id"])
+
+
+def _make_model() -> None:
+    op.create_table(
+        "model",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(80), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("artefact", sa.LargeBinary(), nullable=False),
+        sa.Column("shipped", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_model"),
+        sa.UniqueConstraint("sha256", name="uq_model_sha256"),
+    )
+
+
+def _make_deployment() -> None:
+    op.create_table(
+        "deployment",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.String(2), nullable=False),
+        sa.Column("model_id", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_deployment"),
+        sa.CheckConstraint("version IN ('v1', 'v2')", name="ck_deployment_version"),
+        _refers("deployment", "model_id", "model"),
+    )
+    op.create_index("ix_deployment_version_id", "deployment", ["version", "id"])
+
+
+def _make_prediction() -> None:
+    op.create_table(
+        "prediction",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.String(2), nullable=False),
+        sa.Column("model_id", sa.Integer(), nullable=False),
+        sa.Column("digit", sa.Integer(), nullable=False),
+        sa.Column("probabilities", sa.LargeBinary(40), nullable=False),
+        sa.Column("image", sa.LargeBinary(784), nullable=False),
+        sa.Column("assignment_probability", sa.Double()),
+        sa.Column("shadow_model_id", sa.Integer()),
+        sa.Column("shadow_digit", sa.Integer()),
+        sa.Column("shadow_probabilities", sa.LargeBinary(40)),
+        sa.PrimaryKeyConstraint("id", name="pk_prediction"),
+        sa.CheckConstraint("version IN ('v1', 'v2')", name="ck_prediction_version"),
+        _refers("prediction", "user_id", "user", ondelete="CASCADE"),
+        _refers("prediction", "model_id", "model"),
+        _refers("prediction", "shadow_model_id", "model"),
+    )
+    op.create_index("ix_prediction_user_id_id", "prediction", ["user_id", "id"])
+
+
+def _make_feedback() -> None:
+    op.create_table(
+        "feedback",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("prediction", sa.Integer()),
+        sa.Column("correct", sa.Boolean(), nullable=False),
+        sa.Column("comment", sa.String(1000)),
+        sa.Column("user_id", sa.Integer()),
+        sa.Column("prediction_id", sa.Uuid()),
+        sa.Column("digit", sa.Integer()),
+        sa.Column("not_a_digit", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="pk_feedback"),
+        sa.UniqueConstraint("prediction_id", name="uq_feedback_prediction_id"),
+        _refers("feedback", "user_id", "user", ondelete="CASCADE"),
+        _refers("feedback", "prediction_id", "prediction", ondelete="CASCADE"),
+    )
+    op.create_index("ix_feedback_user_id", "feedback", ["user_id"])
+
+
+def _make_retrain_job() -> None:
+    op.create_table(
+        "retrain_job",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("requested_by", sa.Integer()),
+        sa.Column("version", sa.String(2), nullable=False),
+        sa.Column("deploy", sa.String(6), nullable=False),
+        sa.Column("status", sa.String(9), nullable=False),
+        sa.Column("error", sa.String(200)),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="pk_retrain_job"),
+        _refers("retrain_job", "requested_by", "user", ondelete="SET NULL"),
+    )
+
+
+def _refers(
+    table: str, column: str, other: str, ondelete: str | None = None
+) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        [column], [f"{other}.id"], name=f"fk_{table}_{column}_{other}", ondelete=ondelete
+    )

@@ -170,7 +170,7 @@ def _one_worker(workers: int) -> int:
 def _secret_store(data_dir: Path, database_url: str) -> Path | None:
     """The folder that keeps generated secrets, made if need be; None where they must be given."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"DATA_DIR {data_dir} cannot be made: {error.strerror}") from error
     return data_dir if database_url.startswith("sqlite") else None

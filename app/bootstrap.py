@@ -10,7 +10,7 @@ from app.services import accounts, models
 from app.services.passwords import PasswordHasher
 from config import ROOT, Config
 
-PASSWORD_FILE = "admin_password"
+ADMIN_FILE = "admin_password"
 
 
 def prepare(config: Config, hasher: PasswordHasher) -> str:
@@ -25,7 +25,7 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
 
 
 def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
-    path = config.data_dir / PASSWORD_FILE
+    path = config.data_dir / ADMIN_FILE
     if not accounts.lacks_admin():
         return f"first password in {path}" if path.exists() else "made earlier"
     if config.admin_password is not None:

@@ -12,7 +12,7 @@ _URL = current_app.config["SQLALCHEMY_DATABASE_URI"]
 
 
 def _migrate() -> None:
-    """Run the migrations in one transaction; foreign keys are off, so that tables can be rebuilt."""
+    """Run the migrations in one transaction; foreign keys are off, so tables can be rebuilt."""
     is_sqlite = _URL.startswith("sqlite")
     driver = {"isolation_level": None} if is_sqlite else {}
     engine = create_engine(_URL, poolclass=NullPool, connect_args=driver)

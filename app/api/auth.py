@@ -4,14 +4,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from flask import Blueprint
-from flask_jwt_extended import get_jwt, jwt_required
 from pydantic import BaseModel, Field
 
 from app.api import shown
 from app.api.bodies import json_body
-from app.api.identity import EVERYBODY, caller, requires, tokens
+from app.api.identity import EVERYBODY, caller, refresh_token, requires, tokens
 from app.api.limits import limiter, login_limit
 from app.api.parts import parts
+from app.domain.errors import NotAllowed
 from app.services import accounts, sessions
 
 CREDENTIALS_MISSING = "Username and password required"
@@ -46,7 +46,8 @@ class PasswordChange(BaseModel):
 def register() -> tuple[shown.Json, int]:
     """Make an account."""
     wired = parts()
-    accounts.refuse_when_closed(wired.config.registration_open)
+    if not wired.config.registration_open:
+        raise NotAllowed("Registration is closed; ask an admin for an account")
     asked = json_body(Registration, missing=CREDENTIALS_MISSING)
     made = accounts.register(wired.hasher, asked.username, asked.password, asked.email)
     return {"msg": "Account created", "id": made.id, "username": made.username}, 201
@@ -62,10 +63,9 @@ def login() -> dict[str, str]:
 
 @blueprint.post("/refresh")
 @limiter.limit(login_limit)
-@jwt_required(refresh=True)
 def refresh() -> dict[str, str]:
     """Exchange a refresh token for the next pair of tokens."""
-    return tokens(sessions.refresh(caller().session_id, get_jwt()["jti"], _lasts()))
+    return tokens(sessions.refresh(*refresh_token(), _lasts()))
 
 
 @blueprint.post("/logout")

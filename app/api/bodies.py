@@ -47,13 +47,13 @@ def picture() -> bytes:
     """
     request.max_content_length = _MAX_PICTURE_BODY_BYTES
     if (request.mimetype or "").startswith("image/"):
-        return request.get_data(cache=False)
+        return bytes(request.get_data(cache=False))
     file = request.files.get("file")
     if file is None:
         raise InvalidInput(NO_FILE)
     if not file.filename:
         raise InvalidInput(NO_FILE_NAME)
-    return file.read()
+    return bytes(file.read())
 
 
 def count_files() -> int:

@@ -27,9 +27,9 @@ class Words(BaseModel):
     comment: Annotated[
         str | None, Field(max_length=1000, description="text of at most 1000 characters")
     ] = None
-    prediction_id: Annotated[
-        UUID | None, Field(description="the prediction_id of an answer")
-    ] = None
+    prediction_id: Annotated[UUID | None, Field(description="the prediction_id of an answer")] = (
+        None
+    )
     replace: Annotated[bool, _FLAG] = False
 
 
@@ -44,5 +44,5 @@ def submit() -> tuple[shown.Json, int]:
     if words.prediction_id is None:
         feedback.record(caller().user_id, said)
     else:
-        feedback.record_on(caller().user_id, words.prediction_id, said, words.replace)
+        feedback.record_on(caller().user_id, words.prediction_id, said, replace=words.replace)
     return {"msg": "Feedback submitted successfully"}, 201

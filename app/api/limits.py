@@ -1,8 +1,5 @@
 """Rate limits: who is counted as one client, and the limits that routes name."""
 
-from collections.abc import Callable
-
-from flask import request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 

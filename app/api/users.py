@@ -51,4 +51,4 @@ def amend(user_id: int) -> shown.Json:
     change = json_body(Amendment)
     if change.role is None and change.locked is None:
         raise InvalidInput("role or locked required")
-    return shown.account(accounts.amend(user_id, change.role, change.locked))
+    return shown.account(accounts.amend(user_id, role=change.role, locked=change.locked))

@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from app.api import errors, shown
-from app.api.bodies import NO_FILE, picture
+from app.api.bodies import count_files, picture, pictures
 from app.api.identity import EVERYBODY, caller, caller_if_known, requires
 from app.api.limits import batch_limit, limiter, v2_limit
 from app.api.parts import parts

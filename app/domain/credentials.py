@@ -18,7 +18,7 @@ def check_username(username: str) -> str:
     name = unicodedata.normalize("NFC", username)
     if not 1 <= len(name) <= MAX_USERNAME or not name.isprintable() or name != name.strip():
         raise InvalidInput(
-            f"A username has 1 to {MAX_USERNAME} printable characters, none of them a space at an end"
+            f"A username has 1 to {MAX_USERNAME} printable characters and no space at either end"
         )
     return name
 

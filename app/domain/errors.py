@@ -1,19 +1,19 @@
 """The errors that Cifra's own code raises; what HTTP makes of them stands in app/api/errors.py.
 
-    CifraError
-    ├── InvalidInput            what was sent cannot be understood
-    │   └── WeakPassword        the password breaks a rule, which the message names
-    ├── NotAuthenticated        nobody, or not who they say
-    ├── NotAllowed              somebody, but not somebody who may
-    ├── NotFound                no such thing, or not yours
-    ├── Conflict                it is so already, or something stands in the way
-    ├── Contradiction           words that cannot all be true
-    ├── Unavailable             not now; try again
-    └── PictureError
-        ├── UnreadablePicture   not a picture in a format that we read, or torn
-        ├── PictureTooLarge     more bytes or pixels than we look at
-        ├── NoDigit             nothing drawn on it
-        └── SeveralDigits       more than one digit on it
+CifraError
+├── InvalidInput            what was sent cannot be understood
+│   └── WeakPassword        the password breaks a rule, which the message names
+├── NotAuthenticated        nobody, or not who they say
+├── NotAllowed              somebody, but not somebody who may
+├── NotFound                no such thing, or not yours
+├── Conflict                it is so already, or something stands in the way
+├── Contradiction           words that cannot all be true
+├── Unavailable             not now; try again
+└── PictureError
+    ├── UnreadablePicture   not a picture in a format that we read, or torn
+    ├── PictureTooLarge     more bytes or pixels than we look at
+    ├── NoDigit             nothing drawn on it
+    └── SeveralDigits       more than one digit on it
 """
 
 

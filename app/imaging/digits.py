@@ -72,7 +72,8 @@ def _ink(plane: GreyPlane) -> GreyPlane:
     """How far each pixel stands out from the ground, in the direction that the ink does."""
     difference = plane - _ground(plane)
     darker, lighter = float(-difference.min()), float(difference.max())
-    return np.maximum(difference if lighter >= darker else -difference, 0)
+    ink: GreyPlane = np.maximum(difference if lighter >= darker else -difference, 0)
+    return ink
 
 
 def _ground(plane: GreyPlane) -> GreyPlane | np.float32:
@@ -94,7 +95,7 @@ def _fitted_ground(values: npt.NDArray[np.float64]) -> GreyPlane:
         error = np.abs(values - fitted)
         kept = error <= max(_EVEN_GREY, 2.5 * float(np.median(error)))
         fitted = terms @ np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
-    return fitted.reshape(_GROUND_SIDE, _GROUND_SIDE).astype(np.float32)
+    return np.asarray(fitted.reshape(_GROUND_SIDE, _GROUND_SIDE), dtype=np.float32)
 
 
 def _strokes(mask: _Mask) -> _Mask:
@@ -104,12 +105,12 @@ def _strokes(mask: _Mask) -> _Mask:
     kept = 1 + np.flatnonzero(areas >= max(2, _SPECK_SHARE * areas.max()))
     if kept.size == 0:
         raise NoDigit("There is no digit on the picture")
-    if _stand_side_by_side(pieces[kept]):
+    if _stand_side_by_side(pieces[kept].astype(np.int64)):
         raise SeveralDigits("There is more than one digit on the picture")
     return np.isin(labels, kept)
 
 
-def _stand_side_by_side(pieces: npt.NDArray[np.int32]) -> bool:
+def _stand_side_by_side(pieces: npt.NDArray[np.int64]) -> bool:
     """Whether two of the pieces are each nearly as tall as all of them and clear of each other.
 
     A digit in several pieces (a 5 with a loose bar, an open 4) has one tall piece or none.

@@ -77,20 +77,21 @@ def _grey(picture: Image.Image) -> GreyPlane:
     if picture.has_transparency_data:
         return _flatten(picture.convert("RGBA"))
     if picture.mode.startswith("I;16"):
-        return np.asarray(picture, dtype=np.float32) / 65535
+        return np.asarray(picture, dtype=np.float32) / np.float32(65535)
     if picture.mode in ("I", "F"):
         return _stretch(np.asarray(picture, dtype=np.float32))
-    return np.asarray(picture.convert("L"), dtype=np.float32) / 255
+    return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 
 def _flatten(picture: Image.Image) -> GreyPlane:
     """Lay a transparent picture on the background that its visible part stands out from."""
-    alpha = np.asarray(picture.getchannel("A"), dtype=np.float32) / 255
-    grey = np.asarray(picture.convert("RGB").convert("L"), dtype=np.float32) / 255
+    alpha = np.asarray(picture.getchannel("A"), dtype=np.float32) / np.float32(255)
+    grey = np.asarray(picture.convert("RGB").convert("L"), dtype=np.float32) / np.float32(255)
     visible = float(alpha.sum())
     is_dark = visible > 0 and float((alpha * grey).sum()) / visible < 0.5
     background = np.float32(1.0 if is_dark else 0.0)
-    return grey * alpha + background * (1 - alpha)
+    flat: GreyPlane = grey * alpha + background * (np.float32(1) - alpha)
+    return flat
 
 
 def _stretch(plane: GreyPlane) -> GreyPlane:
@@ -103,4 +104,4 @@ def _stretch(plane: GreyPlane) -> GreyPlane:
         raise ValueError("grey values that are not finite")
     if high == low:
         return np.zeros_like(plane)
-    return (plane - low) / np.float32(high - low)
+    return (plane - np.float32(low)) / np.float32(high - low)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.domain.credentials import check_email, check_username
-from app.domain.errors import Conflict, NotAllowed, NotAuthenticated, NotFound
+from app.domain.errors import Conflict, NotAuthenticated, NotFound
 from app.domain.roles import Role
 from app.services.passwords import PasswordHasher
 from app.store import accounts
@@ -97,7 +97,7 @@ def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) ->
     """
     with reading() as session:
         user = accounts.find(session, user_id)
-        current = user and user.password_hash
+        current = None if user is None else user.password_hash
     if not hasher.matches(old, current):
         raise NotAuthenticated("The old password is wrong")
     password_hash = hasher.hash(new)
@@ -115,7 +115,7 @@ def page(after: int, limit: int) -> list[Account]:
         return [_account(user) for user in accounts.page(session, after, limit)]
 
 
-def amend(user_id: int, role: Role | None, locked: bool | None) -> Account:
+def amend(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
     """Change what an account may do; locking it ends its logins.
 
     Raises NotFound, or Conflict where no admin would be left.
@@ -143,12 +143,6 @@ def remove(user_id: int) -> None:
         accounts.remove(session, user_id)
         if accounts.count_able_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
-
-
-def refuse_when_closed(registration_open: bool) -> None:
-    """Raise NotAllowed where people may not make accounts themselves."""
-    if not registration_open:
-        raise NotAllowed("Registration is closed; ask an admin for an account")
 
 
 def _make(

@@ -37,7 +37,7 @@ def record(user_id: int, said: Statement) -> None:
         feedback.add(session, _row(user_id, said.prediction, word, said.comment))
 
 
-def record_on(user_id: int, prediction_id: UUID, said: Statement, replace: bool) -> None:
+def record_on(user_id: int, prediction_id: UUID, said: Statement, *, replace: bool) -> None:
     """Record a word on one of the user's own predictions; the same word again changes nothing.
 
     Raises NotFound for a prediction that is not theirs, InvalidInput, Contradiction for words
@@ -53,10 +53,10 @@ def record_on(user_id: int, prediction_id: UUID, said: Statement, replace: bool)
         word = settle(answered, said.correct, said.digit, said.not_a_digit)
         row = _row(user_id, answered, word, said.comment)
         row.prediction_id = prediction_id
-        _put(session, row, replace)
+        _put(session, row, replace=replace)
 
 
-def _put(session: Session, row: Feedback, replace: bool) -> None:
+def _put(session: Session, row: Feedback, *, replace: bool) -> None:
     """Add a word, or put it in the place of the one before."""
     if row.prediction_id is None:
         raise ValueError("a word that replaces names its prediction")

@@ -30,7 +30,7 @@ class InferenceService:
         self._slots: dict[Version, _Loaded] = {}
 
     def read(self, version: Version, digit: Digit) -> Reading:
-        """Let a version read a digit uint8 (28, 28). Raises Unavailable where none can be loaded."""
+        """Let a version read a digit uint8 (28, 28). Raises Unavailable where nothing serves it."""
         if version not in self._slots:
             self.load()
         loaded = self._slots[version]

@@ -31,7 +31,7 @@ def log_in(hasher: PasswordHasher, username: str, password: str, lasts: timedelt
     """
     with reading() as session:
         user = accounts.find_by_name(session, username)
-    if not hasher.matches(password, user and user.password_hash) or user is None:
+    if not hasher.matches(password, None if user is None else user.password_hash) or user is None:
         raise NotAuthenticated("Bad username or password")
     if user.locked:
         raise NotAllowed("This account is locked")

@@ -27,9 +27,7 @@ def find(session: Session, user_id: int, prediction_id: UUID) -> Prediction | No
     return None if found is None else _from_row(*found)
 
 
-def page(
-    session: Session, user_id: int, limit: int, before: UUID | None
-) -> list[Prediction]:
+def page(session: Session, user_id: int, limit: int, before: UUID | None) -> list[Prediction]:
     """A user's own predictions, the newest first (ids grow with time), from before an id."""
     query = _own(user_id).order_by(tables.Prediction.id.desc()).limit(limit)
     if before is not None:

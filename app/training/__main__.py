@@ -1,4 +1,4 @@
-"""`python -m app.training train|measure`: make the shipped models and their cards, or measure them."""
+"""`python -m app.training train|measure`: make the shipped models and their cards, or measure."""
 
 import argparse
 from pathlib import Path
@@ -80,7 +80,7 @@ def _answers(artefact: bytes, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.i
     session = onnxruntime.InferenceSession(artefact)
     parts = np.array_split(as_input(digits), 10)
     found = [np.asarray(session.run(None, {"digits": part})[0]) for part in parts]
-    return np.concatenate(found).argmax(axis=1)
+    return np.asarray(np.concatenate(found).argmax(axis=1), dtype=np.int64)
 
 
 def _share(answers: npt.NDArray[np.int64], of: LabelledDigits) -> float:

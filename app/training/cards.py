@@ -64,15 +64,15 @@ read for the figures below and for nothing else. Every image went through `app/i
 client's picture does.
 
 ## Recipe
-Cross entropy, AdamW, one-cycle learning rate, each digit varied anew each time it is seen, and at the
-end the running average of the weights. No epoch, seed or threshold was chosen by the golden set.
+Cross entropy, AdamW, one-cycle learning rate, each digit varied anew each time it is seen, and at
+the end the running average of the weights. The golden set chose no epoch, seed or threshold.
 
 | setting | value |
 | --- | --- |
 {recipe_rows}
 
 `make models` trains both models from scratch. The same seed gives the same figures to within noise;
-bit for bit only on the same machine and versions (this one: torch 2.13.0, {platform.machine()}).
+bit for bit only on the same machine and versions (here: torch 2.13.0 on {platform.machine()}).
 
 ## Figures
 `make measure` prints them anew from the file itself, through ONNX Runtime; a digit that imaging

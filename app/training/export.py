@@ -5,6 +5,7 @@ computed and nothing else; torch's own exporter needs a further package and leav
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -36,17 +37,20 @@ def to_onnx(net: Net, name: str) -> bytes:
         nodes.append(helper.make_node(operator, inputs, [result], **attributes))
         weights.extend(held)
         flowing = result
-    return _checked(nodes, weights, name).SerializeToString(deterministic=True)
+    return bytes(_checked(nodes, weights, name).SerializeToString(deterministic=True))
 
 
-def _operator(layer: nn.Module) -> tuple[str, dict[str, object]]:
+def _operator(layer: nn.Module) -> tuple[str, dict[str, Any]]:
     match layer:
         case nn.Conv2d():
             return "Conv", {"kernel_shape": list(layer.kernel_size), "pads": _pads(layer)}
         case nn.ReLU():
             return "Relu", {}
         case nn.MaxPool2d():
-            return "MaxPool", {"kernel_shape": [layer.kernel_size] * 2, "strides": [layer.stride] * 2}
+            return "MaxPool", {
+                "kernel_shape": [layer.kernel_size] * 2,
+                "strides": [layer.stride] * 2,
+            }
         case nn.Flatten():
             return "Flatten", {}
         case nn.Linear():

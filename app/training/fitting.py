@@ -57,7 +57,7 @@ def fit(net: Net, digits: LabelledDigits, recipe: Recipe) -> Net:
             progress.update()
         progress.set_postfix(epoch=epoch + 1, loss=f"{loss.item():.4f}")
     progress.close()
-    update_bn(inputs.split(recipe.batch_size), average)
+    update_bn(torch.split(inputs, recipe.batch_size), average)
     return _sequence(average.module)
 
 
@@ -70,14 +70,14 @@ def accuracy(net: Net, digits: LabelledDigits) -> float:
 def predict(net: Net, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Probabilities float32 (n, 10) for digits uint8 (n, 28, 28)."""
     net.eval()
-    parts = torch.from_numpy(as_input(digits)).split(1_000)
+    parts = torch.split(torch.from_numpy(as_input(digits)), 1_000)
     return np.concatenate([net(part).softmax(dim=1).numpy() for part in parts])
 
 
 def _batches(count: int, size: int, dice: torch.Generator) -> Iterator[torch.Tensor]:
     """Shuffle once; the rest that fills no batch sits this epoch out."""
     order = torch.randperm(count, generator=dice)
-    yield from order[: count // size * size].split(size)
+    yield from torch.split(order[: count // size * size], size)
 
 
 def _vary(inputs: torch.Tensor, recipe: Recipe, dice: torch.Generator) -> torch.Tensor:
@@ -93,9 +93,7 @@ def _vary(inputs: torch.Tensor, recipe: Recipe, dice: torch.Generator) -> torch.
         torch.stack([across * angle.cos(), -angle.sin() + shear, uniform(shift)], dim=1),
         torch.stack([angle.sin(), down * angle.cos(), uniform(shift)], dim=1),
     )
-    grid = functional.affine_grid(
-        torch.stack(rows, dim=1), list(inputs.shape), align_corners=False
-    )
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(inputs.shape), align_corners=False)
     return functional.grid_sample(inputs, grid, align_corners=False)
 
 

@@ -18,7 +18,7 @@ depends_on = None
 
 KNOWN = {
     "old_user": {"id", "username", "email"},
-    "old_feedback": {"id", "prediction", "correct", "comment", "user_id", "created_at", "timestamp"},
+    "old_feedback": {"id", "prediction", "correct", "comment", "user_id", "created_at"},
 }
 
 
@@ -50,7 +50,11 @@ def _carry_over() -> None:
     users, words = old.tables["old_user"], old.tables["old_feedback"]
     _insert(new.tables["user"], list(_users(connection.execute(sa.select(users)).mappings())))
     known_users = set(connection.scalars(sa.select(new.tables["user"].c.id)))
-    rows = connection.execute(sa.select(*(sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in words.c)))
+    # Old values do not always fit the type that their column declares: they are read as they are.
+    as_stored = [
+        sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in words.c
+    ]
+    rows = connection.execute(sa.select(*as_stored))
     _insert(new.tables["feedback"], [_word(dict(row), known_users) for row in rows.mappings()])
     for table in (words, users):
         if {column.name for column in table.columns} <= KNOWN[table.name]:
@@ -63,7 +67,7 @@ def _insert(table: sa.Table, rows: list[dict[str, Any]]) -> None:
     if rows and op.get_bind().dialect.name == "postgresql":
         op.execute(
             f"SELECT setval(pg_get_serial_sequence('\"{table.name}\"', 'id'),"
-            f" (SELECT max(id) FROM \"{table.name}\"))"
+            f' (SELECT max(id) FROM "{table.name}"))'
         )
 
 
@@ -85,7 +89,7 @@ def _word(row: dict[str, Any], known_users: set[int]) -> dict[str, Any]:
         "correct": str(row["correct"]).strip().lower() in {"1", "true", "t", "yes"},
         "comment": row.get("comment"),
         "user_id": user_id if user_id in known_users else None,
-        "created_at": _time(row.get("created_at") or row.get("timestamp")),
+        "created_at": _time(row.get("created_at")),
     }
 
 

@@ -1,0 +1,1 @@
+"""Tests, laid out as app/ is; whole-app tests stand at the top."""

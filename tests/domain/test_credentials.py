@@ -1,0 +1,48 @@
+"""The rules for usernames, passwords and addresses."""
+
+import pytest
+
+from app.domain.credentials import check_email, check_password, check_username, fits_bcrypt
+from app.domain.errors import InvalidInput, WeakPassword
+
+
+@pytest.mark.parametrize("name", ["a", "ana", "José Luis", "数字", "x" * 80])
+def test_usernames_may_be_of_any_script(name: str) -> None:
+    assert check_username(name) == name
+
+
+def test_a_username_has_one_normal_form() -> None:
+    assert check_username("Jose\N{COMBINING ACUTE ACCENT}") == "José"
+
+
+@pytest.mark.parametrize("name", ["", " ", " ana", "ana ", "x" * 81, "a\nb", "a\0b", "a\tb"])
+def test_other_usernames_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInput):
+        check_username(name)
+
+
+@pytest.mark.parametrize("password", ["12345678", "x" * 72, "ñ" * 36, "two words"])
+def test_passwords_of_8_characters_to_72_bytes_are_good(password: str) -> None:
+    check_password(password)
+    assert fits_bcrypt(password)
+
+
+@pytest.mark.parametrize(
+    ("password", "rule"),
+    [("1234567", "at least 8"), ("x" * 73, "at most 72"), ("ñ" * 37, "at most 72"), ("12345678\0", "zero")],
+)
+def test_a_refused_password_is_told_which_rule_it_breaks(password: str, rule: str) -> None:
+    with pytest.raises(WeakPassword, match=rule):
+        check_password(password)
+
+
+@pytest.mark.parametrize(
+    "email", ["", "ana", "ana@", "@x.org", "a b@x.org", "a@x.org\r\nBcc: b@x.org", "a@b@x.org"]
+)
+def test_an_address_that_no_mail_can_go_to_is_refused(email: str) -> None:
+    with pytest.raises(InvalidInput):
+        check_email(email)
+
+
+def test_a_plain_address_is_good() -> None:
+    assert check_email("ana@example.org") == "ana@example.org"

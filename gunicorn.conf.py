@@ -1,14 +1,14 @@
-"""How gunicorn serves Cifra: one process, a thread for each request, prepared before it forks."""
+"""How gunicorn serves Cifra: one process with a thread for each request.
+
+The master imports nothing of the application: ONNX Runtime starts threads when it is imported,
+and a fork loses them.
+"""
 
 import sys
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from app import bootstrap, create_app
-from app.api.parts import parts
-from app.domain.errors import CifraError
-from app.store.db import db
 from config import Config
 
 _config = Config.from_env()
@@ -21,27 +21,17 @@ threads = _config.web_threads
 graceful_timeout = 10
 keepalive = 30
 control_socket_disable = True
-accesslog = None
-
-
-def on_starting(server: Arbiter) -> None:
-    """Prepare database, models and admin before a worker is forked; connections stay behind."""
-    with create_app(_config).app_context():
-        try:
-            admin = bootstrap.prepare(_config, parts().hasher)
-        except CifraError as error:
-            sys.exit(f"cifra: {error.message}")
-        db.engine.dispose()
-    server.log.info("admin: %s", admin)
-
-
-def when_ready(server: Arbiter) -> None:
-    """Say where to go."""
-    server.log.info("Cifra listens on http://%s", _config.address)
 
 
 def post_worker_init(worker: Worker) -> None:
-    """Load the models and take up what was left open, now that nothing forks any more."""
-    with worker.wsgi.app_context():
-        parts().inference.load()
-        parts().retrains.wake()
+    """Prepare what a first start needs, then say where to go; requests wait in the meantime."""
+    from app.bootstrap import start  # noqa: PLC0415  not before the fork
+    from app.domain.errors import CifraError  # noqa: PLC0415
+
+    try:
+        admin = start(worker.wsgi)
+    except CifraError as error:
+        worker.log.error("cifra: %s", error.message)
+        sys.exit(Arbiter.WORKER_BOOT_ERROR)
+    worker.log.info("admin: %s", admin)
+    worker.log.info("Cifra is ready on http://%s", _config.address)

@@ -5,12 +5,27 @@ import secrets
 from pathlib import Path
 
 import flask_migrate
+from flask import Flask
 
+from app.api.parts import parts
 from app.services import accounts, models
 from app.services.passwords import PasswordHasher
 from config import ROOT, Config
 
 ADMIN_FILE = "admin_password"
+
+
+def start(app: Flask) -> str:
+    """Prepare an application, load its models and take up what was left open.
+
+    For the process that serves, before its first request. Returns a line on the admin.
+    """
+    with app.app_context():
+        wired = parts()
+        admin = prepare(wired.config, wired.hasher)
+        wired.inference.load()
+        wired.retrains.wake()
+    return admin
 
 
 def prepare(config: Config, hasher: PasswordHasher) -> str:

@@ -2,6 +2,7 @@
 
 import click
 from flask import Flask
+from flask.cli import with_appcontext
 
 from app import bootstrap
 from app.api.parts import parts
@@ -18,6 +19,7 @@ def register(app: Flask) -> None:
 
 
 @click.command("prepare")
+@with_appcontext
 def prepare() -> None:
     """Migrate the database, take the shipped models in and make the first admin."""
     try:
@@ -29,6 +31,7 @@ def prepare() -> None:
 @click.command("create-admin")
 @click.argument("username")
 @_PASSWORD
+@with_appcontext
 def create_admin(username: str, password: str) -> None:
     """Make an admin, or make an account one, with a new password."""
     try:
@@ -41,6 +44,7 @@ def create_admin(username: str, password: str) -> None:
 @click.command("set-password")
 @click.argument("username")
 @_PASSWORD
+@with_appcontext
 def set_password(username: str, password: str) -> None:
     """Give an account a new password, old accounts without one among them."""
     try:

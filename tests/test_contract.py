@@ -137,7 +137,9 @@ def test_a_route_without_a_limit_of_its_own_is_limited_to_50_an_hour(
     assert answers[-1].json()["status"] == 429
 
 
-def test_the_report_says_so_while_there_is_no_feedback(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_report_says_so_while_there_is_no_feedback(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     with serve(tmp_path_factory.mktemp("silent"), **QUICK) as silent:
         answer = silent.admin().call("GET", "/admin/report")
     assert answer.status_code == 200

@@ -78,9 +78,14 @@ def _parsed(shape: type[_Body], sent: dict[str, Any], missing: str | None) -> _B
     except ValidationError as error:
         raise InvalidInput(_explain(shape, error.errors(), missing)) from error
     for name, value in parsed:
-        if isinstance(value, str) and "\0" in value:  # PostgreSQL cannot store one
-            raise InvalidInput(f"{name} holds a zero character")
+        if isinstance(value, str) and not _storable(value):
+            raise InvalidInput(f"{name} holds characters that no text has")
     return parsed
+
+
+def _storable(text: str) -> bool:
+    """Whether a database takes a text: JSON can carry zero characters and lone surrogates."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _explain(shape: type[BaseModel], found: list[ErrorDetails], missing: str | None) -> str:

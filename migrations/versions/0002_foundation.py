@@ -1,7 +1,7 @@
 """The old tables grown into ours, and the tables beside them.
 
-The old rows are copied column by column, because old databases differ in what they hold. An old
-table with anything that has no place here is kept as `old_user` or `old_feedback`.
+The old rows are copied value by value, because old databases differ in what they hold. An old
+table with anything that finds no place here is kept as `old_user` or `old_feedback`.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,6 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
-
-KNOWN = {
-    "old_user": {"id", "username", "email"},
-    "old_feedback": {"id", "prediction", "correct", "comment", "user_id", "created_at"},
-}
 
 
 def upgrade() -> None:
@@ -43,22 +38,33 @@ def downgrade() -> None:
 
 def _carry_over() -> None:
     connection = op.get_bind()
-    old = sa.MetaData()
-    old.reflect(connection, only=["old_user", "old_feedback"])
-    new = sa.MetaData()
-    new.reflect(connection, only=["user", "feedback"])
-    users, words = old.tables["old_user"], old.tables["old_feedback"]
-    _insert(new.tables["user"], list(_users(connection.execute(sa.select(users)).mappings())))
-    known_users = set(connection.scalars(sa.select(new.tables["user"].c.id)))
-    # Old values do not always fit the type that their column declares: they are read as they are.
-    as_stored = [
-        sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in words.c
-    ]
-    rows = connection.execute(sa.select(*as_stored))
-    _insert(new.tables["feedback"], [_word(dict(row), known_users) for row in rows.mappings()])
-    for table in (words, users):
-        if {column.name for column in table.columns} <= KNOWN[table.name]:
-            op.drop_table(table.name)
+    tables = sa.MetaData()
+    tables.reflect(connection, only=["old_user", "old_feedback", "user", "feedback"])
+    old_users, old_words = (
+        _stored(tables.tables["old_user"]),
+        _stored(tables.tables["old_feedback"]),
+    )
+    users = list(_users(old_users))
+    words = [_word(row, {user["id"] for user in users}) for row in old_words]
+    _insert(tables.tables["user"], users)
+    _insert(tables.tables["feedback"], words)
+    for name, before, after in (
+        ("old_feedback", old_words, words),
+        ("old_user", old_users, users),
+    ):
+        if all(_holds(new, old) for old, new in zip(before, after, strict=True)):
+            op.drop_table(name)
+
+
+def _stored(table: sa.Table) -> list[dict[str, Any]]:
+    """All rows as they are stored: old values do not always fit the type of their column."""
+    columns = [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.c]
+    return [dict(row) for row in op.get_bind().execute(sa.select(*columns)).mappings()]
+
+
+def _holds(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Whether a row of ours holds all that the old one said."""
+    return all(value is None or new.get(name) is not None for name, value in old.items())
 
 
 def _insert(table: sa.Table, rows: list[dict[str, Any]]) -> None:
@@ -71,7 +77,7 @@ def _insert(table: sa.Table, rows: list[dict[str, Any]]) -> None:
         )
 
 
-def _users(rows: Any) -> Iterator[dict[str, Any]]:
+def _users(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Old accounts; a name that is missing or taken gets the account's id behind it."""
     taken: set[str] = set()
     for row in rows:

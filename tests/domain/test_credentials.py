@@ -29,7 +29,12 @@ def test_passwords_of_8_characters_to_72_bytes_are_good(password: str) -> None:
 
 @pytest.mark.parametrize(
     ("password", "rule"),
-    [("1234567", "at least 8"), ("x" * 73, "at most 72"), ("ñ" * 37, "at most 72"), ("12345678\0", "zero")],
+    [
+        ("1234567", "at least 8"),
+        ("x" * 73, "at most 72"),
+        ("ñ" * 37, "at most 72"),
+        ("12345678\0", "zero"),
+    ],
 )
 def test_a_refused_password_is_told_which_rule_it_breaks(password: str, rule: str) -> None:
     with pytest.raises(WeakPassword, match=rule):

@@ -1,0 +1,119 @@
+"""Every route with every role: who may call it, and that none was forgotten here."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.domain.roles import Role
+from tests.conftest import Person, admin_of, register
+
+OPEN, SIGNED_IN, REFRESHING, ADMIN = "open", "signed in", "refreshing", "admin"
+SOME_ID = "01a20813-1b8c-721f-bcc9-3f9d39ea05c0"
+
+ROUTES = {
+    ("GET", "/health"): OPEN,
+    ("GET", "/livez"): OPEN,
+    ("GET", "/readyz"): OPEN,
+    ("POST", "/register"): OPEN,
+    ("POST", "/login"): OPEN,
+    ("POST", "/refresh"): REFRESHING,
+    ("POST", "/logout"): SIGNED_IN,
+    ("POST", "/password"): SIGNED_IN,
+    ("DELETE", "/me"): SIGNED_IN,
+    ("POST", "/api/v1/predict"): SIGNED_IN,
+    ("POST", "/api/v2/predict"): SIGNED_IN,
+    ("POST", "/api/v2/predict/batch"): SIGNED_IN,
+    ("POST", "/api/ab/predict"): SIGNED_IN,
+    ("POST", "/feedback"): SIGNED_IN,
+    ("GET", "/predictions"): SIGNED_IN,
+    ("GET", "/predictions/<uuid:prediction_id>"): SIGNED_IN,
+    ("GET", "/predictions/<uuid:prediction_id>/image"): SIGNED_IN,
+    ("DELETE", "/predictions/<uuid:prediction_id>"): SIGNED_IN,
+    ("GET", "/admin/report"): ADMIN,
+    ("GET", "/admin/retrain"): ADMIN,
+    ("POST", "/admin/retrain"): ADMIN,
+    ("GET", "/admin/retrain/<int:job_id>"): ADMIN,
+    ("GET", "/admin/users"): ADMIN,
+    ("PATCH", "/admin/users/<int:user_id>"): ADMIN,
+}
+EVERY_ROUTE = pytest.mark.parametrize(("method", "rule"), list(ROUTES))
+
+
+def path_of(rule: str) -> str:
+    return (
+        rule.replace("<uuid:prediction_id>", SOME_ID)
+        .replace("<int:job_id>", "999999")
+        .replace("<int:user_id>", "999999")
+    )
+
+
+@pytest.fixture
+def people(app: Flask) -> Iterator[dict[Role, Person]]:
+    """Somebody of each role."""
+    admin, reviewer, user = admin_of(app), register(app, "rita"), register(app, "ana")
+    listed = admin.call("GET", "/admin/users").get_json()["users"]
+    rita = next(account["id"] for account in listed if account["username"] == "rita")
+    promoted = admin.call("PATCH", f"/admin/users/{rita}", json={"role": "reviewer"})
+    assert promoted.status_code == 200
+    yield {Role.ADMIN: admin, Role.REVIEWER: reviewer, Role.USER: user}
+
+
+def test_every_route_is_in_this_table(app: Flask) -> None:
+    served = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    assert served == set(ROUTES)
+
+
+@EVERY_ROUTE
+def test_without_a_token_only_open_routes_answer(app: Flask, method: str, rule: str) -> None:
+    answer = app.test_client().open(path_of(rule), method=method)
+    if ROUTES[method, rule] is OPEN:
+        assert answer.status_code in {200, 400}
+    else:
+        assert answer.status_code == 401
+        assert answer.get_json()["msg"] == "Missing Authorization Header"
+
+
+@EVERY_ROUTE
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_what_it_may(
+    people: dict[Role, Person], method: str, rule: str, role: Role
+) -> None:
+    answer = people[role].call(method, path_of(rule))
+    allowed = {
+        OPEN: True,
+        SIGNED_IN: True,
+        REFRESHING: False,
+        ADMIN: role is Role.ADMIN,
+    }[ROUTES[method, rule]]
+    if ROUTES[method, rule] is REFRESHING:
+        assert answer.status_code == 422
+    elif allowed:
+        assert answer.status_code in {200, 202, 400, 404, 409}
+    else:
+        assert answer.status_code == 403
+
+
+@EVERY_ROUTE
+def test_a_refresh_token_opens_no_route_but_its_own(
+    people: dict[Role, Person], method: str, rule: str
+) -> None:
+    admin = people[Role.ADMIN]
+    headers = {"Authorization": f"Bearer {admin.tokens['refresh_token']}"}
+    answer = admin.client.open(path_of(rule), method=method, headers=headers)
+    if ROUTES[method, rule] is REFRESHING:
+        assert answer.status_code == 200
+    elif ROUTES[method, rule] is not OPEN:
+        assert answer.status_code == 422
+
+
+def test_an_unknown_path_is_404_and_a_wrong_method_405_in_json(app: Flask) -> None:
+    client = app.test_client()
+    assert client.get("/nowhere").get_json()["status"] == 404
+    wrong = client.get("/api/v1/predict")
+    assert wrong.get_json()["status"] == 405
+    assert "POST" in wrong.headers["Allow"]

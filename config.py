@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from limits import parse_many
+
 ROOT = Path(__file__).parent
 MIN_SECRET_BYTES = 32
 
@@ -79,12 +81,12 @@ class Config:
             web_workers=_one_worker(env.whole("WEB_WORKERS", 1)),
             web_threads=env.whole("WEB_THREADS", 16),
             ratelimit_enabled=env.choice("RATELIMIT_ENABLED", ("true", "false")) == "true",
-            ratelimit_default=env.text("RATELIMIT_DEFAULT", "200 per day;50 per hour"),
-            ratelimit_v1=env.text("RATELIMIT_V1", "100 per day"),
-            ratelimit_v2=env.text("RATELIMIT_V2", "150 per day"),
-            ratelimit_batch=env.text("RATELIMIT_BATCH", "1000 per day"),
-            ratelimit_login=env.text("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
-            ratelimit_read=env.text("RATELIMIT_READ", "240 per minute"),
+            ratelimit_default=env.limits("RATELIMIT_DEFAULT", "200 per day;50 per hour"),
+            ratelimit_v1=env.limits("RATELIMIT_V1", "100 per day"),
+            ratelimit_v2=env.limits("RATELIMIT_V2", "150 per day"),
+            ratelimit_batch=env.limits("RATELIMIT_BATCH", "1000 per day"),
+            ratelimit_login=env.limits("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
+            ratelimit_read=env.limits("RATELIMIT_READ", "240 per minute"),
             trusted_proxies=env.whole("TRUSTED_PROXIES", 0, lowest=0, highest=10),
             cors_origins=tuple(env.text("CORS_ORIGINS", "").replace(",", " ").split()),
             ab_weight=env.share("AB_WEIGHT", 0.5),
@@ -133,6 +135,16 @@ class _Environment:
         value = self.text(name, choices[0]).lower()
         if value not in choices:
             raise ConfigError(f"{name} must be {choices[0]} or {choices[1]}, not {value!r}")
+        return value
+
+    def limits(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            parse_many(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"{name} must be limits such as {default!r}, not {value!r}"
+            ) from error
         return value
 
     def secret(self, name: str, store: Path | None) -> str:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,23 +101,29 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     """An application on a temporary database, prepared as a first start does."""
-    yield from prepared(config)
+    with prepared(config) as made:
+        yield made
 
 
 @pytest.fixture
 def app_on_each(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     """The same on SQLite and on PostgreSQL."""
-    yield from prepared(settings(tmp_path, DATABASE_URL=database_url, RATELIMIT_ENABLED="false"))
+    more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false"}
+    with prepared(settings(tmp_path, **more)) as made:
+        yield made
 
 
+@contextmanager
 def prepared(config: Config) -> Iterator[Flask]:
     """Make an application ready for its first request, and let its connections go at the end."""
     made = create_app(config)
     with made.app_context():
         bootstrap.prepare(config, parts().hasher)
-    yield made
-    with made.app_context():
-        db.engine.dispose()
+    try:
+        yield made
+    finally:
+        with made.app_context():
+            db.engine.dispose()
 
 
 class Person:

@@ -17,7 +17,7 @@ START_TIMEOUT_S = 60
 
 # Warnings are errors in the server too, but for two: Pillow's on damaged tags that it skips, and
 # the one on files that werkzeug leaves to the garbage collector when it gives up on a body.
-WARNINGS = "error,ignore::UserWarning:PIL.TiffImagePlugin,ignore::ResourceWarning:tempfile"
+WARNINGS = "error,ignore::UserWarning:PIL.TiffImagePlugin,ignore:Unclosed file:ResourceWarning"
 QUICK = {"BCRYPT_ROUNDS": "4", "PYTHONWARNINGS": WARNINGS}
 UNLIMITED = QUICK | {"RATELIMIT_ENABLED": "false"}
 
@@ -60,7 +60,7 @@ class Server:
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
     def kill(self) -> None:
-        """kill -9 the server with all its processes."""
+        """Send kill -9 to the server with all its processes."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 

@@ -36,7 +36,7 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "http"),
-        ("PORT", "٥"),
+        ("PORT", "\N{ARABIC-INDIC DIGIT FIVE}"),
         ("ACCESS_TOKEN_MINUTES", "-1"),
         ("WEB_WORKERS", "2"),
         ("WEB_THREADS", "0"),

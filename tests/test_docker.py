@@ -1,4 +1,4 @@
-"""The Dockerfile, line by line without an engine: its files, its user, its command, its health check.
+"""The Dockerfile, line by line without an engine: files, user, command and health check.
 
 What it copies is laid out in a folder as it would lie in the image; its own CMD and HEALTHCHECK are
 run there, with its own ENV and no other variable.
@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def of(kind: str) -> list[str]:
 
 
 def ignored(path: Path) -> bool:
-    """Whether .dockerignore keeps a path of this project out: the last rule that matches decides."""
+    """Whether .dockerignore keeps a path out: the last rule that matches decides."""
     names = {str(part) for part in (path, *path.parents)} | {f"**/{part}" for part in path.parts}
     out = False
     for rule in (ROOT / ".dockerignore").read_text().split():
@@ -43,7 +42,7 @@ def ignored(path: Path) -> bool:
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> Iterator[Path]:
+def image(tmp_path: Path) -> Path:
     """The image's working directory, filled by the COPY lines."""
     folder = tmp_path / "srv"
     for copy in of("COPY"):
@@ -57,7 +56,7 @@ def image(tmp_path: Path) -> Iterator[Path]:
                     )
                     into.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(file, into)
-    yield folder
+    return folder
 
 
 def test_it_starts_from_a_slim_python_that_cifra_runs_on() -> None:

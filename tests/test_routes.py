@@ -1,7 +1,5 @@
 """Every route with every role: who may call it, and that none was forgotten here."""
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
 
@@ -49,14 +47,14 @@ def path_of(rule: str) -> str:
 
 
 @pytest.fixture
-def people(app: Flask) -> Iterator[dict[Role, Person]]:
+def people(app: Flask) -> dict[Role, Person]:
     """Somebody of each role."""
     admin, reviewer, user = admin_of(app), register(app, "rita"), register(app, "ana")
     listed = admin.call("GET", "/admin/users").get_json()["users"]
     rita = next(account["id"] for account in listed if account["username"] == "rita")
     promoted = admin.call("PATCH", f"/admin/users/{rita}", json={"role": "reviewer"})
     assert promoted.status_code == 200
-    yield {Role.ADMIN: admin, Role.REVIEWER: reviewer, Role.USER: user}
+    return {Role.ADMIN: admin, Role.REVIEWER: reviewer, Role.USER: user}
 
 
 def test_every_route_is_in_this_table(app: Flask) -> None:

@@ -62,6 +62,8 @@ def reading() -> Iterator[Session]:
     """
     session = _idle_session()
     try:
+        if db.engine.dialect.name == "postgresql":
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         yield session
     finally:
         session.close()

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from tests.conftest import Golden, Person, prepared, register, settings
 
 
 @pytest.fixture
-def limited(tmp_path: Path) -> Flask:
+def limited(tmp_path: Path) -> Iterator[Flask]:
     """An application that lets three reads and three other calls through."""
     few = {"RATELIMIT_READ": "3 per hour", "RATELIMIT_DEFAULT": "3 per hour"}
-    yield from prepared(settings(tmp_path, **few))
+    with prepared(settings(tmp_path, **few)) as made:
+        yield made
 
 
 def read_statuses(client: FlaskClient, count: int, **headers: str) -> list[int]:
@@ -49,7 +51,7 @@ def test_a_forged_forwarded_address_is_not_believed(limited: Flask) -> None:
 
 def test_behind_a_proxy_the_address_that_it_names_counts(tmp_path: Path) -> None:
     more = {"TRUSTED_PROXIES": "1", "RATELIMIT_READ": "1 per hour"}
-    for app in prepared(settings(tmp_path, **more)):
+    with prepared(settings(tmp_path, **more)) as app:
         client = app.test_client()
         sent = ["1.1.1.1", "2.2.2.2", "9.9.9.9, 1.1.1.1"]
         statuses = [read_statuses(client, 1, X_Forwarded_For=address)[0] for address in sent]
@@ -59,7 +61,7 @@ def test_behind_a_proxy_the_address_that_it_names_counts(tmp_path: Path) -> None
 def test_16_threads_get_exactly_as_much_as_the_limit_lets_through(
     tmp_path: Path, golden: Golden
 ) -> None:
-    for app in prepared(settings(tmp_path, RATELIMIT_V1="40 per day")):
+    with prepared(settings(tmp_path, RATELIMIT_V1="40 per day")) as app:
         ana = register(app, "ana")
         statuses: list[int] = []
 
@@ -92,10 +94,10 @@ def test_answers_carry_the_request_id_that_was_sent_if_it_is_plain(app: Flask) -
 
 def test_no_other_origin_is_let_in_unless_it_was_named(tmp_path: Path) -> None:
     origin = {"Origin": "https://shop.example"}
-    for app in prepared(settings(tmp_path)):
+    with prepared(settings(tmp_path)) as app:
         answer = app.test_client().get("/health", headers=origin)
         assert "Access-Control-Allow-Origin" not in answer.headers
-    for app in prepared(settings(tmp_path, CORS_ORIGINS="https://shop.example")):
+    with prepared(settings(tmp_path, CORS_ORIGINS="https://shop.example")) as app:
         client = app.test_client()
         answer = client.get("/health", headers=origin)
         assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
@@ -104,12 +106,12 @@ def test_no_other_origin_is_let_in_unless_it_was_named(tmp_path: Path) -> None:
 
 
 def test_an_open_cors_warns_at_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for _ in prepared(settings(tmp_path, CORS_ORIGINS="*")):
+    with prepared(settings(tmp_path, CORS_ORIGINS="*")):
         assert "CORS_ORIGINS is *" in caplog.text
 
 
 def test_closed_registration_is_403(tmp_path: Path) -> None:
-    for app in prepared(settings(tmp_path, REGISTRATION="closed")):
+    with prepared(settings(tmp_path, REGISTRATION="closed")) as app:
         body = {"username": "ana", "password": "long enough"}
         assert app.test_client().post("/register", json=body).status_code == 403
 
@@ -131,7 +133,7 @@ def test_a_database_that_stays_locked_is_a_503_that_says_when_to_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
-    for app in prepared(settings(tmp_path)):
+    with prepared(settings(tmp_path)) as app:
         ana = register(app, "ana")
         holder = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

@@ -135,7 +135,7 @@ def test_not_a_digit_counts_as_an_answer_that_was_not_correct(app: Flask, golden
 def test_users_stick_to_their_version_when_the_unit_is_the_user(
     tmp_path: Path, golden: Golden
 ) -> None:
-    for app in prepared(settings(tmp_path, AB_UNIT="user", RATELIMIT_ENABLED="false")):
+    with prepared(settings(tmp_path, AB_UNIT="user", RATELIMIT_ENABLED="false")) as app:
         for name in ("ana", "bea", "cho"):
             person = register(app, name)
             answers = [person.predict("ab", golden.png(i)).get_json() for i in range(8)]
@@ -143,7 +143,7 @@ def test_users_stick_to_their_version_when_the_unit_is_the_user(
 
 
 def test_a_batch_is_charged_by_the_picture(tmp_path: Path, golden: Golden) -> None:
-    for app in prepared(settings(tmp_path, RATELIMIT_BATCH="5 per day")):
+    with prepared(settings(tmp_path, RATELIMIT_BATCH="5 per day")) as app:
         ana = register(app, "ana")
 
         def batch(count: int) -> int:

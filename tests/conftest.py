@@ -23,7 +23,7 @@ from app.imaging.pictures import encode_png
 from app.store.db import db
 from app.training.sets import MNIST
 from config import Config
-from tests.served import UNLIMITED, Server, serve
+from tests.served import ROOT, UNLIMITED, Server, serve
 
 SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
 ADMIN_PASSWORD = "the admin's password"
@@ -161,7 +161,12 @@ def admin_of(app: Flask) -> Person:
 def run_python(code: str) -> str:
     """Run code in a fresh interpreter from the project's folder; returns what it prints."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,9 +1,15 @@
-"""ONNX files as ONNX Runtime sees them: opening a session, and the name written inside."""
+"""ONNX files as ONNX Runtime sees them; the one place that imports it, with its telemetry off."""
+
+import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # only looked at when ONNX Runtime is imported
 
 import onnxruntime
 
+Session = onnxruntime.InferenceSession
 
-def open_session(onnx: bytes) -> onnxruntime.InferenceSession:
+
+def open_session(onnx: bytes) -> Session:
     """Open a session that computes on the calling thread alone."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -4,19 +4,18 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 
 from app.domain.assignment import Version
 from app.domain.readings import Digit, ModelName, Reading
 from app.imaging.digits import as_input
 from app.services import models
-from app.services.artefacts import open_session
+from app.services.artefacts import Session, open_session
 
 
 @dataclass(frozen=True)
 class _Loaded:
     model: ModelName
-    session: onnxruntime.InferenceSession
+    session: Session
 
 
 class InferenceService:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import torch
 
 from app.imaging.digits import as_input
+from app.services.artefacts import open_session
 from app.training import cards, export, fitting, nets
 from app.training.fitting import Recipe
 from app.training.sets import BaseSets, LabelledDigits, as_served, load_base_sets
@@ -77,7 +77,7 @@ def _measure(version: str, sets: BaseSets) -> None:
 
 
 def _answers(artefact: bytes, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    session = onnxruntime.InferenceSession(artefact)
+    session = open_session(artefact)
     parts = np.array_split(as_input(digits), 10)
     found = [np.asarray(session.run(None, {"digits": part})[0]) for part in parts]
     return np.asarray(np.concatenate(found).argmax(axis=1), dtype=np.int64)

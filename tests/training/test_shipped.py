@@ -4,11 +4,10 @@ import hashlib
 import re
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from app.imaging.digits import as_input
-from app.services.artefacts import name_of
+from app.services.artefacts import name_of, open_session
 from app.training.__main__ import NAMES
 from app.training.sets import as_served
 from config import ROOT
@@ -41,7 +40,7 @@ def test_the_card_names_the_file_that_ships(version: str, bar: float, most_param
 def test_golden_accuracy_is_what_the_card_says_and_above_the_bar(
     golden: Golden, version: str, bar: float, most_parameters: int
 ) -> None:
-    session = onnxruntime.InferenceSession(ROOT / "models" / f"{version}.onnx")
+    session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     digits = as_served(golden.digits, "golden")
     parts = np.array_split(as_input(digits), 10)
     answers = np.concatenate([session.run(None, {"digits": part})[0] for part in parts])

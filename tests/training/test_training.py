@@ -1,18 +1,21 @@
 """Training: the three sets, a fit of a few steps on real digits, and the export of what it made."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from torch import nn
 
 from app.imaging.digits import as_input
+from app.services.artefacts import open_session
 from app.training import cards, export, fitting, nets
 from app.training.__main__ import NAMES, PURPOSES, RECIPES
 from app.training.sets import LabelledDigits, load_base_sets
+from config import ROOT
 from tests.conftest import run_python
 
 
@@ -61,7 +64,7 @@ def test_the_exported_file_answers_as_the_net_does(version: str, few: LabelledDi
             module.running_mean = torch.rand(module.num_features)
             module.running_var = torch.rand(module.num_features) + 0.5
     artefact = export.to_onnx(net, "a name")
-    session = onnxruntime.InferenceSession(artefact)
+    session = open_session(artefact)
     found = session.run(None, {"digits": as_input(few.digits[:100])})[0]
     assert np.abs(found - fitting.predict(net, few.digits[:100])).max() < 1e-5
     assert session.get_modelmeta().custom_metadata_map == {"name": "a name"}
@@ -93,6 +96,24 @@ def test_recall_is_counted_digit_by_digit() -> None:
     answers = labels.copy()
     answers[:2] = 9
     assert cards.recall_by_digit(answers, labels) == (0.5, *(1.0,) * 9)
+
+
+def test_onnx_runtime_is_imported_in_one_place_alone() -> None:
+    importers = [
+        path.name
+        for path in (ROOT / "app").rglob("*.py")
+        if re.search(r"^(import|from) onnxruntime", path.read_text(), re.M)
+    ]
+    assert importers == ["artefacts.py"]
+
+
+def test_onnx_runtime_leaves_no_telemetry_behind(tmp_path: Path) -> None:
+    run_python(
+        f"import os, pathlib; os.environ['HOME'] = '{tmp_path}'\n"
+        "from app.services.artefacts import name_of\n"
+        "name_of(pathlib.Path('models/v1.onnx').read_bytes())"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_server_imports_no_torch() -> None:

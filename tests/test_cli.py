@@ -7,9 +7,10 @@ from tests.conftest import ADMIN_PASSWORD, Person, admin_of, register, settings
 
 
 def test_create_admin_makes_an_account_an_admin_with_a_new_password(app: Flask) -> None:
-    register(app, "ana")
+    before = register(app, "ana")
     run = app.test_cli_runner().invoke(args=["create-admin", "ana", "--password", "stronger now"])
     assert run.output == "ana is an admin\n"
+    assert before.call("GET", "/admin/users").status_code == 401
     assert Person(app, "ana", "stronger now").call("GET", "/admin/users").status_code == 200
 
 

@@ -38,7 +38,7 @@ def register(
 
 
 def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
-    """Make an admin; an account of that name becomes one and gets the new password.
+    """Make an admin; an account of that name becomes one, with the new password and logged out.
 
     Raises InvalidInput or WeakPassword.
     """
@@ -50,6 +50,7 @@ def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
         )
         user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
         accounts.add(session, user)
+        accounts.end_logins(session, user.id, datetime.now(UTC))
         return _account(user)
 
 

@@ -3,8 +3,6 @@
 import threading
 from dataclasses import dataclass
 
-import numpy as np
-
 from app.domain.assignment import Version
 from app.domain.readings import Digit, ModelName, Reading
 from app.imaging.digits import as_input
@@ -34,7 +32,7 @@ class InferenceService:
             self.load()
         loaded = self._slots[version]
         found = loaded.session.run(["probabilities"], {"digits": as_input(digit)})[0]
-        return Reading(loaded.model, np.asarray(found, dtype=np.float32)[0])
+        return Reading(loaded.model, found[0])
 
     def load(self) -> None:
         """Load what is not loaded yet. Needs an application context; raises Unavailable."""

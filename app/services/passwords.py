@@ -1,14 +1,22 @@
 """Hashing of passwords: slow on purpose, so only a few at once, and as slow for unknown names."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask_bcrypt import Bcrypt
 
 from app.domain.credentials import check_password, fits_bcrypt
+from app.domain.errors import Unavailable
+
+WAIT_S = 10
 
 
 class PasswordHasher:
-    """bcrypt at a set cost; at most `at_once` hashes are computed at the same time."""
+    """bcrypt at a set cost; at most `at_once` hashes are computed at the same time.
+
+    Whoever waits longer than 10 s for a turn gets Unavailable.
+    """
 
     def __init__(self, rounds: int, at_once: int = 2) -> None:
         self._bcrypt = Bcrypt()
@@ -26,7 +34,7 @@ class PasswordHasher:
         if not fits_bcrypt(password):
             password, password_hash = "", None
         compared = password_hash or self._nobodys_hash()
-        with self._turns:
+        with self._turn():
             equal = bool(self._bcrypt.check_password_hash(compared, password))
         return equal and password_hash is not None
 
@@ -36,5 +44,14 @@ class PasswordHasher:
         return self._nobodys
 
     def _hash(self, password: str) -> str:
-        with self._turns:
+        with self._turn():
             return str(self._bcrypt.generate_password_hash(password, self._rounds).decode())
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=WAIT_S):
+            raise Unavailable("Too many logins at once")
+        try:
+            yield
+        finally:
+            self._turns.release()

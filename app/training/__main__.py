@@ -79,7 +79,7 @@ def _measure(version: str, sets: BaseSets) -> None:
 def _answers(artefact: bytes, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     session = open_session(artefact)
     parts = np.array_split(as_input(digits), 10)
-    found = [np.asarray(session.run(None, {"digits": part})[0]) for part in parts]
+    found = [session.run(None, {"digits": part})[0] for part in parts]
     return np.asarray(np.concatenate(found).argmax(axis=1), dtype=np.int64)
 
 

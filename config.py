@@ -4,18 +4,25 @@ A bad or missing value stops the start with one line that names it. README.md ho
 these settings for people; a test keeps the two the same.
 """
 
+import contextlib
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Self
 
 from limits import parse_many
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).parent
 MIN_SECRET_BYTES = 32
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
 class ConfigError(SystemExit):
@@ -63,7 +70,7 @@ class Config:
         """
         env = _Environment(environ)
         data_dir = Path(env.text("DATA_DIR", str(ROOT / "instance"))).resolve()
-        database_url = _database_url(env.text("DATABASE_URL", f"sqlite:///{data_dir}/app.db"))
+        database_url = _database_url(env.text("DATABASE_URL", "sqlite:///app.db"), data_dir)
         secret_store = _secret_store(data_dir, database_url)
         return cls(
             host=env.text("HOST", "127.0.0.1"),
@@ -75,7 +82,7 @@ class Config:
             access_token_minutes=env.whole("ACCESS_TOKEN_MINUTES", 60),
             refresh_token_days=env.whole("REFRESH_TOKEN_DAYS", 30),
             admin_username=env.text("ADMIN_USERNAME", "admin"),
-            admin_password=env.text("ADMIN_PASSWORD", "") or None,
+            admin_password=env.exact("ADMIN_PASSWORD") or None,
             registration_open=env.choice("REGISTRATION", ("open", "closed")) == "open",
             bcrypt_rounds=env.whole("BCRYPT_ROUNDS", 12, lowest=4, highest=16),
             web_workers=_one_worker(env.whole("WEB_WORKERS", 1)),
@@ -88,7 +95,7 @@ class Config:
             ratelimit_login=env.limits("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
             ratelimit_read=env.limits("RATELIMIT_READ", "240 per minute"),
             trusted_proxies=env.whole("TRUSTED_PROXIES", 0, lowest=0, highest=10),
-            cors_origins=tuple(env.text("CORS_ORIGINS", "").replace(",", " ").split()),
+            cors_origins=env.origins("CORS_ORIGINS"),
             ab_weight=env.share("AB_WEIGHT", 0.5),
             ab_unit=env.choice("AB_UNIT", ("request", "user")),
         )
@@ -112,6 +119,9 @@ class _Environment:
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name, "").strip() or default
+
+    def exact(self, name: str) -> str:
+        return self._environ.get(name, "")
 
     def whole(self, name: str, default: int, lowest: int = 1, highest: int = 100_000) -> int:
         value = self.text(name, str(default))
@@ -147,8 +157,17 @@ class _Environment:
             ) from error
         return value
 
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = tuple(self.text(name, "").replace(",", " ").split())
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"{name} must be * or origins such as https://a.org, not {origin!r}"
+                )
+        return origins
+
     def secret(self, name: str, store: Path | None) -> str:
-        value = self.text(name, "")
+        value = self.exact(name)
         if not value:
             if store is None:
                 raise ConfigError(f"{name} must be set when DATABASE_URL is not SQLite")
@@ -158,16 +177,19 @@ class _Environment:
         return value
 
 
-def _database_url(url: str) -> str:
-    """Name the driver that is installed where the URL leaves it open."""
-    for scheme in ("postgres://", "postgresql://"):
-        if url.startswith(scheme):
-            return "postgresql+psycopg://" + url.removeprefix(scheme)
-    if not url.startswith(("sqlite://", "postgresql+psycopg://")):
+def _database_url(written: str, data_dir: Path) -> str:
+    """Name the driver where the URL leaves it open, and the file in full, from DATA_DIR on."""
+    try:
+        url = make_url(written)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError("DATABASE_URL is not an SQLAlchemy URL") from error
+    if url.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    if url.drivername != "sqlite":
         raise ConfigError("DATABASE_URL must begin with sqlite:// or postgresql://")
-    if url.startswith("sqlite://") and (url == "sqlite://" or ":memory:" in url):
+    if not url.database or url.database.startswith((":memory:", "file:")):
         raise ConfigError("DATABASE_URL must name a file: a database in memory loses every word")
-    return url
+    return URL.create("sqlite", database=str(data_dir / url.database)).render_as_string()
 
 
 def _one_worker(workers: int) -> int:
@@ -191,23 +213,24 @@ def _secret_store(data_dir: Path, database_url: str) -> Path | None:
 def _kept_secret(path: Path) -> str:
     """Read a generated secret, or make it with mode 600; two starts at once agree on one."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _whole_secret(path)
+        if not path.exists():
+            _make_secret(path)
+        secret = path.read_text().strip()
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
-        file.flush()
-        os.fsync(file.fileno())
-    return _whole_secret(path)
-
-
-def _whole_secret(path: Path) -> str:
-    secret = path.read_text().strip()
+        raise ConfigError(f"{path} cannot be read or written: {error.strerror}") from error
     if len(secret) < MIN_SECRET_BYTES:
         raise ConfigError(f"{path} is damaged; delete it to have a new secret made")
     return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Write a whole secret under another name, then give it its own if nobody was faster."""
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(file.name)
 
 
 def _is_ipv6(host: str) -> bool:

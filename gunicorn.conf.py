@@ -7,6 +7,7 @@ and a fork loses them.
 import sys
 
 from gunicorn.arbiter import Arbiter
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 
 from config import Config
@@ -25,9 +26,11 @@ control_socket_disable = True
 
 def post_worker_init(worker: Worker) -> None:
     """Prepare what a first start needs, then say where to go; requests wait in the meantime."""
-    from app.bootstrap import start  # noqa: PLC0415  not before the fork
+    from app.api.errors import refuse_body  # noqa: PLC0415  not before the fork
+    from app.bootstrap import start  # noqa: PLC0415
     from app.domain.errors import CifraError  # noqa: PLC0415
 
+    worker.wsgi.register_error_handler(ParseException, refuse_body)
     try:
         admin = start(worker.wsgi)
     except CifraError as error:

@@ -43,12 +43,12 @@ def create_app(config: Config) -> Flask:
     attach(app, _parts(app, config))
     app.before_request(_name_request)
     app.after_request(_sign)
+    errors.register(app)
     for extension in (db, jwt, limiter):
         extension.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    errors.register(app)
     cli.register(app)
     _trust(app, config)
     with app.app_context():

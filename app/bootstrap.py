@@ -6,8 +6,10 @@ from pathlib import Path
 
 import flask_migrate
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from app.api.parts import parts
+from app.domain.errors import Unavailable
 from app.services import accounts, models
 from app.services.passwords import PasswordHasher
 from config import ROOT, Config
@@ -18,11 +20,16 @@ ADMIN_FILE = "admin_password"
 def start(app: Flask) -> str:
     """Prepare an application, load its models and take up what was left open.
 
-    For the process that serves, before its first request. Returns a line on the admin.
+    For the process that serves, before its first request. Returns a line on the admin; raises
+    CifraError where it cannot serve.
     """
     with app.app_context():
         wired = parts()
-        admin = prepare(wired.config, wired.hasher)
+        try:
+            admin = prepare(wired.config, wired.hasher)
+        except OperationalError as error:
+            reason = str(error.orig).splitlines()[0]
+            raise Unavailable(f"The database cannot be used: {reason}") from error
         wired.inference.load()
         wired.retrains.wake()
     return admin
@@ -43,12 +50,10 @@ def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
     path = config.data_dir / ADMIN_FILE
     if not accounts.lacks_admin():
         return f"first password in {path}" if path.exists() else "made earlier"
-    if config.admin_password is not None:
-        accounts.make_first_admin(hasher, config.admin_username, config.admin_password)
-        return f"{config.admin_username}, password from ADMIN_PASSWORD"
-    password = _keep(path, secrets.token_urlsafe(12))
+    source = "from ADMIN_PASSWORD" if config.admin_password else f"in {path}"
+    password = config.admin_password or _keep(path, secrets.token_urlsafe(12))
     accounts.make_first_admin(hasher, config.admin_username, password)
-    return f"{config.admin_username}, password in {path}"
+    return f"{config.admin_username}, password {source}"
 
 
 def _keep(path: Path, password: str) -> str:

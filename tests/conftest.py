@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
 from app import bootstrap, create_app
-from app.api.parts import parts
+from app.api.parts import Parts, parts
 from app.imaging.pictures import encode_png
 from app.store.db import db
 from app.training.sets import MNIST
@@ -130,6 +132,7 @@ class Person:
     """Somebody with a login, calling an application in this process."""
 
     def __init__(self, app: Flask, username: str, password: str) -> None:
+        self.app = app
         self.client: FlaskClient = app.test_client()
         answer = self.client.post("/login", json={"username": username, "password": password})
         assert answer.status_code == 200, answer.text
@@ -138,7 +141,7 @@ class Person:
     def call(self, method: str, path: str, **kwargs: Any) -> TestResponse:
         """Send one request with the access token."""
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
-        return self.client.open(path, method=method, headers=headers, **kwargs)
+        return self.app.test_client().open(path, method=method, headers=headers, **kwargs)
 
     def predict(self, route: str, picture: bytes) -> TestResponse:
         """Post a picture to /api/<route>/predict, as a raw body."""
@@ -156,6 +159,24 @@ def register(app: Flask, username: str) -> Person:
 def admin_of(app: Flask) -> Person:
     """The first admin, logged in."""
     return Person(app, "admin", ADMIN_PASSWORD)
+
+
+def at_once(count: int, *calls: Callable[[], TestResponse]) -> list[TestResponse]:
+    """Make calls in threads that set off together: `count` in all, the given ones in turn."""
+    ready = threading.Barrier(count)
+
+    def call(index: int) -> TestResponse:
+        ready.wait()
+        return calls[index % len(calls)]()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(call, range(count)))
+
+
+def parts_of(app: Flask) -> Parts:
+    """What an application was wired from."""
+    with app.app_context():
+        return parts()
 
 
 def run_python(code: str) -> str:

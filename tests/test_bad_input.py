@@ -1,6 +1,7 @@
 """Bad input of every kind: a clear 4xx of its own, never a 5xx, and nothing is stored of it."""
 
 import io
+import socket
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_what_is_no_picture_or_too_large(
 def test_a_body_of_20_mb_is_413(bea: Client, route: str) -> None:
     answer = bea.predict(route, bytes(20 * 1000 * 1000))
     assert answer.status_code == 413
-    assert answer.json()["error"] == "La imagen es demasiado grande"
+    assert answer.json()["error"] == "La petición es demasiado grande"
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,30 @@ def test_a_body_without_a_file_is_400(bea: Client, body: bytes, content_type: st
     assert answer.json()["error"] == "No se encontró el archivo"
 
 
+@pytest.mark.parametrize("path", ["/login", "/api/v1/predict", "/api/v2/predict/batch"])
+@pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=b"])
+def test_a_malformed_chunk_is_400(server: Server, bea: Client, path: str, kind: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    head += f"Authorization: {bea.headers['Authorization']}\r\nContent-Type: {kind}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + b"ZZZ\r\nabc\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PATCH", "/admin/users/10000000000000000000000000"),
+        ("GET", "/admin/users?after=10000000000000000000000000"),
+        ("GET", "/admin/retrain/10000000000000000000000000"),
+        ("GET", "/predictions?limit=10000000000000000000000000"),
+    ],
+)
+def test_a_number_that_no_row_can_have_is_a_4xx(admin: Client, method: str, path: str) -> None:
+    answer = admin.call(method, path, json={"locked": True} if method == "PATCH" else None)
+    assert answer.status_code in {400, 404}
+
+
 def test_1001_parts_are_413(bea: Client) -> None:
     parts = [("part", (f"{index}", b"x")) for index in range(1001)]
     answer = bea.call("POST", "/api/v2/predict", files=parts)
@@ -142,6 +167,8 @@ def test_1001_parts_are_413(bea: Client) -> None:
         (b"{", "The body is not valid JSON"),
         (b"[1]", "The body must be a JSON object"),
         (b"\xff", "The body is not valid JSON"),
+        (b"[" * 3000, "The body is not valid JSON"),
+        (b'{"a":' * 1500, "The body is not valid JSON"),
         (b'{"username": 5, "password": "x"}', "username must be text"),
         (
             b'{"username": "a\\u0000b", "password": "x"}',
@@ -202,6 +229,8 @@ def test_a_login_of_73_bytes_is_401(server: Server, bea: Client) -> None:
     [
         ({"prediction": 10, "correct": True}, 400),
         ({"prediction": "seven", "correct": True}, 400),
+        ({"prediction": True, "correct": True}, 400),
+        ({"prediction": 3.5, "correct": True}, 400),
         ({"prediction": 3, "correct": "perhaps"}, 400),
         ({"prediction": 3, "correct": True, "comment": "x" * 1001}, 400),
         ({"prediction": 3, "correct": True, "digit": 4}, 422),

@@ -1,16 +1,19 @@
 """Settings: their defaults, what stops a start, the secrets, and the README's table of them."""
 
+import contextlib
 import re
+import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from config import Config, ConfigError
 from tests.conftest import SECRETS
-from tests.served import ROOT
+from tests.served import ROOT, free_port
 
 POSTGRES = {"DATABASE_URL": "postgresql://x@localhost/cifra"}
 
@@ -51,6 +54,12 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("RATELIMIT_V1", "often"),
         ("RATELIMIT_DEFAULT", "5 per fortnight"),
+        ("CORS_ORIGINS", "https://*.example.org"),
+        ("CORS_ORIGINS", "example.org"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:///file:x?mode=memory&uri=true"),
+        ("DATABASE_URL", "postgresql://u:p@host:port/x"),
+        ("DATABASE_URL", "no url"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_one_line_that_names_it(
@@ -60,18 +69,55 @@ def test_a_bad_value_stops_the_start_with_one_line_that_names_it(
         from_env(tmp_path, **{name: value})
 
 
-def test_a_server_with_a_bad_value_ends_with_that_line_alone(tmp_path: Path) -> None:
+def start_in_vain(tmp_path: Path, **settings: str) -> str:
+    """Start a server that cannot start, with these settings; returns its log."""
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn"],
         cwd=ROOT,
-        env={"DATA_DIR": str(tmp_path), "PORT": "none"},
+        env={"DATA_DIR": str(tmp_path), "PORT": str(free_port())} | settings,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode != 0
-    assert done.stderr == "cifra: PORT must be a whole number from 1 to 65535, not 'none'\n"
+    return done.stderr
+
+
+def test_a_server_with_a_bad_value_ends_with_that_line_alone(tmp_path: Path) -> None:
+    log = start_in_vain(tmp_path, PORT="none")
+    assert log == "cifra: PORT must be a whole number from 1 to 65535, not 'none'\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"DATABASE_URL": "postgresql://127.0.0.1:1/cifra"} | SECRETS,
+            "cifra: The database cannot be used: connection failed",
+        ),
+        (
+            {"DATABASE_URL": "sqlite:////nowhere/app.db"},
+            "cifra: The database cannot be used: unable to open database file",
+        ),
+    ],
+)
+def test_a_server_without_its_database_ends_with_one_line_on_it(
+    tmp_path: Path, settings: dict[str, str], line: str
+) -> None:
+    log = start_in_vain(tmp_path, **settings)
+    assert log.count(line) == 1, log
+    assert "Traceback" not in log
+
+
+def test_a_server_with_a_database_of_another_program_ends_with_one_line_on_it(
+    tmp_path: Path,
+) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "app.db")) as foreign:
+        foreign.execute('CREATE TABLE "user" (id INTEGER PRIMARY KEY, nickname TEXT)')
+    log = start_in_vain(tmp_path)
+    assert log.count("cifra: The table user of this database lacks username") == 1, log
+    assert "Traceback" not in log
 
 
 def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
@@ -80,6 +126,36 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     assert first.secret_key != first.jwt_secret_key
     for name in ("secret_key", "jwt_secret_key"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_many_starts_at_once_agree_on_one_secret(tmp_path: Path) -> None:
+    for round_ in range(50):
+        folder = tmp_path / str(round_)
+        with ThreadPoolExecutor(4) as pool:
+            configs = list(pool.map(lambda _, at=folder: from_env(at), range(4)))
+        assert len({config.secret_key for config in configs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "file"),
+    [
+        ("sqlite:///app.db", "data/app.db"),
+        ("sqlite:///old/app.db", "data/old/app.db"),
+        ("", "data/app.db"),
+    ],
+)
+def test_a_relative_database_is_in_data_dir(tmp_path: Path, url: str, file: str) -> None:
+    config = Config.from_env({"DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": url})
+    assert config.database_url == f"sqlite:///{tmp_path}/{file}"
+
+
+def test_an_absolute_database_is_where_it_says(tmp_path: Path) -> None:
+    config = from_env(tmp_path / "data", DATABASE_URL=f"sqlite:///{tmp_path}/elsewhere.db")
+    assert config.database_url == f"sqlite:///{tmp_path}/elsewhere.db"
+
+
+def test_a_password_is_taken_as_it_stands(tmp_path: Path) -> None:
+    assert from_env(tmp_path, ADMIN_PASSWORD=" spaced out ").admin_password == " spaced out "
 
 
 def test_a_new_data_dir_is_for_its_owner_alone(tmp_path: Path) -> None:

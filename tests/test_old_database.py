@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app import bootstrap, create_app
 from app.api.parts import parts
+from app.domain.errors import Conflict
 from app.services import reporting
 from app.store.db import db, reading
 from tests.conftest import settings
@@ -32,9 +33,10 @@ ODD = """
         correct TEXT, comment TEXT, created_at DATETIME
     );
     INSERT INTO user VALUES (1, 'ana', 'secret', 'ana@example.org'), (2, 'ana', 'x', NULL),
-        (3, NULL, 'x', NULL);
+        (3, NULL, 'x', NULL), (4, 'ana#2', 'x', NULL);
     INSERT INTO feedback VALUES (1, 1, '7', 'true', 'x', '2024-05-01 10:00:00.000000'),
-        (2, 99, 'siete', 'false', NULL, NULL), (3, 2, '3', '1', NULL, 'yesterday');
+        (2, 99, 'siete', 'false', NULL, NULL), (3, 2, '3', '1', NULL, 'yesterday'),
+        (4, 2, '3', 'maybe', NULL, NULL);
 """
 
 
@@ -87,18 +89,19 @@ def test_odd_old_rows_are_carried_over_and_nothing_of_them_is_lost(tmp_path: Pat
         bootstrap.prepare(parts().config, parts().hasher)
         assert vars(reporting.count_words()) == {"total": 3, "correct": 2}
         with reading() as session:
-            users = session.execute(text('SELECT id, username, email FROM "user" WHERE id < 4'))
+            users = session.execute(text('SELECT id, username, email FROM "user" WHERE id < 5'))
             words = session.execute(text("SELECT user_id, prediction, correct FROM feedback"))
             times = session.execute(text("SELECT created_at FROM feedback")).scalars().all()
             assert [tuple(row) for row in users] == [
                 (1, "ana", "ana@example.org"),
-                (2, "ana#2", None),
+                (2, "ana#2#2", None),
                 (3, "user#3", None),
+                (4, "ana#2", None),
             ]
             assert [tuple(row) for row in words] == [(1, 7, 1), (None, None, 0), (2, 3, 1)]
             assert [str(time)[:10] for time in times] == ["2024-05-01", "None", "None"]
             assert session.scalar(text("SELECT password FROM old_user WHERE id = 1")) == "secret"
-            assert session.scalar(text("SELECT count(*) FROM old_feedback")) == 3
+            assert session.scalar(text("SELECT count(*) FROM old_feedback")) == 4
         db.engine.dispose()
 
 
@@ -108,7 +111,7 @@ def test_a_table_of_that_name_that_lacks_a_column_stops_the_start_with_one_line(
     make_old(tmp_path, "CREATE TABLE feedback (id INTEGER PRIMARY KEY, stars INTEGER)")
     made = create_app(settings(tmp_path))
     with made.app_context():
-        with pytest.raises(SystemExit, match="feedback of this database lacks correct, prediction"):
+        with pytest.raises(Conflict, match="feedback of this database lacks correct, prediction"):
             bootstrap.prepare(parts().config, parts().hasher)
         db.engine.dispose()
 

@@ -31,9 +31,9 @@ ROUTES = {
     ("GET", "/admin/report"): ADMIN,
     ("GET", "/admin/retrain"): ADMIN,
     ("POST", "/admin/retrain"): ADMIN,
-    ("GET", "/admin/retrain/<int:job_id>"): ADMIN,
+    ("GET", "/admin/retrain/<int(max=2147483647):job_id>"): ADMIN,
     ("GET", "/admin/users"): ADMIN,
-    ("PATCH", "/admin/users/<int:user_id>"): ADMIN,
+    ("PATCH", "/admin/users/<int(max=2147483647):user_id>"): ADMIN,
 }
 EVERY_ROUTE = pytest.mark.parametrize(("method", "rule"), list(ROUTES))
 
@@ -41,8 +41,8 @@ EVERY_ROUTE = pytest.mark.parametrize(("method", "rule"), list(ROUTES))
 def path_of(rule: str) -> str:
     return (
         rule.replace("<uuid:prediction_id>", SOME_ID)
-        .replace("<int:job_id>", "999999")
-        .replace("<int:user_id>", "999999")
+        .replace("<int(max=2147483647):job_id>", "999999")
+        .replace("<int(max=2147483647):user_id>", "999999")
     )
 
 

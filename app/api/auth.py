@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from flask import Blueprint
+from flask_limiter.util import get_remote_address
 from pydantic import BaseModel, Field
 
 from app.api import shown
@@ -42,7 +43,7 @@ class PasswordChange(BaseModel):
 
 
 @blueprint.post("/register")
-@limiter.limit(login_limit)
+@limiter.limit(login_limit, key_func=get_remote_address)
 def register() -> tuple[shown.Json, int]:
     """Make an account."""
     wired = parts()
@@ -54,7 +55,7 @@ def register() -> tuple[shown.Json, int]:
 
 
 @blueprint.post("/login")
-@limiter.limit(login_limit)
+@limiter.limit(login_limit, key_func=get_remote_address)
 def login() -> dict[str, str]:
     """Exchange a name and a password for tokens."""
     asked = json_body(Credentials, missing=CREDENTIALS_MISSING)

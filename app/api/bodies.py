@@ -28,7 +28,7 @@ def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
     request.max_content_length = _MAX_JSON_BYTES
     try:
         sent = request.get_json(force=True) if request.get_data() else {}
-    except BadRequest as error:
+    except (BadRequest, RecursionError) as error:
         raise InvalidInput("The body is not valid JSON") from error
     if not isinstance(sent, dict):
         raise InvalidInput("The body must be a JSON object")

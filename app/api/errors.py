@@ -36,11 +36,18 @@ _SPANISH: dict[type[errors.CifraError], str] = {
     errors.SeveralDigits: "La imagen contiene más de un dígito",
 }
 
+_HTTP_DETAILS = {
+    400: "The request is malformed",
+    404: "There is nothing at this address",
+    405: "This address does not take that method",
+}
+
 _log = logging.getLogger(__name__)
 
 
 def register(app: Flask) -> None:
-    """Have an application answer every error as this module says."""
+    """Have an application answer every error as this module says; before the limiter is set up."""
+    app.after_request(_later)
     app.register_error_handler(errors.CifraError, _domain)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(RateLimitExceeded, _limited)
@@ -51,6 +58,11 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unforeseen)
 
 
+def refuse_body(_: Exception) -> Response:
+    """Answer a body that the HTTP server itself could not make sense of."""
+    return problem(400, "The body is malformed")
+
+
 def describe(error: errors.CifraError) -> dict[str, str | int]:
     """An error as a batch lists it beside the answers."""
     status, title = _STATUS[type(error)]
@@ -59,8 +71,7 @@ def describe(error: errors.CifraError) -> dict[str, str | int]:
 
 def _domain(error: errors.CifraError) -> Response:
     status, title = _STATUS[type(error)]
-    response = problem(status, error.message, title=title, shown=_shown(error))
-    return _later(response) if status == 503 else response
+    return problem(status, error.message, title=title, shown=_shown(error))
 
 
 def _shown(error: errors.CifraError) -> str:
@@ -68,8 +79,8 @@ def _shown(error: errors.CifraError) -> str:
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
-    shown = _SPANISH[errors.PictureTooLarge] if speaks_spanish() else None
-    return problem(413, "The body is larger than this route takes", shown=shown)
+    shown = "La petición es demasiado grande" if speaks_spanish() else None
+    return problem(413, "The body is larger, or in more parts, than this route takes", shown=shown)
 
 
 def _limited(error: RateLimitExceeded) -> Response:
@@ -77,7 +88,8 @@ def _limited(error: RateLimitExceeded) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
-    response = problem(error.code or 500, error.description or error.name, title=error.name)
+    status = error.code or 500
+    response = problem(status, _HTTP_DETAILS.get(status, error.name), title=error.name)
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             response.headers[name] = value
@@ -90,7 +102,7 @@ def _overtaken(_: IntegrityError) -> Response:
 
 def _database(error: OperationalError | PoolTimeoutError) -> Response:
     _log.error("the database did not answer: %s", type(error).__name__, exc_info=error)
-    return _later(problem(503, "The database does not answer", title="Unavailable"))
+    return problem(503, "The database does not answer", title="Unavailable")
 
 
 def _unforeseen(error: Exception) -> Response:
@@ -99,5 +111,7 @@ def _unforeseen(error: Exception) -> Response:
 
 
 def _later(response: Response) -> Response:
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    """Say when to come back, in place of what the limiter says of its own window."""
+    if response.status_code == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

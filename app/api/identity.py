@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from flask import Response
+from flask import Response, g
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -38,7 +38,8 @@ def requires(*roles: Role) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
         @wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            verify_jwt_in_request()
+            if caller_if_known() is None:
+                verify_jwt_in_request()  # says what is wrong with the token
             if caller().role not in roles:
                 raise NotAllowed("Your role may not do this")
             return view(*args, **kwargs)
@@ -60,12 +61,22 @@ def refresh_token() -> tuple[UUID, str]:
 
 
 def caller_if_known() -> Caller | None:
-    """Who calls, where the access token is good; None in every other case, with no error."""
+    """Who calls, where the access token is good; None in every other case, with no error.
+
+    Worked out once for each request: limits and views ask several times.
+    """
+    if "caller" not in g:
+        g.caller = _caller_of_token()
+    return cast("Caller | None", g.caller)
+
+
+def _caller_of_token() -> Caller | None:
     try:
-        verify_jwt_in_request(optional=True)
+        if verify_jwt_in_request(optional=True) is None:
+            return None
     except (JWTExtendedException, PyJWTError):
         return None
-    return cast("Caller | None", get_current_user())
+    return cast("Caller", get_current_user())
 
 
 def tokens(grant: Grant) -> dict[str, str]:

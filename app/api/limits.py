@@ -1,5 +1,6 @@
 """Rate limits: who is counted as one client, and the limits that routes name."""
 
+from flask import request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
@@ -14,6 +15,12 @@ def client_key() -> str:
 
 
 limiter = Limiter(key_func=client_key, headers_enabled=True)
+
+
+@limiter.request_filter
+def is_preflight() -> bool:
+    """A browser's question whether it may ask costs nothing; it carries no token."""
+    return request.method == "OPTIONS"
 
 
 def v1_limit() -> str:

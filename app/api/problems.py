@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from flask import Response, g, jsonify, request
 
-PREDICT_BLUEPRINTS = frozenset({"v1", "v2", "ab"})
+PREDICT_ROUTES = "/api/"
 
 
 def problem(
@@ -37,4 +37,4 @@ def problem(
 
 def speaks_spanish() -> bool:
     """Whether this is a predict route: their errors stand under `error` and are Spanish."""
-    return request.blueprint in PREDICT_BLUEPRINTS
+    return request.path.startswith(PREDICT_ROUTES)

@@ -45,7 +45,7 @@ def newest() -> shown.Json:
     return {"jobs": [shown.job(job) for job in retraining.newest(SHOWN_JOBS)]}
 
 
-@blueprint.get("/<int:job_id>")
+@blueprint.get("/<int(max=2147483647):job_id>")
 @limiter.limit(read_limit)
 @requires(Role.ADMIN)
 def find(job_id: int) -> shown.Json:

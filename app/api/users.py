@@ -20,7 +20,7 @@ class Page(BaseModel):
     """Which accounts are wanted."""
 
     limit: Annotated[int, Field(ge=1, le=500, description="a whole number from 1 to 500")] = 100
-    after: Annotated[int, Field(ge=0, description="the id of an account")] = 0
+    after: Annotated[int, Field(ge=0, le=2**31 - 1, description="the id of an account")] = 0
 
 
 class Amendment(BaseModel):
@@ -44,7 +44,7 @@ def page() -> shown.Json:
     }
 
 
-@blueprint.patch("/<int:user_id>")
+@blueprint.patch("/<int(max=2147483647):user_id>")
 @requires(Role.ADMIN)
 def amend(user_id: int) -> shown.Json:
     """Change an account's role, lock it or unlock it."""

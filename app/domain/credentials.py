@@ -14,13 +14,18 @@ MAX_EMAIL = 254
 
 
 def check_username(username: str) -> str:
-    """Return a username in its one normal form (NFC). Raises InvalidInput."""
-    name = unicodedata.normalize("NFC", username)
+    """Return a username in its normal form. Raises InvalidInput."""
+    name = normal_form(username)
     if not 1 <= len(name) <= MAX_USERNAME or not name.isprintable() or name != name.strip():
         raise InvalidInput(
             f"A username has 1 to {MAX_USERNAME} printable characters and no space at either end"
         )
     return name
+
+
+def normal_form(username: str) -> str:
+    """The one form (NFC) in which a username is kept and looked for."""
+    return unicodedata.normalize("NFC", username)
 
 
 def check_password(password: str) -> None:

@@ -77,9 +77,11 @@ def _grey(picture: Image.Image) -> GreyPlane:
     if picture.has_transparency_data:
         return _flatten(picture.convert("RGBA"))
     if picture.mode.startswith("I;16"):
-        return np.asarray(picture, dtype=np.float32) / np.float32(65535)
+        return _scale_by_depth(np.asarray(picture))
     if picture.mode in ("I", "F"):
-        return _stretch(np.asarray(picture, dtype=np.float32))
+        return _stretch(np.asarray(picture, dtype=np.float64))
+    if picture.mode == "LAB":
+        picture = picture.getchannel("L")
     return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 
@@ -94,7 +96,13 @@ def _flatten(picture: Image.Image) -> GreyPlane:
     return flat
 
 
-def _stretch(plane: GreyPlane) -> GreyPlane:
+def _scale_by_depth(values: npt.NDArray[np.uint16]) -> GreyPlane:
+    """Bring 16-bit values to 0..1; a scan with fewer bits in 16 is as light as one with all."""
+    depth_bits = max(8, int(values.max()).bit_length())
+    return np.asarray(values / (2**depth_bits - 1), dtype=np.float32)
+
+
+def _stretch(plane: npt.NDArray[np.float64]) -> GreyPlane:
     """Bring 32-bit and float planes to 0..1 by their own range; a flat one becomes 0.
 
     Raises ValueError where a value is not finite.
@@ -103,5 +111,5 @@ def _stretch(plane: GreyPlane) -> GreyPlane:
     if not np.isfinite(high - low):
         raise ValueError("grey values that are not finite")
     if high == low:
-        return np.zeros_like(plane)
-    return (plane - np.float32(low)) / np.float32(high - low)
+        return np.zeros(plane.shape, dtype=np.float32)
+    return np.asarray((plane - low) / (high - low), dtype=np.float32)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.domain.credentials import check_email, check_username
+from app.domain.credentials import check_email, check_username, normal_form
 from app.domain.errors import Conflict, NotAuthenticated, NotFound
 from app.domain.roles import Role
 from app.services.passwords import PasswordHasher
 from app.store import accounts
-from app.store.db import reading, writing
+from app.store.db import Turn, reading, take_turn, writing
 from app.store.tables import User
 
 LAST_ADMIN = "The last admin cannot be removed, locked or made less than an admin"
@@ -34,7 +34,22 @@ def register(
 
     Raises InvalidInput or WeakPassword for what breaks a rule, Conflict where the name is taken.
     """
-    return _make(hasher, check_username(username), password, Role.USER, email)
+    name = check_username(username)
+    address = None if email is None else check_email(email)
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        if accounts.find_by_name(session, name) is not None:
+            raise Conflict("That username is taken")
+        user = User(
+            username=name,
+            password_hash=password_hash,
+            email=address,
+            role=Role.USER,
+            locked=False,
+            created_at=datetime.now(UTC),
+        )
+        accounts.add(session, user)
+        return _account(user)
 
 
 def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
@@ -54,21 +69,18 @@ def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
         return _account(user)
 
 
-def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> bool:
-    """Make an admin where nobody can log in as one; tells whether it did.
+def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> None:
+    """Make an admin where nobody can log in as one.
 
     An old account of that name, which has no password, becomes the admin. One that somebody can
     log in to does not: Conflict is raised.
     """
-    if not lacks_admin():
-        return False
     name = check_username(username)
     with reading() as session:
         namesake = accounts.find_by_name(session, name)
         if namesake is not None and namesake.password_hash is not None:
             raise Conflict(f"There is no admin, and {name!r} is somebody's account")
     make_admin(hasher, name, password)
-    return True
 
 
 def lacks_admin() -> bool:
@@ -84,7 +96,7 @@ def set_password(hasher: PasswordHasher, username: str, password: str) -> None:
     """
     password_hash = hasher.hash(password)
     with writing() as session:
-        user = accounts.find_by_name(session, username)
+        user = accounts.find_by_name(session, normal_form(username))
         if user is None:
             raise NotFound("There is no account of that name")
         user.password_hash = password_hash
@@ -103,7 +115,7 @@ def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) ->
         raise NotAuthenticated("The old password is wrong")
     password_hash = hasher.hash(new)
     with writing() as session:
-        user = accounts.find(session, user_id)
+        user = accounts.lock(session, user_id)
         if user is None or user.password_hash != current:
             raise Conflict("The password was changed meanwhile")
         user.password_hash = password_hash
@@ -122,7 +134,8 @@ def amend(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
     Raises NotFound, or Conflict where no admin would be left.
     """
     with writing() as session:
-        user = accounts.find(session, user_id)
+        take_turn(session, Turn.ADMINS)
+        user = accounts.lock(session, user_id)
         if user is None:
             raise NotFound("There is no such account")
         user.role = role or user.role
@@ -141,29 +154,10 @@ def remove(user_id: int) -> None:
     Raises Conflict where no admin would be left.
     """
     with writing() as session:
+        take_turn(session, Turn.ADMINS)
         accounts.remove(session, user_id)
         if accounts.count_able_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
-
-
-def _make(
-    hasher: PasswordHasher, name: str, password: str, role: Role, email: str | None
-) -> Account:
-    address = None if email is None else check_email(email)
-    password_hash = hasher.hash(password)
-    with writing() as session:
-        if accounts.find_by_name(session, name) is not None:
-            raise Conflict("That username is taken")
-        user = User(
-            username=name,
-            password_hash=password_hash,
-            email=address,
-            role=role,
-            locked=False,
-            created_at=datetime.now(UTC),
-        )
-        accounts.add(session, user)
-        return _account(user)
 
 
 def _account(user: User) -> Account:

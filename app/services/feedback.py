@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from app.domain.errors import Conflict, Contradiction, InvalidInput, NotFound
 from app.domain.words import INCOMPLETE, Word, settle
 from app.services.history import UNKNOWN
@@ -44,32 +42,30 @@ def record_on(user_id: int, prediction_id: UUID, said: Statement, *, replace: bo
     that exclude each other or the stored answer, Conflict for another word without `replace`.
     """
     with writing() as session:
-        prediction = predictions.find(session, user_id, prediction_id)
-        if prediction is None:
+        answered = predictions.lock(session, user_id, prediction_id)
+        if answered is None:
             raise NotFound(UNKNOWN)
-        answered = prediction.reading.digit
         if said.prediction not in (None, answered):
             raise Contradiction(f"The answer to this prediction was {answered}")
         word = settle(answered, said.correct, said.digit, said.not_a_digit)
         row = _row(user_id, answered, word, said.comment)
         row.prediction_id = prediction_id
-        _put(session, row, replace=replace)
+        before = feedback.find_on(session, prediction_id)
+        if before is None:
+            feedback.add(session, row)
+        else:
+            _amend(before, row, replace=replace)
 
 
-def _put(session: Session, row: Feedback, *, replace: bool) -> None:
-    """Add a word, or put it in the place of the one before."""
-    if row.prediction_id is None:
-        raise ValueError("a word that replaces names its prediction")
-    before = feedback.find_on(session, row.prediction_id)
-    if before is None:
-        feedback.add(session, row)
+def _amend(before: Feedback, row: Feedback, *, replace: bool) -> None:
+    """Put a word in the place of the one before; the same word again may only add a comment."""
+    before.comment = row.comment or before.comment
+    if _meaning(before) == _meaning(row):
         return
-    is_same = _meaning(before) == _meaning(row)
-    if not is_same and not replace:
+    if not replace:
         raise Conflict("There is another word on this prediction; send `replace` to change it")
     before.correct, before.digit, before.not_a_digit = _meaning(row)
-    before.comment = row.comment if row.comment is not None else before.comment
-    before.created_at = before.created_at if is_same else row.created_at
+    before.created_at = row.created_at
 
 
 def _meaning(row: Feedback) -> tuple[bool, int | None, bool]:

@@ -12,7 +12,7 @@ from app.domain.errors import Unavailable
 from app.domain.readings import ModelName
 from app.services.artefacts import name_of
 from app.store import models
-from app.store.db import reading, writing
+from app.store.db import Turn, reading, take_turn, writing
 from app.store.tables import Deployment, Model
 
 
@@ -32,8 +32,10 @@ def take_in_shipped(folder: Path) -> None:
     """
     for version in Version:
         onnx = (folder / f"{version}.onnx").read_bytes()
+        name = name_of(onnx)
         with writing() as session:
-            model = _stored(session, onnx)
+            take_turn(session, Turn.MODELS)
+            model = _stored(session, name, onnx)
             current = models.serving(session, version)
             if current is None or (current.shipped and current.id != model.id):
                 models.deploy(session, _deployment(version, model))
@@ -51,12 +53,12 @@ def serving(version: Version) -> Artefact:
     return Artefact(ModelName(model.id, model.name, model.sha256), onnx)
 
 
-def _stored(session: Session, onnx: bytes) -> Model:
+def _stored(session: Session, name: str, onnx: bytes) -> Model:
     sha256 = hashlib.sha256(onnx).hexdigest()
     model = models.find_by_checksum(session, sha256)
     if model is None:
         model = Model(
-            name=name_of(onnx),
+            name=name,
             sha256=sha256,
             artefact=onnx,
             shipped=True,

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from app.domain.assignment import Version
 from app.domain.errors import Conflict, NotFound
 from app.store import retrains
-from app.store.db import reading, writing
+from app.store.db import Turn, reading, take_turn, writing
 from app.store.tables import RetrainJob
 
+LOOK_EVERY_S = 5  # a job that could not be taken up, or that another process asked for
 NO_TRAINER = "no trainer yet"
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def request(user_id: int, version: Version, deploy: str) -> Job:
         created_at=datetime.now(UTC),
     )
     with writing() as session:
+        take_turn(session, Turn.RETRAINS)
         under_way = retrains.find_open(session)
         if under_way is not None:
             raise Conflict(f"Retrain {under_way.id} has not ended yet")
@@ -65,7 +67,11 @@ def newest(limit: int) -> list[Job]:
 
 def run_next() -> bool:
     """Take the oldest open job up and end it; tells whether there was one."""
+    with reading() as session:
+        if retrains.find_open(session) is None:
+            return False
     with writing() as session:
+        take_turn(session, Turn.RETRAINS)
         job = retrains.find_open(session)
         if job is None:
             return False
@@ -94,7 +100,8 @@ class Supervisor:
                 self._thread.start()
 
     def _watch(self) -> None:
-        while self._awake.wait():
+        while True:
+            self._awake.wait(timeout=LOOK_EVERY_S)
             self._awake.clear()
             try:
                 with self._context():

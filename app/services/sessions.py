@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from app.domain.credentials import normal_form
 from app.domain.errors import NotAllowed, NotAuthenticated
 from app.domain.roles import Caller, Role
 from app.services.passwords import PasswordHasher
 from app.store import accounts
 from app.store.db import reading, writing
-from app.store.tables import LoginSession
+from app.store.tables import LoginSession, User
 
 REVOKED = "Token has been revoked"
+WRONG = "Bad username or password"
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,9 @@ def log_in(hasher: PasswordHasher, username: str, password: str, lasts: timedelt
     NotAllowed where the password is right and the account locked.
     """
     with reading() as session:
-        user = accounts.find_by_name(session, username)
+        user = accounts.find_by_name(session, normal_form(username))
     if not hasher.matches(password, None if user is None else user.password_hash) or user is None:
-        raise NotAuthenticated("Bad username or password")
-    if user.locked:
-        raise NotAllowed("This account is locked")
+        raise NotAuthenticated(WRONG)
     now = datetime.now(UTC)
     login = LoginSession(
         id=uuid4(),
@@ -44,9 +44,18 @@ def log_in(hasher: PasswordHasher, username: str, password: str, lasts: timedelt
         expires_at=now + lasts,
     )
     with writing() as session:
+        _check_still(accounts.lock(session, user.id), user.password_hash)
         accounts.forget_expired_logins(session, now)
         accounts.open_login(session, login)
     return Grant(login.user_id, login.id, login.refresh_jti)
+
+
+def _check_still(user: User | None, password_hash: str | None) -> None:
+    """Refuse where, while the password was being compared, it changed or the account was locked."""
+    if user is None or user.password_hash != password_hash:
+        raise NotAuthenticated(WRONG)
+    if user.locked:
+        raise NotAllowed("This account is locked")
 
 
 def refresh(session_id: UUID, refresh_id: str, lasts: timedelta) -> Grant:

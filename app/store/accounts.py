@@ -49,8 +49,13 @@ def open_login(session: Session, login: LoginSession) -> None:
 
 
 def find_login(session: Session, login_id: UUID) -> LoginSession | None:
-    """The login with this id, ended or not."""
-    return session.get(LoginSession, login_id)
+    """The login with this id, ended or not; nobody else changes it before this unit ends."""
+    return session.get(LoginSession, login_id, with_for_update=True)
+
+
+def lock(session: Session, user_id: int) -> User | None:
+    """The account with this id as it is now; nobody else changes it before this unit ends."""
+    return session.get(User, user_id, with_for_update={"key_share": True})
 
 
 def caller_of(session: Session, login_id: UUID, now: datetime) -> User | None:

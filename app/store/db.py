@@ -6,10 +6,11 @@ Only services open a unit of work, once per use case; stores run queries inside 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -17,6 +18,15 @@ from app.store.tables import Base
 
 BUSY_TIMEOUT_S = 10
 _WRITES = "cifra_writes"
+
+
+class Turn(IntEnum):
+    """What only one unit of work at a time may decide; the numbers name locks in PostgreSQL."""
+
+    ADMINS = 20_260_902
+    MODELS = 20_260_903
+    RETRAINS = 20_260_904
+
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
 
@@ -82,6 +92,16 @@ def writing() -> Iterator[Session]:
         session.commit()
     finally:
         session.close()
+
+
+def take_turn(session: Session, turn: Turn) -> None:
+    """Wait until no other unit of work has this turn, and keep it to the end of this one.
+
+    For units that look at many rows, or at none, and decide by what they saw. SQLite lets one unit
+    write at a time anyway.
+    """
+    if db.engine.dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(turn)))
 
 
 def _idle_session() -> Session:

@@ -27,6 +27,15 @@ def find(session: Session, user_id: int, prediction_id: UUID) -> Prediction | No
     return None if found is None else _from_row(*found)
 
 
+def lock(session: Session, user_id: int, prediction_id: UUID) -> int | None:
+    """The digit that answered, with the row kept from others to the end of this unit."""
+    return session.scalar(
+        select(tables.Prediction.digit)
+        .where(tables.Prediction.user_id == user_id, tables.Prediction.id == prediction_id)
+        .with_for_update()
+    )
+
+
 def page(session: Session, user_id: int, limit: int, before: UUID | None) -> list[Prediction]:
     """A user's own predictions, the newest first (ids grow with time), from before an id."""
     query = _own(user_id).order_by(tables.Prediction.id.desc()).limit(limit)

@@ -62,6 +62,7 @@ class User(Base):
     """An account; without a password hash nobody can log in to it."""
 
     __tablename__ = "user"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  no id is ever used again
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(80), unique=True)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.domain.errors import Conflict
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -19,7 +21,7 @@ def upgrade() -> None:
         columns = {column["name"] for column in inspector.get_columns(table)}
         if lacking := NEEDED[table] - columns:
             names = ", ".join(sorted(lacking))
-            raise SystemExit(f"cifra: the table {table} of this database lacks {names}")
+            raise Conflict(f"The table {table} of this database lacks {names}")
     if "user" not in present:
         op.create_table(
             "user",

@@ -4,6 +4,7 @@ The old rows are copied value by value, because old databases differ in what the
 table with anything that finds no place here is kept as `old_user` or `old_feedback`.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +12,17 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from app.domain.errors import Conflict
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+
+
+FLAGS = dict.fromkeys(("1", "true", "t", "yes", "on"), True) | dict.fromkeys(
+    ("0", "false", "f", "no", "off"), False
+)
 
 
 def upgrade() -> None:
@@ -33,7 +41,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """There is no way back: the old tables cannot hold what came since."""
-    raise SystemExit("cifra: this migration cannot be undone; restore the backup from before it")
+    raise Conflict("This migration cannot be undone; restore the backup from before it")
 
 
 def _carry_over() -> None:
@@ -47,11 +55,8 @@ def _carry_over() -> None:
     users = list(_users(old_users))
     words = [_word(row, {user["id"] for user in users}) for row in old_words]
     _insert(tables.tables["user"], users)
-    _insert(tables.tables["feedback"], words)
-    for name, before, after in (
-        ("old_feedback", old_words, words),
-        ("old_user", old_users, users),
-    ):
+    _insert(tables.tables["feedback"], [word for word in words if word["correct"] is not None])
+    for name, before, after in (("old_feedback", old_words, words), ("old_user", old_users, users)):
         if all(_holds(new, old) for old, new in zip(before, after, strict=True)):
             op.drop_table(name)
 
@@ -78,12 +83,14 @@ def _insert(table: sa.Table, rows: list[dict[str, Any]]) -> None:
 
 
 def _users(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Old accounts; a name that is missing or taken gets the account's id behind it."""
-    taken: set[str] = set()
-    for row in rows:
-        name = row["username"] or "user"
-        unique = name if row["username"] and name not in taken else f"{name}#{row['id']}"
-        taken.add(unique)
+    """Old accounts; a name that is missing or double gets the account's id behind it."""
+    names = [unicodedata.normalize("NFC", str(row["username"] or "")) for row in rows]
+    given = {""}
+    for row, name in zip(rows, names, strict=True):
+        unique = name
+        while unique in given or (unique != name and unique in names):
+            unique = f"{unique or 'user'}#{row['id']}"
+        given.add(unique)
         yield {"id": row["id"], "username": unique, "email": row.get("email")}
 
 
@@ -92,7 +99,7 @@ def _word(row: dict[str, Any], known_users: set[int]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "prediction": _digit(row["prediction"]),
-        "correct": str(row["correct"]).strip().lower() in {"1", "true", "t", "yes"},
+        "correct": FLAGS.get(str(row["correct"]).strip().lower()),
         "comment": row.get("comment"),
         "user_id": user_id if user_id in known_users else None,
         "created_at": _time(row.get("created_at")),
@@ -125,6 +132,7 @@ def _make_user() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_user"),
         sa.UniqueConstraint("username", name="uq_user_username"),
+        sqlite_autoincrement=True,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.api.errors import RETRY_AFTER_S
 from app.store import db as database
 from tests.conftest import Golden, Person, prepared, register, settings
 
@@ -110,6 +111,27 @@ def test_an_open_cors_warns_at_start(tmp_path: Path, caplog: pytest.LogCaptureFi
         assert "CORS_ORIGINS is *" in caplog.text
 
 
+def test_preflights_are_answered_and_cost_nothing(tmp_path: Path) -> None:
+    more = {"CORS_ORIGINS": "https://shop.example", "RATELIMIT_DEFAULT": "1 per hour"}
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    with prepared(settings(tmp_path, **more)) as app:
+        client = app.test_client()
+        for path in ("/feedback", "/api/ab/predict", "/admin/users/1", "/login"):
+            for _ in range(3):
+                answer = client.options(path, headers=asked)
+                assert answer.status_code == 200
+                assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert client.post("/feedback").status_code == 401
+
+
+def test_logins_are_counted_by_address_whatever_token_comes_along(tmp_path: Path) -> None:
+    with prepared(settings(tmp_path, RATELIMIT_LOGIN="4 per hour")) as app:
+        ana = register(app, "ana")  # one registration and one login, at one address
+        guess = {"username": "admin", "password": "a guess"}
+        statuses = [ana.call("POST", "/login", json=guess).status_code for _ in range(4)]
+    assert statuses == [401, 401, 401, 429]
+
+
 def test_closed_registration_is_403(tmp_path: Path) -> None:
     with prepared(settings(tmp_path, REGISTRATION="closed")) as app:
         body = {"username": "ana", "password": "long enough"}
@@ -142,5 +164,5 @@ def test_a_database_that_stays_locked_is_a_503_that_says_when_to_come_back(
         holder.execute("ROLLBACK")
         holder.close()
         assert locked.status_code == 503
-        assert int(locked.headers["Retry-After"]) > 0
+        assert int(locked.headers["Retry-After"]) == RETRY_AFTER_S
         assert ana.call("POST", "/feedback", json=word).status_code == 201

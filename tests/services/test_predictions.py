@@ -10,7 +10,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from app.store.db import reading
-from tests.conftest import Golden, prepared, register, settings
+from tests.conftest import Golden, at_once, prepared, register, settings
 
 
 def test_a_prediction_comes_back_from_history_as_it_left(
@@ -121,6 +121,17 @@ def test_the_same_word_again_is_counted_once_and_a_replaced_one_is_replaced(
     with app_on_each.app_context(), reading() as session:
         row = session.execute(text("SELECT * FROM feedback")).mappings().one()
     assert (row["prediction"], bool(row["correct"]), row["digit"]) == (1, False, 7)
+
+
+def test_the_same_word_given_at_once_is_counted_once(app_on_each: Flask, golden: Golden) -> None:
+    ana = register(app_on_each, "ana")
+    for index in range(5):
+        word = {"prediction_id": ana.predict("v2", golden.png(index)).get_json()["prediction_id"]}
+        word |= {"not_a_digit": True}
+        answers = at_once(4, lambda word=word: ana.call("POST", "/feedback", json=word))
+        assert [answer.status_code for answer in answers] == [201] * 4
+    with app_on_each.app_context(), reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM feedback")) == 5
 
 
 def test_not_a_digit_counts_as_an_answer_that_was_not_correct(app: Flask, golden: Golden) -> None:

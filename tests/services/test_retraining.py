@@ -2,12 +2,13 @@
 
 import time
 
+import pytest
 from flask import Flask
 
 from app.domain.assignment import Version
 from app.services import retraining
 from app.services.retraining import NO_TRAINER
-from tests.conftest import Person, admin_of
+from tests.conftest import Person, admin_of, at_once
 
 
 def ended(admin: Person, location: str) -> dict[str, object]:
@@ -39,6 +40,15 @@ def test_a_second_retrain_is_refused_while_one_has_not_ended(app: Flask) -> None
     answer = admin.call("POST", "/admin/retrain")
     assert answer.status_code == 409
     assert answer.get_json()["msg"] == "Retrain 1 has not ended yet"
+
+
+def test_of_retrains_asked_for_at_once_one_is_accepted(
+    app_on_each: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retraining.Supervisor, "wake", lambda _: None)  # jobs stay open
+    admin = admin_of(app_on_each)
+    answers = at_once(6, lambda: admin.call("POST", "/admin/retrain"))
+    assert sorted(answer.status_code for answer in answers) == [202, *[409] * 5]
 
 
 def test_a_job_that_was_left_open_is_taken_up_at_the_next_wake(app: Flask) -> None:

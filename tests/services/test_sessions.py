@@ -7,7 +7,10 @@ from flask import Flask
 from flask_jwt_extended import create_access_token
 from werkzeug.test import TestResponse
 
-from tests.conftest import Person, admin_of, register
+from app.domain.errors import NotAuthenticated
+from app.services import accounts, sessions
+from app.services.passwords import PasswordHasher
+from tests.conftest import Person, admin_of, at_once, parts_of, register
 
 
 def refreshed(person: Person, token: str) -> TestResponse:
@@ -89,6 +92,51 @@ def test_an_expired_token_is_401(app: Flask) -> None:
     answer = ana.client.get("/predictions", headers={"Authorization": f"Bearer {expired}"})
     assert answer.status_code == 401
     assert answer.get_json()["msg"] == "Token has expired"
+
+
+def test_a_name_is_found_in_whichever_form_it_is_typed(app: Flask) -> None:
+    typed = "Jose\N{COMBINING ACUTE ACCENT}"
+    assert register(app, typed)
+    assert Person(app, "José", f"password of {typed}")
+
+
+def test_a_login_that_a_new_password_overtakes_is_refused(app: Flask) -> None:
+    ana = register(app, "ana")
+    hasher = parts_of(app).hasher
+
+    class Overtaken(PasswordHasher):
+        def matches(self, password: str, password_hash: str | None) -> bool:
+            accounts.set_password(hasher, "ana", "a newer one")
+            return hasher.matches(password, password_hash)
+
+    with app.app_context(), pytest.raises(NotAuthenticated):
+        sessions.log_in(Overtaken(4), "ana", "password of ana", timedelta(days=1))
+    assert not may(ana, ana.tokens["access_token"])
+
+
+def test_of_refreshes_at_once_one_is_good_and_the_login_ends(app_on_each: Flask) -> None:
+    for number in range(5):
+        ana = register(app_on_each, f"ana {number}")
+        answers = at_once(4, lambda ana=ana: refreshed(ana, ana.tokens["refresh_token"]))
+        assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+        assert not may(ana, ana.tokens["access_token"])
+
+
+def test_admins_who_demote_each_other_at_once_leave_one(app_on_each: Flask) -> None:
+    admin, rita = admin_of(app_on_each), register(app_on_each, "rita")
+    listed = admin.call("GET", "/admin/users").get_json()["users"]
+    ids = {user["username"]: user["id"] for user in listed}
+    assert (
+        admin.call("PATCH", f"/admin/users/{ids['rita']}", json={"role": "admin"}).status_code
+        == 200
+    )
+    demote = [
+        lambda: admin.call("PATCH", f"/admin/users/{ids['rita']}", json={"role": "user"}),
+        lambda: rita.call("PATCH", f"/admin/users/{ids['admin']}", json={"role": "user"}),
+    ]
+    assert sorted(answer.status_code for answer in at_once(2, *demote)) in ([200, 403], [200, 409])
+    roles = [person.call("GET", "/admin/users").status_code for person in (admin, rita)]
+    assert sorted(roles) == [200, 403]
 
 
 @pytest.mark.parametrize(

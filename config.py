@@ -101,11 +101,6 @@ class Config:
         )
 
     @property
-    def is_sqlite(self) -> bool:
-        """Whether the rows live in one SQLite file: the embedded mode."""
-        return self.database_url.startswith("sqlite")
-
-    @property
     def address(self) -> str:
         """Where the server listens, as host:port."""
         return f"[{self.host}]:{self.port}" if _is_ipv6(self.host) else f"{self.host}:{self.port}"

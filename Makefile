@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SETTINGS := constraints.txt Makefile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format models measure clean
+.PHONY: help run test check lint format models measure pictures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -35,6 +35,10 @@ models: $(VENV)/trains ## train both shipped models from scratch and write their
 
 measure: $(VENV)/trains ## measure the shipped models anew and write their cards
 	$(BIN)/python -m app.training measure
+
+pictures: $(VENV)/tests ## measure each kind of picture, and what imaging costs
+	$(BIN)/python -m benchmarks.kinds
+	$(BIN)/python -m benchmarks.imaging
 
 clean: ## remove what make installed; rows and secrets in instance/ stay
 	rm -rf $(VENV)

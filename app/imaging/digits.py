@@ -16,13 +16,21 @@ FIT = 20
 
 _Mask = npt.NDArray[np.bool_]
 
+_AROUND = np.ones((3, 3), np.uint8)
+
 _WORKING_SIDE = 256  # larger pictures are shrunk to this before anything is looked for
 _GROUND_SIDE = 32  # the ground is fitted on a copy of this size
-_FITS = 4
+_FITS = 3
+_EDGE = 0.85  # of the way from the middle of a picture to its sides
 _EVEN_GREY = 0.02  # grey values closer than this are the same paper
+_FAINTEST_RULE = 0.06  # of the grey range; fainter lines are below what counts as ink anyway
+_RULE_HEIGHT = 7  # working pixels; a stroke is at least as thick as this where it crosses a line
+_RULE_BLUR = 9  # working pixels along a line; evens noise out
+_SMALLEST_PAGE = 64  # on a smaller picture a line from side to side is a stroke
+_RULE_SHARE = 0.85  # of the page; a line that is shorter is a stroke
 _FAINTEST_INK = 0.1  # of the grey range; less contrast than this is an empty page
 _INK_SHARE = 0.3  # of the darkest ink; what is fainter is not part of a stroke
-_GAP_SHARE = 0.05  # of the whole's other side; digits of their own are at least this far apart
+_GAP_SHARE = 0.12  # of the whole height; digits of their own are at least this far apart
 _BESIDE_SHARE = 0.65  # of the whole height; lower than this, a piece beside another is part of it
 _ABOVE_SHARE = 0.35  # of the whole height; lower than this, a piece above another is part of it
 _STACKED_ASPECT = 1.5  # height over width; less is one digit, in however many pieces
@@ -42,12 +50,12 @@ def normalise(plane: GreyPlane) -> Digit:
 
     Raises NoDigit where nothing stands out from the ground, SeveralDigits where there are two.
     """
-    ink = _ink(_resize_to_work(plane))
+    ink = _without_rules(_ink(_resize_to_work(plane)))
     peak = float(ink.max())
     if peak < _FAINTEST_INK:
         raise NoDigit("There is no digit on the picture")
     strokes = _strokes(ink > _INK_SHARE * peak)
-    ink[~cv2.dilate(strokes.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)] = 0
+    ink[cv2.dilate(strokes.view(np.uint8), _AROUND) == 0] = 0
     return _centre(_fit(np.minimum(ink / peak, 1), strokes))
 
 
@@ -80,51 +88,91 @@ def _ink(plane: GreyPlane) -> GreyPlane:
 
 
 def _ground(plane: GreyPlane) -> GreyPlane | np.float32:
-    """The page under the ink: one grey value, or where light falls unevenly a plane in x and y."""
-    small = cv2.resize(plane, (_GROUND_SIDE, _GROUND_SIDE), interpolation=cv2.INTER_AREA)
-    values = np.asarray(small, dtype=np.float64).ravel()
-    middle = np.median(values)
-    if np.mean(np.abs(values - middle) < _EVEN_GREY) > 0.5:
+    """The page under the ink: one grey value, or where light falls unevenly a curved surface.
+
+    The edge of the picture tells which: the ink may cover more than half of the picture itself.
+    """
+    edge = np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
+    middle = np.partition(edge, edge.size // 2)[edge.size // 2]
+    if np.count_nonzero(np.abs(edge - middle) < _EVEN_GREY) > edge.size // 2:
         return np.float32(middle)
-    return np.asarray(cv2.resize(_fitted_ground(values), plane.shape[::-1]), dtype=np.float32)
+    small = cv2.resize(plane, (_GROUND_SIDE, _GROUND_SIDE), interpolation=cv2.INTER_AREA)
+    fitted = _fitted_ground(np.asarray(small, dtype=np.float64).ravel())
+    return np.asarray(cv2.resize(fitted, plane.shape[::-1]), dtype=np.float32)
 
 
 def _fitted_ground(values: npt.NDArray[np.float64]) -> GreyPlane:
-    """Fit a plane to grey values, leaving out again and again what lies far off it: the ink."""
-    across, down = np.meshgrid(*[np.linspace(-1, 1, _GROUND_SIDE)] * 2)
-    terms = np.stack([np.ones(values.size), across.ravel(), down.ravel()], axis=1)
-    fitted = np.full(values.size, np.median(values))
-    for _ in range(_FITS):
+    """Fit a surface to grey values, each time leaving out what lies far off it: the ink.
+
+    First a plane to the edge, where ink is rare, then a quadratic surface to all. Values and result
+    are _GROUND_SIDE squared.
+    """
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.linspace(-1, 1, _GROUND_SIDE)] * 2))
+    terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=1)
+    edge = np.maximum(np.abs(x), np.abs(y)) > _EDGE
+    fitted = np.full(values.size, np.median(values[edge]))
+    for used, near in [(terms[:, :3], edge)] * _FITS + [(terms, np.full_like(edge, 1))] * _FITS:
         error = np.abs(values - fitted)
-        kept = error <= max(_EVEN_GREY, 2.5 * float(np.median(error)))
-        fitted = terms @ np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
+        kept = near & (error <= max(_EVEN_GREY, 2.5 * float(np.median(error[near]))))
+        fitted = used @ np.linalg.lstsq(used[kept], values[kept], rcond=None)[0]
     return np.asarray(fitted.reshape(_GROUND_SIDE, _GROUND_SIDE), dtype=np.float32)
+
+
+def _without_rules(ink: GreyPlane) -> GreyPlane:
+    """Take the lines of ruled or squared paper off: thin ones that cross the whole page."""
+    if min(ink.shape) < _SMALLEST_PAGE:
+        return ink
+    for turned in (False, True):
+        lying = np.ascontiguousarray(ink.T) if turned else ink
+        lying = _without_lying_rules(lying)
+        ink = np.ascontiguousarray(lying.T) if turned else lying
+    return ink
+
+
+def _without_lying_rules(ink: GreyPlane) -> GreyPlane:
+    """Erase thin lines from side to side; the strokes that cross them are thicker and stay."""
+    width = ink.shape[1]
+    marks = np.asarray(cv2.blur(ink, (_RULE_BLUR, 1)) > _FAINTEST_RULE, dtype=np.uint8)
+    if np.count_nonzero(marks.any(axis=0)) < _RULE_SHARE * width:
+        return ink
+    thick = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((_RULE_HEIGHT, 1), np.uint8))
+    thin = cv2.morphologyEx(marks - thick, cv2.MORPH_OPEN, np.ones((1, _RULE_BLUR), np.uint8))
+    joined = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, np.ones((3, width // 2), np.uint8))
+    _, labels, pieces, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    spans = pieces[:, cv2.CC_STAT_WIDTH] >= _RULE_SHARE * width
+    spans[0] = False  # the page
+    rules = (spans[labels] & (thin > 0)).astype(np.uint8)
+    erased = (cv2.dilate(rules, np.ones((3, 1), np.uint8)) > 0) & (thick == 0)
+    return np.where(erased, np.float32(0), ink)
 
 
 def _strokes(mask: _Mask) -> _Mask:
     """The pieces of ink that make the digit: specks are dropped, two digits refused."""
-    _, labels, pieces, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = pieces[1:, cv2.CC_STAT_AREA]
-    kept = 1 + np.flatnonzero(areas >= max(2, _SPECK_SHARE * areas.max()))
-    if kept.size == 0:
+    _, labels, pieces, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    areas = pieces[:, cv2.CC_STAT_AREA]
+    kept = areas >= max(2, _SPECK_SHARE * areas[1:].max())
+    kept[0] = False  # the ground
+    count = np.count_nonzero(kept)
+    if count == 0:
         raise NoDigit("There is no digit on the picture")
-    if _are_several(pieces[kept].astype(np.int64)):
+    if count > 1 and _are_several(pieces[kept].astype(np.int64)):
         raise SeveralDigits("There is more than one digit on the picture")
-    return np.isin(labels, kept)
+    strokes: _Mask = kept[labels]
+    return strokes
 
 
 def _are_several(pieces: npt.NDArray[np.int64]) -> bool:
     """Whether two of the pieces are digits of their own: side by side, or one above the other.
 
     A digit in pieces (a 5 with a loose bar, an open 4) has no two that are large enough. The shares
-    refuse 7 of MNIST's 60,000 training digits, and find 99 % and 91 % of pairs made from them.
+    refuse none of MNIST's 60,000 training digits, and find 99 % and 82 % of pairs made from them.
     """
     left, top = pieces[:, cv2.CC_STAT_LEFT], pieces[:, cv2.CC_STAT_TOP]
     width, height = pieces[:, cv2.CC_STAT_WIDTH], pieces[:, cv2.CC_STAT_HEIGHT]
     wide, tall = (left + width).max() - left.min(), (top + height).max() - top.min()
     shorter = np.minimum.outer(height, height)
     beside = np.subtract.outer(left, left + width) >= _GAP_SHARE * tall
-    above = np.subtract.outer(top, top + height) >= _GAP_SHARE * wide
+    above = np.subtract.outer(top, top + height) >= _GAP_SHARE * tall
     side_by_side = np.any(beside & (shorter >= _BESIDE_SHARE * tall))
     stacked = tall > _STACKED_ASPECT * wide and np.any(above & (shorter >= _ABOVE_SHARE * tall))
     return bool(side_by_side or stacked)

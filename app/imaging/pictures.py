@@ -49,7 +49,8 @@ def decode(image_bytes: bytes) -> GreyPlane:
     if picture.width * picture.height > MAX_IMAGE_PIXELS:
         raise PictureTooLarge("The picture has more than 4 million pixels")
     try:
-        return _grey(ImageOps.exif_transpose(picture))
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _grey(picture)
     except _DECODER_ERRORS as error:
         raise UnreadablePicture("The picture is damaged and cannot be decoded") from error
 
@@ -82,7 +83,8 @@ def _grey(picture: Image.Image) -> GreyPlane:
         return _stretch(np.asarray(picture, dtype=np.float64))
     if picture.mode == "LAB":
         picture = picture.getchannel("L")
-    return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
+    grey = picture if picture.mode == "L" else picture.convert("L")
+    return np.asarray(grey, dtype=np.float32) / np.float32(255)
 
 
 def _flatten(picture: Image.Image) -> GreyPlane:

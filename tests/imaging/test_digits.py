@@ -11,6 +11,8 @@ from hypothesis.extra import numpy as arrays
 from app.domain.errors import NoDigit, PictureError, SeveralDigits
 from app.imaging.digits import as_input, normalise
 from app.imaging.pictures import GreyPlane
+from app.services.artefacts import open_session
+from config import ROOT
 from tests.conftest import Golden
 
 
@@ -83,7 +85,7 @@ def test_a_shaded_empty_page_has_no_digit() -> None:
         normalise(np.tile(shade, (100, 1)))
 
 
-@pytest.mark.parametrize(("stack", "least"), [(np.hstack, 195), (np.vstack, 180)])
+@pytest.mark.parametrize(("stack", "least"), [(np.hstack, 195), (np.vstack, 150)])
 def test_two_digits_side_by_side_or_one_above_the_other_are_refused(
     golden: Golden, stack: Callable[[list[GreyPlane]], GreyPlane], least: int
 ) -> None:
@@ -137,3 +139,43 @@ def test_a_sliver_gives_a_digit_or_an_error_of_ours(shape: tuple[int, int]) -> N
 def test_models_take_digits_as_floats_from_0_to_1() -> None:
     inputs = as_input(np.full((3, 28, 28), 255, dtype=np.uint8))
     assert (inputs.shape, inputs.dtype, inputs.max()) == ((3, 1, 28, 28), np.float32, 1)
+
+
+def page_of(golden: Golden, index: int) -> GreyPlane:
+    """A golden digit, 100 pixels tall, dark on a white page of 240 by 320."""
+    block = np.ones((4, 4), dtype=np.float32)
+    page = np.ones((240, 320), dtype=np.float32)
+    page[60:172, 100:212] = 1 - np.float32(0.7) * np.kron(plane_of(golden, index), block)
+    return page
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_on_ruled_paper_the_same_is_read_as_on_plain(golden: Golden, turned: bool) -> None:
+    session = open_session((ROOT / "models" / "v2.onnx").read_bytes())
+    plain = [page_of(golden, index) for index in range(100)]
+    answers = []
+    for pages in (plain, [ruled(page, turned) for page in plain]):
+        inputs = as_input(np.stack([normalise(page) for page in pages]))
+        answers.append(session.run(None, {"digits": inputs})[0].argmax(axis=1))
+    assert np.count_nonzero(answers[0] == answers[1]) >= 98
+
+
+def ruled(page: GreyPlane, turned: bool) -> GreyPlane:
+    """The page with a line two pixels thick every 30, lying or standing."""
+    lined = page.copy()
+    lines = lined.T if turned else lined
+    for row in range(10, lines.shape[0], 30):
+        lines[row : row + 2] = np.minimum(lines[row : row + 2], 0.7)
+    return lined
+
+
+def test_a_digit_that_fills_more_than_half_of_its_picture_is_ink_all_the_same(
+    golden: Golden,
+) -> None:
+    changes = []
+    for index in range(50):
+        digit = normalise(plane_of(golden, index))
+        rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+        tight = digit[rows[0] : rows[-1] + 1, columns[0] - 1 : columns[-1] + 2]
+        changes.append(far(digit, normalise(tight.astype(np.float32) / np.float32(255))))
+    assert np.median(changes) < 0.4

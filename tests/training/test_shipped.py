@@ -36,6 +36,12 @@ def test_the_card_names_the_file_that_ships(version: str, bar: float, most_param
     assert int(figure(version, "parameters").replace(",", "")) <= most_parameters
 
 
+def test_the_readme_says_what_the_cards_say() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for row in ("parameters", "multiply-adds a digit", "golden (10,000)"):
+        assert f"| {figure('v1', row)} | {figure('v2', row)} |" in readme
+
+
 @VERSIONS
 def test_golden_accuracy_is_what_the_card_says_and_above_the_bar(
     golden: Golden, version: str, bar: float, most_parameters: int

@@ -1,0 +1,41 @@
+"""`python -m benchmarks.imaging`: what it costs to decode and normalise a picture, on one core."""
+
+import time
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from app.imaging import digits
+from app.imaging.pictures import encode_png
+from app.training.kinds import KINDS
+from app.training.sets import load_base_sets
+
+ROUNDS = 5
+
+
+def main() -> None:
+    """Print the median over all pictures and rounds for each size."""
+    cv2.setNumThreads(1)
+    golden = load_base_sets().golden.digits
+    dice = np.random.default_rng(1)
+    sizes = {
+        "PNG, 28x28": [encode_png(digit) for digit in golden[:400]],
+        "JPEG, 320x240": [KINDS["photograph"](digit, dice) for digit in golden[:60]],
+        "JPEG, up to 4 megapixels": [KINDS["huge"](digit, dice) for digit in golden[:8]],
+    }
+    print("| picture | median ms |\n| --- | --- |")
+    for name, files in sizes.items():
+        costs_ms = [cost_ms(file) for _ in tqdm(range(ROUNDS), name, leave=False) for file in files]
+        print(f"| {name} | {np.median(costs_ms):.2f} |", flush=True)
+
+
+def cost_ms(file: bytes) -> float:
+    """Wall-clock milliseconds that one picture takes."""
+    begun_s = time.perf_counter()
+    digits.read(file)
+    return (time.perf_counter() - begun_s) * 1000
+
+
+if __name__ == "__main__":
+    main()

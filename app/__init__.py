@@ -30,6 +30,11 @@ BLUEPRINTS = (
     *(report.blueprint, retrain.blueprint, users.blueprint, health.blueprint),
 )
 
+EXPOSED_HEADERS = [
+    *("Retry-After", "X-Request-ID", "Location"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+]
+
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = logging.getLogger(__name__)
 
@@ -89,7 +94,7 @@ def _trust(app: Flask, config: Config) -> None:
         hops = config.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     if config.cors_origins:
-        CORS(app, origins=list(config.cors_origins), expose_headers=["Retry-After", "X-Request-ID"])
+        CORS(app, origins=list(config.cors_origins), expose_headers=EXPOSED_HEADERS)
     if "*" in config.cors_origins:
         _log.warning("CORS_ORIGINS is *: pages of any site may call this API")
 

@@ -1,7 +1,10 @@
 """What has to be there before the first request: tables, models in service, an admin."""
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import flask_migrate
@@ -9,12 +12,13 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from app.api.parts import parts
-from app.domain.errors import Unavailable
+from app.domain.errors import CifraError, InvalidInput, Unavailable
 from app.services import accounts, models
 from app.services.passwords import PasswordHasher
 from config import ROOT, Config
 
 ADMIN_FILE = "admin_password"
+START_LOCK = "start.lock"
 
 
 def start(app: Flask) -> str:
@@ -25,11 +29,7 @@ def start(app: Flask) -> str:
     """
     with app.app_context():
         wired = parts()
-        try:
-            admin = prepare(wired.config, wired.hasher)
-        except OperationalError as error:
-            reason = str(error.orig).splitlines()[0]
-            raise Unavailable(f"The database cannot be used: {reason}") from error
+        admin = prepare(wired.config, wired.hasher)
         wired.inference.load()
         wired.retrains.wake()
     return admin
@@ -39,27 +39,47 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
     """Bring the database up to date and make what a first start needs; safe to run at each start.
 
     Needs an application context. Returns a line on the admin: who it is, where the password is.
-    Raises Conflict where there is no admin and the name is somebody's.
+    Raises CifraError where the database cannot be used or the first admin not be made.
     """
-    flask_migrate.upgrade()
-    models.take_in_shipped(ROOT / "models")
-    return _ensure_admin(config, hasher)
+    try:
+        with _alone_in(config.data_dir):
+            flask_migrate.upgrade()
+            models.take_in_shipped(ROOT / "models")
+            return _ensure_admin(config, hasher)
+    except OperationalError as error:
+        reason = str(error.orig).splitlines()[0]
+        raise Unavailable(f"The database cannot be used: {reason}") from error
+
+
+@contextmanager
+def _alone_in(data_dir: Path) -> Iterator[None]:
+    """Let one start at a time prepare what is in DATA_DIR; a start that is killed lets go."""
+    with (data_dir / START_LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
     path = config.data_dir / ADMIN_FILE
     if not accounts.lacks_admin():
         return f"first password in {path}" if path.exists() else "made earlier"
-    source = "from ADMIN_PASSWORD" if config.admin_password else f"in {path}"
-    password = config.admin_password or _keep(path, secrets.token_urlsafe(12))
-    accounts.make_first_admin(hasher, config.admin_username, password)
+    path.unlink(missing_ok=True)
+    generated = secrets.token_urlsafe(12)
+    if config.admin_password is None:
+        _keep(path, generated)  # before it becomes true, so that no crash can lose it
+    try:
+        accounts.make_first_admin(hasher, config.admin_username, config.admin_password or generated)
+    except CifraError as error:
+        path.unlink(missing_ok=True)
+        raise InvalidInput(f"ADMIN_USERNAME or ADMIN_PASSWORD: {error.message}") from error
+    source = f"in {path}" if path.exists() else "from ADMIN_PASSWORD"
     return f"{config.admin_username}, password {source}"
 
 
-def _keep(path: Path, password: str) -> str:
-    """Write a password to a file that only its owner can read, before it becomes true."""
-    path.unlink(missing_ok=True)
+def _keep(path: Path, password: str) -> None:
+    """Write a password to a file that only its owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(password + "\n")
-    return password
+        file.flush()
+        os.fsync(file.fileno())

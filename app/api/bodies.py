@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from app.domain.errors import InvalidInput
 from app.imaging.pictures import MAX_IMAGE_BYTES
@@ -25,7 +25,9 @@ def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
 
     Raises InvalidInput; with the text `missing` where a required field is not there.
     """
-    request.max_content_length = _MAX_JSON_BYTES
+    request.max_content_length = _MAX_JSON_BYTES + 1  # a body without a length is cut there
+    if len(request.get_data()) > _MAX_JSON_BYTES:
+        raise RequestEntityTooLarge
     try:
         sent = request.get_json(force=True) if request.get_data() else {}
     except (BadRequest, RecursionError) as error:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from app.domain.errors import NoDigit, SeveralDigits
 from app.domain.readings import SIDE, Digit
-from app.imaging.paper import lift_ink
+from app.imaging.paper import FAINTEST_INK, lift_ink
 from app.imaging.pictures import GreyPlane, decode
 
 FIT = 20
@@ -20,7 +20,6 @@ _Mask = npt.NDArray[np.bool_]
 _AROUND = np.ones((3, 3), np.uint8)
 
 _WORKING_SIDE = 256  # larger pictures are shrunk to this before anything is looked for
-_FAINTEST_INK = 0.1  # of the grey range; less contrast than this is an empty page
 _INK_SHARE = 0.3  # of the darkest ink; what is fainter is not part of a stroke
 _GAP_SHARE = 0.12  # of the whole height; digits of their own are at least this far apart
 _BESIDE_SHARE = 0.65  # of the whole height; lower than this, a piece beside another is part of it
@@ -44,7 +43,7 @@ def normalise(plane: GreyPlane) -> Digit:
     """
     ink = lift_ink(_resize_to_work(plane))
     peak = float(ink.max())
-    if peak < _FAINTEST_INK:
+    if peak < FAINTEST_INK:
         raise NoDigit("There is no digit on the picture")
     strokes = _strokes(ink > _INK_SHARE * peak)
     ink[cv2.dilate(strokes.view(np.uint8), _AROUND) == 0] = 0

@@ -6,6 +6,11 @@ import numpy.typing as npt
 
 from app.imaging.pictures import GreyPlane
 
+FAINTEST_INK = 0.1  # of the grey range; less contrast than this is an empty page
+
+_FRAME_CONTRAST = 0.1  # of the grey range; what differs less from a frame is part of it
+_LEAST_INSIDE = 0.4  # of each side; what surrounds less of the picture is no frame
+_LEFT_OVER = 0.05  # of the inner edge; more of the outer grey than this, and it was paper
 _GROUND_SIDE = 32  # the ground is fitted on a copy of this size
 _FITS = 3
 _EDGE = 0.85  # of the way from the middle of a picture to its sides
@@ -20,9 +25,43 @@ _RULE_SHARE = 0.85  # of the page; a line that is shorter is a stroke
 def lift_ink(plane: GreyPlane) -> GreyPlane:
     """How far each pixel of a grey plane in 0..1 stands out from the paper, the way the ink does.
 
-    Uneven light goes with the paper, and so do the lines of ruled or squared paper.
+    Uneven light goes with the paper, and so do frames, bars at the sides, and the lines of ruled or
+    squared paper. The result is smaller than the plane where a frame was cut off.
     """
-    return _without_rules(_ink(plane))
+    inside = _inside_frame(plane)
+    ink = _without_rules(_ink(inside))
+    if inside.shape != plane.shape and float(ink.max()) < FAINTEST_INK:
+        return _without_rules(_ink(plane))  # no frame: a stroke as straight as one
+    return ink
+
+
+def _inside_frame(plane: GreyPlane) -> GreyPlane:
+    """Cut off what surrounds the paper: a frame all around, or bars at two sides.
+
+    Its grey is that of the outermost pixels, and next to none of it is left at the edge of what it
+    surrounds; around a digit the paper's own grey still is.
+    """
+    for outermost in (_edge(plane), plane[:, 0], plane[0]):
+        outer = _middle(outermost)
+        inner = np.abs(plane - outer) > _FRAME_CONTRAST
+        rows, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))
+        if rows.size < _LEAST_INSIDE * len(plane) or columns.size < _LEAST_INSIDE * plane.shape[1]:
+            continue
+        inside = plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        left_over = np.abs(_edge(inside) - outer) <= _FRAME_CONTRAST
+        if inside.shape != plane.shape and np.mean(left_over) < _LEFT_OVER:
+            return _inside_frame(np.ascontiguousarray(inside))  # a frame may stand in a margin
+    return plane
+
+
+def _edge(plane: GreyPlane) -> GreyPlane:
+    """The outermost pixels, in one row."""
+    return np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
+
+
+def _middle(values: GreyPlane) -> np.float32:
+    """The median, without averaging two."""
+    return np.float32(np.partition(values, values.size // 2)[values.size // 2])
 
 
 def _ink(plane: GreyPlane) -> GreyPlane:
@@ -38,10 +77,10 @@ def _ground(plane: GreyPlane) -> GreyPlane | np.float32:
 
     The edge of the picture tells which: the ink may cover more than half of the picture itself.
     """
-    edge = np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
-    middle = np.partition(edge, edge.size // 2)[edge.size // 2]
+    edge = _edge(plane)
+    middle = _middle(edge)
     if np.count_nonzero(np.abs(edge - middle) < _EVEN_GREY) > edge.size // 2:
-        return np.float32(middle)
+        return middle
     small = cv2.resize(plane, (_GROUND_SIDE, _GROUND_SIDE), interpolation=cv2.INTER_AREA)
     fitted = _fitted_ground(np.asarray(small, dtype=np.float64).ravel())
     return np.asarray(cv2.resize(fitted, plane.shape[::-1]), dtype=np.float32)

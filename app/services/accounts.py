@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
+
 from app.domain.credentials import check_email, check_username, normal_form
 from app.domain.errors import Conflict, NotAuthenticated, NotFound
 from app.domain.roles import Role
@@ -60,13 +62,7 @@ def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
     name = check_username(username)
     password_hash = hasher.hash(password)
     with writing() as session:
-        user = accounts.find_by_name(session, name) or User(
-            username=name, created_at=datetime.now(UTC)
-        )
-        user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
-        accounts.add(session, user)
-        accounts.end_logins(session, user.id, datetime.now(UTC))
-        return _account(user)
+        return _promote(session, name, password_hash)
 
 
 def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> None:
@@ -76,11 +72,13 @@ def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> No
     log in to does not: Conflict is raised.
     """
     name = check_username(username)
-    with reading() as session:
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        take_turn(session, Turn.ADMINS)
         namesake = accounts.find_by_name(session, name)
         if namesake is not None and namesake.password_hash is not None:
             raise Conflict(f"There is no admin, and {name!r} is somebody's account")
-    make_admin(hasher, name, password)
+        _promote(session, name, password_hash)
 
 
 def lacks_admin() -> bool:
@@ -158,6 +156,15 @@ def remove(user_id: int) -> None:
         accounts.remove(session, user_id)
         if accounts.count_able_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
+
+
+def _promote(session: Session, name: str, password_hash: str) -> Account:
+    now = datetime.now(UTC)
+    user = accounts.find_by_name(session, name) or User(username=name, created_at=now)
+    user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
+    accounts.add(session, user)
+    accounts.end_logins(session, user.id, now)
+    return _account(user)
 
 
 def _account(user: User) -> Account:

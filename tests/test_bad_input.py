@@ -190,6 +190,12 @@ def test_a_json_body_over_64_kib_is_413(server: Server) -> None:
     assert answer.status_code == 413
 
 
+def test_a_json_body_over_64_kib_without_a_length_is_413_too(server: Server) -> None:
+    chunks = iter([b'{"username": "bea", "password": "password of bea"}', b" " * 70_000])
+    answer = requests.post(f"{server.url}/login", data=chunks, timeout=30)
+    assert answer.status_code == 413
+
+
 @pytest.mark.parametrize(
     ("more", "detail"),
     [

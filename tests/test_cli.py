@@ -1,9 +1,18 @@
 """The commands for operators."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 from flask import Flask
 
 from app import create_app
+from app.bootstrap import ADMIN_FILE
+from app.store.db import db
+from config import Config
 from tests.conftest import ADMIN_PASSWORD, Person, admin_of, register, settings
+from tests.served import ROOT
 
 
 def test_create_admin_makes_an_account_an_admin_with_a_new_password(app: Flask) -> None:
@@ -33,7 +42,45 @@ def test_set_password_logs_out_everywhere(app: Flask) -> None:
     assert ana.call("GET", "/predictions").status_code == 401
 
 
-def test_prepare_may_be_run_again_and_again(tmp_path: object) -> None:
+def test_a_database_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    app = create_app(settings(tmp_path, DATABASE_URL="sqlite:///no/such/folder.db"))
+    run = app.test_cli_runner().invoke(args=["prepare"])
+    assert run.exit_code == 1
+    assert run.output == "Error: The database cannot be used: unable to open database file\n"
+
+
+def test_a_first_admin_that_breaks_a_rule_is_one_line_and_leaves_no_password(
+    tmp_path: Path,
+) -> None:
+    for setting in (
+        {"ADMIN_PASSWORD": "short"},
+        {"ADMIN_USERNAME": "x" * 81, "ADMIN_PASSWORD": ""},
+    ):
+        app = create_app(settings(tmp_path, **setting))
+        run = app.test_cli_runner().invoke(args=["prepare"])
+        assert run.output.startswith("Error: ADMIN_USERNAME or ADMIN_PASSWORD: A ")
+        assert run.output.count("\n") == 1
+        assert not (tmp_path / ADMIN_FILE).exists()
+
+
+def test_prepares_at_once_agree_on_one_admin_and_its_password(tmp_path: Path) -> None:
+    for round_ in range(4):
+        folder = tmp_path / str(round_)
+        code = "from wsgi import app; print(app.test_cli_runner().invoke(args=['prepare']).output)"
+        environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "BCRYPT_ROUNDS": "4"}
+        starts = [
+            subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=-1)
+            for _ in range(2)
+        ]
+        told = [start.communicate(timeout=60)[0].decode() for start in starts]
+        assert all(str(folder / ADMIN_FILE) in line for line in told), told
+        app = create_app(Config.from_env(environment))
+        assert Person(app, "admin", (folder / ADMIN_FILE).read_text().strip())
+        with app.app_context():
+            db.engine.dispose()
+
+
+def test_prepare_may_be_run_again_and_again(tmp_path: Path) -> None:
     app = create_app(settings(tmp_path))
     first = app.test_cli_runner().invoke(args=["prepare"])
     assert first.output == "admin: admin, password from ADMIN_PASSWORD\n"

@@ -32,6 +32,7 @@ def answers(client: Client, files: list[bytes]) -> list[int | None]:
         ("photograph", 400),
         ("drawing", 400),
         ("transparent", 400),
+        ("framed", 400),
         ("inverted", 400),
         ("tiny", 400),
         ("huge", 100),

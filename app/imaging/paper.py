@@ -41,8 +41,7 @@ def _inside_frame(plane: GreyPlane) -> GreyPlane:
     Its grey is that of the outermost pixels, and next to none of it is left at the edge of what it
     surrounds; around a digit the paper's own grey still is.
     """
-    for outermost in (_edge(plane), plane[:, 0], plane[0]):
-        outer = _middle(outermost)
+    for outer in dict.fromkeys(map(_middle, (_edge(plane), plane[:, 0], plane[0]))):
         inner = np.abs(plane - outer) > _FRAME_CONTRAST
         rows, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))
         if rows.size < _LEAST_INSIDE * len(plane) or columns.size < _LEAST_INSIDE * plane.shape[1]:

@@ -48,6 +48,17 @@ def transparent(digit: Digit, dice: Dice) -> bytes:
     return _file(np.dstack([painted, ink]), "PNG")
 
 
+def framed(digit: Digit, dice: Dice) -> bytes:
+    """Black on white in a black frame, at the edge or in a margin, or between two black bars."""
+    page = 1 - _on_page(_enlarged(digit, 110), 160, 160, dice)
+    if dice.random() < 0.5:
+        none, bars = (0, 0), (int(dice.integers(20, 50)),) * 2
+        sides = (none, bars) if dice.random() < 0.5 else (bars, none)
+        return _file(np.pad(page, sides), "PNG")
+    inner = np.pad(page, int(dice.integers(1, 7)))
+    return _file(np.pad(inner, int(dice.integers(0, 10)), constant_values=1), "PNG")
+
+
 def inverted(digit: Digit, dice: Dice) -> bytes:
     """MNIST's own picture with dark and light exchanged, in any of the formats that keep it."""
     kind = str(dice.choice(["PNG", "BMP", "GIF", "TIFF"]))
@@ -68,9 +79,9 @@ def huge(digit: Digit, dice: Dice) -> bytes:
     return _file(0.95 - 0.85 * ink, "JPEG", quality=85)
 
 
-KINDS: dict[str, Callable[[Digit, Dice], bytes]] = {
-    maker.__name__: maker for maker in (photograph, drawing, transparent, inverted, tiny, huge)
-}
+_MAKERS = (photograph, drawing, transparent, framed, inverted, tiny, huge)
+
+KINDS: dict[str, Callable[[Digit, Dice], bytes]] = {maker.__name__: maker for maker in _MAKERS}
 
 
 def _enlarged(digit: Digit, side: int) -> _Plane:

@@ -125,6 +125,32 @@ def test_any_plane_gives_a_digit_or_an_error_of_ours(plane: GreyPlane) -> None:
     assert digit.max() > 0
 
 
+PATTERNS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]] = {
+    "noise": lambda rows, _, dice: dice.random(rows.shape),
+    "specks": lambda rows, _, dice: dice.random(rows.shape) > 0.9,
+    "constant": lambda rows, _, dice: np.full(rows.shape, dice.random()),
+    "checkerboard": lambda rows, columns, _: (rows + columns) % 2,
+    "stripes": lambda rows, _, dice: rows // dice.integers(1, 12) % 2,
+    "ramp": lambda rows, columns, _: (rows + columns) / (rows + columns).max(),
+    "frames": lambda rows, columns, dice: (
+        np.minimum.reduce([rows, columns, rows[::-1], columns[:, ::-1]]) // dice.integers(1, 9) % 2
+    ),
+}
+
+
+@pytest.mark.parametrize("pattern", list(PATTERNS))
+def test_a_page_of_any_pattern_gives_a_digit_or_an_error_of_ours(pattern: str) -> None:
+    dice = np.random.default_rng(11)
+    for _ in range(40):
+        rows, columns = np.indices(dice.integers(64, 300, 2))
+        page = PATTERNS[pattern](rows, columns, dice).astype(np.float32)
+        try:
+            digit = normalise(page)
+        except PictureError:
+            continue
+        assert digit.shape == (28, 28)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2000)])
 def test_a_sliver_gives_a_digit_or_an_error_of_ours(shape: tuple[int, int]) -> None:
     plane = np.zeros(shape, dtype=np.float32)

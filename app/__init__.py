@@ -51,7 +51,7 @@ def create_app(config: Config) -> Flask:
     errors.register(app)
     for extension in (db, jwt, limiter):
         extension.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     cli.register(app)

@@ -1,5 +1,8 @@
 """Commands for whoever operates Cifra: `flask --app wsgi COMMAND`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from flask import Flask
 from flask.cli import with_appcontext
@@ -22,10 +25,8 @@ def register(app: Flask) -> None:
 @with_appcontext
 def prepare() -> None:
     """Migrate the database, take the shipped models in and make the first admin."""
-    try:
+    with _errors_on_one_line():
         click.echo(f"admin: {bootstrap.prepare(parts().config, parts().hasher)}")
-    except CifraError as error:
-        raise click.ClickException(error.message) from error
 
 
 @click.command("create-admin")
@@ -34,10 +35,8 @@ def prepare() -> None:
 @with_appcontext
 def create_admin(username: str, password: str) -> None:
     """Make an admin, or make an account one, with a new password."""
-    try:
+    with _errors_on_one_line():
         accounts.make_admin(parts().hasher, username, password)
-    except CifraError as error:
-        raise click.ClickException(error.message) from error
     click.echo(f"{username} is an admin")
 
 
@@ -47,8 +46,14 @@ def create_admin(username: str, password: str) -> None:
 @with_appcontext
 def set_password(username: str, password: str) -> None:
     """Give an account a new password, old accounts without one among them."""
-    try:
+    with _errors_on_one_line():
         accounts.set_password(parts().hasher, username, password)
+    click.echo(f"{username} has a new password, and was logged out everywhere")
+
+
+@contextmanager
+def _errors_on_one_line() -> Iterator[None]:
+    try:
+        yield
     except CifraError as error:
         raise click.ClickException(error.message) from error
-    click.echo(f"{username} has a new password, and was logged out everywhere")

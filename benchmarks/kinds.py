@@ -18,7 +18,7 @@ from app.domain.errors import PictureError
 from app.domain.readings import Digit
 from app.imaging import digits
 from app.services.artefacts import Session, open_session
-from app.training.kinds import KINDS
+from app.training.kinds import KINDS, file_of
 from app.training.sets import load_base_sets
 from config import ROOT
 
@@ -61,14 +61,7 @@ def scanned() -> tuple[list[bytes], npt.NDArray[np.int64]]:
     planes = [
         cv2.resize(image / 16, (64, 64), interpolation=cv2.INTER_CUBIC) for image in bunch.images
     ]
-    return [png(np.clip(plane, 0, 1)) for plane in planes], bunch.target
-
-
-def png(plane: npt.NDArray[np.floating]) -> bytes:
-    """A grey plane in 0..1 as a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(np.rint(plane * 255).astype(np.uint8)).save(file, "PNG")
-    return file.getvalue()
+    return [file_of(plane, "PNG") for plane in planes], bunch.target
 
 
 def read_or_none(file: bytes) -> Digit | None:

@@ -2,10 +2,10 @@
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.pool import NullPool
 
-from app.store.db import begin_sqlite
+from app.store.db import WRITES, Turn, begin_sqlite
 from app.store.tables import Base
 
 _URL = current_app.config["SQLALCHEMY_DATABASE_URI"]
@@ -18,7 +18,7 @@ def _migrate() -> None:
     engine = create_engine(_URL, poolclass=NullPool, connect_args=driver)
     if is_sqlite:
         event.listen(engine, "begin", begin_sqlite)
-    with engine.connect().execution_options(cifra_writes=True) as connection:
+    with engine.connect().execution_options(**{WRITES: True}) as connection:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
@@ -27,7 +27,7 @@ def _migrate() -> None:
         )
         with context.begin_transaction():
             if not is_sqlite:
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(20260901)")
+                connection.execute(select(func.pg_advisory_xact_lock(Turn.MIGRATIONS)))
             context.run_migrations()
 
 

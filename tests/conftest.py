@@ -1,5 +1,6 @@
 """What tests share: real digits, an application on a real database, a served one."""
 
+import io
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 from sqlalchemy import create_engine, text
 from werkzeug.test import TestResponse
 
@@ -177,6 +179,13 @@ def parts_of(app: Flask) -> Parts:
     """What an application was wired from."""
     with app.app_context():
         return parts()
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """A picture as a file of this format."""
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
 
 
 def run_python(code: str) -> str:

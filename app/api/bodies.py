@@ -26,10 +26,11 @@ def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
     Raises InvalidInput; with the text `missing` where a required field is not there.
     """
     request.max_content_length = _MAX_JSON_BYTES + 1  # a body without a length is cut there
-    if len(request.get_data()) > _MAX_JSON_BYTES:
+    body = request.get_data()
+    if len(body) > _MAX_JSON_BYTES:
         raise RequestEntityTooLarge
     try:
-        sent = request.get_json(force=True) if request.get_data() else {}
+        sent = request.get_json(force=True) if body else {}
     except (BadRequest, RecursionError) as error:
         raise InvalidInput("The body is not valid JSON") from error
     if not isinstance(sent, dict):

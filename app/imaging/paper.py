@@ -95,7 +95,7 @@ def _fitted_ground(values: npt.NDArray[np.float64]) -> GreyPlane:
     terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=1)
     edge = np.maximum(np.abs(x), np.abs(y)) > _EDGE
     fitted = np.full(values.size, np.median(values[edge]))
-    for used, near in [(terms[:, :3], edge)] * _FITS + [(terms, np.full_like(edge, 1))] * _FITS:
+    for used, near in [(terms[:, :3], edge)] * _FITS + [(terms, np.ones_like(edge))] * _FITS:
         error = np.abs(values - fitted)
         kept = near & (error <= max(_EVEN_GREY, 2.5 * float(np.median(error[near]))))
         fitted = used @ np.linalg.lstsq(used[kept], values[kept], rcond=None)[0]
@@ -106,11 +106,8 @@ def _without_rules(ink: GreyPlane) -> GreyPlane:
     """Take the lines of ruled or squared paper off: thin ones that cross the whole page."""
     if min(ink.shape) < _SMALLEST_PAGE:
         return ink
-    for turned in (False, True):
-        lying = np.ascontiguousarray(ink.T) if turned else ink
-        lying = _without_lying_rules(lying)
-        ink = np.ascontiguousarray(lying.T) if turned else lying
-    return ink
+    turned = np.ascontiguousarray(_without_lying_rules(ink).T)
+    return np.ascontiguousarray(_without_lying_rules(turned).T)
 
 
 def _without_lying_rules(ink: GreyPlane) -> GreyPlane:

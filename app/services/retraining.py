@@ -107,7 +107,7 @@ class Supervisor:
                 with self._context():
                     while run_next():
                         pass
-            except Exception:  # noqa: BLE001  the outermost frame of this thread: logged, and on to the next job
+            except Exception:  # noqa: BLE001  the outermost frame of this thread
                 _log.exception("a retrain job could not be taken up")
 
 

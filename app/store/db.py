@@ -17,12 +17,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from app.store.tables import Base
 
 BUSY_TIMEOUT_S = 10
-_WRITES = "cifra_writes"
+WRITES = "cifra_writes"  # the execution option of a connection whose transaction will write
 
 
 class Turn(IntEnum):
     """What only one unit of work at a time may decide; the numbers name locks in PostgreSQL."""
 
+    MIGRATIONS = 20_260_901
     ADMINS = 20_260_902
     MODELS = 20_260_903
     RETRAINS = 20_260_904
@@ -54,7 +55,7 @@ def prepare_engine(engine: Engine) -> None:
 
 def begin_sqlite(connection: Connection) -> None:
     """Begin a transaction of the kind that the unit of work asked for."""
-    writes = connection.get_execution_options().get(_WRITES, False)
+    writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -87,7 +88,7 @@ def writing() -> Iterator[Session]:
     """
     session = _idle_session()
     try:
-        session.connection(execution_options={_WRITES: True})
+        session.connection(execution_options={WRITES: True})
         yield session
         session.commit()
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import Select, delete, select
+from sqlalchemy import ColumnElement, Select, delete, select
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.assignment import Version
@@ -30,9 +30,7 @@ def find(session: Session, user_id: int, prediction_id: UUID) -> Prediction | No
 def lock(session: Session, user_id: int, prediction_id: UUID) -> int | None:
     """The digit that answered, with the row kept from others to the end of this unit."""
     return session.scalar(
-        select(tables.Prediction.digit)
-        .where(tables.Prediction.user_id == user_id, tables.Prediction.id == prediction_id)
-        .with_for_update()
+        select(tables.Prediction.digit).where(*_is_own(user_id, prediction_id)).with_for_update()
     )
 
 
@@ -46,11 +44,7 @@ def page(session: Session, user_id: int, limit: int, before: UUID | None) -> lis
 
 def image(session: Session, user_id: int, prediction_id: UUID) -> Digit | None:
     """The digit (28, 28) that one of a user's own predictions was made on."""
-    found = session.scalar(
-        select(tables.Prediction.image).where(
-            tables.Prediction.user_id == user_id, tables.Prediction.id == prediction_id
-        )
-    )
+    found = session.scalar(select(tables.Prediction.image).where(*_is_own(user_id, prediction_id)))
     return None if found is None else np.frombuffer(found, dtype=np.uint8).reshape(SIDE, SIDE)
 
 
@@ -58,7 +52,7 @@ def erase(session: Session, user_id: int, prediction_id: UUID) -> bool:
     """Remove one of a user's own predictions with its image and the words on it."""
     removed = session.execute(
         delete(tables.Prediction)
-        .where(tables.Prediction.user_id == user_id, tables.Prediction.id == prediction_id)
+        .where(*_is_own(user_id, prediction_id))
         .returning(tables.Prediction.id)
     )
     return removed.one_or_none() is not None
@@ -75,6 +69,10 @@ def _own(user_id: int) -> Select[tables.Prediction, tables.Model, tables.Model]:
         .outerjoin(_shadow_model, tables.Prediction.shadow_model_id == _shadow_model.id)
         .where(tables.Prediction.user_id == user_id)
     )
+
+
+def _is_own(user_id: int, prediction_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return tables.Prediction.user_id == user_id, tables.Prediction.id == prediction_id
 
 
 def _to_row(prediction: Prediction, digit: Digit) -> tables.Prediction:

@@ -61,11 +61,6 @@ def fit(net: Net, digits: LabelledDigits, recipe: Recipe) -> Net:
     return _sequence(average.module)
 
 
-def accuracy(net: Net, digits: LabelledDigits) -> float:
-    """Share of labelled digits that a net names right."""
-    return float(np.mean(predict(net, digits.digits).argmax(axis=1) == digits.labels))
-
-
 @torch.inference_mode()
 def predict(net: Net, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Probabilities float32 (n, 10) for digits uint8 (n, 28, 28)."""

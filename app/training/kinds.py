@@ -30,14 +30,14 @@ def photograph(digit: Digit, dice: Dice) -> bytes:
     page = cv2.GaussianBlur(page, (0, 0), dice.uniform(0.6, 1.8))
     page = page + dice.normal(0, dice.uniform(0.005, 0.03), page.shape)
     tint = dice.uniform(0.85, 1.0, 3)
-    return _file(np.dstack([page * share for share in tint]), "JPEG", quality=80)
+    return file_of(np.dstack([page * share for share in tint]), "JPEG", quality=80)
 
 
 def drawing(digit: Digit, dice: Dice) -> bytes:
     """Black on white, of any size, anywhere on the canvas."""
     side = int(dice.integers(150, 600))
     ink = _enlarged(digit, int(side * dice.uniform(0.15, 0.95)))
-    return _file(1 - _on_page(ink, side, side, dice), "PNG")
+    return file_of(1 - _on_page(ink, side, side, dice), "PNG")
 
 
 def transparent(digit: Digit, dice: Dice) -> bytes:
@@ -45,7 +45,7 @@ def transparent(digit: Digit, dice: Dice) -> bytes:
     ink = _on_page(_enlarged(digit, 140), 200, 200, dice)
     colour = dice.uniform(0, 0.4, 3) if dice.random() < 0.5 else dice.uniform(0.7, 1.0, 3)
     painted = np.broadcast_to(colour, (*ink.shape, 3))
-    return _file(np.dstack([painted, ink]), "PNG")
+    return file_of(np.dstack([painted, ink]), "PNG")
 
 
 def framed(digit: Digit, dice: Dice) -> bytes:
@@ -54,29 +54,29 @@ def framed(digit: Digit, dice: Dice) -> bytes:
     if dice.random() < 0.5:
         none, bars = (0, 0), (int(dice.integers(20, 50)),) * 2
         sides = (none, bars) if dice.random() < 0.5 else (bars, none)
-        return _file(np.pad(page, sides), "PNG")
+        return file_of(np.pad(page, sides), "PNG")
     inner = np.pad(page, int(dice.integers(1, 7)))
-    return _file(np.pad(inner, int(dice.integers(0, 10)), constant_values=1), "PNG")
+    return file_of(np.pad(inner, int(dice.integers(0, 10)), constant_values=1), "PNG")
 
 
 def inverted(digit: Digit, dice: Dice) -> bytes:
     """MNIST's own picture with dark and light exchanged, in any of the formats that keep it."""
     kind = str(dice.choice(["PNG", "BMP", "GIF", "TIFF"]))
-    return _file(1 - digit.astype(np.float32) / 255, kind)
+    return file_of(1 - digit.astype(np.float32) / 255, kind)
 
 
 def tiny(digit: Digit, dice: Dice) -> bytes:
     """Fewer pixels than MNIST has: 16 to 24 a side."""
     side = int(dice.integers(16, 25))
     small = cv2.resize(digit, (side, side), interpolation=cv2.INTER_AREA)
-    return _file(1 - small.astype(np.float32) / 255, "PNG")
+    return file_of(1 - small.astype(np.float32) / 255, "PNG")
 
 
 def huge(digit: Digit, dice: Dice) -> bytes:
     """Close to the 4 million pixels that are looked at, as a JPEG."""
     height, width = int(dice.integers(1200, 1800)), 2200
     ink = _on_page(_enlarged(digit, int(height * dice.uniform(0.3, 0.9))), height, width, dice)
-    return _file(0.95 - 0.85 * ink, "JPEG", quality=85)
+    return file_of(0.95 - 0.85 * ink, "JPEG", quality=85)
 
 
 _MAKERS = (photograph, drawing, transparent, framed, inverted, tiny, huge)
@@ -117,7 +117,8 @@ def _rules(height: int, width: int, contrast: float, dice: Dice) -> _Plane:
     return rules
 
 
-def _file(plane: npt.NDArray[np.floating], kind: str, **options: int) -> bytes:
+def file_of(plane: npt.NDArray[np.floating], kind: str, **options: int) -> bytes:
+    """Encode grey values in 0..1 (height, width), or colours (height, width, channels)."""
     file = io.BytesIO()
     pixels = np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
     Image.fromarray(pixels).save(file, kind, **options)

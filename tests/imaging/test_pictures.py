@@ -1,6 +1,5 @@
 """Bytes to a grey plane: formats, modes, orientation, limits, hostile files."""
 
-import io
 import struct
 import tracemalloc
 import zlib
@@ -13,12 +12,7 @@ from PIL import Image
 
 from app.domain.errors import PictureError, PictureTooLarge, UnreadablePicture
 from app.imaging.pictures import FORMATS, MAX_IMAGE_BYTES, decode, encode_png
-
-
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
+from tests.conftest import encoded
 
 
 def gradient(mode: str = "L") -> Image.Image:

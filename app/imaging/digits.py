@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 from app.domain.errors import NoDigit, SeveralDigits
 from app.domain.readings import SIDE, Digit
-from app.imaging.paper import FAINTEST_INK, lift_ink
+from app.imaging.paper import FAINTEST_INK, Mask, bounding_box, lift_ink
 from app.imaging.pictures import GreyPlane, decode
 
 FIT = 20
 
-_Mask = npt.NDArray[np.bool_]
-
 _AROUND = np.ones((3, 3), np.uint8)
+_PLACES = np.arange(FIT, dtype=np.float64)
 
 _WORKING_SIDE = 256  # larger pictures are shrunk to this before anything is looked for
 _INK_SHARE = 0.3  # of the darkest ink; what is fainter is not part of a stroke
@@ -42,12 +41,11 @@ def normalise(plane: GreyPlane) -> Digit:
     Raises NoDigit where nothing stands out from the ground, SeveralDigits where there are two.
     """
     ink = lift_ink(_resize_to_work(plane))
-    peak = float(ink.max())
+    _, peak, _, _ = cv2.minMaxLoc(ink)
     if peak < FAINTEST_INK:
         raise NoDigit("There is no digit on the picture")
     strokes = _strokes(ink > _INK_SHARE * peak)
-    ink[cv2.dilate(strokes.view(np.uint8), _AROUND) == 0] = 0
-    return _centre(_fit(np.minimum(ink / peak, 1), strokes))
+    return _centre(_fit(_cut_out(ink, strokes) / peak))
 
 
 def as_input(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -70,10 +68,12 @@ def _scale(plane: GreyPlane, scale: float) -> GreyPlane:
     return np.asarray(cv2.resize(plane, (width, height), interpolation=how), dtype=np.float32)
 
 
-def _strokes(mask: _Mask) -> _Mask:
+def _strokes(mask: Mask) -> Mask:
     """The pieces of ink that make the digit: specks are dropped, two digits refused."""
     _, labels, pieces, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     areas = pieces[:, cv2.CC_STAT_AREA]
+    if len(areas) == 2 and areas[1] > 1:
+        return mask  # one piece, as most digits are
     kept = areas >= max(2, _SPECK_SHARE * areas[1:].max())
     kept[0] = False  # the ground
     count = np.count_nonzero(kept)
@@ -81,7 +81,7 @@ def _strokes(mask: _Mask) -> _Mask:
         raise NoDigit("There is no digit on the picture")
     if count > 1 and _are_several(pieces[kept].astype(np.int64)):
         raise SeveralDigits("There is more than one digit on the picture")
-    strokes: _Mask = kept[labels]
+    strokes: Mask = kept[labels]
     return strokes
 
 
@@ -102,24 +102,30 @@ def _are_several(pieces: npt.NDArray[np.int64]) -> bool:
     return bool(side_by_side or stacked)
 
 
-def _fit(ink: GreyPlane, strokes: _Mask) -> GreyPlane:
-    """Cut the strokes out and bring their longer side to 20."""
-    rows, columns = np.flatnonzero(strokes.any(axis=1)), np.flatnonzero(strokes.any(axis=0))
-    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+def _cut_out(ink: GreyPlane, strokes: Mask) -> GreyPlane:
+    """The box around the strokes, without the ink that does not touch them."""
+    box = bounding_box(strokes)
+    touched = cv2.dilate(strokes[box].view(np.uint8), _AROUND)
+    return np.asarray(ink[box] * touched, dtype=np.float32)
+
+
+def _fit(box: GreyPlane) -> GreyPlane:
+    """Bring the longer side to 20 and the darkest ink to 1."""
     fitted = box if max(box.shape) == FIT else _scale(box, FIT / max(box.shape))
-    return fitted / max(float(fitted.max()), 1e-6)
+    _, peak, _, _ = cv2.minMaxLoc(fitted)
+    return fitted / max(peak, 1e-6)
 
 
 def _centre(fitted: GreyPlane) -> Digit:
     """Lay a box of at most 20x20 on 28x28, its centre of mass in the middle."""
     height, width = fitted.shape
     mass = float(fitted.sum())
-    row = float(fitted.sum(axis=1) @ np.arange(height)) / mass
-    column = float(fitted.sum(axis=0) @ np.arange(width)) / mass
+    row = float(fitted.sum(axis=1) @ _PLACES[:height]) / mass
+    column = float(fitted.sum(axis=0) @ _PLACES[:width]) / mass
     top = _clamp(round(SIDE / 2 - row), SIDE - height)
     left = _clamp(round(SIDE / 2 - column), SIDE - width)
     digit = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    digit[top : top + height, left : left + width] = np.rint(fitted * 255)
+    digit[top : top + height, left : left + width] = cv2.convertScaleAbs(fitted, alpha=255)
     return digit
 
 

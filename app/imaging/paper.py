@@ -1,10 +1,17 @@
 """The paper under a drawing: found and taken off, so that only the ink is left."""
 
+from functools import cache
+from typing import TypeVar
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from app.imaging.pictures import GreyPlane
+
+Mask = npt.NDArray[np.bool_]
+
+_Pixel = TypeVar("_Pixel", np.float32, np.bool_)
 
 FAINTEST_INK = 0.1  # of the grey range; less contrast than this is an empty page
 
@@ -35,6 +42,12 @@ def lift_ink(plane: GreyPlane) -> GreyPlane:
     return ink
 
 
+def bounding_box(mask: Mask) -> tuple[slice, slice]:
+    """The rows and columns of the smallest box around all that is set; empty where nothing is."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return slice(top, top + height), slice(left, left + width)
+
+
 def _inside_frame(plane: GreyPlane) -> GreyPlane:
     """Cut off what surrounds the paper: a frame all around, or bars at two sides.
 
@@ -43,31 +56,38 @@ def _inside_frame(plane: GreyPlane) -> GreyPlane:
     """
     for outer in dict.fromkeys(map(_middle, (_edge(plane), plane[:, 0], plane[0]))):
         inner = np.abs(plane - outer) > _FRAME_CONTRAST
-        rows, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))
-        if rows.size < _LEAST_INSIDE * len(plane) or columns.size < _LEAST_INSIDE * plane.shape[1]:
-            continue
-        inside = plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        left_over = np.abs(_edge(inside) - outer) <= _FRAME_CONTRAST
-        if inside.shape != plane.shape and np.mean(left_over) < _LEFT_OVER:
-            return _inside_frame(np.ascontiguousarray(inside))  # a frame may stand in a margin
+        box = bounding_box(inner)
+        if _is_framed(inner[box], inner):
+            return _inside_frame(np.ascontiguousarray(plane[box]))  # a frame may stand in a margin
     return plane
 
 
-def _edge(plane: GreyPlane) -> GreyPlane:
+def _is_framed(page: Mask, whole: Mask) -> bool:
+    """Whether a part of the picture is a page of its own; the masks tell it from the outer grey."""
+    (height, width), (outer_height, outer_width) = page.shape, whole.shape
+    if page.shape == whole.shape:
+        return False
+    if height < _LEAST_INSIDE * outer_height or width < _LEAST_INSIDE * outer_width:
+        return False
+    edge = _edge(page)
+    return bool(np.count_nonzero(~edge) / edge.size < _LEFT_OVER)
+
+
+def _edge(plane: npt.NDArray[_Pixel]) -> npt.NDArray[_Pixel]:
     """The outermost pixels, in one row."""
     return np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
 
 
 def _middle(values: GreyPlane) -> np.float32:
     """The median, without averaging two."""
-    return np.float32(np.partition(values, values.size // 2)[values.size // 2])
+    return np.float32(np.sort(values)[values.size // 2])
 
 
 def _ink(plane: GreyPlane) -> GreyPlane:
     """The difference from the ground, dark or light, whichever goes further."""
     difference = plane - _ground(plane)
-    darker, lighter = float(-difference.min()), float(difference.max())
-    ink: GreyPlane = np.maximum(difference if lighter >= darker else -difference, 0)
+    lowest, highest, _, _ = cv2.minMaxLoc(difference)
+    ink: GreyPlane = np.maximum(difference if highest >= -lowest else -difference, 0)
     return ink
 
 
@@ -91,15 +111,27 @@ def _fitted_ground(values: npt.NDArray[np.float64]) -> GreyPlane:
     First a plane to the edge, where ink is rare, then a quadratic surface to all. Values and result
     are _GROUND_SIDE squared.
     """
-    x, y = (axis.ravel() for axis in np.meshgrid(*[np.linspace(-1, 1, _GROUND_SIDE)] * 2))
-    terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=1)
-    edge = np.maximum(np.abs(x), np.abs(y)) > _EDGE
-    fitted = np.full(values.size, np.median(values[edge]))
+    terms, edge = _surface()
+    fitted = np.full(values.size, _median(values[edge]))
     for used, near in [(terms[:, :3], edge)] * _FITS + [(terms, np.ones_like(edge))] * _FITS:
         error = np.abs(values - fitted)
-        kept = near & (error <= max(_EVEN_GREY, 2.5 * float(np.median(error[near]))))
+        kept = near & (error <= max(_EVEN_GREY, 2.5 * _median(error[near])))
         fitted = used @ np.linalg.lstsq(used[kept], values[kept], rcond=None)[0]
     return np.asarray(fitted.reshape(_GROUND_SIDE, _GROUND_SIDE), dtype=np.float32)
+
+
+@cache
+def _surface() -> tuple[npt.NDArray[np.float64], Mask]:
+    """The terms of a quadratic surface at each pixel of the ground; which pixels are its edge."""
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.linspace(-1, 1, _GROUND_SIDE)] * 2))
+    terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=1)
+    return terms, np.maximum(np.abs(x), np.abs(y)) > _EDGE
+
+
+def _median(values: npt.NDArray[np.float64]) -> float:
+    """What np.median gives, in a fraction of its time."""
+    ordered = np.sort(values)
+    return float(ordered[(values.size - 1) // 2] + ordered[values.size // 2]) / 2
 
 
 def _without_rules(ink: GreyPlane) -> GreyPlane:

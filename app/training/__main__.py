@@ -1,90 +1,95 @@
-"""`python -m app.training train|measure`: make the shipped models and their cards, or measure."""
+"""`python -m app.training`: make the shipped models from scratch, and four siblings of each.
 
-import argparse
+Four teachers learn from a pool of varied digits; what they say together of each picture is taught
+to every net that ships (distillation: Hinton, Vinyals, Dean 2015). The first seed of each version
+is shipped; the others show how much of a figure is the seed's luck.
+"""
+
+import multiprocessing
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from app.imaging.digits import as_input
-from app.services.artefacts import open_session
-from app.training import cards, export, fitting, nets
-from app.training.fitting import Recipe
-from app.training.sets import BaseSets, LabelledDigits, as_served, load_base_sets
+from app.training import calibration, export, nets
+from app.training.fitting import Recipe, fit, logits
+from app.training.pools import Pool, make_pool
+from app.training.sets import as_served, load_base_sets
 
 MODELS = Path(__file__).parents[2] / "models"
-THREADS = 2
-
-RECIPES = {
-    "v1": Recipe(epochs=40, learning_rate=1e-2, rotation_degrees=9, scaling=0.08, shearing=0.1),
-    "v2": Recipe(epochs=18, learning_rate=4e-3),
-}
 NAMES = {"v1": "cifra-baseline", "v2": "cifra-improved"}
-PURPOSES = {
-    "v1": "The fast baseline: under 10,000 parameters.",
-    "v2": "The improved model: more than ten times v1's parameters, about a third fewer errors.",
+
+PASSES = 12
+POOL_SEED = 20_260_901
+TEACHER = Recipe(epochs=18, learning_rate=4e-3)
+TEACHER_SEEDS = (101, 102, 103, 104)
+RECIPES = {
+    "v1": Recipe(epochs=36, learning_rate=1e-2, softness=3),
+    "v2": Recipe(epochs=18, learning_rate=4e-3, softness=3),
 }
+SEEDS = (1, 2, 3, 4, 5)  # the first is shipped
+PROCESSES = 2  # each trains a net on a core of its own
 
 
 def main() -> None:
-    """Train or measure the versions that were named, both by default."""
-    parser = argparse.ArgumentParser(prog="python -m app.training", description=__doc__)
-    parser.add_argument("what", choices=["train", "measure"])
-    parser.add_argument("versions", nargs="*", default=sorted(RECIPES), help="v1, v2 or both")
-    wanted = parser.parse_args()
-    sets = _served_sets()
-    for version in wanted.versions:
-        if wanted.what == "train":
-            _train(version, sets)
-        _measure(version, sets)
+    """Train everything; about two hours on two cores."""
+    sets = load_base_sets()
+    spawn = multiprocessing.get_context("spawn")
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(PROCESSES, spawn) as processes:
+        shared = Path(folder)
+        pool = make_pool(sets.training, PASSES, POOL_SEED, PROCESSES)
+        pool.save(shared)
+        said = processes.map(_teacher_says, [shared] * len(TEACHER_SEEDS), TEACHER_SEEDS)
+        taught_by(said, pool, RECIPES["v2"].softness).save(shared)
+        jobs = [(shared, version, seed) for version in ("v2", "v1") for seed in SEEDS]
+        for version, seed, artefact in processes.map(_student, *zip(*jobs, strict=True)):
+            path = path_of(version, seed)
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(artefact)
+            print(f"{path.relative_to(MODELS)}: {len(artefact):,} bytes", flush=True)
 
 
-def _served_sets() -> BaseSets:
-    raw = load_base_sets()
-    parts = {
-        name: LabelledDigits(as_served(part.digits, name), part.labels)
-        for name, part in vars(raw).items()
-    }
-    return BaseSets(**parts)
+def path_of(version: str, seed: int) -> Path:
+    """Where the model of this seed is kept; the first seed's is the one that ships."""
+    if seed == SEEDS[0]:
+        return MODELS / f"{version}.onnx"
+    return MODELS / "seeds" / f"{version}-seed{seed}.onnx"
 
 
-def _train(version: str, sets: BaseSets) -> None:
-    recipe = RECIPES[version]
-    torch.manual_seed(recipe.seed)
-    torch.set_num_threads(THREADS)
+def taught_by(said: Iterable[npt.NDArray[np.float32]], pool: Pool, softness: float) -> Pool:
+    """The same pictures with what teachers say of them, each (passes, n, 10) logits, as targets."""
+    mean = sum(said) / np.float32(len(TEACHER_SEEDS) * softness)
+    shares = np.exp(mean - mean.max(axis=-1, keepdims=True))
+    return replace(pool, targets=shares / shares.sum(axis=-1, keepdims=True))
+
+
+def _teacher_says(shared: Path, seed: int) -> npt.NDArray[np.float32]:
+    """Runs in a process of its own: fit a teacher, and ask it about every picture of the pool."""
+    pool = Pool.load(shared)
+    teacher = fit(_fresh("v2", seed), pool, TEACHER, seed)
+    return np.stack([logits(teacher, turn) for turn in pool.digits])
+
+
+def _student(shared: Path, version: str, seed: int) -> tuple[str, int, bytes]:
+    """Runs in a process of its own: fit a net to what the teachers said, and calibrate it."""
+    net = fit(_fresh(version, seed), Pool.load(shared), RECIPES[version], seed)
+    validation = load_base_sets().validation
+    answers = logits(net, as_served(validation.digits, "validation"))
+    temperature = calibration.fitted_temperature(answers, validation.labels)
+    notes = {"name": NAMES[version], "seed": str(seed), "temperature": f"{temperature:.3f}"}
+    return version, seed, export.to_onnx(calibration.cooled(net, temperature), notes)
+
+
+def _fresh(version: str, seed: int) -> nets.Net:
+    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
-    print(f"{version}: {recipe}", flush=True)
-    net = fitting.fit(nets.ARCHITECTURES[version](), sets.training, recipe)
-    (MODELS / f"{version}.onnx").write_bytes(export.to_onnx(net, NAMES[version]))
-
-
-def _measure(version: str, sets: BaseSets) -> None:
-    """Measure the file on disk, print the figures, and write the card anew."""
-    artefact = (MODELS / f"{version}.onnx").read_bytes()
-    net = nets.ARCHITECTURES[version]()
-    golden = _answers(artefact, sets.golden.digits)
-    figures = cards.Figures(
-        validation_accuracy=_share(_answers(artefact, sets.validation.digits), sets.validation),
-        golden_accuracy=_share(golden, sets.golden),
-        recall_by_digit=cards.recall_by_digit(golden, sets.golden.labels),
-        multiply_adds=export.multiply_adds(net),
-        parameters=nets.count_parameters(net),
-    )
-    subject = cards.Subject(version, NAMES[version], PURPOSES[version], artefact)
-    (MODELS / f"{version}.md").write_text(cards.render(subject, RECIPES[version], figures))
-    print(f"{version}: {figures}", flush=True)
-
-
-def _answers(artefact: bytes, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    session = open_session(artefact)
-    parts = np.array_split(as_input(digits), 10)
-    found = [session.run(None, {"digits": part})[0] for part in parts]
-    return np.asarray(np.concatenate(found).argmax(axis=1), dtype=np.int64)
-
-
-def _share(answers: npt.NDArray[np.int64], of: LabelledDigits) -> float:
-    return float(np.mean(answers == of.labels))
+    torch.manual_seed(seed)
+    return nets.ARCHITECTURES[version]()
 
 
 if __name__ == "__main__":

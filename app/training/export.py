@@ -1,4 +1,4 @@
-"""A fitted net to the ONNX file that serves: the layers one by one, softmax last, its name inside.
+"""A fitted net to the ONNX file that serves: layer by layer, softmax last, notes on it inside.
 
 Written layer by layer because the nets are plain sequences and the graph should hold what is
 computed and nothing else; torch's own exporter needs a further package and leaves its traces.
@@ -18,8 +18,10 @@ OPSET = 17
 IR_VERSION = 8
 
 
-def to_onnx(net: Net, name: str) -> bytes:
+def to_onnx(net: Net, notes: dict[str, str]) -> bytes:
     """Serialise a net; the graph takes `digits` (n, 1, 28, 28) and gives `probabilities` (n, 10).
+
+    The notes, `name` at least, become the file's metadata.
 
     Raises TypeError for a layer that no net of ours has.
     """
@@ -37,7 +39,7 @@ def to_onnx(net: Net, name: str) -> bytes:
         nodes.append(helper.make_node(operator, inputs, [result], **attributes))
         weights.extend(held)
         flowing = result
-    return bytes(_checked(nodes, weights, name).SerializeToString(deterministic=True))
+    return bytes(_checked(nodes, weights, notes).SerializeToString(deterministic=True))
 
 
 def _operator(layer: nn.Module) -> tuple[str, dict[str, Any]]:
@@ -67,7 +69,7 @@ def _pads(layer: nn.Conv2d) -> list[int]:
 
 
 def _checked(
-    nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], name: str
+    nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], notes: dict[str, str]
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
@@ -80,7 +82,7 @@ def _checked(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="cifra"
     )
     model.ir_version = IR_VERSION
-    helper.set_model_props(model, {"name": name})
+    helper.set_model_props(model, notes)
     onnx.checker.check_model(model, full_check=True)
     return model
 

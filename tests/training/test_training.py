@@ -1,4 +1,4 @@
-"""Training: the three sets, a fit of a few steps on real digits, and the export of what it made."""
+"""Training: the sets, the pool, a fit of a few steps on real digits, and what is made of it."""
 
 import hashlib
 import re
@@ -13,9 +13,13 @@ from torch import nn
 
 from app.imaging.digits import as_input
 from app.services.artefacts import open_session
-from app.training import cards, export, fitting, nets
-from app.training.__main__ import NAMES, PURPOSES, RECIPES
+from app.training import calibration, export, fitting, nets
+from app.training.__main__ import RECIPES, TEACHER_SEEDS, taught_by
+from app.training.fitting import Recipe
+from app.training.nondigits import unlike_any_digit
+from app.training.pools import Pool, make_pool
 from app.training.sets import LabelledDigits, load_base_sets
+from app.training.variants import varied
 from config import ROOT
 from tests.conftest import run_python
 
@@ -44,17 +48,101 @@ def test_the_validation_set_is_the_same_each_time() -> None:
     assert found.hexdigest() == VALIDATION_SHA256
 
 
-def test_a_fit_learns_and_the_same_seed_learns_the_same(few: LabelledDigits) -> None:
-    recipe = replace(RECIPES["v1"], epochs=4, averaging=0.9)
+@pytest.fixture(scope="module")
+def pool(few: LabelledDigits) -> Pool:
+    """Two passes over them."""
+    return make_pool(few, passes=2, seed=7)
+
+
+def test_a_varied_digit_is_another_picture_and_mostly_the_same_digit(few: LabelledDigits) -> None:
+    dice = np.random.default_rng(1)
+    found = np.stack([varied(digit, dice) for digit in few.digits[:400]])
+    assert found.shape == (400, 28, 28)
+    assert found.dtype == np.uint8
+    assert len({digit.tobytes() for digit in found}) == 400
+    session = open_session((ROOT / "models" / "v2.onnx").read_bytes())
+    answers = session.run(None, {"digits": as_input(found)})[0].argmax(axis=1)
+    assert 0.9 < np.mean(answers == few.labels[:400]) < 1
+
+
+def test_a_picture_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
+    few: LabelledDigits,
+) -> None:
+    dice = np.random.default_rng(1)
+    for digit in few.digits[:200]:
+        found = unlike_any_digit(digit, dice)
+        assert found.dtype == np.uint8
+        assert found.shape == (28, 28)
+        assert found.max() == 255
+        assert np.count_nonzero(found.any(axis=0)) > 8
+
+
+def test_a_pool_holds_every_digit_each_pass_and_then_pictures_of_none(
+    few: LabelledDigits, pool: Pool
+) -> None:
+    assert pool.digits.shape == (2, 2200, 28, 28)
+    assert pool.targets.shape == (2, 2200, 10)
+    assert np.all(pool.targets[:, :2000].argmax(axis=2) == few.labels)
+    assert np.all(pool.targets[:, :2000].max(axis=2) == 1)
+    assert np.allclose(pool.targets[:, 2000:], 0.1)
+    same = np.all(pool.digits[0] == pool.digits[1], axis=(1, 2))
+    assert same.mean() < 0.01  # what imaging refuses stays as it is
+
+
+def test_a_pool_is_the_same_for_the_same_seed_and_however_many_make_it(
+    few: LabelledDigits, pool: Pool, tmp_path: Path
+) -> None:
+    again = make_pool(few, passes=1, seed=7, workers=1)
+    assert np.array_equal(again.digits[0], pool.digits[0])
+    again.save(tmp_path)
+    loaded = Pool.load(tmp_path)
+    assert np.array_equal(loaded.digits, again.digits)
+    assert np.array_equal(loaded.targets, again.targets)
+
+
+def test_a_fit_learns_and_the_same_seed_learns_the_same(few: LabelledDigits, pool: Pool) -> None:
+    recipe = replace(RECIPES["v1"], epochs=8, averaging=0.9, softness=1)
 
     def fitted() -> nets.Net:
-        torch.manual_seed(recipe.seed)
-        return fitting.fit(nets.baseline(), few, recipe)
+        torch.manual_seed(1)
+        return fitting.fit(nets.baseline(), pool, recipe, seed=1)
 
     one, other = fitted(), fitted()
-    answers = fitting.predict(one, few.digits).argmax(axis=1)
+    answers = fitting.logits(one, few.digits).argmax(axis=1)
     assert np.mean(answers == few.labels) > 0.8
-    assert export.to_onnx(one, "x") == export.to_onnx(other, "x")
+    assert export.to_onnx(one, {"name": "x"}) == export.to_onnx(other, {"name": "x"})
+
+
+def test_a_net_learns_what_teachers_say_at_their_softness(pool: Pool) -> None:
+    said = np.zeros((*pool.targets.shape[:2], 10), dtype=np.float32)
+    said[..., 3] = 6
+    taught = taught_by([said] * len(TEACHER_SEEDS), pool, softness=3)
+    assert np.allclose(taught.targets.sum(axis=2), 1, atol=1e-6)
+    assert np.allclose(taught.targets[..., 3] / taught.targets[..., 0], np.exp(2), rtol=1e-5)
+    net = fitting.fit(nets.baseline(), taught, Recipe(4, 1e-2, softness=3, averaging=0.5), seed=1)
+    found = fitting.logits(net, pool.digits[0][:100])
+    assert np.abs(found[:, 3] - found[:, 0] - 6).mean() < 1
+
+
+def test_the_temperature_undoes_what_made_the_logits_too_sure() -> None:
+    dice = np.random.default_rng(1)
+    honest = dice.normal(0, 2, (20_000, 10)).astype(np.float32)
+    shares = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
+    labels = (shares.cumsum(axis=1) > dice.random((20_000, 1))).argmax(axis=1)
+    found = calibration.fitted_temperature(honest * np.float32(2.5), labels)
+    assert found == pytest.approx(2.5, rel=0.03)
+
+
+def test_a_cooled_net_gives_its_logits_divided_and_the_net_itself_stays(
+    few: LabelledDigits,
+) -> None:
+    net = nets.baseline()
+    before = fitting.logits(net, few.digits[:50])
+    found = fitting.logits(calibration.cooled(net, 2), few.digits[:50])
+    assert np.allclose(found, before / 2, atol=1e-6)
+    assert np.array_equal(fitting.logits(net, few.digits[:50]), before)
+    with pytest.raises(TypeError, match="Flatten"):
+        calibration.cooled(nn.Sequential(nn.Flatten()), 2)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -65,11 +153,13 @@ def test_the_exported_file_answers_as_the_net_does(version: str, few: LabelledDi
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean = torch.rand(module.num_features)
             module.running_var = torch.rand(module.num_features) + 0.5
-    artefact = export.to_onnx(net, "a name")
+    notes = {"name": "a name", "seed": "3"}
+    artefact = export.to_onnx(net, notes)
     session = open_session(artefact)
     found = session.run(None, {"digits": as_input(few.digits[:100])})[0]
-    assert np.abs(found - fitting.predict(net, few.digits[:100])).max() < 1e-5
-    assert session.get_modelmeta().custom_metadata_map == {"name": "a name"}
+    expected = torch.from_numpy(fitting.logits(net, few.digits[:100])).softmax(dim=1).numpy()
+    assert np.abs(found - expected).max() < 1e-5
+    assert session.get_modelmeta().custom_metadata_map == notes
     assert {node.op_type for node in onnx.load_from_string(artefact).graph.node} <= {
         *("Conv", "Relu", "MaxPool", "Flatten", "Gemm", "Softmax")
     }
@@ -77,27 +167,12 @@ def test_the_exported_file_answers_as_the_net_does(version: str, few: LabelledDi
 
 def test_a_layer_without_an_operator_is_refused() -> None:
     with pytest.raises(TypeError, match="Tanh"):
-        export.to_onnx(nn.Sequential(nn.Tanh()), "x")
+        export.to_onnx(nn.Sequential(nn.Tanh()), {"name": "x"})
 
 
 def test_v1_has_at_most_10_000_parameters_and_v2_at_most_6_million_multiply_adds() -> None:
     assert nets.count_parameters(nets.baseline()) <= 10_000
     assert export.multiply_adds(nets.improved()) <= 6_000_000
-
-
-def test_a_card_holds_its_figures() -> None:
-    subject = cards.Subject("v1", NAMES["v1"], PURPOSES["v1"], b"artefact")
-    figures = cards.Figures(0.99, 0.98, (0.5,) * 10, 1_234, 567)
-    written = cards.render(subject, RECIPES["v1"], figures)
-    for text in ("99.00%", "98.00%", "50.00%", "1,234", "567", "| epochs | 40 |"):
-        assert text in written
-
-
-def test_recall_is_counted_digit_by_digit() -> None:
-    labels = np.repeat(np.arange(10), 4)
-    answers = labels.copy()
-    answers[:2] = 9
-    assert cards.recall_by_digit(answers, labels) == (0.5, *(1.0,) * 9)
 
 
 def test_onnx_runtime_is_imported_in_one_place_alone() -> None:

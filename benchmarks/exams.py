@@ -1,0 +1,154 @@
+"""What the models are examined on: golden digits as pictures of every kind, and pictures of none.
+
+An exam holds pictures as the imaging that serves gave them; one that it refused counts as wrong.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from sklearn.datasets import load_digits
+from tqdm import tqdm
+
+from app.domain.errors import PictureError
+from app.domain.readings import SIDE, Digit
+from app.imaging import digits
+from app.imaging.pictures import GreyPlane, encode_png
+from app.services.artefacts import Session
+from app.training.kinds import KINDS, Dice, file_of
+from app.training.sets import LabelledDigits
+from benchmarks.corruptions import CORRUPTIONS
+
+SEED = 1
+PICTURES_OF_A_KIND = 2_000
+FEWER_PICTURES = {"huge": 300}
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Pictures uint8 (n, 28, 28) as imaging gave them, whether it refused each, what each shows."""
+
+    pictures: npt.NDArray[np.uint8]
+    refused: npt.NDArray[np.bool_]
+    labels: npt.NDArray[np.int64]
+
+    def probabilities(self, session: Session) -> npt.NDArray[np.float32]:
+        """What a model says of every picture, float32 (n, 10)."""
+        parts = np.array_split(digits.as_input(self.pictures), 10)
+        return np.concatenate([session.run(None, {"digits": part})[0] for part in parts])
+
+    def right(self, session: Session) -> npt.NDArray[np.bool_]:
+        """Which pictures a model names right."""
+        return ~self.refused & (self.probabilities(session).argmax(axis=1) == self.labels)
+
+
+def exam(name: str, files: Iterable[bytes], labels: npt.NDArray[np.int64]) -> Exam:
+    """Read picture files as the service does; a refused one is kept as an empty picture."""
+    read = [read_or_none(file) for file in tqdm(files, name, len(labels), leave=False)]
+    empty = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    pictures = np.stack([empty if digit is None else digit for digit in read])
+    return Exam(pictures, np.array([digit is None for digit in read]), labels)
+
+
+def read_or_none(file: bytes) -> Digit | None:
+    """What imaging makes of a file; None where it refuses it."""
+    try:
+        return digits.read(file)
+    except PictureError:
+        return None
+
+
+def plain(name: str, of: LabelledDigits) -> Exam:
+    """The digits themselves."""
+    return exam(name, map(encode_png, of.digits), of.labels)
+
+
+Labelled = tuple[list[bytes], npt.NDArray[np.int64]]
+
+
+def made(kind: str, golden: LabelledDigits) -> Labelled:
+    """Picture files of a kind from the first golden digits, the same each time."""
+    dice, count = np.random.default_rng(SEED), FEWER_PICTURES.get(kind, PICTURES_OF_A_KIND)
+    return [KINDS[kind](digit, dice) for digit in golden.digits[:count]], golden.labels[:count]
+
+
+def scanned() -> Labelled:
+    """scikit-learn's 1,797 digits of 8x8, enlarged to 64x64, as PNG files with their labels."""
+    bunch = load_digits()
+    planes = [
+        cv2.resize(image / 16, (64, 64), interpolation=cv2.INTER_CUBIC) for image in bunch.images
+    ]
+    return [file_of(plane, "PNG") for plane in planes], bunch.target
+
+
+def corruption(name: str, golden: LabelledDigits) -> Exam:
+    """Golden digits under one of MNIST-C's corruptions."""
+    return _changed(name, golden, CORRUPTIONS[name])
+
+
+def stress(name: str, golden: LabelledDigits) -> Exam:
+    """Golden digits under one of STRESSES."""
+
+    def change(digit: Digit, dice: Dice) -> Digit:
+        plane = STRESSES[name](digit.astype(np.float32) / np.float32(255), dice)
+        return np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
+
+    return _changed(name, golden, change)
+
+
+def _changed(name: str, golden: LabelledDigits, change: Callable[[Digit, Dice], Digit]) -> Exam:
+    dice = np.random.default_rng(SEED)
+    return exam(name, (encode_png(change(digit, dice)) for digit in golden.digits), golden.labels)
+
+
+def _moved(plane: GreyPlane, dice: Dice, *, degrees: float = 0, shear: float = 0) -> GreyPlane:
+    """Turned or sheared either way about the middle, on a page with room for it."""
+    page = np.pad(plane, 6)
+    middle = len(page) / 2 - 0.5
+    sign = 1 if dice.random() < 0.5 else -1
+    matrix = cv2.getRotationMatrix2D((middle, middle), sign * degrees, 1)
+    matrix[0, 1] += sign * shear
+    matrix[0, 2] -= sign * shear * middle
+    return np.asarray(cv2.warpAffine(page, matrix, page.shape), dtype=np.float32)
+
+
+def _shifted(plane: GreyPlane, dice: Dice) -> GreyPlane:
+    down, across = dice.integers(0, 29, 2)
+    return np.pad(plane, ((down, 28 - down), (across, 28 - across)))
+
+
+def _pen(plane: GreyPlane, _: Dice, *, thicker: bool) -> GreyPlane:
+    """A stroke about a pixel of MNIST's thicker or thinner, drawn at twice the size."""
+    large = cv2.resize(plane, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    return np.asarray((cv2.dilate if thicker else cv2.erode)(large, pen), dtype=np.float32)
+
+
+def _noisy(plane: GreyPlane, dice: Dice) -> GreyPlane:
+    grain = dice.standard_normal(plane.shape, dtype=np.float32)
+    return 0.2 + 0.6 * plane + np.float32(0.1) * grain
+
+
+def _blurred(plane: GreyPlane, _: Dice) -> GreyPlane:
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.2), dtype=np.float32)
+
+
+def _coarse(plane: GreyPlane, _: Dice) -> GreyPlane:
+    """As 11x11 pixels would show it."""
+    small = cv2.resize(plane, (11, 11), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (44, 44), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+
+
+STRESSES: dict[str, Callable[[GreyPlane, Dice], GreyPlane]] = {
+    "shifted by up to 14 pixels": _shifted,
+    "rotated by 20 degrees": partial(_moved, degrees=20),
+    "sheared by 0.4": partial(_moved, shear=0.4),
+    "thicker": partial(_pen, thicker=True),
+    "thinner": partial(_pen, thicker=False),
+    "noise, 0.1 of the range": _noisy,
+    "blur, 1.2 pixels": _blurred,
+    "seen through 11x11 pixels": _coarse,
+}

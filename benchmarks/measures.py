@@ -1,0 +1,30 @@
+"""Figures of merit of a classifier's probabilities."""
+
+import numpy as np
+import numpy.typing as npt
+
+
+def expected_calibration_error(
+    confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], bins: int = 15
+) -> float:
+    """Mean gap between how sure a model is, (n,), and how often it is right, (n,), in 0..1.
+
+    Over bins of equal mass: sorted by confidence, as many answers in each (Nixon et al., 2019).
+    """
+    return float(
+        sum(
+            share * abs(accuracy - confidence)
+            for share, confidence, accuracy in reliability(confidences, right, bins)
+        )
+    )
+
+
+def reliability(
+    confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], bins: int = 15
+) -> list[tuple[float, float, float]]:
+    """For each bin of equal mass: its share, its mean confidence, the share that was right."""
+    order = np.argsort(confidences, kind="stable")
+    return [
+        (len(chosen) / len(order), float(confidences[chosen].mean()), float(right[chosen].mean()))
+        for chosen in np.array_split(order, bins)
+    ]

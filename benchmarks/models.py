@@ -1,0 +1,134 @@
+"""`python -m benchmarks.models`: measure the shipped models from their files; write their cards."""
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
+
+from app.imaging.digits import as_input
+from app.services.artefacts import Session, open_session
+from app.training import export, nets
+from app.training.__main__ import MODELS, SEEDS, path_of
+from app.training.kinds import KINDS
+from app.training.sets import load_base_sets
+from benchmarks import cards, plots
+from benchmarks.cards import Figures
+from benchmarks.corruptions import CORRUPTIONS
+from benchmarks.exams import STRESSES, Exam, corruption, exam, made, plain, scanned, stress
+from benchmarks.measures import expected_calibration_error
+from benchmarks.strangers import STRANGERS
+
+VERSIONS = ("v1", "v2")
+_ROUNDS = 3_000
+
+
+@dataclass(frozen=True)
+class Exams:
+    """All that a model is examined on; made once for every version."""
+
+    validation: Exam
+    golden: Exam
+    kinds: dict[str, Exam]
+    stresses: dict[str, Exam]
+    corruptions: dict[str, Exam]
+    strangers: dict[str, Exam]
+
+
+def main() -> None:
+    """Print every figure and write the cards with their plots."""
+    exams = make_exams()
+    for version in VERSIONS:
+        figures = measure(version, exams)
+        card = MODELS / f"{version}.md"
+        card.write_text(cards.render(version, figures))
+        plots.draw(MODELS / f"{version}.svg", figures)
+        print(card.read_text(), flush=True)
+
+
+def make_exams() -> Exams:
+    """Pass every picture of every exam through imaging; a few minutes."""
+    sets = load_base_sets()
+    return Exams(
+        validation=plain("validation", sets.validation),
+        golden=plain("golden", sets.golden),
+        kinds={kind: exam(kind, *made(kind, sets.golden)) for kind in tqdm(KINDS, "kinds")}
+        | {"scanned": exam("scanned", *scanned())},
+        stresses={name: stress(name, sets.golden) for name in tqdm(STRESSES, "stresses")},
+        corruptions={
+            name: corruption(name, sets.golden) for name in tqdm(CORRUPTIONS, "corruptions")
+        },
+        strangers={
+            name: exam(name, files := list(make()), np.full(len(files), -1))
+            for name, make in STRANGERS.items()
+        },
+    )
+
+
+def measure(version: str, exams: Exams) -> Figures:
+    """Examine the shipped model of a version, and for mean and spread its other seeds."""
+    artefact = path_of(version, SEEDS[0]).read_bytes()
+    session = open_session(artefact)
+    golden = exams.golden.probabilities(session)
+    right = exams.golden.right(session)
+    confidences = golden.max(axis=1)
+    strange = {name: _confidences(of, session) for name, of in exams.strangers.items()}
+    net = nets.ARCHITECTURES[version]()
+    return Figures(
+        notes=session.get_modelmeta().custom_metadata_map,
+        sha256=hashlib.sha256(artefact).hexdigest(),
+        size_bytes=len(artefact),
+        parameters=nets.count_parameters(net),
+        multiply_adds=export.multiply_adds(net),
+        microseconds=_microseconds(session),
+        validation=_share(exams.validation, session),
+        golden_by_seed=tuple(
+            _share(exams.golden, open_session(path_of(version, seed).read_bytes()))
+            for seed in SEEDS
+        ),
+        recall_by_digit=tuple(
+            float(right[exams.golden.labels == digit].mean()) for digit in range(10)
+        ),
+        kinds={name: _share(of, session) for name, of in exams.kinds.items()},
+        stresses={name: _share(of, session) for name, of in exams.stresses.items()},
+        corruptions={name: _share(of, session) for name, of in exams.corruptions.items()},
+        calibration_error=expected_calibration_error(confidences, right),
+        confidences=confidences,
+        right=right,
+        strange=strange,
+        auroc={name: _auroc(confidences, found) for name, found in strange.items()}
+        | {"all of them": _auroc(confidences, np.concatenate(list(strange.values())))},
+    )
+
+
+def _share(of: Exam, session: Session) -> float:
+    return float(of.right(session).mean())
+
+
+def _confidences(of: Exam, session: Session) -> npt.NDArray[np.float32]:
+    """The top probability of each picture that imaging let through."""
+    return of.probabilities(session).max(axis=1)[~of.refused]
+
+
+def _auroc(digits: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> float:
+    """How often a digit gets a higher top probability than a picture of none."""
+    is_digit = np.repeat([1, 0], [len(digits), len(others)])
+    return float(roc_auc_score(is_digit, np.concatenate([digits, others])))
+
+
+def _microseconds(session: Session) -> float:
+    """Median cost of one picture, one at a time on one core, the session as it serves."""
+    picture = as_input(np.zeros((28, 28), dtype=np.uint8))
+    costs_s = []
+    for _ in range(_ROUNDS):
+        begun_s = time.perf_counter()
+        session.run(None, {"digits": picture})
+        costs_s.append(time.perf_counter() - begun_s)
+    return float(np.median(costs_s)) * 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
 
 
 def expected_calibration_error(
@@ -28,3 +29,9 @@ def reliability(
         (len(chosen) / len(order), float(confidences[chosen].mean()), float(right[chosen].mean()))
         for chosen in np.array_split(order, bins)
     ]
+
+
+def auroc(digits: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> float:
+    """How often a digit gets a higher top probability than a picture of none, in 0..1."""
+    is_digit = np.repeat([1, 0], [len(digits), len(others)])
+    return float(roc_auc_score(is_digit, np.concatenate([digits, others])))

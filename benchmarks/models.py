@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from app.imaging.digits import as_input
@@ -19,7 +18,7 @@ from benchmarks import cards, plots
 from benchmarks.cards import Figures
 from benchmarks.corruptions import CORRUPTIONS
 from benchmarks.exams import STRESSES, Exam, corruption, exam, made, plain, scanned, stress
-from benchmarks.measures import expected_calibration_error
+from benchmarks.measures import auroc, expected_calibration_error
 from benchmarks.strangers import STRANGERS
 
 VERSIONS = ("v1", "v2")
@@ -99,8 +98,8 @@ def measure(version: str, exams: Exams) -> Figures:
         confidences=confidences,
         right=right,
         strange=strange,
-        auroc={name: _auroc(confidences, found) for name, found in strange.items()}
-        | {"all of them": _auroc(confidences, np.concatenate(list(strange.values())))},
+        auroc={name: auroc(confidences, found) for name, found in strange.items()}
+        | {"all of them": auroc(confidences, np.concatenate(list(strange.values())))},
     )
 
 
@@ -111,12 +110,6 @@ def _share(of: Exam, session: Session) -> float:
 def _confidences(of: Exam, session: Session) -> npt.NDArray[np.float32]:
     """The top probability of each picture that imaging let through."""
     return of.probabilities(session).max(axis=1)[~of.refused]
-
-
-def _auroc(digits: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> float:
-    """How often a digit gets a higher top probability than a picture of none."""
-    is_digit = np.repeat([1, 0], [len(digits), len(others)])
-    return float(roc_auc_score(is_digit, np.concatenate([digits, others])))
 
 
 def _microseconds(session: Session) -> float:

@@ -1,0 +1,53 @@
+"""Figures of merit, on cases that can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from app.training.sets import LabelledDigits
+from benchmarks.exams import STRESSES, exam, stress
+from benchmarks.measures import auroc, expected_calibration_error, reliability
+from benchmarks.strangers import STRANGERS
+from tests.conftest import Golden
+
+
+def test_a_model_that_is_right_as_often_as_it_says_has_no_calibration_error() -> None:
+    confidences = np.repeat([0.5, 0.75], 4).astype(np.float32)
+    right = np.array([1, 0, 1, 0, 1, 1, 1, 0], dtype=bool)
+    assert expected_calibration_error(confidences, right, bins=2) == pytest.approx(0)
+    assert reliability(confidences, right, bins=2) == [(0.5, 0.5, 0.5), (0.5, 0.75, 0.75)]
+
+
+def test_the_calibration_error_is_the_mean_gap_whichever_way_it_goes() -> None:
+    confidences = np.repeat([0.5, 0.9], 10).astype(np.float32)
+    right = np.repeat([True, False], [10, 10])
+    assert expected_calibration_error(confidences, right, bins=2) == pytest.approx(0.7)
+
+
+def test_auroc_is_the_share_of_pairs_in_the_right_order() -> None:
+    digits = np.array([0.9, 0.6], dtype=np.float32)
+    others = np.array([0.1, 0.7], dtype=np.float32)
+    assert auroc(digits, others) == 0.75
+
+
+def test_a_refused_picture_counts_as_wrong(golden: Golden) -> None:
+    taken = exam("two", [golden.png(0), b"no picture"], np.array([7, 0]))
+    assert taken.refused.tolist() == [False, True]
+    assert taken.pictures.shape == (2, 28, 28)
+
+
+@pytest.mark.parametrize("name", STRESSES)
+def test_a_stressed_digit_is_still_there_and_is_not_the_same(golden: Golden, name: str) -> None:
+    few = LabelledDigits(golden.digits[:50], golden.labels[:50].astype(np.int64))
+    plain = exam("plain", [golden.png(index) for index in range(50)], few.labels)
+    taken = stress(name, few)
+    assert taken.refused.sum() <= 1
+    same = np.all(taken.pictures == plain.pictures, axis=(1, 2)).mean()
+    assert same <= (1 if name.startswith("shifted") else 0)  # imaging takes a shift out again
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_strangers_are_the_same_each_time_and_all_different(name: str) -> None:
+    files = list(STRANGERS[name]())
+    assert files == list(STRANGERS[name]())
+    assert len(files) >= 700
+    assert len(set(files)) > 0.8 * len(files)

@@ -57,10 +57,9 @@ class Config:
     ratelimit_batch: str
     ratelimit_login: str
     ratelimit_read: str
+    ratelimit_review: str
     trusted_proxies: int
     cors_origins: tuple[str, ...]
-    ab_weight: float
-    ab_unit: str
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -94,10 +93,9 @@ class Config:
             ratelimit_batch=env.limits("RATELIMIT_BATCH", "1000 per day"),
             ratelimit_login=env.limits("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
             ratelimit_read=env.limits("RATELIMIT_READ", "240 per minute"),
+            ratelimit_review=env.limits("RATELIMIT_REVIEW", "240 per minute"),
             trusted_proxies=env.whole("TRUSTED_PROXIES", 0, lowest=0, highest=10),
             cors_origins=env.origins("CORS_ORIGINS"),
-            ab_weight=env.share("AB_WEIGHT", 0.5),
-            ab_unit=env.choice("AB_UNIT", ("request", "user")),
         )
 
     @property
@@ -125,16 +123,6 @@ class _Environment:
                 f"{name} must be a whole number from {lowest} to {highest}, not {value!r}"
             )
         return int(value)
-
-    def share(self, name: str, default: float) -> float:
-        value = self.text(name, str(default))
-        try:
-            share = float(value)
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            raise ConfigError(f"{name} must be a number from 0 to 1, not {value!r}")
-        return share
 
     def choice(self, name: str, choices: tuple[str, str]) -> str:
         value = self.text(name, choices[0]).lower()

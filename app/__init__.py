@@ -1,6 +1,5 @@
 """Cifra: two versions of a digit classifier behind one API; this module wires it together."""
 
-import hashlib
 import logging
 import re
 from datetime import timedelta
@@ -12,12 +11,26 @@ from uuid_utils.compat import uuid7
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli
-from app.api import ab, auth, errors, feedback, health, history, report, retrain, users, v1, v2
+from app.api import (
+    ab,
+    auth,
+    errors,
+    experiments,
+    feedback,
+    health,
+    history,
+    report,
+    retrain,
+    review,
+    users,
+    v1,
+    v2,
+)
 from app.api.bodies import MAX_BATCH_BODY_BYTES
 from app.api.identity import jwt
 from app.api.limits import limiter
 from app.api.parts import Parts, attach
-from app.domain.assignment import Split, Unit
+from app.services.experiments import Splits
 from app.services.inference import InferenceService
 from app.services.passwords import PasswordHasher
 from app.services.retraining import Supervisor
@@ -27,7 +40,8 @@ from config import ROOT, Config
 BLUEPRINTS = (
     *(v1.blueprint, v2.blueprint, ab.blueprint),
     *(auth.blueprint, feedback.blueprint, history.blueprint),
-    *(report.blueprint, retrain.blueprint, users.blueprint, health.blueprint),
+    *(report.blueprint, experiments.blueprint, review.blueprint),
+    *(retrain.blueprint, users.blueprint, health.blueprint),
 )
 
 EXPOSED_HEADERS = [
@@ -62,12 +76,11 @@ def create_app(config: Config) -> Flask:
 
 
 def _parts(app: Flask, config: Config) -> Parts:
-    salt = hashlib.sha256(f"assignment:{config.secret_key}".encode()).hexdigest()
     return Parts(
         config=config,
         hasher=PasswordHasher(config.bcrypt_rounds),
         inference=InferenceService(),
-        split=Split(config.ab_weight, Unit(config.ab_unit), salt),
+        splits=Splits(),
         retrains=Supervisor(app.app_context),
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.api.parts import parts
 from app.domain.errors import CifraError, InvalidInput, Unavailable
-from app.services import accounts, models
+from app.services import accounts, experiments, models
 from app.services.passwords import PasswordHasher
 from config import ROOT, Config
 
@@ -45,6 +45,7 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
         with _alone_in(config.data_dir):
             flask_migrate.upgrade()
             models.take_in_shipped(ROOT / "models")
+            experiments.ensure_one()
             return _ensure_admin(config, hasher)
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]

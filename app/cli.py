@@ -10,14 +10,14 @@ from flask.cli import with_appcontext
 from app import bootstrap
 from app.api.parts import parts
 from app.domain.errors import CifraError
-from app.services import accounts
+from app.services import accounts, recounting
 
 _PASSWORD = click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
 
 
 def register(app: Flask) -> None:
     """Add the commands to an application."""
-    for command in (prepare, create_admin, set_password):
+    for command in (prepare, create_admin, set_password, recount):
         app.cli.add_command(command)
 
 
@@ -49,6 +49,18 @@ def set_password(username: str, password: str) -> None:
     with _errors_on_one_line():
         accounts.set_password(parts().hasher, username, password)
     click.echo(f"{username} has a new password, and was logged out everywhere")
+
+
+@click.command("recount")
+@with_appcontext
+def recount() -> None:
+    """Work every counter out from rows again; ends with an error where one differs."""
+    found = list(recounting.differences())
+    for line in found:
+        click.echo(line)
+    if found:
+        raise click.ClickException(f"{len(found)} counters differ from their rows")
+    click.echo("every counter is what its rows come to")
 
 
 @contextmanager

@@ -23,9 +23,11 @@ from werkzeug.test import TestResponse
 
 from app import bootstrap, create_app
 from app.api.parts import Parts, parts
+from app.imaging.digits import as_input
 from app.imaging.pictures import encode_png
+from app.services.artefacts import open_session
 from app.store.db import db
-from app.training.sets import MNIST
+from app.training.sets import MNIST, as_served
 from config import Config
 from tests.served import ROOT, UNLIMITED, Server, serve
 
@@ -53,6 +55,44 @@ class Golden:
 def golden() -> Golden:
     with np.load(MNIST) as archive:
         return Golden(archive["x_test"], archive["y_test"])
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """Golden digits on which the shipped models disagree, as PNG files, and who is right."""
+
+    pngs: list[bytes]
+    labels: list[int]
+    v1_digits: list[int]
+    v2_digits: list[int]
+
+    @property
+    def v1_right(self) -> list[bool]:
+        """Whether v1 names each right."""
+        return [one == label for one, label in zip(self.v1_digits, self.labels, strict=True)]
+
+    @property
+    def v2_right(self) -> list[bool]:
+        """Whether v2 names each right."""
+        return [one == label for one, label in zip(self.v2_digits, self.labels, strict=True)]
+
+
+@pytest.fixture(scope="session")
+def disputed(golden: Golden) -> Disputed:
+    digits = as_served(golden.digits, "golden")
+    v1, v2 = (
+        np.concatenate([session.run(None, {"digits": part})[0] for part in parted]).argmax(axis=1)
+        for session in (
+            open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
+            for version in ("v1", "v2")
+        )
+        for parted in [np.array_split(as_input(digits), 10)]
+    )
+    where = np.flatnonzero(v1 != v2)
+    return Disputed(
+        [golden.png(int(index)) for index in where],
+        *([int(each) for each in of[where]] for of in (golden.labels, v1, v2)),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ from flask import Flask
 from app.domain.roles import Role
 from tests.conftest import Person, admin_of, register
 
-OPEN, SIGNED_IN, REFRESHING, ADMIN = "open", "signed in", "refreshing", "admin"
+OPEN, SIGNED_IN, REFRESHING = "open", "signed in", "refreshing"
+REVIEWING, ADMIN = "reviewing", "admin"
 SOME_ID = "01a20813-1b8c-721f-bcc9-3f9d39ea05c0"
 
 ROUTES = {
@@ -29,6 +30,13 @@ ROUTES = {
     ("GET", "/predictions/<uuid:prediction_id>/image"): SIGNED_IN,
     ("DELETE", "/predictions/<uuid:prediction_id>"): SIGNED_IN,
     ("GET", "/admin/report"): ADMIN,
+    ("GET", "/admin/experiments"): ADMIN,
+    ("POST", "/admin/experiments"): ADMIN,
+    ("POST", "/admin/experiments/<int(max=2147483647):experiment_id>/stop"): ADMIN,
+    ("POST", "/admin/experiments/<int(max=2147483647):experiment_id>/conclude"): ADMIN,
+    ("GET", "/admin/review"): REVIEWING,
+    ("POST", "/admin/review/<uuid:prediction_id>"): REVIEWING,
+    ("DELETE", "/admin/review/<uuid:prediction_id>"): REVIEWING,
     ("GET", "/admin/retrain"): ADMIN,
     ("POST", "/admin/retrain"): ADMIN,
     ("GET", "/admin/retrain/<int(max=2147483647):job_id>"): ADMIN,
@@ -42,6 +50,7 @@ def path_of(rule: str) -> str:
     return (
         rule.replace("<uuid:prediction_id>", SOME_ID)
         .replace("<int(max=2147483647):job_id>", "999999")
+        .replace("<int(max=2147483647):experiment_id>", "999999")
         .replace("<int(max=2147483647):user_id>", "999999")
     )
 
@@ -86,6 +95,7 @@ def test_a_role_may_what_it_may(
         OPEN: True,
         SIGNED_IN: True,
         REFRESHING: False,
+        REVIEWING: role in {Role.REVIEWER, Role.ADMIN},
         ADMIN: role is Role.ADMIN,
     }[ROUTES[method, rule]]
     if ROUTES[method, rule] is REFRESHING:

@@ -16,5 +16,7 @@ blueprint = Blueprint("ab", __name__, url_prefix="/api/ab")
 def predict() -> shown.Json:
     """Let the version that is drawn read a picture."""
     wired = parts()
-    made = prediction.predict_split(wired.inference, wired.split, caller().user_id, picture())
+    made = prediction.predict_split(
+        wired.inference, wired.splits.current(), caller().user_id, picture()
+    )
     return shown.prediction(made) | {"ab_version": made.version}

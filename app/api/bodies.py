@@ -1,9 +1,9 @@
 """Reading requests: JSON bodies, queries and uploaded pictures, each with an error of its own."""
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
@@ -18,6 +18,17 @@ _MAX_PICTURE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipar
 MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
 
 _Body = TypeVar("_Body", bound=BaseModel)
+
+
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no digits")  # noqa: TRY004  pydantic takes it so
+    return value
+
+
+WholeDigit = Annotated[int, BeforeValidator(_no_flag)]
+DIGIT = Field(ge=0, le=9, description="a whole number from 0 to 9")
+FLAG = Field(description="true or false")
 
 
 def json_body(shape: type[_Body], missing: str | None = None) -> _Body:

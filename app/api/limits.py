@@ -43,6 +43,11 @@ def login_limit() -> str:
     return parts().config.ratelimit_login
 
 
+def review_limit() -> str:
+    """How often reviewers may ask for pictures and label them."""
+    return parts().config.ratelimit_review
+
+
 def read_limit() -> str:
     """How often pages may read what they show."""
     return parts().config.ratelimit_read

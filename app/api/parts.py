@@ -5,7 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from app.domain.assignment import Split
+from app.services.experiments import Splits
 from app.services.inference import InferenceService
 from app.services.passwords import PasswordHasher
 from app.services.retraining import Supervisor
@@ -21,7 +21,7 @@ class Parts:
     config: Config
     hasher: PasswordHasher
     inference: InferenceService
-    split: Split
+    splits: Splits
     retrains: Supervisor
 
 

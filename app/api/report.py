@@ -1,29 +1,57 @@
 """The report over HTTP."""
 
-from flask import Blueprint
+import csv
+import io
+from typing import Annotated, Literal
+
+from flask import Blueprint, Response
+from pydantic import BaseModel, Field
 
 from app.api import shown
+from app.api.bodies import query
 from app.api.identity import requires
 from app.api.limits import limiter, read_limit
 from app.domain.roles import Role
 from app.services import reporting
 
-NO_FEEDBACK = "No hay feedback disponible"
-
 blueprint = Blueprint("report", __name__, url_prefix="/admin")
+
+
+class Wanted(BaseModel):
+    """In which form the report is wanted."""
+
+    format: Annotated[Literal["json", "csv"], Field(description="json or csv")] = "json"
 
 
 @blueprint.get("/report")
 @limiter.limit(read_limit)
 @requires(Role.ADMIN)
-def report() -> shown.Json:
-    """What people said of the answers."""
-    words = reporting.count_words()
-    if words.total == 0:
-        return {"msg": NO_FEEDBACK}
-    return {
-        "total_feedback": words.total,
-        "correct_feedback": words.correct,
-        "incorrect_feedback": words.total - words.correct,
-        "accuracy_percentage": round(100 * words.correct / words.total, 2),
-    }
+def report() -> shown.Json | Response:
+    """What people said of the answers, and which version is better."""
+    wanted = query(Wanted).format
+    made = shown.report(reporting.make())
+    return made if wanted == "json" else _as_csv(made)
+
+
+def _as_csv(made: shown.Json) -> Response:
+    """Every figure on a line of its own: its path in the JSON, and its value."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["figure", "value"])
+    writer.writerows(_figures("", made))
+    headers = {"Content-Disposition": "attachment; filename=report.csv"}
+    return Response(file.getvalue(), mimetype="text/csv", headers=headers)
+
+
+def _figures(path: str, value: object) -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        parts = list(value.items())
+    elif isinstance(value, list | tuple):
+        parts = list(enumerate(value))
+    else:
+        return [(path, value)]
+    return [
+        figure
+        for key, part in parts
+        for figure in _figures(f"{path}.{key}" if path else str(key), part)
+    ]

@@ -3,12 +3,17 @@
 from typing import Any
 
 from app.domain.assignment import Version
+from app.domain.intervals import Interval
 from app.domain.readings import ModelName, Prediction, Reading
 from app.services.accounts import Account
+from app.services.experiments import Summary
 from app.services.history import Entry
+from app.services.judging import Assessment
+from app.services.reporting import Report, UsersView, VersionReport
 from app.services.retraining import Job
 
 IMPROVED = "Predicción mejorada"
+NO_FEEDBACK = "No hay feedback disponible"
 
 Json = dict[str, Any]
 
@@ -59,3 +64,93 @@ def job(kept: Job) -> Json:
     """A retrain."""
     finished = kept.finished_at and kept.finished_at.isoformat()
     return {**vars(kept), "created_at": kept.created_at.isoformat(), "finished_at": finished}
+
+
+def experiment(kept: Summary) -> Json:
+    """An experiment with its steps and its verdict."""
+    winner = None
+    if kept.winner is not None and kept.winner_at is not None:
+        winner = {"version": kept.winner, "named_at": kept.winner_at.isoformat()}
+    return {
+        "id": kept.id,
+        "running": kept.ended_at is None,
+        "unit": kept.unit,
+        "weight": kept.steps[-1].weight,
+        "ramp": kept.ramp,
+        "started_at": kept.started_at.isoformat(),
+        "ended_at": kept.ended_at and kept.ended_at.isoformat(),
+        "end_reason": kept.end_reason,
+        "steps": [{**vars(step), "started_at": step.started_at.isoformat()} for step in kept.steps],
+        "winner": winner,
+        **assessment(kept.assessment),
+    }
+
+
+def assessment(found: Assessment) -> Json:
+    """A verdict with what it rests on; shares and differences are in 0..1."""
+    verdict = found.verdict
+    return {
+        "verdict": verdict.outcome,
+        "reason": verdict.reason,
+        "e_value": verdict.e_value,
+        "v2_share_of_wins": interval(verdict.share),
+        "accuracy_difference": interval(verdict.difference),
+        "labels_needed": verdict.labels_needed,
+        "labels": found.labels_used,
+        "requests": found.traffic.total,
+        "disagreements": found.traffic.disagreements,
+        "served": {version: found.served_by(version) for version in Version},
+        "sample_ratio_mismatch": {
+            "log_e_value": found.soundness.log_mismatch,
+            "p_value": found.mismatch_p_value,
+        },
+        "crossed_over": found.soundness.crossed,
+        "skipped": found.soundness.skipped,
+        "warnings": found.warnings,
+    }
+
+
+def report(made: Report) -> Json:
+    """The old report's figures, and beside them those of each version and of the experiment."""
+    shown: Json = {"msg": NO_FEEDBACK}
+    if made.words.total:
+        shown = {
+            "total_feedback": made.words.total,
+            "correct_feedback": made.words.correct,
+            "incorrect_feedback": made.words.total - made.words.correct,
+            "accuracy_percentage": round(100 * made.words.correct / made.words.total, 2),
+        }
+    shown["versions"] = {name: _version(version) for name, version in made.versions.items()}
+    shown["experiment"] = made.experiment and experiment(made.experiment)
+    shown["users_view"] = made.users_view and _users_view(made.users_view)
+    return shown
+
+
+def _version(found: VersionReport) -> Json:
+    return {
+        "served": found.served,
+        "words": found.words.total,
+        "correct": found.words.correct,
+        "response_rate": found.words.total / max(found.served, 1),
+        "latency_ms": found.latency_ms,
+        "accuracy": {"value": found.accuracy.value, **interval(found.accuracy.interval)},
+        "confusion_matrix": found.confusion,
+        "calibration": [vars(part) for part in found.calibration],
+    }
+
+
+def _users_view(found: UsersView) -> Json:
+    """Marked for what it is: nothing here moves the verdict."""
+    return {
+        "note": "volunteered by users, who are not blind: it never moves the verdict",
+        "versions": {
+            version: {"counted": words.total, "correct": words.correct}
+            for version, words in found.words.items()
+        },
+        "difference": interval(found.difference),
+    }
+
+
+def interval(found: Interval) -> Json:
+    """Both ends."""
+    return {"low": found.low, "high": found.high}

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+AUDIT_SHARE = 0.05  # of the requests on which the versions agree
+
 _BUCKETS = 2**64
+_PLACES = 2**63  # what a database's whole numbers hold
 
 
 class Version(StrEnum):
@@ -39,17 +42,37 @@ class Assignment:
 class Split:
     """How A/B traffic is divided: the share that goes to v2, what is assigned, and the salt.
 
-    A salt of its own keeps two experiments from dividing the same users alike.
+    A salt of its own keeps two experiments from dividing the same users alike. `stage_id` and
+    `experiment_id` say whose evidence the answers are; None where no experiment runs.
     """
 
     weight: float
     unit: Unit
     salt: str
+    stage_id: int | None = None
+    experiment_id: int | None = None
 
     def draw(self, user_id: int, request_id: UUID) -> Assignment:
         """Draw a version: by the user's id where users stick to theirs, else by the request's."""
         key = user_id if self.unit is Unit.USER else request_id
-        digest = hashlib.sha256(f"{self.salt}:{key}".encode()).digest()
-        if int.from_bytes(digest[:8], "big") < self.weight * _BUCKETS:
+        if _number(self.salt, "draw", key) < self.weight * _BUCKETS:
             return Assignment(Version.V2, self.weight)
         return Assignment(Version.V1, 1 - self.weight)
+
+    def unit_hash(self, user_id: int) -> str:
+        """A user's name within the experiment, from which nobody finds the user."""
+        return f"{_number(self.salt, 'unit', user_id):016x}"
+
+    def review_place(self, prediction_id: UUID) -> int:
+        """Where a prediction stands in the review queue: anywhere, whatever its time or content."""
+        return _number(self.salt, "place", prediction_id) % _PLACES
+
+    def is_audited(self, prediction_id: UUID) -> bool:
+        """Whether an agreement is among those that reviewers look at."""
+        return _number(self.salt, "audit", prediction_id) < AUDIT_SHARE * _BUCKETS
+
+
+def _number(salt: str, purpose: str, key: object) -> int:
+    """A number below 2**64 that the key's hash draws, another one for each purpose."""
+    digest = hashlib.sha256(f"{salt}:{purpose}:{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")

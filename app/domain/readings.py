@@ -59,8 +59,8 @@ class Reading:
 class Prediction:
     """An answer: the version and reading that served, for A/B also what the other would have said.
 
-    `assignment_probability` is the probability with which the version was drawn; None where the
-    client chose it.
+    `assignment_probability` is the probability with which the version was drawn, `stage_id` the
+    stage of the experiment that it is evidence in; None where the client chose, or none ran.
     """
 
     id: UUID
@@ -68,5 +68,12 @@ class Prediction:
     created_at: datetime
     version: Version
     reading: Reading
+    latency_us: int | None = None
+    stage_id: int | None = None
     assignment_probability: float | None = None
     shadow: Reading | None = None
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether the other version would have named another digit."""
+        return self.shadow is not None and self.shadow.digit != self.reading.digit

@@ -1,15 +1,22 @@
 """Feedback: taking people's words on answers in."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from sqlalchemy.orm import Session
+
+from app.domain.assignment import Unit
 from app.domain.errors import Conflict, Contradiction, InvalidInput, NotFound
 from app.domain.words import INCOMPLETE, Word, settle
 from app.services.history import UNKNOWN
-from app.store import feedback, predictions
+from app.store import experiments, feedback, predictions
 from app.store.db import writing
-from app.store.tables import Feedback
+from app.store.predictions import Answered
+from app.store.tables import Experiment, Feedback
+
+MOST_WORDS_OF_ONE_USER = 20  # that the users' view of one experiment counts
 
 
 @dataclass(frozen=True)
@@ -45,27 +52,42 @@ def record_on(user_id: int, prediction_id: UUID, said: Statement, *, replace: bo
         answered = predictions.lock(session, user_id, prediction_id)
         if answered is None:
             raise NotFound(UNKNOWN)
-        if said.prediction not in (None, answered):
-            raise Contradiction(f"The answer to this prediction was {answered}")
-        word = settle(answered, said.correct, said.digit, said.not_a_digit)
-        row = _row(user_id, answered, word, said.comment)
-        row.prediction_id = prediction_id
+        if said.prediction not in (None, answered.digit):
+            raise Contradiction(f"The answer to this prediction was {answered.digit}")
+        word = settle(answered.digit, said.correct, said.digit, said.not_a_digit)
+        row = _row(user_id, answered.digit, word, said.comment)
+        row.prediction_id, row.version = prediction_id, answered.version
         before = feedback.find_on(session, prediction_id)
-        if before is None:
-            feedback.add(session, row)
-        else:
-            _amend(before, row, replace=replace)
+        if before is not None:
+            _amend(session, before, row, replace=replace)
+            return
+        if answered.stage_id is not None:
+            _place(session, row, experiments.lock_of_stage(session, answered.stage_id), answered)
+        feedback.add(session, row)
 
 
-def _amend(before: Feedback, row: Feedback, *, replace: bool) -> None:
+def _place(session: Session, row: Feedback, experiment: Experiment, answered: Answered) -> None:
+    """Name a word's experiment, and whether the users' view there counts it: few of one user."""
+    row.experiment_id = experiment.id
+    row.picture_hash = hashlib.sha256(answered.image).hexdigest()[:32]
+    most = 1 if experiment.unit == Unit.USER else MOST_WORDS_OF_ONE_USER
+    given = feedback.count_of_user(session, experiment.id, row.user_id or 0)
+    row.counted = given < most and not feedback.is_picture_counted(
+        session, experiment.id, row.picture_hash
+    )
+
+
+def _amend(session: Session, before: Feedback, row: Feedback, *, replace: bool) -> None:
     """Put a word in the place of the one before; the same word again may only add a comment."""
     before.comment = row.comment or before.comment
     if _meaning(before) == _meaning(row):
         return
     if not replace:
         raise Conflict("There is another word on this prediction; send `replace` to change it")
+    feedback.count(session, before, -1)
     before.correct, before.digit, before.not_a_digit = _meaning(row)
     before.created_at = row.created_at
+    feedback.count(session, before, 1)
 
 
 def _meaning(row: Feedback) -> tuple[bool, int | None, bool]:
@@ -78,6 +100,7 @@ def _row(user_id: int, answered: int, word: Word, comment: str | None) -> Feedba
         correct=word.correct,
         digit=word.digit,
         not_a_digit=word.not_a_digit,
+        counted=False,
         comment=comment,
         user_id=user_id,
         created_at=datetime.now(UTC),

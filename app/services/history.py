@@ -51,8 +51,10 @@ def image(user_id: int, prediction_id: UUID) -> Digit:
 def erase(user_id: int, prediction_id: UUID) -> None:
     """Erase one of a user's predictions, its image and the words on it. Raises NotFound."""
     with writing() as session:
-        if not predictions.erase(session, user_id, prediction_id):
+        if predictions.lock(session, user_id, prediction_id) is None:
             raise NotFound(UNKNOWN)
+        feedback.erase_on(session, prediction_id)
+        predictions.erase(session, user_id, prediction_id)
 
 
 def _entry(prediction: Prediction, spoken: Feedback | None) -> Entry:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.domain.assignment import Version
 from app.domain.errors import Unavailable
 from app.domain.readings import ModelName
+from app.services import experiments
 from app.services.artefacts import name_of
 from app.store import models
 from app.store.db import Turn, reading, take_turn, writing
@@ -39,6 +40,7 @@ def take_in_shipped(folder: Path) -> None:
             current = models.serving(session, version)
             if current is None or (current.shipped and current.id != model.id):
                 models.deploy(session, _deployment(version, model))
+                experiments.follow_deployment(session)
 
 
 def serving(version: Version) -> Artefact:

@@ -1,31 +1,42 @@
 """Predicting: a picture in, a stored prediction out; the row is there before the answer leaves."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.domain.assignment import Split, Version
+from app.domain.assignment import Split, Unit, Version
 from app.domain.errors import PictureError
 from app.domain.readings import Digit, Prediction
 from app.imaging import digits
 from app.services.inference import InferenceService
-from app.store import predictions
+from app.store import counters, experiments, predictions, reviews
+from app.store.counters import Units
 from app.store.db import writing
+from app.store.tables import ReviewItem
 
 
 def predict(
     inference: InferenceService, version: Version, user_id: int, image_bytes: bytes
 ) -> Prediction:
     """Let one version read a picture. Raises PictureError."""
-    digit = digits.read(image_bytes)
-    return _store([_read(inference, version, user_id, digit)])[0]
+    made = _read(inference, version, user_id, image_bytes)
+    with writing() as session:
+        _add(session, [made])
+    return made[0]
 
 
 def predict_split(
     inference: InferenceService, split: Split, user_id: int, image_bytes: bytes
 ) -> Prediction:
-    """Let both versions read a picture; the one that is drawn answers. Raises PictureError."""
+    """Let both versions read a picture; the one that is drawn answers. Raises PictureError.
+
+    Where an experiment runs, a picture on which they disagree is put into its review queue, and
+    so is a random one in twenty of the others.
+    """
+    begun_s = time.perf_counter()
     digit = digits.read(image_bytes)
     prediction_id = uuid7()
     drawn = split.draw(user_id, prediction_id)
@@ -35,10 +46,16 @@ def predict_split(
         created_at=datetime.now(UTC),
         version=drawn.version,
         reading=inference.read(drawn.version, digit),
+        latency_us=_since_us(begun_s),
+        stage_id=split.stage_id,
         assignment_probability=drawn.probability,
         shadow=inference.read(drawn.version.other, digit),
     )
-    return _store([(prediction, digit)])[0]
+    with writing() as session:
+        _add(session, [(prediction, digit)], _units(session, split, prediction))
+        if split.experiment_id is not None:
+            _enqueue(session, split, split.experiment_id, prediction)
+    return prediction
 
 
 def predict_batch(
@@ -48,27 +65,58 @@ def predict_batch(
     read: list[tuple[Prediction, Digit] | PictureError] = []
     for image_bytes in pictures:
         try:
-            read.append(_read(inference, version, user_id, digits.read(image_bytes)))
+            read.append(_read(inference, version, user_id, image_bytes))
         except PictureError as error:
             read.append(error)
-    _store([one for one in read if not isinstance(one, PictureError)])
+    with writing() as session:
+        _add(session, [one for one in read if not isinstance(one, PictureError)])
     return [one if isinstance(one, PictureError) else one[0] for one in read]
 
 
 def _read(
-    inference: InferenceService, version: Version, user_id: int, digit: Digit
+    inference: InferenceService, version: Version, user_id: int, image_bytes: bytes
 ) -> tuple[Prediction, Digit]:
+    begun_s = time.perf_counter()
+    digit = digits.read(image_bytes)
     prediction = Prediction(
         id=uuid7(),
         user_id=user_id,
         created_at=datetime.now(UTC),
         version=version,
         reading=inference.read(version, digit),
+        latency_us=_since_us(begun_s),
     )
     return prediction, digit
 
 
-def _store(made: Sequence[tuple[Prediction, Digit]]) -> list[Prediction]:
-    with writing() as session:
-        predictions.add(session, made)
-    return [prediction for prediction, _ in made]
+def _since_us(begun_s: float) -> int:
+    return round((time.perf_counter() - begun_s) * 1_000_000)
+
+
+def _units(session: Session, split: Split, prediction: Prediction) -> Units:
+    """What an experiment assigned: the request, or the user when the stage had not met them yet."""
+    if split.stage_id is None:
+        return Units(0, 0)
+    if split.unit is Unit.REQUEST:
+        return Units(1, 0)
+    unit_hash = split.unit_hash(prediction.user_id)
+    return experiments.expose(session, split.stage_id, unit_hash, prediction.version)
+
+
+def _add(
+    session: Session, made: Sequence[tuple[Prediction, Digit]], units: Units | None = None
+) -> None:
+    """Add predictions and count them; those of a version that was asked for assign nothing."""
+    predictions.add(session, made)
+    counters.count_predictions(session, [prediction for prediction, _ in made], units)
+
+
+def _enqueue(session: Session, split: Split, experiment_id: int, prediction: Prediction) -> None:
+    if prediction.disagrees or split.is_audited(prediction.id):
+        item = ReviewItem(
+            prediction_id=prediction.id,
+            experiment_id=experiment_id,
+            is_audit=not prediction.disagrees,
+            place=split.review_place(prediction.id),
+        )
+        reviews.enqueue(session, item)

@@ -1,11 +1,107 @@
-"""The report: what people said of the answers."""
+"""The report: what people said of the answers, and which version is better; read from counters."""
 
-from app.store import feedback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.domain.assignment import Version
+from app.domain.intervals import Interval, Mean, difference_sequence
+from app.domain.latencies import quantile_ms
+from app.domain.verdicts import ALPHA, Estimate
+from app.services.experiments import Summary, newest_in
+from app.services.labelled import Calibration, LabelledTraffic
+from app.store import counters
+from app.store.counters import Spoken
 from app.store.db import reading
-from app.store.feedback import WordCounts
 
 
-def count_words() -> WordCounts:
-    """Count all words and those that call the answer right."""
+@dataclass(frozen=True)
+class Words:
+    """How many words there are, and how many of them call the answer right."""
+
+    total: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class VersionReport:
+    """What is known of a version; labels are those of the current experiment.
+
+    `confusion` holds estimated requests: rows by what the picture shows, the ten digits and then
+    "no digit", columns by what the version named.
+    """
+
+    served: int
+    words: Words
+    latency_ms: Mapping[str, float | None]
+    accuracy: Estimate
+    confusion: Sequence[Sequence[float]]
+    calibration: Sequence[Calibration]
+
+
+@dataclass(frozen=True)
+class UsersView:
+    """What users volunteered on served answers; neither blind nor asked for, so no verdict."""
+
+    words: Mapping[Version, Words]
+    difference: Interval
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that an admin sees at a glance."""
+
+    words: Words
+    versions: Mapping[Version, VersionReport]
+    experiment: Summary | None
+    users_view: UsersView | None
+
+
+def make() -> Report:
+    """Add the counters up; the cost does not grow with the rows behind them."""
     with reading() as session:
-        return feedback.count(session)
+        experiment = newest_in(session)
+        drawn, spoken = counters.drawn(session), counters.spoken(session)
+        latencies = counters.latencies(session)
+        sureness = [] if experiment is None else counters.sureness(session, experiment.id)
+    labelled = LabelledTraffic.of(experiment, sureness)
+    return Report(
+        words=_words(spoken),
+        versions={
+            version: VersionReport(
+                served=sum(count.served for count in drawn if count.version == version),
+                words=_words([each for each in spoken if each.version == version]),
+                latency_ms=_latency_ms(latencies.get(version, {})),
+                accuracy=labelled.accuracy(version),
+                confusion=labelled.confusion(version),
+                calibration=labelled.calibration(version),
+            )
+            for version in Version
+        },
+        experiment=experiment,
+        users_view=None if experiment is None else _users_view(spoken, experiment.id),
+    )
+
+
+def _latency_ms(counts: Mapping[int, int]) -> dict[str, float | None]:
+    return {"p50": quantile_ms(counts, 0.5), "p99": quantile_ms(counts, 0.99)}
+
+
+def _words(spoken: Sequence[Spoken]) -> Words:
+    return Words(sum(each.words for each in spoken), sum(each.correct for each in spoken))
+
+
+def _users_view(spoken: Sequence[Spoken], experiment_id: int) -> UsersView:
+    words = {
+        version: Words(each.counted, each.counted_correct)
+        for version in Version
+        for each in spoken
+        if each.experiment_id == experiment_id and each.version == version
+    }
+    words = {version: words.get(version, Words(0, 0)) for version in Version}
+    first, second = (_mean(words[version]) for version in Version)
+    return UsersView(words, difference_sequence(first, second, ALPHA))
+
+
+def _mean(words: Words) -> Mean:
+    share = words.correct / max(words.total, 1)
+    return Mean(words.total, share, share * (1 - share))

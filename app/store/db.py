@@ -11,6 +11,7 @@ from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -27,6 +28,7 @@ class Turn(IntEnum):
     ADMINS = 20_260_902
     MODELS = 20_260_903
     RETRAINS = 20_260_904
+    EXPERIMENTS = 20_260_905
 
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
@@ -103,6 +105,13 @@ def take_turn(session: Session, turn: Turn) -> None:
     """
     if db.engine.dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(turn)))
+
+
+def upsert(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what to do on a conflict, in the database's own dialect."""
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def _idle_session() -> Session:

@@ -1,26 +1,33 @@
 """Queries on people's words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, delete, func, select
 from sqlalchemy.orm import Session
 
+from app.store import counters
+from app.store.counters import WordCount
 from app.store.tables import Feedback
 
 
-@dataclass(frozen=True)
-class WordCounts:
-    """How many words there are, and how many of them call the answer right."""
-
-    total: int
-    correct: int
-
-
 def add(session: Session, feedback: Feedback) -> None:
-    """Add a word."""
+    """Add a word and count it."""
     session.add(feedback)
+    count(session, feedback, 1)
+
+
+def count(session: Session, word: Feedback, by: int) -> None:
+    """Add a word to the counters, or take it out again."""
+    counters.add(
+        session,
+        WordCount,
+        {"experiment_id": word.experiment_id or 0, "version": word.version or ""},
+        words=by,
+        correct=by * word.correct,
+        counted=by * word.counted,
+        counted_correct=by * (word.counted and word.correct),
+    )
 
 
 def find_on(session: Session, prediction_id: UUID) -> Feedback | None:
@@ -35,8 +42,49 @@ def spoken_on(session: Session, prediction_ids: Iterable[UUID]) -> dict[UUID, Fe
     return {word.prediction_id: word for word in found if word.prediction_id is not None}
 
 
-def count(session: Session) -> WordCounts:
-    """Count all words, the old program's among them."""
-    correct = func.count(case((Feedback.correct.is_(True), 1)))
-    total, right = session.execute(select(func.count(), correct).select_from(Feedback)).one()
-    return WordCounts(total=total, correct=right)
+def count_of_user(session: Session, experiment_id: int, user_id: int) -> int:
+    """How many words of a user count in an experiment."""
+    return session.scalars(
+        select(func.count()).where(
+            Feedback.experiment_id == experiment_id, Feedback.user_id == user_id, Feedback.counted
+        )
+    ).one()
+
+
+def is_picture_counted(session: Session, experiment_id: int, picture_hash: str) -> bool:
+    """Whether a word on the same picture counts in an experiment already."""
+    found = select(Feedback.id).where(
+        Feedback.experiment_id == experiment_id,
+        Feedback.picture_hash == picture_hash,
+        Feedback.counted,
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def erase_on(session: Session, prediction_id: UUID) -> None:
+    """Remove the word on a prediction."""
+    _erase(session, Feedback.prediction_id == prediction_id)
+
+
+def erase_of(session: Session, user_id: int) -> None:
+    """Remove all words of a user."""
+    _erase(session, Feedback.user_id == user_id)
+
+
+def _erase(session: Session, words: ColumnElement[bool]) -> None:
+    """Remove the words that a condition holds for, and take them out of the counters."""
+    correct, counted = (case((each, 1), else_=0) for each in (Feedback.correct, Feedback.counted))
+    key = (func.coalesce(Feedback.experiment_id, 0), func.coalesce(Feedback.version, ""))
+    sums = [func.sum(each) for each in (correct, counted, correct * counted)]
+    query = select(*key, func.count(), *sums).where(words).group_by(*key)
+    for experiment_id, version, total, right, used, used_right in session.execute(query).all():
+        counters.add(
+            session,
+            WordCount,
+            {"experiment_id": experiment_id, "version": version},
+            words=-total,
+            correct=-right,
+            counted=-used,
+            counted_correct=-used_right,
+        )
+    session.execute(delete(Feedback).where(words))

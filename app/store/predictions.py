@@ -1,15 +1,20 @@
 """Queries on predictions: rows in and out, as domain values."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, delete, select
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Select, and_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.assignment import Version
 from app.domain.readings import SIDE, Digit, ModelName, Prediction, Reading
-from app.store import tables
+from app.store import reviews, tables
+
+Answers = dict[Version, npt.NDArray[np.float32]]
+"""Ten probabilities (10,) by version."""
 
 _LITTLE_ENDIAN = np.dtype("<f4")
 
@@ -21,22 +26,31 @@ def add(session: Session, predictions: Sequence[tuple[Prediction, Digit]]) -> No
 
 def find(session: Session, user_id: int, prediction_id: UUID) -> Prediction | None:
     """One of a user's own predictions."""
-    found = session.execute(
-        _own(user_id).where(tables.Prediction.id == prediction_id)
-    ).one_or_none()
+    found = session.execute(_named().where(_own(user_id, prediction_id))).one_or_none()
     return None if found is None else _from_row(*found)
 
 
-def lock(session: Session, user_id: int, prediction_id: UUID) -> int | None:
-    """The digit that answered, with the row kept from others to the end of this unit."""
-    return session.scalar(
-        select(tables.Prediction.digit).where(*_is_own(user_id, prediction_id)).with_for_update()
-    )
+@dataclass(frozen=True)
+class Answered:
+    """What a word on a prediction has to be held against."""
+
+    digit: int
+    version: str
+    stage_id: int | None
+    image: bytes
+
+
+def lock(session: Session, user_id: int, prediction_id: UUID) -> Answered | None:
+    """What one of a user's own predictions answered; nobody else changes it in this unit."""
+    row = tables.Prediction
+    query = select(row.digit, row.version, row.stage_id, row.image).with_for_update()
+    found = session.execute(query.where(_own(user_id, prediction_id))).one_or_none()
+    return None if found is None else Answered(*found[:3], found[3] or b"")
 
 
 def page(session: Session, user_id: int, limit: int, before: UUID | None) -> list[Prediction]:
     """A user's own predictions, the newest first (ids grow with time), from before an id."""
-    query = _own(user_id).order_by(tables.Prediction.id.desc()).limit(limit)
+    query = _named().where(_own(user_id)).order_by(tables.Prediction.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tables.Prediction.id < before)
     return [_from_row(*found) for found in session.execute(query)]
@@ -44,35 +58,62 @@ def page(session: Session, user_id: int, limit: int, before: UUID | None) -> lis
 
 def image(session: Session, user_id: int, prediction_id: UUID) -> Digit | None:
     """The digit (28, 28) that one of a user's own predictions was made on."""
-    found = session.scalar(select(tables.Prediction.image).where(*_is_own(user_id, prediction_id)))
-    return None if found is None else np.frombuffer(found, dtype=np.uint8).reshape(SIDE, SIDE)
+    found = session.scalar(select(tables.Prediction.image).where(_own(user_id, prediction_id)))
+    return None if found is None else _digit(found)
 
 
-def erase(session: Session, user_id: int, prediction_id: UUID) -> bool:
-    """Remove one of a user's own predictions with its image and the words on it."""
-    removed = session.execute(
-        delete(tables.Prediction)
-        .where(*_is_own(user_id, prediction_id))
-        .returning(tables.Prediction.id)
-    )
-    return removed.one_or_none() is not None
+def erase(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
+    """Blank one of a user's own predictions, or all of them.
+
+    What the versions said stays, since it was counted; owner, image and place in the queue go.
+    """
+    erased = _own(user_id, prediction_id)
+    reviews.forget(session, erased)
+    session.execute(update(tables.Prediction).where(erased).values(user_id=None, image=None))
+
+
+def image_of(session: Session, prediction_id: UUID) -> Digit:
+    """The digit (28, 28) that a prediction, which is not erased, was made on."""
+    stored = session.scalars(
+        select(tables.Prediction.image).where(tables.Prediction.id == prediction_id)
+    ).one()
+    return _digit(stored or bytes(SIDE * SIDE))
+
+
+def answers(session: Session, prediction_id: UUID) -> Answers:
+    """What both versions said of a picture."""
+    stored = session.get_one(tables.Prediction, prediction_id)
+    version = Version(stored.version)
+    said = {version: stored.probabilities, version.other: stored.shadow_probabilities}
+    return {
+        each: np.frombuffer(packed, dtype=_LITTLE_ENDIAN).astype(np.float32)
+        for each, packed in said.items()
+        if packed is not None
+    }
+
+
+def _own(user_id: int, prediction_id: UUID | None = None) -> ColumnElement[bool]:
+    """The condition that a prediction is a user's, and where an id is given, this one."""
+    is_theirs = tables.Prediction.user_id == user_id
+    if prediction_id is None:
+        return is_theirs
+    return and_(is_theirs, tables.Prediction.id == prediction_id)
 
 
 _model, _shadow_model = aliased(tables.Model), aliased(tables.Model)
 
 
-def _own(user_id: int) -> Select[tables.Prediction, tables.Model, tables.Model]:
-    """Predictions of a user, each with its model and, where another version shadowed, that one."""
+def _named() -> Select[tables.Prediction, tables.Model, tables.Model]:
+    """Predictions, each with its model and, where another version shadowed, that one."""
     return (
         select(tables.Prediction, _model, _shadow_model)
         .join(_model, tables.Prediction.model_id == _model.id)
         .outerjoin(_shadow_model, tables.Prediction.shadow_model_id == _shadow_model.id)
-        .where(tables.Prediction.user_id == user_id)
     )
 
 
-def _is_own(user_id: int, prediction_id: UUID) -> tuple[ColumnElement[bool], ...]:
-    return tables.Prediction.user_id == user_id, tables.Prediction.id == prediction_id
+def _digit(stored: bytes) -> Digit:
+    return np.frombuffer(stored, dtype=np.uint8).reshape(SIDE, SIDE)
 
 
 def _to_row(prediction: Prediction, digit: Digit) -> tables.Prediction:
@@ -86,6 +127,8 @@ def _to_row(prediction: Prediction, digit: Digit) -> tables.Prediction:
         digit=prediction.reading.digit,
         probabilities=_pack(prediction.reading),
         image=digit.tobytes(),
+        latency_us=prediction.latency_us,
+        stage_id=prediction.stage_id,
         assignment_probability=prediction.assignment_probability,
         shadow_model_id=shadow and shadow.model.id,
         shadow_digit=shadow and shadow.digit,
@@ -101,7 +144,7 @@ def _from_row(
         shadow = _reading(shadow_model, stored.shadow_probabilities)
     return Prediction(
         id=stored.id,
-        user_id=stored.user_id,
+        user_id=stored.user_id or 0,
         created_at=stored.created_at,
         version=Version(stored.version),
         reading=_reading(model, stored.probabilities),

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
+    BigInteger,
     CheckConstraint,
     DateTime,
     Dialect,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     TypeDecorator,
     Uuid,
     false,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -115,8 +118,49 @@ class Deployment(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class Experiment(Base):
+    """An A/B test of one pair of models; without an end it is the one that runs.
+
+    The `winner_` columns are its verdict at the moment when it first named a winner.
+    """
+
+    __tablename__ = "experiment"
+    __table_args__ = (CheckConstraint("unit IN ('request', 'user')", name="unit"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    v1_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    v2_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    unit: Mapped[str] = mapped_column(String(7))
+    salt: Mapped[str] = mapped_column(String(32))
+    ramp: Mapped[list[float]] = mapped_column(JSON)
+    ramp_units: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    end_reason: Mapped[str | None] = mapped_column(String(20))
+    winner: Mapped[str | None] = mapped_column(String(2))
+    winner_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    winner_informative: Mapped[int | None]
+    winner_v2_alone: Mapped[int | None]
+    winner_e_value: Mapped[float | None]
+
+
+class Stage(Base):
+    """A time at one weight; the last stage of all says how A/B traffic is divided now."""
+
+    __tablename__ = "stage"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiment.id"), index=True)
+    weight: Mapped[float]
+    reason: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Prediction(Base):
-    """An answer that left, and for A/B what the version that was not drawn would have said."""
+    """An answer that left, and for A/B what the version that was not drawn would have said.
+
+    Erased, it keeps what the versions said and loses its owner and its image.
+    """
 
     __tablename__ = "prediction"
     __table_args__ = (
@@ -125,13 +169,15 @@ class Prediction(Base):
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[str] = mapped_column(String(2))
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     digit: Mapped[int]
     probabilities: Mapped[bytes] = mapped_column(LargeBinary(40))
-    image: Mapped[bytes] = mapped_column(LargeBinary(784))
+    image: Mapped[bytes | None] = mapped_column(LargeBinary(784))
+    latency_us: Mapped[int | None]
+    stage_id: Mapped[int | None] = mapped_column(ForeignKey("stage.id"))
     assignment_probability: Mapped[float | None]
     shadow_model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
     shadow_digit: Mapped[int | None]
@@ -139,9 +185,16 @@ class Prediction(Base):
 
 
 class Feedback(Base):
-    """Somebody's word on an answer; old clients name no prediction, old rows not always a digit."""
+    """Somebody's word on an answer; old clients name no prediction, old rows not always a digit.
+
+    `counted` words are those that the users' view of their experiment rests on.
+    """
 
     __tablename__ = "feedback"
+    __table_args__ = (
+        Index(None, "experiment_id", "picture_hash"),
+        Index(None, "experiment_id", "user_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     prediction: Mapped[int | None]
@@ -156,6 +209,56 @@ class Feedback(Base):
     digit: Mapped[int | None]
     not_a_digit: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    version: Mapped[str | None] = mapped_column(String(2))
+    experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiment.id"))
+    picture_hash: Mapped[str | None] = mapped_column(String(32))
+    counted: Mapped[bool] = mapped_column(server_default=false())
+
+
+class Exposure(Base):
+    """A user who met a version in a stage of an experiment that assigns users, under a hash."""
+
+    __tablename__ = "exposure"
+
+    stage_id: Mapped[int] = mapped_column(ForeignKey("stage.id"), primary_key=True)
+    unit_hash: Mapped[str] = mapped_column(String(32), primary_key=True)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+
+
+class ReviewItem(Base):
+    """A picture that waits for a reviewer, at a place that its id's hash drew."""
+
+    __tablename__ = "review_item"
+    __table_args__ = (Index(None, "experiment_id", "is_open", "is_audit", "place"),)
+
+    prediction_id: Mapped[UUID] = mapped_column(
+        ForeignKey("prediction.id", ondelete="CASCADE"), primary_key=True
+    )
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiment.id"))
+    is_audit: Mapped[bool]
+    is_open: Mapped[bool] = mapped_column(server_default=true())
+    place: Mapped[int] = mapped_column(BigInteger)
+    leased_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Review(Base):
+    """What a reviewer said of a picture: its digit, that it shows none, or nothing (a skip)."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        Index(None, "experiment_id"),
+        Index(None, "reviewer_id", "id"),
+        Index(None, "prediction_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiment.id"))
+    prediction_id: Mapped[UUID] = mapped_column(ForeignKey("prediction.id"))
+    reviewer_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    is_audit: Mapped[bool]
+    truth: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class RetrainJob(Base):

@@ -10,7 +10,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from app.store.db import reading
-from tests.conftest import Golden, at_once, prepared, register, settings
+from tests.conftest import Golden, admin_of, at_once, prepared, register, settings
 
 
 def test_a_prediction_comes_back_from_history_as_it_left(
@@ -104,7 +104,8 @@ def test_an_erased_prediction_is_gone_with_its_words(app_on_each: Flask, golden:
     assert ana.call("DELETE", f"/predictions/{made}").status_code == 200
     assert ana.call("DELETE", f"/predictions/{made}").status_code == 404
     with app_on_each.app_context(), reading() as session:
-        assert session.scalar(text("SELECT count(*) FROM prediction")) == 0
+        kept = session.execute(text("SELECT user_id, image, digit FROM prediction")).one()
+        assert tuple(kept) == (None, None, 1)  # what was counted stays, without owner and image
         assert session.scalar(text("SELECT count(*) FROM feedback")) == 0
 
 
@@ -146,7 +147,10 @@ def test_not_a_digit_counts_as_an_answer_that_was_not_correct(app: Flask, golden
 def test_users_stick_to_their_version_when_the_unit_is_the_user(
     tmp_path: Path, golden: Golden
 ) -> None:
-    with prepared(settings(tmp_path, AB_UNIT="user", RATELIMIT_ENABLED="false")) as app:
+    with prepared(settings(tmp_path, RATELIMIT_ENABLED="false")) as app:
+        admin = admin_of(app)
+        assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
+        assert admin.call("POST", "/admin/experiments", json={"unit": "user"}).status_code == 201
         for name in ("ana", "bea", "cho"):
             person = register(app, name)
             answers = [person.predict("ab", golden.png(i)).get_json() for i in range(8)]

@@ -1,0 +1,87 @@
+"""Experiments over HTTP: seeing them, starting, stopping and concluding one."""
+
+from typing import Annotated, Literal
+
+from flask import Blueprint
+from pydantic import BaseModel, Field
+
+from app.api import shown
+from app.api.bodies import json_body
+from app.api.identity import requires
+from app.api.limits import limiter, read_limit
+from app.api.parts import parts
+from app.domain.assignment import Unit, Version
+from app.domain.errors import InvalidInput
+from app.domain.roles import Role
+from app.services import experiments
+from app.services.experiments import Plan
+
+SHOWN = 50
+
+_WEIGHT = Field(ge=0, le=1, description="a number from 0 to 1")
+_ID = "<int(max=2147483647):experiment_id>"
+
+blueprint = Blueprint("experiments", __name__, url_prefix="/admin/experiments")
+
+
+class Wanted(BaseModel):
+    """How an experiment is to divide A/B traffic."""
+
+    weight: Annotated[float | None, _WEIGHT] = None
+    unit: Annotated[Literal["request", "user"], Field(description="request or user")] = "request"
+    ramp: Annotated[
+        list[Annotated[float, Field(gt=0, lt=1)]],
+        Field(max_length=20, description="a list of numbers between 0 and 1"),
+    ] = []
+    ramp_units: Annotated[
+        int, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")
+    ] = experiments.UNITS_PER_STEP
+
+
+class Conclusion(BaseModel):
+    """Which version is to answer all A/B requests."""
+
+    winner: Annotated[Literal["v1", "v2"] | None, Field(description="v1 or v2")] = None
+
+
+@blueprint.get("")
+@limiter.limit(read_limit)
+@requires(Role.ADMIN)
+def page() -> shown.Json:
+    """The last experiments, the newest first."""
+    return {"experiments": [shown.experiment(each) for each in experiments.newest(SHOWN)]}
+
+
+@blueprint.post("")
+@requires(Role.ADMIN)
+def start() -> tuple[shown.Json, int]:
+    """Start an experiment."""
+    wanted = json_body(Wanted)
+    if wanted.ramp != sorted(set(wanted.ramp)):
+        raise InvalidInput("ramp must be a list of numbers between 0 and 1 that grow")
+    if wanted.ramp and wanted.weight is not None:
+        raise InvalidInput("weight and ramp exclude each other")
+    weight = experiments.EVEN if wanted.weight is None else wanted.weight
+    plan = Plan(weight, Unit(wanted.unit), tuple(wanted.ramp), wanted.ramp_units)
+    started = experiments.start(plan)
+    parts().splits.forget()
+    return shown.experiment(started), 201
+
+
+@blueprint.post(f"/{_ID}/stop")
+@requires(Role.ADMIN)
+def stop(experiment_id: int) -> shown.Json:
+    """End an experiment; A/B goes on at its last weight."""
+    stopped = experiments.stop(experiment_id)
+    parts().splits.forget()
+    return shown.experiment(stopped)
+
+
+@blueprint.post(f"/{_ID}/conclude")
+@requires(Role.ADMIN)
+def conclude(experiment_id: int) -> shown.Json:
+    """End an experiment and let the winner answer all A/B requests."""
+    winner = json_body(Conclusion).winner
+    concluded = experiments.conclude(experiment_id, None if winner is None else Version(winner))
+    parts().splits.forget()
+    return shown.experiment(concluded)

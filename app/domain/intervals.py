@@ -1,0 +1,150 @@
+"""Intervals for shares and differences of means: plain numbers in and out, each with its source.
+
+`alpha` is always the probability with which an interval may miss what it is of.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import exp, lgamma, log, log1p, sqrt
+from statistics import NormalDist
+
+_HALVINGS = 45
+_TERMS = 1_000
+_CLOSE_ENOUGH = 1e-14
+_TUNED_FOR = 5_000  # words at which the asymptotic sequence is tightest
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A closed interval."""
+
+    low: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        """From end to end."""
+        return self.high - self.low
+
+
+UNKNOWN_SHARE = Interval(0.0, 1.0)
+
+
+def exact_binomial(successes: int, trials: int, alpha: float) -> Interval:
+    """Confidence interval of a share, for one look at it (Clopper and Pearson, 1934)."""
+    if trials == 0:
+        return UNKNOWN_SHARE
+    failures = trials - successes
+    low = high = successes / trials
+    if successes:
+        low = _solve(lambda share: _beta_cdf(share, successes, failures + 1) > alpha / 2)
+    if failures:
+        high = _solve(lambda share: _beta_cdf(share, successes + 1, failures) > 1 - alpha / 2)
+    return Interval(low, high)
+
+
+def share_sequence(successes: int, trials: int, alpha: float) -> Interval:
+    """Confidence sequence of a share: it holds at every look at once.
+
+    All shares against which the e-value of `log_e_value` stays below 1/alpha: the uniform mixture
+    (Howard, Ramdas, McAuliffe, Sekhon, 2021).
+    """
+    if trials == 0:
+        return UNKNOWN_SHARE
+
+    def is_kept(share: float) -> bool:
+        return log_e_value(successes, trials, share) < -log(alpha)
+
+    observed = successes / trials
+    low = observed * _solve(lambda part: is_kept(part * observed)) if successes else 0.0
+    part_left = _solve(lambda part: is_kept(1 - part * (1 - observed)))
+    return Interval(low, 1 - (1 - observed) * part_left if successes < trials else 1.0)
+
+
+def log_e_value(successes: int, trials: int, share: float = 0.5) -> float:
+    """Log of the e-value against "each trial succeeds with this share", B(1+s, 1+n-s)/p^s(1-p)^f.
+
+    An e-process: it reaches 1/alpha with probability alpha at most, however often one looks
+    (Ramdas, Gruenwald, Vovk, Shafer, 2023).
+    """
+    failures = trials - successes
+    likelihood = sum(
+        count * (log(part) if part > 0 else float("-inf"))
+        for count, part in ((successes, share), (failures, 1 - share))
+        if count
+    )
+    return _log_beta(1 + successes, 1 + failures) - likelihood
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean of values with their variance."""
+
+    count: int
+    mean: float
+    variance: float
+
+
+def difference_sequence(first: Mean, second: Mean, alpha: float) -> Interval:
+    """Asymptotic confidence sequence of second - first (Waudby-Smith et al., 2021).
+
+    Of means in -1..1; the whole range while one of them has no value.
+    """
+    if not (first.count and second.count):
+        return Interval(-1.0, 1.0)
+    total = first.count + second.count
+    spread = sqrt(total * (first.variance / first.count + second.variance / second.count))
+    tuned = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / _TUNED_FOR
+    grown = total * tuned + 1
+    half = spread * sqrt(2 * grown / (total**2 * tuned) * log(sqrt(grown) / alpha))
+    difference = second.mean - first.mean
+    return Interval(max(-1.0, difference - half), min(1.0, difference + half))
+
+
+def unpaired_labels_needed(first: float, second: float, alpha: float, power: float) -> float:
+    """Labels for both arms of a classical test of two shares (Fleiss, Levin, Paik, 2003)."""
+    middle = (first + second) / 2
+    at_chance = NormalDist().inv_cdf(1 - alpha / 2) * sqrt(2 * middle * (1 - middle))
+    at_difference = NormalDist().inv_cdf(power) * sqrt(first * (1 - first) + second * (1 - second))
+    return 2 * ((at_chance + at_difference) / (second - first)) ** 2
+
+
+def _solve(is_beyond: Callable[[float], bool]) -> float:
+    """Where in 0..1 something begins to hold, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_beyond(middle) else (middle, high)
+    return (low + high) / 2
+
+
+def _log_beta(a: float, b: float) -> float:
+    return lgamma(a) + lgamma(b) - lgamma(a + b)
+
+
+def _beta_cdf(x: float, a: float, b: float) -> float:
+    """Regularised incomplete beta function (Abramowitz and Stegun, 26.5.8)."""
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _beta_cdf(1 - x, b, a) if x < 1 else 1.0
+    if x <= 0:
+        return 0.0
+    front = exp(a * log(x) + b * log1p(-x) - _log_beta(a, b)) / a
+    return front / _continued_fraction(x, a, b)
+
+
+def _continued_fraction(x: float, a: float, b: float) -> float:
+    """1 + d1/(1 + d2/(1 + ...)), evaluated forward by its convergents' ratio (Lentz, 1976)."""
+    value = ahead = 1.0
+    behind = 0.0
+    for term in range(1, _TERMS):
+        half, odd = divmod(term, 2)
+        if odd:
+            numerator = -(a + half) * (a + b + half) / ((a + term - 1) * (a + term))
+        else:
+            numerator = half * (b - half) / ((a + term - 1) * (a + term))
+        behind = 1 / (1 + numerator * x * behind)
+        ahead = 1 + numerator * x / ahead
+        value *= ahead * behind
+        if abs(ahead * behind - 1) < _CLOSE_ENOUGH:
+            break
+    return value

@@ -1,0 +1,227 @@
+"""Which version is better, judged by labels on disagreements alone.
+
+Where both versions name the same digit, the difference of their correctness is nil whatever the
+true digit is; so only pictures on which they disagree and exactly one is right say anything. Pure
+values in and out; what users volunteer never comes here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil, exp, log
+
+from app.domain.assignment import Version
+from app.domain.intervals import (
+    UNKNOWN_SHARE,
+    Interval,
+    exact_binomial,
+    log_e_value,
+    share_sequence,
+)
+
+ALPHA = 0.05
+EQUIVALENT_WITHIN = 0.003  # of accuracy, either way
+MOST_SKIPPED = 0.25
+MOST_CROSSED = 0.05
+CROSSED_WARNING = 0.01
+MISMATCH_E_VALUE = 1_000.0
+
+_FURTHEST_AHEAD = 100_000  # labels; an estimate beyond this says nothing
+_ALPHA_OF_AGREEMENTS = 0.8  # of a stratified interval's alpha: nearly all traffic agrees
+
+
+class Outcome(StrEnum):
+    """What an experiment has come to."""
+
+    INVALID = "invalid"
+    V1 = "v1"
+    V2 = "v2"
+    EQUIVALENT = "equivalent"
+    COLLECTING = "collecting"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """A/B requests of an experiment, and on how many of them the versions disagreed."""
+
+    total: int
+    disagreements: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Labelled disagreements, by which version was right."""
+
+    v1_alone: int = 0
+    v2_alone: int = 0
+    neither: int = 0
+
+    @property
+    def informative(self) -> int:
+        """Those on which exactly one was right."""
+        return self.v1_alone + self.v2_alone
+
+    @property
+    def labelled(self) -> int:
+        """All of them."""
+        return self.informative + self.neither
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """What can void an experiment: log of the mismatch's e-value, and two shares."""
+
+    log_mismatch: float = 0.0
+    crossed: float = 0.0
+    skipped: float = 0.0
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing may be concluded, or None."""
+        if self.log_mismatch >= log(MISMATCH_E_VALUE):
+            return "sample ratio mismatch"
+        if self.crossed > MOST_CROSSED:
+            return "crossovers"
+        if self.skipped > MOST_SKIPPED:
+            return "skipped labels"
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome and what it rests on; `share` is P(v2 right | exactly one right)."""
+
+    outcome: Outcome
+    reason: str | None
+    e_value: float
+    share: Interval
+    difference: Interval
+    labels_needed: int | None
+
+
+def decide(
+    traffic: Traffic, evidence: Evidence, soundness: Soundness, latched: Version | None
+) -> Verdict:
+    """Judge an experiment; a winner that was latched stays one, unless the experiment is void."""
+    difference = accuracy_difference(traffic, evidence)
+    outcome, reason = Outcome.COLLECTING, soundness.fault
+    winner = latched or winner_of(evidence)
+    if reason is not None:
+        outcome = Outcome.INVALID
+    elif winner is not None:
+        outcome = Outcome(winner)
+    elif _is_negligible(difference):
+        outcome = Outcome.EQUIVALENT
+    is_open = outcome is Outcome.COLLECTING
+    return Verdict(
+        outcome=outcome,
+        reason=reason,
+        e_value=exp(min(log_e_value(evidence.v2_alone, evidence.informative), 700)),
+        share=share_sequence(evidence.v2_alone, evidence.informative, ALPHA),
+        difference=difference,
+        labels_needed=labels_needed(traffic, evidence) if is_open else None,
+    )
+
+
+def winner_of(evidence: Evidence) -> Version | None:
+    """The version that the e-value names, or None as long as it is below 1/ALPHA."""
+    if log_e_value(evidence.v2_alone, evidence.informative) < -log(ALPHA):
+        return None
+    return Version.V2 if evidence.v2_alone > evidence.v1_alone else Version.V1
+
+
+def accuracy_difference(traffic: Traffic, evidence: Evidence) -> Interval:
+    """Confidence sequence of accuracy(v2) - accuracy(v1) over the traffic that comes.
+
+    The product of three shares, each with a sequence of its own at a third of ALPHA (Bonferroni):
+    requests that disagree, disagreements with exactly one right, and 2 share - 1.
+    """
+    disagree = share_sequence(traffic.disagreements, traffic.total, ALPHA / 3)
+    one_right = share_sequence(evidence.informative, evidence.labelled, ALPHA / 3)
+    share = share_sequence(evidence.v2_alone, evidence.informative, ALPHA / 3)
+    most, least = disagree.high * one_right.high, disagree.low * one_right.low
+    ends = (2 * share.low - 1, 2 * share.high - 1)
+    return Interval(
+        ends[0] * (most if ends[0] < 0 else least), ends[1] * (most if ends[1] > 0 else least)
+    )
+
+
+def labels_needed(traffic: Traffic, evidence: Evidence) -> int | None:
+    """Labels on disagreements that are still needed if things go on as they are; None if unclear.
+
+    To whichever comes first, a winner or equivalence; an estimate without a guarantee.
+    """
+    share = (evidence.v2_alone + 1) / (evidence.informative + 2)
+    one_right = (evidence.informative + 1) / (evidence.labelled + 2)
+
+    def after(more: int) -> Evidence:
+        one, ahead = more * one_right, more * one_right * share
+        return Evidence(
+            evidence.v1_alone + round(one - ahead),
+            evidence.v2_alone + round(ahead),
+            evidence.neither + more - round(one),
+        )
+
+    def is_decided(more: int) -> bool:
+        then = after(more)
+        return winner_of(then) is not None or _is_negligible(accuracy_difference(traffic, then))
+
+    return _least(is_decided)
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A part of the traffic, how many of it were labelled, and on how many a version was right."""
+
+    total: int
+    labelled: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval; no value where a part of what it is made of is unknown."""
+
+    value: float | None
+    interval: Interval
+
+
+def stratified_accuracy(disagreements: Stratum, agreements: Stratum) -> Estimate:
+    """A version's accuracy over the requests that there were.
+
+    Each part's share of requests is known, its accuracy is estimated from those labelled, which
+    were drawn at random; the exact intervals of both, at ALPHA together, are added up by share.
+    """
+    total = disagreements.total + agreements.total
+    if total == 0:
+        return Estimate(None, UNKNOWN_SHARE)
+    parts = (
+        (disagreements, ALPHA * (1 - _ALPHA_OF_AGREEMENTS)),
+        (agreements, ALPHA * _ALPHA_OF_AGREEMENTS),
+    )
+    value, low, high = 0.0, 0.0, 0.0
+    for part, alpha in parts:
+        interval = exact_binomial(part.right, part.labelled, alpha)
+        value += part.total / total * part.right / max(part.labelled, 1)
+        low += part.total / total * interval.low
+        high += part.total / total * interval.high
+    is_known = all(part.labelled or not part.total for part, _ in parts)
+    return Estimate(value if is_known else None, Interval(low, high))
+
+
+def _is_negligible(difference: Interval) -> bool:
+    return max(-difference.low, difference.high) <= EQUIVALENT_WITHIN
+
+
+def _least(holds: Callable[[int], bool]) -> int | None:
+    """The least whole number from which something holds, to within rounding; None if far off."""
+    high = 1
+    while not holds(high):
+        high *= 2
+        if high > _FURTHEST_AHEAD:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = ceil((low + high) / 2)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high

@@ -1,0 +1,272 @@
+"""Experiments: one runs at a time; how A/B traffic is divided is what its last stage says."""
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from app.domain.assignment import Split, Unit, Version
+from app.domain.errors import Conflict, NotFound, Unavailable
+from app.domain.verdicts import Outcome
+from app.services import judging
+from app.services.judging import Assessment
+from app.store import experiments, models
+from app.store.db import Turn, reading, take_turn, writing
+from app.store.tables import Experiment, Stage
+
+EVEN = 0.5
+UNITS_PER_STEP = 500
+LOOK_EVERY_S = 1.0
+
+_UNKNOWN = "There is no such experiment"
+_ENDED = "This experiment has ended"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an experiment is to divide A/B traffic: at one weight, or up a ramp of weights.
+
+    The next step of a ramp is taken after `ramp_units` units at the one before.
+    """
+
+    weight: float = EVEN
+    unit: Unit = Unit.REQUEST
+    ramp: tuple[float, ...] = ()
+    ramp_units: int = UNITS_PER_STEP
+
+
+@dataclass(frozen=True)
+class Step:
+    """A time at one weight, and why it began."""
+
+    weight: float
+    reason: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An experiment with its steps and its verdict."""
+
+    id: int
+    unit: Unit
+    ramp: tuple[float, ...]
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    winner: Version | None
+    winner_at: datetime | None
+    steps: tuple[Step, ...]
+    assessment: Assessment
+
+
+def ensure_one() -> None:
+    """Start the first experiment, at one half each, where there has never been one."""
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        if experiments.newest(session) is None:
+            _begin(session, Plan(), "first start")
+
+
+def start(plan: Plan) -> Summary:
+    """Start an experiment. Raises Conflict while another one runs."""
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        if _running(session) is not None:
+            raise Conflict("An experiment is running; stop or conclude it first")
+        return _summary(session, _begin(session, plan, "started"))
+
+
+def stop(experiment_id: int) -> Summary:
+    """End an experiment; A/B goes on at its last weight. Raises NotFound, Conflict."""
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        experiment = _find_running(session, experiment_id)
+        _end(experiment, "stopped")
+        return _summary(session, experiment)
+
+
+def conclude(experiment_id: int, winner: Version | None) -> Summary:
+    """End an experiment and give all A/B traffic to the winner; the loser goes on in its shadow.
+
+    The winner is the verdict's where none is named. Raises NotFound; Conflict where it has ended,
+    or where no winner is named and the verdict has none.
+    """
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        experiment = _find_running(session, experiment_id)
+        if winner is None:
+            outcome = judging.assess(session, experiment).verdict.outcome
+            if outcome not in {Outcome.V1, Outcome.V2}:
+                raise Conflict(f"The verdict is {outcome}; name the version that is to stay")
+            winner = Version(outcome)
+        weight = 1.0 if winner is Version.V2 else 0.0
+        _end(experiment, "concluded")
+        _enter(session, experiment, weight, f"concluded for {winner}")
+        return _summary(session, experiment)
+
+
+def follow_deployment(session: Session) -> None:
+    """End the running experiment, whose models changed, and start the next one.
+
+    At the same weight; at one half each where that was all or nothing. To be called in the unit
+    that deploys; before the first experiment there is nothing to do.
+    """
+    take_turn(session, Turn.EXPERIMENTS)
+    before = experiments.last_stage(session)
+    if before is None:
+        return
+    stage, experiment = before
+    if experiment.ended_at is None:
+        _end(experiment, "deployment")
+    weight = stage.weight if 0 < stage.weight < 1 else EVEN
+    _begin(session, Plan(weight, Unit(experiment.unit)), "deployment")
+
+
+def find(experiment_id: int) -> Summary:
+    """An experiment. Raises NotFound."""
+    with reading() as session:
+        experiment = experiments.find(session, experiment_id)
+        if experiment is None:
+            raise NotFound(_UNKNOWN)
+        return _summary(session, experiment)
+
+
+def newest_in(session: Session) -> Summary | None:
+    """The last experiment, running or not, in a unit of work of the caller's."""
+    experiment = experiments.newest(session)
+    return None if experiment is None else _summary(session, experiment)
+
+
+def newest(limit: int) -> list[Summary]:
+    """The last experiments, the newest first."""
+    with reading() as session:
+        return [_summary(session, experiment) for experiment in experiments.page(session, limit)]
+
+
+def current_split() -> Split:
+    """How A/B traffic is divided now. Raises Unavailable before the first experiment."""
+    with reading() as session:
+        found = experiments.last_stage(session)
+    if found is None:
+        raise Unavailable("No experiment has been started")
+    stage, experiment = found
+    unit = Unit(experiment.unit)
+    if experiment.ended_at is not None:
+        return Split(stage.weight, unit, experiment.salt)
+    return Split(stage.weight, unit, experiment.salt, stage.id, experiment.id)
+
+
+def climb() -> None:
+    """Take the running experiment's next step up its ramp if it is due, or turn it back.
+
+    Back to v1 alone where the verdict is against v2 or the experiment is void.
+    """
+    with reading() as session:
+        found = experiments.last_stage(session)
+        if found is None or not _is_climbing(*found):
+            return
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        found = experiments.last_stage(session)
+        if found is None or not _is_climbing(*found):
+            return
+        stage, experiment = found
+        assessment = judging.assess(session, experiment)
+        if assessment.verdict.outcome in {Outcome.V1, Outcome.INVALID}:
+            reason = assessment.verdict.reason or "v1 is better"
+            _enter(session, experiment, 0.0, f"turned back: {reason}")
+        elif assessment.units_of(stage.id) >= experiment.ramp_units:
+            higher = next((step for step in experiment.ramp if step > stage.weight), None)
+            if higher is not None:
+                _enter(session, experiment, higher, "ramp")
+
+
+class Splits:
+    """How A/B traffic is divided, as this process knows it: looked up anew once a second."""
+
+    def __init__(self) -> None:
+        self._looking = threading.Lock()
+        self._split: Split | None = None
+        self._looked_at_s = 0.0
+
+    def current(self) -> Split:
+        """The split; a ramp's next step is taken on the way. Raises Unavailable."""
+        with self._looking:
+            now_s = time.monotonic()
+            if self._split is None or now_s - self._looked_at_s > LOOK_EVERY_S:
+                climb()
+                self._split, self._looked_at_s = current_split(), now_s
+            return self._split
+
+    def forget(self) -> None:
+        """Look it up anew at the next request: it was changed here."""
+        self._split = None
+
+
+def _running(session: Session) -> Experiment | None:
+    newest_of_all = experiments.newest(session)
+    return newest_of_all if newest_of_all and newest_of_all.ended_at is None else None
+
+
+def _find_running(session: Session, experiment_id: int) -> Experiment:
+    experiment = experiments.find(session, experiment_id)
+    if experiment is None:
+        raise NotFound(_UNKNOWN)
+    if experiment.ended_at is not None:
+        raise Conflict(_ENDED)
+    return experiment
+
+
+def _is_climbing(stage: Stage, experiment: Experiment) -> bool:
+    return experiment.ended_at is None and bool(experiment.ramp) and stage.weight > 0
+
+
+def _begin(session: Session, plan: Plan, reason: str) -> Experiment:
+    """Raises Unavailable where a version has no model."""
+    serving = {version: models.serving(session, version) for version in Version}
+    v1, v2 = serving[Version.V1], serving[Version.V2]
+    if v1 is None or v2 is None:
+        raise Unavailable("Both versions need a model before they can be compared")
+    experiment = Experiment(
+        v1_model_id=v1.id,
+        v2_model_id=v2.id,
+        unit=plan.unit,
+        salt=secrets.token_hex(16),
+        ramp=list(plan.ramp),
+        ramp_units=plan.ramp_units,
+        started_at=datetime.now(UTC),
+    )
+    experiments.add(session, experiment)
+    _enter(session, experiment, plan.ramp[0] if plan.ramp else plan.weight, reason)
+    return experiment
+
+
+def _enter(session: Session, experiment: Experiment, weight: float, reason: str) -> None:
+    stage = Stage(weight=weight, reason=reason, started_at=datetime.now(UTC))
+    experiments.enter_stage(session, experiment, stage)
+
+
+def _end(experiment: Experiment, reason: str) -> None:
+    experiment.ended_at, experiment.end_reason = datetime.now(UTC), reason
+
+
+def _summary(session: Session, experiment: Experiment) -> Summary:
+    return Summary(
+        id=experiment.id,
+        unit=Unit(experiment.unit),
+        ramp=tuple(experiment.ramp),
+        started_at=experiment.started_at,
+        ended_at=experiment.ended_at,
+        end_reason=experiment.end_reason,
+        winner=None if experiment.winner is None else Version(experiment.winner),
+        winner_at=experiment.winner_at,
+        steps=tuple(
+            Step(stage.weight, stage.reason, stage.started_at)
+            for stage in experiments.stages(session, experiment.id)
+        ),
+        assessment=judging.assess(session, experiment),
+    )

@@ -1,0 +1,225 @@
+"""Counters: what the report adds up instead of counting rows, kept in the rows' own transactions.
+
+Every counter can be worked out from rows again; `recount.py` does, and compares.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, String, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.domain.latencies import bucket_of
+from app.domain.readings import Prediction
+from app.store.db import upsert
+from app.store.tables import Base
+
+WORKERS = 16  # rows that processes count in, so that they seldom wait for each other
+
+
+class TrafficCount(Base):
+    """Answers of a version as one worker counted them; stage 0 is outside every experiment.
+
+    `units` are what was assigned: requests, or users seen for the first time in the stage, of
+    whom `crossed` had met the other version there.
+    """
+
+    __tablename__ = "traffic_count"
+
+    worker: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    stage_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    served: Mapped[int] = mapped_column(server_default="0")
+    disagreements: Mapped[int] = mapped_column(server_default="0")
+    units: Mapped[int] = mapped_column(server_default="0")
+    crossed: Mapped[int] = mapped_column(server_default="0")
+
+
+class LatencyCount(Base):
+    """Answers of a version by how long they took, as one worker counted them."""
+
+    __tablename__ = "latency_count"
+
+    worker: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    served: Mapped[int] = mapped_column(server_default="0")
+
+
+class LabelCount(Base):
+    """Reviews by what the versions named and what the picture shows."""
+
+    __tablename__ = "label_count"
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    is_audit: Mapped[bool] = mapped_column(primary_key=True)
+    v1_digit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    v2_digit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    truth: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    labels: Mapped[int] = mapped_column(server_default="0")
+
+
+class ConfidenceCount(Base):
+    """Labelled answers of a version by how sure it was; `sure` is the sum, in millionths."""
+
+    __tablename__ = "confidence_count"
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    is_audit: Mapped[bool] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    labels: Mapped[int] = mapped_column(server_default="0")
+    correct: Mapped[int] = mapped_column(server_default="0")
+    sure: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class WordCount(Base):
+    """Users' words by version; experiment 0 and no version for those that name no prediction.
+
+    `counted` are those that the users' view rests on: few of one user, one of one picture.
+    """
+
+    __tablename__ = "word_count"
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    words: Mapped[int] = mapped_column(server_default="0")
+    correct: Mapped[int] = mapped_column(server_default="0")
+    counted: Mapped[int] = mapped_column(server_default="0")
+    counted_correct: Mapped[int] = mapped_column(server_default="0")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was counted of a version in a stage, over all workers."""
+
+    stage_id: int
+    version: str
+    served: int
+    disagreements: int
+    units: int
+    crossed: int
+
+
+@dataclass(frozen=True)
+class Units:
+    """What an answer assigned: new units, and how many of them had met the other version."""
+
+    assigned: int
+    crossed: int
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """How many reviews said this `truth` of pictures that the versions named so."""
+
+    is_audit: bool
+    v1_digit: int
+    v2_digit: int
+    truth: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """Labelled answers of a version in a range of confidence; `sure` sums it, in millionths."""
+
+    is_audit: bool
+    version: str
+    bucket: int
+    labels: int
+    correct: int
+    sure: int
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Users' words on a version's answers in an experiment."""
+
+    experiment_id: int
+    version: str
+    words: int
+    correct: int
+    counted: int
+    counted_correct: int
+
+
+def add(session: Session, counter: type[Base], key: Mapping[str, Any], **more: int) -> None:
+    """Add to the counter with this key, which begins at nothing."""
+    grown = {name: getattr(counter, name) + amount for name, amount in more.items()}
+    adding = upsert(session, counter).values(**key, **more)
+    session.execute(adding.on_conflict_do_update(index_elements=list(key), set_=grown))
+
+
+def count_predictions(
+    session: Session, made: Sequence[Prediction], units: Units | None = None
+) -> None:
+    """Count answers of this process by version, stage and latency, with the units of them all."""
+    worker = os.getpid() % WORKERS
+    stages = Counter((made_one.stage_id or 0, made_one.version) for made_one in made)
+    split = Counter((one.stage_id or 0, one.version) for one in made if one.disagrees)
+    for (stage_id, version), served in sorted(stages.items()):
+        add(
+            session,
+            TrafficCount,
+            {"worker": worker, "stage_id": stage_id, "version": version},
+            served=served,
+            disagreements=split[stage_id, version],
+            units=units.assigned if units else 0,
+            crossed=units.crossed if units else 0,
+        )
+    buckets = Counter((one.version, bucket_of(one.latency_us or 0)) for one in made)
+    for (version, bucket), served in sorted(buckets.items()):
+        key = {"worker": worker, "version": version, "bucket": bucket}
+        add(session, LatencyCount, key, served=served)
+
+
+def drawn(session: Session) -> list[Drawn]:
+    """The traffic of every stage and version."""
+    counter = TrafficCount
+    sums = [func.sum(each) for each in (counter.served, counter.disagreements)]
+    more = [func.sum(each) for each in (counter.units, counter.crossed)]
+    query = select(counter.stage_id, counter.version, *sums, *more)
+    rows = session.execute(query.group_by(counter.stage_id, counter.version))
+    return [Drawn(*row[:2], *map(int, row[2:])) for row in rows]
+
+
+def latencies(session: Session) -> dict[str, dict[int, int]]:
+    """For each version how many answers took as long as each bucket says."""
+    counter = LatencyCount
+    query = select(counter.version, counter.bucket, func.sum(counter.served))
+    found: dict[str, dict[int, int]] = {}
+    for version, bucket, served in session.execute(
+        query.group_by(counter.version, counter.bucket).order_by(counter.bucket)
+    ):
+        found.setdefault(version, {})[bucket] = int(served)
+    return found
+
+
+def labelled(session: Session, experiment_id: int) -> list[Labelled]:
+    """What reviewers said in an experiment."""
+    counter = LabelCount
+    query = select(
+        *(counter.is_audit, counter.v1_digit, counter.v2_digit, counter.truth, counter.labels)
+    ).where(counter.experiment_id == experiment_id, counter.labels > 0)
+    return [Labelled(*row) for row in session.execute(query)]
+
+
+def sureness(session: Session, experiment_id: int) -> list[Sureness]:
+    """How sure the versions were of what reviewers labelled in an experiment."""
+    counter = ConfidenceCount
+    shown = (counter.is_audit, counter.version, counter.bucket)
+    query = select(*shown, counter.labels, counter.correct, counter.sure)
+    rows = session.execute(query.where(counter.experiment_id == experiment_id))
+    return [Sureness(*row) for row in rows]
+
+
+def spoken(session: Session) -> list[Spoken]:
+    """Users' words, by experiment and version."""
+    counter = WordCount
+    keys = (counter.experiment_id, counter.version, counter.words, counter.correct)
+    rows = session.execute(select(*keys, counter.counted, counter.counted_correct))
+    return [Spoken(*row) for row in rows]

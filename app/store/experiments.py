@@ -1,0 +1,71 @@
+"""Queries on experiments, their stages, and who was exposed to which version."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.store.counters import Units
+from app.store.db import upsert
+from app.store.tables import Experiment, Exposure, Stage
+
+
+def add(session: Session, experiment: Experiment) -> None:
+    """Add an experiment; its id is known afterwards."""
+    session.add(experiment)
+    session.flush()
+
+
+def enter_stage(session: Session, experiment: Experiment, stage: Stage) -> None:
+    """Divide A/B traffic anew from the commit on."""
+    stage.experiment_id = experiment.id
+    session.add(stage)
+    session.flush()
+
+
+def find(session: Session, experiment_id: int) -> Experiment | None:
+    """The experiment with this id."""
+    return session.get(Experiment, experiment_id)
+
+
+def lock(session: Session, experiment_id: int) -> Experiment:
+    """The experiment with this id as it is now; nobody else changes it before this unit ends."""
+    return session.get_one(Experiment, experiment_id, with_for_update=True)
+
+
+def lock_of_stage(session: Session, stage_id: int) -> Experiment:
+    """The experiment of a stage; nobody else changes it before this unit ends."""
+    return lock(session, session.get_one(Stage, stage_id).experiment_id)
+
+
+def newest(session: Session) -> Experiment | None:
+    """The last experiment, running or not."""
+    return session.scalar(select(Experiment).order_by(Experiment.id.desc()).limit(1))
+
+
+def page(session: Session, limit: int) -> Sequence[Experiment]:
+    """The last experiments, the newest first."""
+    return session.scalars(select(Experiment).order_by(Experiment.id.desc()).limit(limit)).all()
+
+
+def last_stage(session: Session) -> tuple[Stage, Experiment] | None:
+    """The stage that says how A/B traffic is divided now, with its experiment."""
+    query = select(Stage, Experiment).join(Experiment, Stage.experiment_id == Experiment.id)
+    found = session.execute(query.order_by(Stage.id.desc()).limit(1)).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+def stages(session: Session, experiment_id: int) -> Sequence[Stage]:
+    """The stages of an experiment, the first one first."""
+    query = select(Stage).where(Stage.experiment_id == experiment_id)
+    return session.scalars(query.order_by(Stage.id)).all()
+
+
+def expose(session: Session, stage_id: int, unit_hash: str, version: str) -> Units:
+    """Note that a user met a version in a stage; a unit where they had not met it yet."""
+    met = {"stage_id": stage_id, "unit_hash": unit_hash}
+    adding = upsert(session, Exposure).values(**met, version=version).on_conflict_do_nothing()
+    if session.scalar(adding.returning(Exposure.version)) is None:
+        return Units(0, 0)
+    versions = select(func.count()).select_from(Exposure).filter_by(**met)
+    return Units(1, session.scalars(versions).one() - 1)

@@ -1,0 +1,145 @@
+"""Verdicts: their order of precedence, their symmetry, and that evidence moves them one way."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.assignment import Version
+from app.domain.intervals import UNKNOWN_SHARE, Interval
+from app.domain.verdicts import (
+    Estimate,
+    Evidence,
+    Outcome,
+    Soundness,
+    Stratum,
+    Traffic,
+    accuracy_difference,
+    decide,
+    labels_needed,
+    stratified_accuracy,
+    winner_of,
+)
+
+COUNT = st.integers(0, 300)
+EVIDENCE = st.builds(Evidence, COUNT, COUNT, COUNT)
+BUSY = Traffic(total=20_000, disagreements=1_000)
+SOUND = Soundness()
+
+
+def mirrored(evidence: Evidence) -> Evidence:
+    return Evidence(evidence.v2_alone, evidence.v1_alone, evidence.neither)
+
+
+def test_without_anything_the_answer_is_that_it_is_collecting() -> None:
+    found = decide(Traffic(0, 0), Evidence(), SOUND, latched=None)
+    assert found.outcome is Outcome.COLLECTING
+    assert found.e_value == 1
+    assert found.share == UNKNOWN_SHARE
+    assert found.difference == Interval(-1, 1)
+    assert found.labels_needed is None
+
+
+def test_the_seventh_win_in_a_row_names_nobody_and_the_eighth_does() -> None:
+    assert winner_of(Evidence(v2_alone=7)) is None
+    assert winner_of(Evidence(v2_alone=8)) is Version.V2
+    assert winner_of(Evidence(v1_alone=8)) is Version.V1
+    assert decide(BUSY, Evidence(v2_alone=8), SOUND, None).e_value == pytest.approx(256 / 9)
+
+
+@given(EVIDENCE)
+def test_exchanging_the_versions_exchanges_the_verdict(evidence: Evidence) -> None:
+    found = decide(BUSY, evidence, SOUND, None)
+    other = decide(BUSY, mirrored(evidence), SOUND, None)
+    names = {Outcome.V1: Outcome.V2, Outcome.V2: Outcome.V1}
+    assert other.outcome is names.get(found.outcome, found.outcome)
+    assert other.difference.low == pytest.approx(-found.difference.high, abs=1e-9)
+    assert other.e_value == pytest.approx(found.e_value)
+
+
+@given(EVIDENCE)
+def test_one_more_win_of_v2_never_speaks_for_v1(evidence: Evidence) -> None:
+    more = Evidence(evidence.v1_alone, evidence.v2_alone + 1, evidence.neither)
+    if winner_of(evidence) is Version.V2:
+        assert winner_of(more) is Version.V2
+    if winner_of(more) is Version.V1:
+        assert winner_of(evidence) is Version.V1
+
+
+@given(EVIDENCE)
+def test_a_winner_and_an_interval_around_nil_do_not_go_together(evidence: Evidence) -> None:
+    found = decide(BUSY, evidence, SOUND, None)
+    is_open = found.share.low < 0.5 < found.share.high
+    assert is_open == (found.outcome in {Outcome.EQUIVALENT, Outcome.COLLECTING})
+
+
+@given(EVIDENCE, st.sampled_from(list(Version)))
+def test_what_was_latched_stays_whatever_comes_later(evidence: Evidence, winner: Version) -> None:
+    assert decide(BUSY, evidence, SOUND, winner).outcome is Outcome(winner)
+
+
+@pytest.mark.parametrize(
+    ("soundness", "reason"),
+    [
+        (Soundness(log_mismatch=6.91), "sample ratio mismatch"),
+        (Soundness(crossed=0.051), "crossovers"),
+        (Soundness(skipped=0.251), "skipped labels"),
+    ],
+)
+def test_an_unsound_experiment_is_invalid_even_with_a_winner(
+    soundness: Soundness, reason: str
+) -> None:
+    found = decide(BUSY, Evidence(v2_alone=50), soundness, Version.V2)
+    assert (found.outcome, found.reason) == (Outcome.INVALID, reason)
+
+
+def test_just_below_its_bars_an_experiment_is_sound() -> None:
+    assert Soundness(log_mismatch=6.9, crossed=0.05, skipped=0.25).fault is None
+
+
+def test_versions_that_never_disagree_are_equivalent_once_that_is_known() -> None:
+    assert decide(Traffic(1_000, 0), Evidence(), SOUND, None).outcome is Outcome.COLLECTING
+    assert decide(Traffic(10_000, 0), Evidence(), SOUND, None).outcome is Outcome.EQUIVALENT
+
+
+def test_versions_that_err_as_often_are_found_equivalent_by_labels() -> None:
+    traffic = Traffic(100_000, 1_500)
+    assert decide(traffic, Evidence(100, 100, 20), SOUND, None).outcome is Outcome.COLLECTING
+    assert decide(traffic, Evidence(500, 500, 100), SOUND, None).outcome is Outcome.EQUIVALENT
+
+
+@given(EVIDENCE)
+def test_the_difference_lies_within_what_disagreements_allow(evidence: Evidence) -> None:
+    found = accuracy_difference(BUSY, evidence)
+    assert -0.1 < found.low <= found.high < 0.1
+
+
+def test_the_labels_still_needed_shrink_to_nothing_as_they_come_in() -> None:
+    traffic = Traffic(10_000, 140)
+    needed = [labels_needed(traffic, Evidence(3 * n, 7 * n, n)) for n in (1, 2, 3, 4)]
+    assert all(count is not None for count in needed)
+    assert needed == sorted(needed, key=int, reverse=True)  # type: ignore[call-overload]
+    assert decide(traffic, Evidence(18, 42, 6), SOUND, None).labels_needed is None
+
+
+def test_an_accuracy_is_put_together_from_both_parts_by_their_share() -> None:
+    found = stratified_accuracy(Stratum(100, 50, 25), Stratum(900, 90, 81))
+    assert found.value == pytest.approx(0.1 * 0.5 + 0.9 * 0.9)
+    assert found.interval.low < found.value < found.interval.high
+
+
+def test_an_accuracy_without_labels_has_an_interval_and_no_value() -> None:
+    assert stratified_accuracy(Stratum(0, 0, 0), Stratum(0, 0, 0)) == Estimate(None, UNKNOWN_SHARE)
+    found = stratified_accuracy(Stratum(100, 100, 60), Stratum(900, 0, 0))
+    assert found.value is None
+    assert found.interval.width > 0.9
+
+
+@given(st.integers(0, 50), st.integers(0, 400))
+def test_more_right_labels_never_lower_an_accuracy(right: int, agreed: int) -> None:
+    def value(right: int, agreed: int) -> float:
+        found = stratified_accuracy(Stratum(1_000, 51, right), Stratum(9_000, 401, agreed))
+        assert found.value is not None
+        return found.value
+
+    assert value(right + 1, agreed) > value(right, agreed)
+    assert value(right, agreed + 1) > value(right, agreed)

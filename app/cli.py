@@ -52,15 +52,20 @@ def set_password(username: str, password: str) -> None:
 
 
 @click.command("recount")
+@click.option("--mend", is_flag=True, help="Set the counters that differ to what is right.")
 @with_appcontext
-def recount() -> None:
+def recount(*, mend: bool) -> None:
     """Work every counter out from rows again; ends with an error where one differs."""
     found = list(recounting.differences())
     for line in found:
         click.echo(line)
-    if found:
+    if found and mend:
+        recounting.mend()
+        click.echo(f"{len(found)} counters were mended")
+    elif found:
         raise click.ClickException(f"{len(found)} counters differ from their rows")
-    click.echo("every counter is what its rows come to")
+    else:
+        click.echo("every counter is what its rows come to")
 
 
 @contextmanager

@@ -1,17 +1,25 @@
-"""Recounting: whether the counters still say what the rows say."""
+"""Recounting: whether the counters still say what the rows say, and mending them."""
 
 from collections.abc import Iterator
 
 from app.store import recount
-from app.store.db import reading
+from app.store.db import reading, writing
 
 
 def differences() -> Iterator[str]:
     """A line for every counter that is not what its rows come to; none if all is well."""
     with reading() as session:
-        counted, recounted = recount.counted(session), recount.recounted(session)
-    for name, by_rows in recounted.items():
-        for key in sorted(counted[name].keys() | by_rows.keys(), key=str):
-            said, found = counted[name].get(key), by_rows.get(key)
-            if said != found:
-                yield f"{name} {key}: counted {said}, by rows {found}"
+        found = {
+            name: (kind.counted(session), kind.from_rows(session))
+            for name, kind in recount.KINDS.items()
+        }
+    for name, (counted, by_rows) in found.items():
+        for key in sorted(counted.keys() | by_rows.keys(), key=str):
+            if counted.get(key) != by_rows.get(key):
+                yield f"{name} {key}: counted {counted.get(key)}, by rows {by_rows.get(key)}"
+
+
+def mend() -> None:
+    """Set every counter to what its rows come to; nothing else is written meanwhile."""
+    with writing() as session:
+        recount.mend(session)

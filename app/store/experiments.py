@@ -64,8 +64,8 @@ def stages(session: Session, experiment_id: int) -> Sequence[Stage]:
 def expose(session: Session, stage_id: int, unit_hash: str, version: str) -> Units:
     """Note that a user met a version in a stage; a unit where they had not met it yet."""
     met = {"stage_id": stage_id, "unit_hash": unit_hash}
-    adding = upsert(session, Exposure).values(**met, version=version).on_conflict_do_nothing()
-    if session.scalar(adding.returning(Exposure.version)) is None:
-        return Units(0, 0)
-    versions = select(func.count()).select_from(Exposure).filter_by(**met)
-    return Units(1, session.scalars(versions).one() - 1)
+    others = select(func.count()).select_from(Exposure).filter_by(**met)
+    crossed = session.scalars(others.where(Exposure.version != version)).one() > 0
+    adding = upsert(session, Exposure).values(**met, version=version, crossed=crossed)
+    added = session.scalar(adding.on_conflict_do_nothing().returning(Exposure.version))
+    return Units(0, 0) if added is None else Units(1, int(crossed))

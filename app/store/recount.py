@@ -1,17 +1,25 @@
 """Every counter worked out from rows again, beside what the counters say."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, delete, func, literal, select
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Unit, Version
 from app.domain.latencies import bucket_of as latency_bucket
 from app.domain.sureness import bucket_of as sureness_bucket
 from app.store import predictions
-from app.store.counters import ConfidenceCount, LabelCount, LatencyCount, TrafficCount, WordCount
+from app.store.counters import (
+    ConfidenceCount,
+    LabelCount,
+    LatencyCount,
+    TrafficCount,
+    WordCount,
+    add,
+)
 from app.store.predictions import Answers
 from app.store.reviews import SKIPPED
 from app.store.tables import Base, Experiment, Exposure, Feedback, Prediction, Review, Stage
@@ -20,45 +28,34 @@ Counts = dict[tuple[Any, ...], tuple[int, ...]]
 """What was counted, by key; keys with nothing but noughts are left out."""
 
 
-def counted(session: Session) -> dict[str, Counts]:
-    """What the counters say, over all workers."""
-    stage, version = ("stage_id",), ("version",)
-    part = ("experiment_id", "is_audit")
-    return {
-        "answers": _sums(session, TrafficCount, stage + version, "served", "disagreements"),
-        "units": _sums(session, TrafficCount, stage + version, "units"),
-        "crossovers": _sums(session, TrafficCount, stage, "crossed"),
-        "latencies": _sums(session, LatencyCount, ("version", "bucket"), "served"),
-        "labels": _sums(session, LabelCount, (*part, "v1_digit", "v2_digit", "truth"), "labels"),
-        "confidences": _sums(
-            session, ConfidenceCount, (*part, "version", "bucket"), "labels", "correct", "sure"
-        ),
-        "words": _sums(
-            session,
-            WordCount,
-            ("experiment_id", "version"),
-            *("words", "correct", "counted", "counted_correct"),
-        ),
-    }
+@dataclass(frozen=True)
+class Kind:
+    """A kind of counter: its table, by what it counts, what it counts, and the same from rows."""
+
+    table: type[Base]
+    keys: tuple[str, ...]
+    amounts: tuple[str, ...]
+    from_rows: Callable[[Session], Counts]
+
+    def counted(self, session: Session) -> Counts:
+        """What the counters say, over all workers."""
+        columns = self.table.__table__.columns
+        by = [columns[key] for key in self.keys]
+        sums = [func.sum(columns[name]) for name in self.amounts]
+        return _kept(session.execute(select(*by, *sums).group_by(*by)), len(by))
 
 
-def recounted(session: Session) -> dict[str, Counts]:
-    """The same from rows."""
-    return {
-        "answers": _answers(session),
-        "units": _units(session),
-        "crossovers": _crossovers(session),
-        "latencies": _latencies(session),
-        "labels": _labels(session),
-        "confidences": _confidences(session),
-        "words": _words(session),
-    }
-
-
-def _sums(session: Session, table: type[Base], keys: Sequence[str], *amounts: str) -> Counts:
-    columns = table.__table__.columns
-    by, sums = [columns[key] for key in keys], [func.sum(columns[name]) for name in amounts]
-    return _kept(session.execute(select(*by, *sums).group_by(*by)), len(keys))
+def mend(session: Session) -> None:
+    """Set every counter to what its rows come to."""
+    found = [(kind, kind.from_rows(session)) for kind in KINDS.values()]
+    for table in {kind.table for kind in KINDS.values()}:
+        session.execute(delete(table))
+    for kind, counts in found:
+        worker = {"worker": 0} if "worker" in kind.table.__table__.columns else {}
+        for key, amounts in counts.items():
+            named = dict(zip(kind.keys, key, strict=True))
+            more = dict(zip(kind.amounts, amounts, strict=True))
+            add(session, kind.table, worker | named, **more)
 
 
 def _answers(session: Session) -> Counts:
@@ -70,23 +67,17 @@ def _answers(session: Session) -> Counts:
 
 def _units(session: Session) -> Counts:
     """Exposed users where an experiment assigns users, requests where it assigns those."""
-    exposed = select(Exposure.stage_id, Exposure.version, func.count())
+    crossed = func.sum(case((Exposure.crossed, 1), else_=0))
+    exposed = select(Exposure.stage_id, Exposure.version, func.count(), crossed)
     users = session.execute(exposed.group_by(Exposure.stage_id, Exposure.version))
     by_request = (
-        select(Prediction.stage_id, Prediction.version, func.count())
+        select(Prediction.stage_id, Prediction.version, func.count(), literal(0))
         .join(Stage, Prediction.stage_id == Stage.id)
         .join(Experiment, Stage.experiment_id == Experiment.id)
         .where(Experiment.unit == Unit.REQUEST)
         .group_by(Prediction.stage_id, Prediction.version)
     )
     return _kept(users, 2) | _kept(session.execute(by_request), 2)
-
-
-def _crossovers(session: Session) -> Counts:
-    """Users who met both versions within a stage."""
-    users = func.count(Exposure.unit_hash.distinct())
-    query = select(Exposure.stage_id, func.count() - users).group_by(Exposure.stage_id)
-    return _kept(session.execute(query), 1)
 
 
 def _latencies(session: Session) -> Counts:
@@ -139,3 +130,19 @@ def _reviewed(session: Session) -> Iterator[tuple[Review, Answers]]:
 def _kept(rows: Iterable[Sequence[Any]], keys: int) -> Counts:
     found = {tuple(row[:keys]): tuple(map(int, row[keys:])) for row in rows}
     return {key: amounts for key, amounts in found.items() if any(amounts)}
+
+
+_STAGE, _PART = ("stage_id", "version"), ("experiment_id", "is_audit")
+_NAMED, _RANGE = ("v1_digit", "v2_digit", "truth"), ("version", "bucket")
+_SPOKEN = ("words", "correct", "counted", "counted_correct")
+
+KINDS = {
+    "answers": Kind(TrafficCount, _STAGE, ("served", "disagreements"), _answers),
+    "units": Kind(TrafficCount, _STAGE, ("units", "crossed"), _units),
+    "latencies": Kind(LatencyCount, _RANGE, ("served",), _latencies),
+    "labels": Kind(LabelCount, _PART + _NAMED, ("labels",), _labels),
+    "confidences": Kind(
+        ConfidenceCount, _PART + _RANGE, ("labels", "correct", "sure"), _confidences
+    ),
+    "words": Kind(WordCount, ("experiment_id", "version"), _SPOKEN, _words),
+}

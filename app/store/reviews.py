@@ -67,8 +67,7 @@ def waiting(session: Session, experiment_id: int) -> Waiting:
     query = select(ReviewItem.is_audit, func.count()).where(
         ReviewItem.experiment_id == experiment_id, ReviewItem.is_open
     )
-    rows = session.execute(query.group_by(ReviewItem.is_audit))
-    found = {is_audit: count for is_audit, count in rows}
+    found = dict(map(tuple, session.execute(query.group_by(ReviewItem.is_audit))))
     return Waiting(found.get(False, 0), found.get(True, 0))
 
 

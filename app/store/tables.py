@@ -216,13 +216,17 @@ class Feedback(Base):
 
 
 class Exposure(Base):
-    """A user who met a version in a stage of an experiment that assigns users, under a hash."""
+    """A user who met a version in a stage of an experiment that assigns users, under a hash.
+
+    `crossed` where they had met the other version there before.
+    """
 
     __tablename__ = "exposure"
 
     stage_id: Mapped[int] = mapped_column(ForeignKey("stage.id"), primary_key=True)
     unit_hash: Mapped[str] = mapped_column(String(32), primary_key=True)
     version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    crossed: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ReviewItem(Base):

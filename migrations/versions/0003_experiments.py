@@ -149,6 +149,7 @@ def _make_exposure() -> None:
         sa.Column("stage_id", sa.Integer(), nullable=False),
         sa.Column("unit_hash", sa.String(32), nullable=False),
         sa.Column("version", sa.String(2), nullable=False),
+        sa.Column("crossed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("stage_id", "unit_hash", "version", name="pk_exposure"),
         _refers("exposure", "stage_id", "stage"),
     )

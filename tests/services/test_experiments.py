@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
 from flask import Flask
+from onnx import helper
 from sqlalchemy import text
 
 from app.domain.assignment import Unit
@@ -148,7 +150,9 @@ def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight
     begin(admin, weight=0.2, unit="user")
     folder = tmp_path / "models"
     folder.mkdir()
-    (folder / "v1.onnx").write_bytes((ROOT / "models" / "seeds" / "v1-seed2.onnx").read_bytes())
+    newer = onnx.load(ROOT / "models" / "v1.onnx")
+    helper.set_model_props(newer, {"name": "a newer baseline"})
+    onnx.save(newer, folder / "v1.onnx")
     (folder / "v2.onnx").write_bytes((ROOT / "models" / "v2.onnx").read_bytes())
     with app_on_each.app_context():
         models.take_in_shipped(folder)

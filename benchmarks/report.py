@@ -1,0 +1,163 @@
+"""`python -m benchmarks.report`: what the report costs at a thousand and at a million predictions.
+
+On SQLite in a temporary folder, with a word on every tenth prediction and 500 labels; ends with an
+error where the larger one takes over 50 ms or over 1.5 times the smaller one.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from flask import Flask
+from sqlalchemy import insert
+from tqdm import tqdm
+from uuid_utils.compat import uuid7
+
+from app import bootstrap, create_app
+from app.api.parts import parts
+from app.services import recounting
+from app.services.experiments import current_split
+from app.store.db import writing
+from app.store.tables import Feedback, Prediction, Review, ReviewItem
+from config import Config
+
+SIZES = (1_000, 1_000_000)
+CALLS, CHUNK, LABELS = 60, 20_000, 500
+MOST_MS, MOST_GROWTH = 50, 1.5
+PASSWORD = "a password for the benchmark"
+
+
+def main() -> None:
+    """Print the medians; end with 1 where one is over its bar."""
+    print("| predictions | words | median ms | slowest tenth ms |\n| --- | --- | --- | --- |")
+    medians = []
+    for size in SIZES:
+        with TemporaryDirectory() as folder:
+            costs_ms = measure(Path(folder), size)
+        medians.append(float(np.median(costs_ms)))
+        slow = float(np.quantile(costs_ms, 0.9))
+        print(f"| {size:,} | {size // 10:,} | {medians[-1]:.1f} | {slow:.1f} |", flush=True)
+    growth = medians[-1] / medians[0]
+    print(f"\n{growth:.2f} times as much (bar {MOST_GROWTH}), {medians[-1]:.1f} ms (bar {MOST_MS})")
+    sys.exit(1 if growth > MOST_GROWTH or medians[-1] > MOST_MS else 0)
+
+
+def measure(folder: Path, size: int) -> list[float]:
+    """Fill a database, then ask for the report over and over; milliseconds of each call."""
+    environ = {"DATA_DIR": str(folder), "ADMIN_PASSWORD": PASSWORD, "RATELIMIT_ENABLED": "false"}
+    config = Config.from_env(environ)
+    app = create_app(config)
+    with app.app_context():
+        bootstrap.prepare(config, parts().hasher)
+        fill(size)
+        recounting.mend()
+    client, token = app.test_client(), login(app)
+    costs_ms = []
+    for _ in range(CALLS):
+        begun_s = time.perf_counter()
+        answer = client.get("/admin/report", headers={"Authorization": f"Bearer {token}"})
+        costs_ms.append((time.perf_counter() - begun_s) * 1000)
+        assert answer.status_code == 200
+        assert answer.get_json()["total_feedback"] == size // 10
+    return costs_ms[CALLS // 10 :]
+
+
+def login(app: Flask) -> str:
+    """The admin's access token."""
+    credentials = {"username": "admin", "password": PASSWORD}
+    return str(app.test_client().post("/login", json=credentials).get_json()["access_token"])
+
+
+def fill(size: int) -> None:
+    """Write predictions, words, queue and labels, as rows alone."""
+    dice = np.random.default_rng(1)
+    made = list(predictions(size, dice))
+    for at in tqdm(range(0, size, CHUNK), f"{size:,} predictions", leave=False):
+        with writing() as session:
+            session.execute(insert(Prediction), made[at : at + CHUNK])
+    split = current_split()
+    disputed = [one for one in made if one["digit"] != one["shadow_digit"]]
+    audited = [one for one in made[::20] if one["digit"] == one["shadow_digit"]]
+    waiting = [
+        (one, is_audit) for part, is_audit in ((disputed, False), (audited, True)) for one in part
+    ]
+    now = datetime.now(UTC)
+    with writing() as session:
+        session.execute(
+            insert(ReviewItem),
+            [
+                {
+                    "prediction_id": one["id"],
+                    "experiment_id": split.experiment_id,
+                    "is_audit": is_audit,
+                    "is_open": True,
+                    "place": split.review_place(one["id"]),
+                }
+                for one, is_audit in waiting
+            ],
+        )
+        session.execute(
+            insert(Review),
+            [
+                {
+                    "experiment_id": split.experiment_id,
+                    "prediction_id": one["id"],
+                    "reviewer_id": 1,
+                    "is_audit": is_audit,
+                    "truth": int(one["digit"]),
+                    "created_at": now,
+                }
+                for one, is_audit in waiting[:LABELS]
+            ],
+        )
+        session.execute(
+            insert(Feedback),
+            [
+                {
+                    "prediction": one["digit"],
+                    "correct": bool(dice.random() < 0.9),
+                    "user_id": 1,
+                    "prediction_id": one["id"],
+                    "version": one["version"],
+                    "experiment_id": split.experiment_id,
+                    "counted": False,
+                    "created_at": now,
+                }
+                for one in made[::10]
+            ],
+        )
+
+
+def predictions(size: int, dice: np.random.Generator) -> Iterator[dict[str, object]]:
+    """Rows of A/B predictions on which the versions disagree as often as they may."""
+    split, now = current_split(), datetime.now(UTC)
+    digits, disagree = dice.integers(0, 10, size), dice.random(size) < 0.014
+    shares = np.full(10, 0.01, dtype="<f4").tobytes()
+    image = dice.integers(0, 256, 784, dtype=np.uint8).tobytes()
+    latencies_us = dice.lognormal(6.5, 0.4, size).astype(int)
+    for digit, other, latency_us in zip(digits, disagree, latencies_us, strict=True):
+        made = uuid7()
+        yield {
+            "id": made,
+            "user_id": 1,
+            "created_at": now,
+            "version": split.draw(1, made).version,
+            "model_id": 1,
+            "digit": int(digit),
+            "probabilities": shares,
+            "image": image,
+            "latency_us": int(latency_us),
+            "stage_id": split.stage_id,
+            "assignment_probability": 0.5,
+            "shadow_model_id": 2,
+            "shadow_digit": int((digit + other) % 10),
+            "shadow_probabilities": shares,
+        }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""`python -m benchmarks.simulate`: whether verdicts err as seldom as they say, in simulation.
+
+Every row has a bar; the command fails where a figure falls short of its own. The last column shows
+what a plainer way would have come to on the same data. Seeded: the same table each time.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log, sqrt
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import gammaln
+from tqdm import tqdm
+
+from app.domain import mismatch
+from app.domain.assignment import AUDIT_SHARE, Split, Unit
+from app.domain.intervals import log_e_value, unpaired_labels_needed
+from app.domain.mismatch import Draws
+from app.domain.verdicts import ALPHA, MISMATCH_E_VALUE, Stratum, stratified_accuracy
+from app.services.artefacts import open_session
+from app.training.__main__ import path_of
+from app.training.sets import load_base_sets
+from app.training.variants import varied
+from benchmarks.exams import Exam
+
+SEED = 20_260_901
+RUNS, LOOKS = 2_000, 1_500
+V1_ALONE, V2_ALONE, NEITHER = 0.004, 0.009, 0.001  # of requests: 98.5 % against 99.0 % right
+BOTH_WRONG_ALIKE = 0.005
+RAMP, RAMP_REQUESTS = (0.01, 0.05, 0.1, 0.25, 0.5), 20_000
+REPLAYS, REAL_PICTURES = 200, 20_000
+
+Dice = np.random.Generator
+Wins = npt.NDArray[np.bool_]
+"""Whether v2 won each informative label, (runs, labels)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; `short` where the figure misses its bar."""
+
+    what: str
+    bar: str
+    figure: str
+    plainer: str
+    short: bool
+
+
+def main() -> None:
+    """Print the table; end with 1 where a bar is missed."""
+    dice = np.random.default_rng(SEED)
+    print("| what | bar | figure | a plainer way |\n| --- | --- | --- | --- |")
+    missed = 0
+    with tqdm(total=len(PARTS), desc="simulating", unit="part") as progress:
+        for part in PARTS:
+            for row in part(dice):
+                mark = " **missed**" if row.short else ""
+                tqdm.write(f"| {row.what} | {row.bar} | {row.figure}{mark} | {row.plainer} |")
+                missed += row.short
+            progress.update()
+    sys.exit(1 if missed else 0)
+
+
+def same_versions(dice: Dice) -> Iterator[Row]:
+    """A/A: both versions alike, looked at after every label."""
+    wins = dice.random((RUNS, LOOKS)) < 0.5
+    named, _ = decided(wins)
+    mcnemar = _mcnemar_ever(wins)
+    yield _error(
+        "A/A, 1,500 looks: a winner is named", named, f"McNemar at each look: {mcnemar:.0%}"
+    )
+
+
+def worked_example(dice: Dice) -> Iterator[Row]:
+    """98.5 % against 99.0 %: how soon, and how often the wrong one."""
+    shares = np.array([V1_ALONE, V2_ALONE, NEITHER])
+    kinds = dice.choice(3, (RUNS, LOOKS), p=shares / shares.sum())
+    informative, labels, wrong = [], [], 0
+    for run in kinds:
+        wins = run[run < 2] == 1
+        _, at = decided(wins[None, :])
+        informative.append(at[0])
+        labels.append(1 + np.flatnonzero(run < 2)[at[0] - 1])
+        wrong += not wins[: at[0]].mean() > 0.5
+    accuracy = 1 - BOTH_WRONG_ALIKE - NEITHER - V2_ALONE, 1 - BOTH_WRONG_ALIKE - NEITHER - V1_ALONE
+    unpaired = unpaired_labels_needed(*accuracy, alpha=ALPHA, power=0.8)
+    median = np.median(informative)
+    yield Row(
+        "98.5 % against 99.0 %: informative labels to the verdict, median",
+        "<= 60",
+        f"{median:.0f} ({np.median(labels):.0f} disagreements labelled)",
+        f"an unpaired test at 80 % power: {unpaired:,.0f} labels",
+        short=bool(median > 60),
+    )
+    yield Row(
+        "the same: the wrong one is named", "<= 1 %", f"{wrong / RUNS:.2%}", "", wrong > RUNS / 100
+    )
+
+
+def users_habits(dice: Dice) -> Iterator[Row]:
+    """A/A where users speak up as they do; the verdict comes from the blind queue beside them."""
+    for what, words in (
+        ("one account, 8 words, all against v1", _one_account),
+        ("users call out 40 % of v1's and 35 % of v2's errors", _habit(0.40, 0.35)),
+        ("40 % and 30 %", _habit(0.40, 0.30)),
+        ("equal habits, 40 %, v2 answers a fifth", _habit(0.40, 0.40, weight=0.2)),
+        ("sticky users, 20 words each, half as each likes", _sticky),
+        ("80 % and 40 %, and what they call out leaves the queue", _leaky_queue(0.80, 0.40)),
+    ):
+        wins = dice.random((RUNS, LOOKS)) < 0.5
+        named, _ = decided(_reviewed_in_hashed_order(wins, dice))
+        swayed, _ = decided(words(wins, dice))
+        yield _error(f"A/A, {what}", named, f"counting what users say: {swayed.mean():.0%}")
+
+
+def drift(dice: Dice) -> Iterator[Row]:
+    """A/A on the whole, v2 better in the first half of the time and v1 in the second."""
+    better = np.repeat([0.75, 0.25], LOOKS)
+    wins = dice.random((RUNS, 2 * LOOKS)) < better
+    named, _ = decided(_reviewed_in_hashed_order(wins, dice)[:, :LOOKS])
+    oldest_first, _ = decided(wins[:, :LOOKS])
+    yield _error("A/A, which one errs drifts", named, f"oldest first: {oldest_first.mean():.0%}")
+
+
+def draws_as_set(dice: Dice) -> Iterator[Row]:
+    """A ramp that draws as it is set, looked at after every request."""
+    weights = np.repeat(RAMP, RAMP_REQUESTS // len(RAMP))
+    voided = 0
+    for _ in range(RUNS):
+        voided += bool(_log_mismatch(dice.random(RAMP_REQUESTS) < weights, RAMP).max() >= _VOID)
+    bar = 0.001 + 3 * sqrt(0.001 * 0.999 / RUNS)
+    yield Row(
+        "A/A, ramp 1-5-10-25-50 %, 20,000 requests: voided",
+        f"<= {bar:.2%}",
+        f"{voided / RUNS:.2%}",
+        "",
+        short=voided / RUNS > bar,
+    )
+
+
+def draws_not_as_set(dice: Dice) -> Iterator[Row]:
+    """Half and half was set, something else is drawn."""
+    for share, most in ((0.55, 2_000), (0.52, 11_000)):
+        found = [
+            int(np.argmax(_log_mismatch(dice.random(4 * most) < share, (0.5,)) >= _VOID)) + 1
+            for _ in range(RUNS)
+        ]
+        median = float(np.median(found))
+        yield Row(
+            f"{share:.0%} drawn where 50 % was set: requests until void, median",
+            f"<= {most:,}",
+            f"{median:,.0f}",
+            "",
+            short=median > most,
+        )
+
+
+def accuracies(dice: Dice) -> Iterator[Row]:
+    """Whether intervals of an accuracy, made of few labels, hold the accuracy of all requests."""
+    kinds = (V1_ALONE, V2_ALONE, NEITHER, BOTH_WRONG_ALIKE)
+    for requests in (1_000, 10_000, 100_000):
+        held, widths = 0, []
+        for _ in range(RUNS):
+            v1_alone, v2_alone, neither, alike, both = dice.multinomial(
+                requests, [*kinds, 1 - sum(kinds)]
+            )
+            disagreements = int(v1_alone + v2_alone + neither)
+            audited = int(dice.binomial(requests - disagreements, AUDIT_SHARE))
+            wrong = int(dice.hypergeometric(alike, both, audited))
+            interval = stratified_accuracy(
+                Stratum(disagreements, disagreements, int(v2_alone)),
+                Stratum(requests - disagreements, audited, audited - wrong),
+            ).interval
+            held += interval.low <= (both + v2_alone) / requests <= interval.high
+            widths.append(100 * interval.width)
+        width, bar = float(np.mean(widths)), 0.95 - 3 * sqrt(0.95 * 0.05 / RUNS)
+        is_wide = requests == 10_000 and width > 2
+        yield Row(
+            f"accuracy's interval at {requests:,} requests: holds it",
+            f">= {bar:.1%}" + (", width <= 2 points" if requests == 10_000 else ""),
+            f"{held / RUNS:.1%}, {width:.2f} points wide",
+            "",
+            short=held / RUNS < bar or is_wide,
+        )
+
+
+def real_models(dice: Dice) -> Iterator[Row]:
+    """Two seeds of v1 on real pictures, their roles exchanged by a coin for each picture."""
+    golden = load_base_sets().golden
+    chosen = dice.integers(0, len(golden.labels), REAL_PICTURES)
+    pictures = np.stack([varied(golden.digits[index], dice) for index in chosen])
+    taken = Exam(pictures, np.zeros(REAL_PICTURES, dtype=bool), golden.labels[chosen])
+    right = [taken.right(open_session(path_of("v1", seed).read_bytes())) for seed in (1, 2)]
+    second_won = right[1][right[0] != right[1]]
+    named = 0
+    for _ in range(REPLAYS):
+        wins = dice.permutation(second_won) ^ (dice.random(len(second_won)) < 0.5)
+        named += bool(decided(wins[None, :])[0][0])
+    bar = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / REPLAYS)
+    yield Row(
+        f"two seeds of v1 on {REAL_PICTURES:,} real pictures, roles exchanged by a coin,"
+        f" {len(second_won):,} informative: a winner is named in {REPLAYS} replays",
+        f"<= {bar:.1%}",
+        f"{named / REPLAYS:.1%}",
+        "",
+        short=named / REPLAYS > bar,
+    )
+
+
+PARTS: tuple[Callable[[Dice], Iterator[Row]], ...] = (
+    same_versions,
+    worked_example,
+    users_habits,
+    drift,
+    draws_as_set,
+    draws_not_as_set,
+    accuracies,
+    real_models,
+)
+
+_VOID = log(MISMATCH_E_VALUE)
+
+
+def decided(wins: Wins) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """For each run whether a winner was ever named, and at which label (the last if never)."""
+    won, looks = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
+    log_e = gammaln(1 + won) + gammaln(1 + looks - won) - gammaln(2 + looks) + looks * log(2)
+    assert abs(log_e[0, -1] - log_e_value(int(won[0, -1]), int(looks[-1]))) < 1e-6
+    reached = log_e >= -log(ALPHA)
+    at = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, wins.shape[1])
+    return reached.any(axis=1), at
+
+
+def _error(what: str, named: npt.NDArray[np.bool_], plainer: str) -> Row:
+    """A row on how often a winner is named where there is none."""
+    bar = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / len(named))
+    share = float(named.mean())
+    return Row(what, f"<= {bar:.1%}", f"{share:.1%}", plainer, short=share > bar)
+
+
+def _mcnemar_ever(wins: Wins) -> float:
+    """How often a test of a fixed size, made at each look, is significant at one of them."""
+    won, looks = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
+    statistic = (2 * won - looks) ** 2 / looks
+    return float(np.mean((statistic > 3.841)[:, 9:].any(axis=1)))
+
+
+def _reviewed_in_hashed_order(wins: Wins, dice: Dice) -> Wins:
+    """The order in which the service asks: by the hash of each prediction's id and the salt."""
+    split = Split(0.5, Unit.REQUEST, dice.bytes(16).hex())
+    places = [split.review_place(UUID(bytes=dice.bytes(16))) for _ in range(wins.shape[1])]
+    return wins[:, np.argsort(places)]
+
+
+def _one_account(wins: Wins, _: Dice) -> Wins:
+    return np.concatenate([np.ones((len(wins), 8), dtype=bool), wins[:, 8:]], axis=1)
+
+
+def _habit(v1_called: float, v2_called: float, weight: float = 0.5) -> Callable[[Wins, Dice], Wins]:
+    """Users see one version's answer and call out some of its errors; what they call out counts."""
+
+    def words(wins: Wins, dice: Dice) -> Wins:
+        called = _called(wins, dice, v1_called, v2_called, weight)
+        fewest = int(called.sum(axis=1).min())
+        first = np.argsort(~called, axis=1, kind="stable")[:, :fewest]
+        return np.take_along_axis(wins, first, axis=1)
+
+    return words
+
+
+def _leaky_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Dice], Wins]:
+    """What users called out leaves the queue; reviewers see the rest."""
+
+    def left(wins: Wins, dice: Dice) -> Wins:
+        kept = ~_called(wins, dice, v1_called, v2_called, 0.5)
+        fewest = int(kept.sum(axis=1).min())
+        first = np.argsort(~kept, axis=1, kind="stable")[:, :fewest]
+        return np.take_along_axis(wins, first, axis=1)
+
+    return left
+
+
+def _called(
+    wins: Wins, dice: Dice, v1_called: float, v2_called: float, weight: float
+) -> npt.NDArray[np.bool_]:
+    """Which pictures users call an error on: what was served was wrong, and they cared to say."""
+    v2_served = dice.random(wins.shape) < weight
+    chance = np.where(v2_served, np.where(wins, 0, v2_called), np.where(wins, v1_called, 0))
+    return dice.random(wins.shape) < chance
+
+
+def _sticky(wins: Wins, dice: Dice) -> Wins:
+    """Half of the users say the same 20 times over, the others what is so."""
+    users = wins.shape[1] // 20
+    alike = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
+    stubborn = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
+    return np.where(stubborn, alike, wins[:, : users * 20])
+
+
+def _log_mismatch(
+    drew_v2: npt.NDArray[np.bool_], weights: tuple[float, ...]
+) -> npt.NDArray[np.float64]:
+    """The mismatch's log e-value after every request, over stages of equal length."""
+    found, before = [], 0.0
+    for part, weight in zip(np.array_split(drew_v2, len(weights)), weights, strict=True):
+        v2, total = part.cumsum(), np.arange(1, len(part) + 1)
+        log_e = gammaln(100.0) - gammaln(100.0 + total)
+        for count, share in ((v2, weight), (total - v2, 1 - weight)):
+            log_e += gammaln(100 * share + count) - gammaln(100 * share) - count * log(share)
+        draws = Draws(weight, int(total[-1] - v2[-1]), int(v2[-1]))
+        assert abs(log_e[-1] - mismatch.log_e_value(draws)) < 1e-6
+        found.append(before + log_e)
+        before += float(log_e[-1])
+    return np.concatenate(found)
+
+
+if __name__ == "__main__":
+    main()

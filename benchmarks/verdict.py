@@ -1,0 +1,123 @@
+"""`python -m benchmarks.verdict`: an experiment from start to verdict, over HTTP, on real pictures.
+
+Golden digits, made harder so that v1 errs more, are sent to a served Cifra; what the review queue
+asks for is labelled with what the pictures show, until the verdict names a version. Ends with an
+error where it names none, or not the one that reads more of the pictures right.
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from app.domain.intervals import unpaired_labels_needed
+from app.domain.verdicts import ALPHA
+from app.imaging.pictures import encode_png
+from app.services.artefacts import open_session
+from app.training.sets import load_base_sets
+from app.training.variants import varied
+from benchmarks.exams import exam
+from config import ROOT
+from tests.served import UNLIMITED, Client, serve
+
+SEED = 20_260_901
+ROUND, MOST_PICTURES = 250, 20_000
+TRUTH_PICTURES = 10_000
+POWER = 0.8
+
+Shown = dict[str, tuple[bytes, int]]
+"""By prediction: the picture that was sent, and the digit on it."""
+
+
+def main() -> None:
+    """Print what it took; end with 1 where the verdict is missing or wrong."""
+    with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
+        admin, pictures = server.admin(), harder_digits()
+        shown: Shown = {}
+        with tqdm(total=MOST_PICTURES, unit="picture") as progress:
+            while len(shown) < MOST_PICTURES and not is_decided(admin):
+                shown |= dict(send(admin, *next(pictures)) for _ in range(ROUND))
+                progress.update(ROUND)
+                label_until_decided(admin, shown)
+        experiment = running(admin)
+    accuracies = true_accuracies()
+    print_figures(experiment, accuracies)
+    better = max(accuracies, key=lambda version: accuracies[version])
+    sys.exit(0 if experiment["verdict"] == better else 1)
+
+
+def harder_digits() -> Iterator[tuple[bytes, int]]:
+    """Golden digits bent and dirtied, as PNG files, with what they show."""
+    golden, dice = load_base_sets().golden, np.random.default_rng(SEED)
+    while True:
+        for index in dice.permutation(len(golden.labels)):
+            yield encode_png(varied(golden.digits[index], dice)), int(golden.labels[index])
+
+
+def send(client: Client, picture: bytes, digit: int) -> tuple[str, tuple[bytes, int]]:
+    """Have a picture read through the A/B split."""
+    answer = client.predict("ab", picture)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["prediction_id"], (picture, digit)
+
+
+def label_until_decided(reviewer: Client, shown: Shown) -> None:
+    """Label what the queue asks for, blind, with what is on the picture."""
+    while not is_decided(reviewer):
+        item = reviewer.call("GET", "/admin/review").json()["item"]
+        if item is None:
+            return
+        made = item["prediction_id"]
+        said = reviewer.call("POST", f"/admin/review/{made}", json={"digit": shown[made][1]})
+        assert said.status_code == 201, said.text
+
+
+def running(client: Client) -> dict[str, Any]:
+    """The experiment as the report shows it."""
+    found: dict[str, Any] = client.call("GET", "/admin/report").json()["experiment"]
+    return found
+
+
+def is_decided(client: Client) -> bool:
+    """Whether a winner was named."""
+    return running(client)["winner"] is not None
+
+
+def true_accuracies() -> dict[str, float]:
+    """How many of such pictures each version reads right, all labels in hand."""
+    files, labels = zip(*islice(harder_digits(), TRUTH_PICTURES), strict=True)
+    taken = exam("truth", files, np.array(labels))
+    return {
+        version: float(
+            taken.right(open_session((ROOT / "models" / f"{version}.onnx").read_bytes())).mean()
+        )
+        for version in ("v1", "v2")
+    }
+
+
+def print_figures(experiment: dict[str, Any], accuracies: dict[str, float]) -> None:
+    """Print the verdict and what it cost."""
+    labels, difference = experiment["labels"], experiment["accuracy_difference"]
+    unpaired = unpaired_labels_needed(*accuracies.values(), alpha=ALPHA, power=POWER)
+    rows = {
+        "verdict": f"{experiment['verdict']}, e-value {experiment['e_value']:.1f}",
+        "truly right, v1 and v2": " and ".join(f"{share:.2%}" for share in accuracies.values()),
+        "accuracy difference, interval": f"{difference['low']:+.2%} to {difference['high']:+.2%}",
+        "requests": f"{experiment['requests']:,}",
+        "disagreements": f"{experiment['disagreements']:,}",
+        "informative labels": f"{labels['informative']:,}",
+        "disagreements labelled": f"{labels['disagreements']:,}",
+        "labels given, audit included": f"{labels['all']:,}",
+        f"labels that an unpaired test needs at {POWER:.0%} power": f"{unpaired:,.0f}",
+    }
+    print("| | |\n| --- | --- |")
+    print("\n".join(f"| {what} | {figure} |" for what, figure in rows.items()))
+
+
+if __name__ == "__main__":
+    main()

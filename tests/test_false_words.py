@@ -1,0 +1,66 @@
+"""Users who lie, by the thousand: the verdict does not move, and the users' view hardly counts."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.conftest import Golden, Person, admin_of, register
+
+MANY = 1_000
+
+
+@pytest.fixture
+def admin(app: Flask) -> Person:
+    return admin_of(app)
+
+
+def state(admin: Person) -> dict[str, Any]:
+    """What of an experiment words could move."""
+    found = admin.call("GET", "/admin/report").get_json()["experiment"]
+    names = ("verdict", "reason", "e_value", "winner", "labels", "v2_share_of_wins")
+    return {name: found[name] for name in names}
+
+
+def lie(person: Person, pictures: Iterable[bytes]) -> None:
+    """Say of each answer of v1 that it was wrong, and of each of v2 that it was right."""
+    for picture in pictures:
+        made = person.predict("ab", picture).get_json()
+        word = {"prediction_id": made["prediction_id"], "correct": made["ab_version"] == "v2"}
+        assert person.call("POST", "/feedback", json=word).status_code == 201
+
+
+def counted(admin: Person) -> int:
+    """How many words the users' view rests on."""
+    versions = admin.call("GET", "/admin/report").get_json()["users_view"]["versions"]
+    return sum(version["counted"] for version in versions.values())
+
+
+def test_a_thousand_false_words_of_one_user_move_nothing(
+    app: Flask, admin: Person, golden: Golden
+) -> None:
+    before = state(admin)
+    lie(register(app, "eve"), (golden.png(index) for index in range(MANY)))
+    assert state(admin) == before
+    assert before["verdict"] == "collecting"
+    assert counted(admin) == 20
+
+
+def test_a_thousand_accounts_with_a_false_word_each_move_nothing(
+    app: Flask, admin: Person, golden: Golden
+) -> None:
+    before = state(admin)
+    for index in range(MANY):
+        lie(register(app, f"eve{index}"), [golden.png(index)])
+    assert state(admin) == before
+    assert counted(admin) == MANY
+
+
+def test_false_words_on_the_same_picture_a_thousand_times_move_nothing(
+    app: Flask, admin: Person, golden: Golden
+) -> None:
+    before = state(admin)
+    lie(register(app, "eve"), [golden.png(0)] * MANY)
+    assert state(admin) == before
+    assert counted(admin) == 1

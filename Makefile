@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SETTINGS := constraints.txt Makefile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format models measure pictures clean
+.PHONY: help run test check lint format models measure pictures simulate clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -40,6 +40,9 @@ measure: $(VENV)/tests ## measure the shipped models anew and write their cards
 pictures: $(VENV)/tests ## measure each kind of picture, and what imaging costs
 	$(BIN)/python -m benchmarks.kinds
 	$(BIN)/python -m benchmarks.imaging
+
+simulate: $(VENV)/tests ## whether verdicts err as seldom as they say, in simulation
+	$(BIN)/python -m benchmarks.simulate
 
 clean: ## remove what make installed; rows and secrets in instance/ stay
 	rm -rf $(VENV)

@@ -85,8 +85,8 @@ average of the weights), whose logits were divided by a temperature in the end.
 | setting | this net | teachers |
 | --- | --- | --- |
 {rows}
-| seed | {figures.notes["seed"]} | {", ".join(map(str, TEACHER_SEEDS))} |
-| temperature | {figures.notes["temperature"]} | |
+| seed | {figures.notes.get("seed", "unknown")} | {", ".join(map(str, TEACHER_SEEDS))} |
+| temperature | {figures.notes.get("temperature", "none")} | |
 
 `make models` trains both versions from scratch, five seeds each; the first is shipped, the other
 four lie in `seeds/`. The same seed gives the same net bit for bit only on the same kind of machine
@@ -106,7 +106,7 @@ Runtime. Each picture goes through `app/imaging` first; one that it refuses coun
 | validation (6,000) | {figures.validation:.2%} |
 | golden (10,000) | {figures.golden_by_seed[0]:.2%} |
 | golden, mean of {len(seeds)} seeds | {seeds.mean():.3%} |
-| golden, standard deviation over seeds | {seeds.std(ddof=1):.3%} |
+| golden, standard deviation over seeds | {seeds.std():.3%} |
 | golden, each seed | {", ".join(f"{share:.2%}" for share in seeds)} |
 
 The five share the pool and the teachers; the spread is that of the last fit alone.

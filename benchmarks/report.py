@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from flask import Flask
@@ -28,6 +29,7 @@ from config import Config
 SIZES = (1_000, 1_000_000)
 CALLS, CHUNK, LABELS = 60, 20_000, 500
 MOST_MS, MOST_GROWTH = 50, 1.5
+Row = dict[str, Any]
 PASSWORD = "a password for the benchmark"
 
 
@@ -73,66 +75,22 @@ def login(app: Flask) -> str:
 
 
 def fill(size: int) -> None:
-    """Write predictions, words, queue and labels, as rows alone."""
+    """Write predictions, queue, labels and words, as rows alone."""
     dice = np.random.default_rng(1)
     made = list(predictions(size, dice))
-    for at in tqdm(range(0, size, CHUNK), f"{size:,} predictions", leave=False):
-        with writing() as session:
-            session.execute(insert(Prediction), made[at : at + CHUNK])
-    split = current_split()
-    disputed = [one for one in made if one["digit"] != one["shadow_digit"]]
-    audited = [one for one in made[::20] if one["digit"] == one["shadow_digit"]]
-    waiting = [
-        (one, is_audit) for part, is_audit in ((disputed, False), (audited, True)) for one in part
-    ]
-    now = datetime.now(UTC)
-    with writing() as session:
-        session.execute(
-            insert(ReviewItem),
-            [
-                {
-                    "prediction_id": one["id"],
-                    "experiment_id": split.experiment_id,
-                    "is_audit": is_audit,
-                    "is_open": True,
-                    "place": split.review_place(one["id"]),
-                }
-                for one, is_audit in waiting
-            ],
-        )
-        session.execute(
-            insert(Review),
-            [
-                {
-                    "experiment_id": split.experiment_id,
-                    "prediction_id": one["id"],
-                    "reviewer_id": 1,
-                    "is_audit": is_audit,
-                    "truth": int(one["digit"]),
-                    "created_at": now,
-                }
-                for one, is_audit in waiting[:LABELS]
-            ],
-        )
-        session.execute(
-            insert(Feedback),
-            [
-                {
-                    "prediction": one["digit"],
-                    "correct": bool(dice.random() < 0.9),
-                    "user_id": 1,
-                    "prediction_id": one["id"],
-                    "version": one["version"],
-                    "experiment_id": split.experiment_id,
-                    "counted": False,
-                    "created_at": now,
-                }
-                for one in made[::10]
-            ],
-        )
+    waiting = list(items(made))
+    for table, rows in (
+        (Prediction, made),
+        (ReviewItem, waiting),
+        (Review, list(labels(waiting[:LABELS]))),
+        (Feedback, list(words(made[::10], dice))),
+    ):
+        for at in tqdm(range(0, len(rows), CHUNK), table.__tablename__, leave=False):
+            with writing() as session:
+                session.execute(insert(table), rows[at : at + CHUNK])
 
 
-def predictions(size: int, dice: np.random.Generator) -> Iterator[dict[str, object]]:
+def predictions(size: int, dice: np.random.Generator) -> Iterator[Row]:
     """Rows of A/B predictions on which the versions disagree as often as they may."""
     split, now = current_split(), datetime.now(UTC)
     digits, disagree = dice.integers(0, 10, size), dice.random(size) < 0.014
@@ -156,6 +114,45 @@ def predictions(size: int, dice: np.random.Generator) -> Iterator[dict[str, obje
             "shadow_model_id": 2,
             "shadow_digit": int((digit + other) % 10),
             "shadow_probabilities": shares,
+        }
+
+
+def items(made: list[Row]) -> Iterator[Row]:
+    """Every disagreement, and a twentieth of the rest."""
+    split = current_split()
+    for number, one in enumerate(made):
+        disagrees = one["digit"] != one["shadow_digit"]
+        if disagrees or number % 20 == 0:
+            yield {
+                "prediction_id": one["id"],
+                "experiment_id": split.experiment_id,
+                "is_audit": not disagrees,
+                "is_open": True,
+                "place": split.review_place(one["id"]),
+            }
+
+
+def labels(waiting: list[Row]) -> Iterator[Row]:
+    """A word of a reviewer on each."""
+    for item in waiting:
+        named = ("prediction_id", "experiment_id", "is_audit")
+        said = {"reviewer_id": 1, "truth": 3, "created_at": datetime.now(UTC)}
+        yield {name: item[name] for name in named} | said
+
+
+def words(spoken_on: list[Row], dice: np.random.Generator) -> Iterator[Row]:
+    """A word of a user on each."""
+    experiment_id = current_split().experiment_id
+    for one in spoken_on:
+        yield {
+            "prediction": one["digit"],
+            "correct": bool(dice.random() < 0.9),
+            "user_id": 1,
+            "prediction_id": one["id"],
+            "version": one["version"],
+            "experiment_id": experiment_id,
+            "counted": False,
+            "created_at": one["created_at"],
         }
 
 

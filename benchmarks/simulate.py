@@ -25,6 +25,7 @@ from app.training.__main__ import path_of
 from app.training.sets import load_base_sets
 from app.training.variants import varied
 from benchmarks.exams import Exam
+from benchmarks.habits import Dice, Wins, habit, leaky_queue, one_account, sticky
 
 SEED = 20_260_901
 RUNS, LOOKS = 2_000, 1_500
@@ -32,10 +33,6 @@ V1_ALONE, V2_ALONE, NEITHER = 0.004, 0.009, 0.001  # of requests: 98.5 % against
 BOTH_WRONG_ALIKE = 0.005
 RAMP, RAMP_REQUESTS = (0.01, 0.05, 0.1, 0.25, 0.5), 20_000
 REPLAYS, REAL_PICTURES = 200, 20_000
-
-Dice = np.random.Generator
-Wins = npt.NDArray[np.bool_]
-"""Whether v2 won each informative label, (runs, labels)."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,12 @@ def worked_example(dice: Dice) -> Iterator[Row]:
 def users_habits(dice: Dice) -> Iterator[Row]:
     """A/A where users speak up as they do; the verdict comes from the blind queue beside them."""
     for what, words in (
-        ("one account, 8 words, all against v1", _one_account),
-        ("users call out 40 % of v1's and 35 % of v2's errors", _habit(0.40, 0.35)),
-        ("40 % and 30 %", _habit(0.40, 0.30)),
-        ("equal habits, 40 %, v2 answers a fifth", _habit(0.40, 0.40, weight=0.2)),
-        ("sticky users, 20 words each, half as each likes", _sticky),
-        ("80 % and 40 %, and what they call out leaves the queue", _leaky_queue(0.80, 0.40)),
+        ("one account, 8 words, all against v1", one_account),
+        ("users call out 40 % of v1's and 35 % of v2's errors", habit(0.40, 0.35)),
+        ("40 % and 30 %", habit(0.40, 0.30)),
+        ("equal habits, 40 %, v2 answers a fifth", habit(0.40, 0.40, weight=0.2)),
+        ("sticky users, 20 words each, half as each likes", sticky),
+        ("80 % and 40 %, and what they call out leaves the queue", leaky_queue(0.80, 0.40)),
     ):
         wins = dice.random((RUNS, LOOKS)) < 0.5
         named, _ = decided(_reviewed_in_hashed_order(wins, dice))
@@ -253,51 +250,6 @@ def _reviewed_in_hashed_order(wins: Wins, dice: Dice) -> Wins:
     split = Split(0.5, Unit.REQUEST, dice.bytes(16).hex())
     places = [split.review_place(UUID(bytes=dice.bytes(16))) for _ in range(wins.shape[1])]
     return wins[:, np.argsort(places)]
-
-
-def _one_account(wins: Wins, _: Dice) -> Wins:
-    return np.concatenate([np.ones((len(wins), 8), dtype=bool), wins[:, 8:]], axis=1)
-
-
-def _habit(v1_called: float, v2_called: float, weight: float = 0.5) -> Callable[[Wins, Dice], Wins]:
-    """Users see one version's answer and call out some of its errors; what they call out counts."""
-
-    def words(wins: Wins, dice: Dice) -> Wins:
-        called = _called(wins, dice, v1_called, v2_called, weight)
-        fewest = int(called.sum(axis=1).min())
-        first = np.argsort(~called, axis=1, kind="stable")[:, :fewest]
-        return np.take_along_axis(wins, first, axis=1)
-
-    return words
-
-
-def _leaky_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Dice], Wins]:
-    """What users called out leaves the queue; reviewers see the rest."""
-
-    def left(wins: Wins, dice: Dice) -> Wins:
-        kept = ~_called(wins, dice, v1_called, v2_called, 0.5)
-        fewest = int(kept.sum(axis=1).min())
-        first = np.argsort(~kept, axis=1, kind="stable")[:, :fewest]
-        return np.take_along_axis(wins, first, axis=1)
-
-    return left
-
-
-def _called(
-    wins: Wins, dice: Dice, v1_called: float, v2_called: float, weight: float
-) -> npt.NDArray[np.bool_]:
-    """Which pictures users call an error on: what was served was wrong, and they cared to say."""
-    v2_served = dice.random(wins.shape) < weight
-    chance = np.where(v2_served, np.where(wins, 0, v2_called), np.where(wins, v1_called, 0))
-    return dice.random(wins.shape) < chance
-
-
-def _sticky(wins: Wins, dice: Dice) -> Wins:
-    """Half of the users say the same 20 times over, the others what is so."""
-    users = wins.shape[1] // 20
-    alike = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
-    stubborn = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
-    return np.where(stubborn, alike, wins[:, : users * 20])
 
 
 def _log_mismatch(

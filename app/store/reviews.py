@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store.tables import Prediction, Review, ReviewItem
@@ -64,11 +64,10 @@ def forget(session: Session, predictions: ColumnElement[bool]) -> None:
 
 def waiting(session: Session, experiment_id: int) -> Waiting:
     """How long the queue is."""
-    query = select(ReviewItem.is_audit, func.count()).where(
-        ReviewItem.experiment_id == experiment_id, ReviewItem.is_open
-    )
-    found = dict(map(tuple, session.execute(query.group_by(ReviewItem.is_audit))))
-    return Waiting(found.get(False, 0), found.get(True, 0))
+    is_waiting = (ReviewItem.experiment_id == experiment_id, ReviewItem.is_open)
+    counts = select(func.count(), func.count(case((ReviewItem.is_audit, 1))))
+    total, audits = session.execute(counts.where(*is_waiting)).one()
+    return Waiting(total - audits, audits)
 
 
 def add(session: Session, review: Review) -> None:

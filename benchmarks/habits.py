@@ -1,0 +1,58 @@
+"""How users speak up, in simulation: what a test that listened to them would be fed.
+
+Each habit takes who won each informative label, (runs, labels), and gives what users would say.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Dice = np.random.Generator
+Wins = npt.NDArray[np.bool_]
+"""Whether v2 won each informative label, (runs, labels)."""
+
+
+def one_account(wins: Wins, _: Dice) -> Wins:
+    return np.concatenate([np.ones((len(wins), 8), dtype=bool), wins[:, 8:]], axis=1)
+
+
+def habit(v1_called: float, v2_called: float, weight: float = 0.5) -> Callable[[Wins, Dice], Wins]:
+    """Users see one version's answer and call out some of its errors; what they call out counts."""
+
+    def words(wins: Wins, dice: Dice) -> Wins:
+        called = _called(wins, dice, v1_called, v2_called, weight)
+        fewest = int(called.sum(axis=1).min())
+        first = np.argsort(~called, axis=1, kind="stable")[:, :fewest]
+        return np.take_along_axis(wins, first, axis=1)
+
+    return words
+
+
+def leaky_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Dice], Wins]:
+    """What users called out leaves the queue; reviewers see the rest."""
+
+    def left(wins: Wins, dice: Dice) -> Wins:
+        kept = ~_called(wins, dice, v1_called, v2_called, 0.5)
+        fewest = int(kept.sum(axis=1).min())
+        first = np.argsort(~kept, axis=1, kind="stable")[:, :fewest]
+        return np.take_along_axis(wins, first, axis=1)
+
+    return left
+
+
+def _called(
+    wins: Wins, dice: Dice, v1_called: float, v2_called: float, weight: float
+) -> npt.NDArray[np.bool_]:
+    """Which pictures users call an error on: what was served was wrong, and they cared to say."""
+    v2_served = dice.random(wins.shape) < weight
+    chance = np.where(v2_served, np.where(wins, 0, v2_called), np.where(wins, v1_called, 0))
+    return dice.random(wins.shape) < chance
+
+
+def sticky(wins: Wins, dice: Dice) -> Wins:
+    """Half of the users say the same 20 times over, the others what is so."""
+    users = wins.shape[1] // 20
+    alike = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
+    stubborn = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
+    return np.where(stubborn, alike, wins[:, : users * 20])

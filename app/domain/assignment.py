@@ -1,7 +1,7 @@
 """Which version answers an A/B request; a pure function of ids and a salt."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -43,7 +43,8 @@ class Split:
     """How A/B traffic is divided: the share that goes to v2, what is assigned, and the salt.
 
     A salt of its own keeps two experiments from dividing the same users alike. `stage_id` and
-    `experiment_id` say whose evidence the answers are; None where no experiment runs.
+    `experiment_id` say whose evidence the answers are, if `model_ids` gave them; None where no
+    experiment runs.
     """
 
     weight: float
@@ -51,6 +52,13 @@ class Split:
     salt: str
     stage_id: int | None = None
     experiment_id: int | None = None
+    model_ids: frozenset[int] = frozenset()
+
+    def of_models(self, model_ids: frozenset[int]) -> "Split":
+        """The same split; outside all evidence where other models answer than were compared."""
+        if model_ids == self.model_ids:
+            return self
+        return replace(self, stage_id=None, experiment_id=None)
 
     def draw(self, user_id: int, request_id: UUID) -> Assignment:
         """Draw a version: by the user's id where users stick to theirs, else by the request's."""

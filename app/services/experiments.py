@@ -157,7 +157,8 @@ def current_split() -> Split:
     unit = Unit(experiment.unit)
     if experiment.ended_at is not None:
         return Split(stage.weight, unit, experiment.salt)
-    return Split(stage.weight, unit, experiment.salt, stage.id, experiment.id)
+    model_ids = frozenset({experiment.v1_model_id, experiment.v2_model_id})
+    return Split(stage.weight, unit, experiment.salt, stage.id, experiment.id, model_ids)
 
 
 def climb() -> None:

@@ -40,16 +40,20 @@ def predict_split(
     digit = digits.read(image_bytes)
     prediction_id = uuid7()
     drawn = split.draw(user_id, prediction_id)
+    answer = inference.read(drawn.version, digit)
+    latency_us = _since_us(begun_s)
+    shadow = inference.read(drawn.version.other, digit)
+    split = split.of_models(frozenset({answer.model.id, shadow.model.id}))
     prediction = Prediction(
         id=prediction_id,
         user_id=user_id,
         created_at=datetime.now(UTC),
         version=drawn.version,
-        reading=inference.read(drawn.version, digit),
-        latency_us=_since_us(begun_s),
+        reading=answer,
+        latency_us=latency_us,
         stage_id=split.stage_id,
         assignment_probability=drawn.probability,
-        shadow=inference.read(drawn.version.other, digit),
+        shadow=shadow,
     )
     with writing() as session:
         _add(session, [(prediction, digit)], _units(session, split, prediction))

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.domain.assignment import Unit
 from app.services import experiments, models, recounting
 from app.store.db import reading, writing
-from app.store.tables import Stage
+from app.store.tables import Experiment, Stage
 from config import ROOT
 from tests.conftest import Golden, Person, admin_of, at_once, parts_of, register
 
@@ -184,6 +184,19 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
     assert "users met both versions" in found["warnings"]
     with app.app_context():
         assert list(recounting.differences()) == []
+
+
+def test_answers_of_other_models_than_were_compared_are_no_evidence(
+    app: Flask, golden: Golden
+) -> None:
+    admin = admin_of(app)
+    assert admin.predict("ab", golden.png(0)).status_code == 200
+    with app.app_context(), writing() as session:  # a deployment that this process has not loaded
+        session.get_one(Experiment, 1).v2_model_id = 1
+    parts_of(app).splits.forget()
+    assert admin.predict("ab", golden.png(1)).status_code == 200
+    found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
+    assert found["requests"] == 1
 
 
 def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: Golden) -> None:

@@ -20,13 +20,14 @@ MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
-def _no_flag(value: object) -> object:
+def no_flag(value: object) -> object:
+    """Refuse true and false where a number is wanted."""
     if isinstance(value, bool):
-        raise ValueError("true and false are no digits")  # noqa: TRY004  pydantic takes it so
+        raise ValueError("true and false are no numbers")  # noqa: TRY004  pydantic takes it so
     return value
 
 
-WholeDigit = Annotated[int, BeforeValidator(_no_flag)]
+WholeNumber = Annotated[int, BeforeValidator(no_flag)]
 DIGIT = Field(ge=0, le=9, description="a whole number from 0 to 9")
 FLAG = Field(description="true or false")
 

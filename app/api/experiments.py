@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from flask import Blueprint
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.api import shown
-from app.api.bodies import json_body
+from app.api.bodies import WholeNumber, json_body, no_flag
 from app.api.identity import requires
 from app.api.limits import limiter, read_limit
 from app.api.parts import parts
@@ -18,6 +18,7 @@ from app.services.experiments import Plan
 
 SHOWN = 50
 
+_Number = Annotated[float, BeforeValidator(no_flag)]
 _WEIGHT = Field(ge=0, le=1, description="a number from 0 to 1")
 _ID = "<int(max=2147483647):experiment_id>"
 
@@ -27,14 +28,16 @@ blueprint = Blueprint("experiments", __name__, url_prefix="/admin/experiments")
 class Wanted(BaseModel):
     """How an experiment is to divide A/B traffic."""
 
-    weight: Annotated[float | None, _WEIGHT] = None
+    model_config = ConfigDict(extra="forbid")
+
+    weight: Annotated[_Number | None, _WEIGHT] = None
     unit: Annotated[Literal["request", "user"], Field(description="request or user")] = "request"
     ramp: Annotated[
-        list[Annotated[float, Field(gt=0, lt=1)]],
-        Field(max_length=20, description="a list of numbers between 0 and 1"),
+        list[Annotated[_Number, Field(gt=0, lt=1)]],
+        Field(max_length=20, description="a list of up to 20 numbers between 0 and 1"),
     ] = []
     ramp_units: Annotated[
-        int, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")
+        WholeNumber, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")
     ] = experiments.UNITS_PER_STEP
 
 

@@ -7,7 +7,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from app.api import shown
-from app.api.bodies import DIGIT, FLAG, WholeDigit, json_body
+from app.api.bodies import DIGIT, FLAG, WholeNumber, json_body
 from app.api.identity import EVERYBODY, caller, requires
 from app.services import feedback
 
@@ -17,9 +17,9 @@ blueprint = Blueprint("feedback", __name__)
 class Words(BaseModel):
     """What may be said of an answer."""
 
-    prediction: Annotated[WholeDigit | None, DIGIT] = None
+    prediction: Annotated[WholeNumber | None, DIGIT] = None
     correct: Annotated[bool | None, FLAG] = None
-    digit: Annotated[WholeDigit | None, DIGIT] = None
+    digit: Annotated[WholeNumber | None, DIGIT] = None
     not_a_digit: Annotated[bool, FLAG] = False
     comment: Annotated[
         str | None, Field(max_length=1000, description="text of at most 1000 characters")

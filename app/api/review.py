@@ -8,14 +8,14 @@ from flask import Blueprint
 from pydantic import BaseModel
 
 from app.api import shown
-from app.api.bodies import DIGIT, FLAG, WholeDigit, json_body
+from app.api.bodies import DIGIT, FLAG, WholeNumber, json_body
 from app.api.identity import caller, requires
 from app.api.limits import limiter, review_limit
 from app.domain.errors import InvalidInput
+from app.domain.labels import NOT_A_DIGIT, SKIPPED
 from app.domain.roles import Role
 from app.imaging.pictures import encode_png
 from app.services import reviewing
-from app.store.reviews import NOT_A_DIGIT, SKIPPED
 
 blueprint = Blueprint("review", __name__, url_prefix="/admin/review")
 
@@ -23,9 +23,18 @@ blueprint = Blueprint("review", __name__, url_prefix="/admin/review")
 class Label(BaseModel):
     """What a reviewer may say of a picture: one of these."""
 
-    digit: Annotated[WholeDigit | None, DIGIT] = None
+    digit: Annotated[WholeNumber | None, DIGIT] = None
     not_a_digit: Annotated[bool, FLAG] = False
     skip: Annotated[bool, FLAG] = False
+
+    @property
+    def truth(self) -> int:
+        """The one thing that was said. Raises InvalidInput for none or several."""
+        said = [NOT_A_DIGIT] * self.not_a_digit + [SKIPPED] * self.skip
+        said += [] if self.digit is None else [self.digit]
+        if len(said) != 1:
+            raise InvalidInput("One of digit, not_a_digit and skip is required")
+        return said[0]
 
 
 @blueprint.get("")
@@ -50,12 +59,7 @@ def following() -> shown.Json:
 @requires(Role.ADMIN, Role.REVIEWER)
 def label(prediction_id: UUID) -> tuple[shown.Json, int]:
     """Take a reviewer's word on a picture in."""
-    said = json_body(Label)
-    marks = ((said.digit is not None, said.digit), (said.not_a_digit, NOT_A_DIGIT))
-    truths = [truth for is_said, truth in (*marks, (said.skip, SKIPPED)) if is_said]
-    if len(truths) != 1 or truths[0] is None:
-        raise InvalidInput("One of digit, not_a_digit and skip is required")
-    reviewing.label(caller().user_id, prediction_id, truths[0])
+    reviewing.label(caller().user_id, prediction_id, json_body(Label).truth)
     return {"msg": "Review recorded"}, 201
 
 

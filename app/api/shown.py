@@ -95,7 +95,7 @@ def assessment(found: Assessment) -> Json:
         "e_value": verdict.e_value,
         "v2_share_of_wins": interval(verdict.share),
         "accuracy_difference": interval(verdict.difference),
-        "labels_needed": verdict.labels_needed,
+        "labels_needed": found.labels_needed,
         "labels": found.labels_used,
         "requests": found.traffic.total,
         "disagreements": found.traffic.disagreements,
@@ -104,8 +104,9 @@ def assessment(found: Assessment) -> Json:
             "log_e_value": found.soundness.log_mismatch,
             "p_value": found.mismatch_p_value,
         },
-        "crossed_over": found.soundness.crossed,
-        "skipped": found.soundness.skipped,
+        "crossed_over": found.soundness.crossed.value,
+        "skipped": found.soundness.skipped.value,
+        "erased": found.soundness.erased.value,
         "warnings": found.warnings,
     }
 

@@ -43,8 +43,8 @@ class Split:
     """How A/B traffic is divided: the share that goes to v2, what is assigned, and the salt.
 
     A salt of its own keeps two experiments from dividing the same users alike. `stage_id` and
-    `experiment_id` say whose evidence the answers are, if `model_ids` gave them; None where no
-    experiment runs.
+    `experiment_id` say whose evidence the answers are, if `model_ids` gave them, v1's first; None
+    where no experiment runs.
     """
 
     weight: float
@@ -52,9 +52,9 @@ class Split:
     salt: str
     stage_id: int | None = None
     experiment_id: int | None = None
-    model_ids: frozenset[int] = frozenset()
+    model_ids: tuple[int, int] = (0, 0)
 
-    def of_models(self, model_ids: frozenset[int]) -> "Split":
+    def of_models(self, model_ids: tuple[int, int]) -> "Split":
         """The same split; outside all evidence where other models answer than were compared."""
         if model_ids == self.model_ids:
             return self
@@ -68,7 +68,7 @@ class Split:
         return Assignment(Version.V1, 1 - self.weight)
 
     def unit_hash(self, user_id: int) -> str:
-        """A user's name within the experiment, from which nobody finds the user."""
+        """A user's pseudonym within the experiment."""
         return f"{_number(self.salt, 'unit', user_id):016x}"
 
     def review_place(self, prediction_id: UUID) -> int:

@@ -1,10 +1,11 @@
 """Sample ratio mismatch: whether the versions were drawn as often as the split says."""
 
 from dataclasses import dataclass
-from math import erfc, inf, lgamma, log, sqrt
+from math import erfc, lgamma, log, sqrt
 
 SHOWN_BELOW = 0.001
 FEWEST_EXPECTED = 8.0
+BEYOND_DOUBT = 1e9  # the log where something happened that was set never to
 _CONCENTRATION = 100.0
 
 
@@ -25,7 +26,7 @@ def log_e_value(draws: Draws) -> float:
     """
     parts = ((draws.v1, 1 - draws.weight), (draws.v2, draws.weight))
     if any(count and not share for count, share in parts):
-        return inf
+        return BEYOND_DOUBT
     return (
         sum(
             lgamma(_CONCENTRATION * share + count)

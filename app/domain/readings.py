@@ -1,5 +1,6 @@
 """A digit, what a model says of it, and a prediction: the reading that answered."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,6 +16,11 @@ SHORT_HASH = 12
 
 Digit = npt.NDArray[np.uint8]
 """One digit as the models know it, uint8 (28, 28): light ink on a dark ground."""
+
+
+def picture_hash(image: bytes) -> str:
+    """A name for a digit's 784 bytes, by which the same picture is known again."""
+    return hashlib.sha256(image).hexdigest()[:32]
 
 
 @dataclass(frozen=True)

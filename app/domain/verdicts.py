@@ -22,7 +22,9 @@ from app.domain.intervals import (
 ALPHA = 0.05
 EQUIVALENT_WITHIN = 0.003  # of accuracy, either way
 MOST_SKIPPED = 0.25
+MOST_ERASED = 0.25
 MOST_CROSSED = 0.05
+FEWEST_FAULTS = 4  # fewer than this void nothing, whatever share they are
 CROSSED_WARNING = 0.01
 MISMATCH_E_VALUE = 1_000.0
 
@@ -68,23 +70,53 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Soundness:
-    """What can void an experiment: log of the mismatch's e-value, and two shares."""
+class Share:
+    """So many of so many."""
 
+    count: int = 0
+    total: int = 0
+
+    @property
+    def value(self) -> float:
+        """In 0..1; none of none is 0."""
+        return self.count / max(self.total, 1)
+
+    def exceeds(self, most: float) -> bool:
+        """Whether it is over a bar, and not by a few alone."""
+        return self.count >= FEWEST_FAULTS and self.value > most
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """What can void an experiment.
+
+    Draws not as set, once found, for good; users who crossed over; labels that are skips; pictures
+    with a disagreement that were erased before anybody could label them.
+    """
+
+    mismatched: bool = False
     log_mismatch: float = 0.0
-    crossed: float = 0.0
-    skipped: float = 0.0
+    crossed: Share = Share()
+    skipped: Share = Share()
+    erased: Share = Share()
 
     @property
     def fault(self) -> str | None:
         """Why nothing may be concluded, or None."""
-        if self.log_mismatch >= log(MISMATCH_E_VALUE):
+        if self.mismatched or is_mismatch(self.log_mismatch):
             return "sample ratio mismatch"
-        if self.crossed > MOST_CROSSED:
+        if self.crossed.exceeds(MOST_CROSSED):
             return "crossovers"
-        if self.skipped > MOST_SKIPPED:
+        if self.skipped.exceeds(MOST_SKIPPED):
             return "skipped labels"
+        if self.erased.exceeds(MOST_ERASED):
+            return "erased pictures"
         return None
+
+
+def is_mismatch(log_e_value: float) -> bool:
+    """Whether the evidence that versions were not drawn as set voids an experiment."""
+    return log_e_value >= log(MISMATCH_E_VALUE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +128,6 @@ class Verdict:
     e_value: float
     share: Interval
     difference: Interval
-    labels_needed: int | None
 
 
 def decide(
@@ -112,14 +143,12 @@ def decide(
         outcome = Outcome(winner)
     elif _is_negligible(difference):
         outcome = Outcome.EQUIVALENT
-    is_open = outcome is Outcome.COLLECTING
     return Verdict(
         outcome=outcome,
         reason=reason,
         e_value=exp(min(log_e_value(evidence.v2_alone, evidence.informative), 700)),
         share=share_sequence(evidence.v2_alone, evidence.informative, ALPHA),
         difference=difference,
-        labels_needed=labels_needed(traffic, evidence) if is_open else None,
     )
 
 
@@ -215,12 +244,11 @@ def _is_negligible(difference: Interval) -> bool:
 
 def _least(holds: Callable[[int], bool]) -> int | None:
     """The least whole number from which something holds, to within rounding; None if far off."""
-    high = 1
+    low, high = 0, 1
     while not holds(high):
-        high *= 2
-        if high > _FURTHEST_AHEAD:
+        if high == _FURTHEST_AHEAD:
             return None
-    low = high // 2
+        low, high = high, min(2 * high, _FURTHEST_AHEAD)
     while high - low > 1:
         middle = ceil((low + high) / 2)
         low, high = (low, middle) if holds(middle) else (middle, high)

@@ -9,7 +9,7 @@ from app.domain.credentials import check_email, check_username, normal_form
 from app.domain.errors import Conflict, NotAuthenticated, NotFound
 from app.domain.roles import Role
 from app.services.passwords import PasswordHasher
-from app.store import accounts, feedback, predictions
+from app.store import accounts, feedback, predictions, reviews
 from app.store.db import Turn, reading, take_turn, writing
 from app.store.tables import User
 
@@ -153,8 +153,10 @@ def remove(user_id: int) -> None:
     """
     with writing() as session:
         take_turn(session, Turn.ADMINS)
-        feedback.erase_of(session, user_id)
+        accounts.bar(session, user_id)
+        reviews.forget(session, user_id)
         predictions.erase(session, user_id)
+        feedback.erase_of(session, user_id)
         accounts.remove(session, user_id)
         if accounts.count_able_admins(session) == 0:
             raise Conflict(LAST_ADMIN)

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.domain.assignment import Split, Unit, Version
 from app.domain.errors import Conflict, NotFound, Unavailable
-from app.domain.verdicts import Outcome
+from app.domain.verdicts import Outcome, is_mismatch
 from app.services import judging
 from app.services.judging import Assessment
-from app.store import experiments, models
+from app.store import counters, experiments, models
 from app.store.db import Turn, reading, take_turn, writing
 from app.store.tables import Experiment, Stage
 
@@ -110,20 +110,18 @@ def conclude(experiment_id: int, winner: Version | None) -> Summary:
 
 
 def follow_deployment(session: Session) -> None:
-    """End the running experiment, whose models changed, and start the next one.
+    """End the running experiment, whose models changed, and start the next one like it.
 
-    At the same weight; at one half each where that was all or nothing. To be called in the unit
-    that deploys; before the first experiment there is nothing to do.
+    To be called in the unit that deploys; where none runs there is nothing to do.
     """
     take_turn(session, Turn.EXPERIMENTS)
-    before = experiments.last_stage(session)
-    if before is None:
+    experiment = _running(session)
+    if experiment is None:
         return
-    stage, experiment = before
-    if experiment.ended_at is None:
-        _end(experiment, "deployment")
-    weight = stage.weight if 0 < stage.weight < 1 else EVEN
-    _begin(session, Plan(weight, Unit(experiment.unit)), "deployment")
+    weight = experiments.stages(session, experiment.id)[-1].weight
+    _end(experiment, "deployment")
+    plan = Plan(weight, Unit(experiment.unit), tuple(experiment.ramp), experiment.ramp_units)
+    _begin(session, plan, "deployment")
 
 
 def find(experiment_id: int) -> Summary:
@@ -157,33 +155,28 @@ def current_split() -> Split:
     unit = Unit(experiment.unit)
     if experiment.ended_at is not None:
         return Split(stage.weight, unit, experiment.salt)
-    model_ids = frozenset({experiment.v1_model_id, experiment.v2_model_id})
+    model_ids = (experiment.v1_model_id, experiment.v2_model_id)
     return Split(stage.weight, unit, experiment.salt, stage.id, experiment.id, model_ids)
 
 
-def climb() -> None:
-    """Take the running experiment's next step up its ramp if it is due, or turn it back.
+def watch() -> None:
+    """Look after the running experiment: void it where draws are not as set, and mind its ramp.
 
-    Back to v1 alone where the verdict is against v2 or the experiment is void.
+    The next step is taken when it is due; back to v1 alone where draws are not as set, or where the
+    verdict is against v2.
     """
     with reading() as session:
-        found = experiments.last_stage(session)
-        if found is None or not _is_climbing(*found):
+        if _due(session) is None:
             return
     with writing() as session:
         take_turn(session, Turn.EXPERIMENTS)
-        found = experiments.last_stage(session)
-        if found is None or not _is_climbing(*found):
+        step, experiment = _due(session), _running(session)
+        if step is None or experiment is None:
             return
-        stage, experiment = found
-        assessment = judging.assess(session, experiment)
-        if assessment.verdict.outcome in {Outcome.V1, Outcome.INVALID}:
-            reason = assessment.verdict.reason or "v1 is better"
-            _enter(session, experiment, 0.0, f"turned back: {reason}")
-        elif assessment.units_of(stage.id) >= experiment.ramp_units:
-            higher = next((step for step in experiment.ramp if step > stage.weight), None)
-            if higher is not None:
-                _enter(session, experiment, higher, "ramp")
+        if step.voids:
+            experiment.voided_at = datetime.now(UTC)
+        if step.weight is not None:
+            _enter(session, experiment, step.weight, step.reason)
 
 
 class Splits:
@@ -195,17 +188,49 @@ class Splits:
         self._looked_at_s = 0.0
 
     def current(self) -> Split:
-        """The split; a ramp's next step is taken on the way. Raises Unavailable."""
+        """The split; the running experiment is looked after on the way. Raises Unavailable."""
         with self._looking:
             now_s = time.monotonic()
-            if self._split is None or now_s - self._looked_at_s > LOOK_EVERY_S:
-                climb()
-                self._split, self._looked_at_s = current_split(), now_s
-            return self._split
+            split = self._split
+            if split is None or now_s - self._looked_at_s > LOOK_EVERY_S:
+                watch()
+                split = current_split()
+                self._split, self._looked_at_s = split, now_s
+            return split
 
     def forget(self) -> None:
         """Look it up anew at the next request: it was changed here."""
-        self._split = None
+        with self._looking:
+            self._split = None
+
+
+@dataclass(frozen=True)
+class _Due:
+    """What is to be done to the running experiment; no weight leaves it as it is."""
+
+    weight: float | None
+    reason: str
+    voids: bool = False
+
+
+def _due(session: Session) -> _Due | None:
+    experiment = _running(session)
+    if experiment is None:
+        return None
+    stages = experiments.stages(session, experiment.id)
+    drawn, weight = counters.drawn(session), stages[-1].weight
+    is_climbing = bool(experiment.ramp) and weight > 0
+    if experiment.voided_at is None and is_mismatch(judging.log_mismatch(stages, drawn)):
+        return _Due(0.0 if is_climbing else None, "turned back: sample ratio mismatch", voids=True)
+    if not is_climbing:
+        return None
+    if judging.assess(session, experiment).verdict.outcome is Outcome.V1:
+        return _Due(0.0, "turned back: v1 is better")
+    units = sum(count.units for count in drawn if count.stage_id == stages[-1].id)
+    higher = next((step for step in experiment.ramp if step > weight), None)
+    if higher is None or units < experiment.ramp_units:
+        return None
+    return _Due(higher, "ramp")
 
 
 def _running(session: Session) -> Experiment | None:
@@ -220,10 +245,6 @@ def _find_running(session: Session, experiment_id: int) -> Experiment:
     if experiment.ended_at is not None:
         raise Conflict(_ENDED)
     return experiment
-
-
-def _is_climbing(stage: Stage, experiment: Experiment) -> bool:
-    return experiment.ended_at is None and bool(experiment.ramp) and stage.weight > 0
 
 
 def _begin(session: Session, plan: Plan, reason: str) -> Experiment:

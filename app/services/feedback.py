@@ -1,6 +1,5 @@
 """Feedback: taking people's words on answers in."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -9,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.domain.assignment import Unit
 from app.domain.errors import Conflict, Contradiction, InvalidInput, NotFound
+from app.domain.readings import picture_hash
 from app.domain.words import INCOMPLETE, Word, settle
 from app.services.history import UNKNOWN
-from app.store import experiments, feedback, predictions
+from app.store import accounts, experiments, feedback, predictions
 from app.store.db import writing
 from app.store.predictions import Answered
 from app.store.tables import Experiment, Feedback
@@ -49,6 +49,7 @@ def record_on(user_id: int, prediction_id: UUID, said: Statement, *, replace: bo
     that exclude each other or the stored answer, Conflict for another word without `replace`.
     """
     with writing() as session:
+        accounts.hold(session, user_id)
         answered = predictions.lock(session, user_id, prediction_id)
         if answered is None:
             raise NotFound(UNKNOWN)
@@ -69,7 +70,7 @@ def record_on(user_id: int, prediction_id: UUID, said: Statement, *, replace: bo
 def _place(session: Session, row: Feedback, experiment: Experiment, answered: Answered) -> None:
     """Name a word's experiment, and whether the users' view there counts it: few of one user."""
     row.experiment_id = experiment.id
-    row.picture_hash = hashlib.sha256(answered.image).hexdigest()[:32]
+    row.picture_hash = picture_hash(answered.image)
     most = 1 if experiment.unit == Unit.USER else MOST_WORDS_OF_ONE_USER
     given = feedback.count_of_user(session, experiment.id, row.user_id or 0)
     row.counted = given < most and not feedback.is_picture_counted(

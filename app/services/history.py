@@ -6,7 +6,7 @@ from uuid import UUID
 from app.domain.errors import NotFound
 from app.domain.readings import Digit, Prediction
 from app.domain.words import Word
-from app.store import feedback, predictions
+from app.store import accounts, feedback, predictions, reviews
 from app.store.db import reading, writing
 from app.store.tables import Feedback
 
@@ -51,9 +51,11 @@ def image(user_id: int, prediction_id: UUID) -> Digit:
 def erase(user_id: int, prediction_id: UUID) -> None:
     """Erase one of a user's predictions, its image and the words on it. Raises NotFound."""
     with writing() as session:
+        accounts.hold(session, user_id)
         if predictions.lock(session, user_id, prediction_id) is None:
             raise NotFound(UNKNOWN)
         feedback.erase_on(session, prediction_id)
+        reviews.forget(session, user_id, prediction_id)
         predictions.erase(session, user_id, prediction_id)
 
 

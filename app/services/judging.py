@@ -7,11 +7,21 @@ from sqlalchemy.orm import Session
 
 from app.domain import mismatch
 from app.domain.assignment import Version
+from app.domain.labels import ERASED, NOT_A_DIGIT, SKIPPED
 from app.domain.mismatch import Draws
-from app.domain.verdicts import CROSSED_WARNING, Evidence, Soundness, Traffic, Verdict, decide
+from app.domain.verdicts import (
+    CROSSED_WARNING,
+    Evidence,
+    Outcome,
+    Share,
+    Soundness,
+    Traffic,
+    Verdict,
+    decide,
+    labels_needed,
+)
 from app.store import counters, experiments
 from app.store.counters import Drawn, Labelled
-from app.store.reviews import SKIPPED
 from app.store.tables import Experiment, Stage
 
 
@@ -20,16 +30,13 @@ class Assessment:
     """An experiment's verdict with all that it rests on."""
 
     verdict: Verdict
+    labels_needed: int | None
     traffic: Traffic
     evidence: Evidence
     soundness: Soundness
     mismatch_p_value: float | None
     labels: tuple[Labelled, ...]
     drawn: tuple[Drawn, ...]
-
-    def units_of(self, stage_id: int) -> int:
-        """How many units a stage has assigned."""
-        return sum(count.units for count in self.drawn if count.stage_id == stage_id)
 
     def served_by(self, version: Version) -> int:
         """How many requests a version answered."""
@@ -41,24 +48,21 @@ class Assessment:
         found = []
         if self.mismatch_p_value is not None and self.mismatch_p_value < mismatch.SHOWN_BELOW:
             found.append("versions were not drawn as often as set")
-        if self.soundness.crossed > CROSSED_WARNING:
+        if self.soundness.crossed.exceeds(CROSSED_WARNING):
             found.append("users met both versions")
         return found
 
     @property
     def labels_used(self) -> dict[str, int]:
         """How many labels there are of each kind."""
-        audits = sum(label.labels for label in self.labels if label.is_audit)
-        skips = sum(label.labels for label in self.labels if label.truth == SKIPPED)
-        skipped_audits = sum(
-            label.labels for label in self.labels if label.is_audit and label.truth == SKIPPED
-        )
+        said = [label for label in self.labels if label.truth <= NOT_A_DIGIT]
         return {
             "informative": self.evidence.informative,
             "disagreements": self.evidence.labelled,
-            "audit": audits - skipped_audits,
-            "all": self.evidence.labelled + audits - skipped_audits,
-            "skipped": skips,
+            "audit": sum(label.labels for label in said if label.is_audit),
+            "all": sum(label.labels for label in said),
+            "skipped": self.soundness.skipped.count,
+            "erased": self.soundness.erased.count,
         }
 
 
@@ -71,14 +75,17 @@ def assess(session: Session, experiment: Experiment) -> Assessment:
     traffic = Traffic(
         sum(count.served for count in drawn), sum(count.disagreements for count in drawn)
     )
-    evidence, soundness = evidence_of(labels), _soundness(stages, drawn, labels)
+    evidence, soundness = evidence_of(labels), _soundness(experiment, stages, drawn, labels)
     latched = None if experiment.winner is None else Version(experiment.winner)
+    verdict = decide(traffic, evidence, soundness, latched)
+    is_open = experiment.ended_at is None and verdict.outcome is Outcome.COLLECTING
     return Assessment(
-        verdict=decide(traffic, evidence, soundness, latched),
+        verdict=verdict,
+        labels_needed=labels_needed(traffic, evidence) if is_open else None,
         traffic=traffic,
         evidence=evidence,
         soundness=soundness,
-        mismatch_p_value=mismatch.p_value(_draws(stages[-1], drawn)),
+        mismatch_p_value=_p_value(stages, drawn),
         labels=labels,
         drawn=drawn,
     )
@@ -86,23 +93,45 @@ def assess(session: Session, experiment: Experiment) -> Assessment:
 
 def evidence_of(labels: Sequence[Labelled]) -> Evidence:
     """What reviewers' labels on disagreements say; audits and skips say nothing here."""
-    told = [label for label in labels if not label.is_audit and label.truth != SKIPPED]
+    told = [label for label in labels if not label.is_audit and label.truth <= NOT_A_DIGIT]
     v1_alone = sum(label.labels for label in told if label.truth == label.v1_digit)
     v2_alone = sum(label.labels for label in told if label.truth == label.v2_digit)
     return Evidence(v1_alone, v2_alone, sum(label.labels for label in told) - v1_alone - v2_alone)
 
 
+def log_mismatch(stages: Sequence[Stage], drawn: Sequence[Drawn]) -> float:
+    """Log of the evidence that versions were not drawn as set; of stages it adds up."""
+    return sum(mismatch.log_e_value(_draws(stage, drawn)) for stage in stages)
+
+
 def _soundness(
-    stages: Sequence[Stage], drawn: Sequence[Drawn], labels: Sequence[Labelled]
+    experiment: Experiment,
+    stages: Sequence[Stage],
+    drawn: Sequence[Drawn],
+    labels: Sequence[Labelled],
 ) -> Soundness:
-    units = sum(count.units for count in drawn)
-    given = sum(label.labels for label in labels)
-    skipped = sum(label.labels for label in labels if label.truth == SKIPPED)
+    disputed = [label for label in labels if not label.is_audit and label.truth != SKIPPED]
+    given = [label for label in labels if label.truth != ERASED]
     return Soundness(
-        log_mismatch=sum(mismatch.log_e_value(_draws(stage, drawn)) for stage in stages),
-        crossed=sum(count.crossed for count in drawn) / max(units, 1),
-        skipped=skipped / max(given, 1),
+        mismatched=experiment.voided_at is not None,
+        log_mismatch=log_mismatch(stages, drawn),
+        crossed=Share(sum(count.crossed for count in drawn), sum(count.units for count in drawn)),
+        skipped=_share_of(SKIPPED, given),
+        erased=_share_of(ERASED, disputed),
     )
+
+
+def _share_of(truth: int, labels: Sequence[Labelled]) -> Share:
+    return Share(
+        sum(label.labels for label in labels if label.truth == truth),
+        sum(label.labels for label in labels),
+    )
+
+
+def _p_value(stages: Sequence[Stage], drawn: Sequence[Drawn]) -> float | None:
+    """Of the last stage that divided traffic."""
+    divided = [stage for stage in stages if 0 < stage.weight < 1]
+    return mismatch.p_value(_draws(divided[-1], drawn)) if divided else None
 
 
 def _draws(stage: Stage, drawn: Sequence[Drawn]) -> Draws:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.assignment import Version
+from app.domain.labels import NOT_A_DIGIT
 from app.domain.sureness import EDGES
 from app.domain.verdicts import Estimate, Stratum, Traffic, stratified_accuracy
 from app.services.experiments import Summary
 from app.store.counters import Labelled, Sureness
-from app.store.reviews import NOT_A_DIGIT, SKIPPED
 
 _MILLION = 1_000_000
 
@@ -45,7 +45,7 @@ class LabelledTraffic:
         if experiment is None:
             return cls(Traffic(0, 0), (), ())
         found = experiment.assessment
-        told = [label for label in found.labels if label.truth != SKIPPED]
+        told = [label for label in found.labels if label.truth <= NOT_A_DIGIT]
         return cls(found.traffic, told, sureness)
 
     def accuracy(self, version: Version) -> Estimate:

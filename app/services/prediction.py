@@ -9,13 +9,12 @@ from uuid_utils.compat import uuid7
 
 from app.domain.assignment import Split, Unit, Version
 from app.domain.errors import PictureError
-from app.domain.readings import Digit, Prediction
+from app.domain.readings import Digit, Prediction, picture_hash
 from app.imaging import digits
 from app.services.inference import InferenceService
 from app.store import counters, experiments, predictions, reviews
 from app.store.counters import Units
 from app.store.db import writing
-from app.store.tables import ReviewItem
 
 
 def predict(
@@ -42,8 +41,8 @@ def predict_split(
     drawn = split.draw(user_id, prediction_id)
     answer = inference.read(drawn.version, digit)
     latency_us = _since_us(begun_s)
-    shadow = inference.read(drawn.version.other, digit)
-    split = split.of_models(frozenset({answer.model.id, shadow.model.id}))
+    said = {drawn.version: answer, drawn.version.other: inference.read(drawn.version.other, digit)}
+    split = split.of_models((said[Version.V1].model.id, said[Version.V2].model.id))
     prediction = Prediction(
         id=prediction_id,
         user_id=user_id,
@@ -53,12 +52,12 @@ def predict_split(
         latency_us=latency_us,
         stage_id=split.stage_id,
         assignment_probability=drawn.probability,
-        shadow=shadow,
+        shadow=said[drawn.version.other],
     )
     with writing() as session:
         _add(session, [(prediction, digit)], _units(session, split, prediction))
         if split.experiment_id is not None:
-            _enqueue(session, split, split.experiment_id, prediction)
+            _enqueue(session, split, split.experiment_id, prediction, digit)
     return prediction
 
 
@@ -115,12 +114,16 @@ def _add(
     counters.count_predictions(session, [prediction for prediction, _ in made], units)
 
 
-def _enqueue(session: Session, split: Split, experiment_id: int, prediction: Prediction) -> None:
+def _enqueue(
+    session: Session, split: Split, experiment_id: int, prediction: Prediction, digit: Digit
+) -> None:
+    """Have a disagreement reviewed, or an audited agreement; the same picture only once."""
     if prediction.disagrees or split.is_audited(prediction.id):
-        item = ReviewItem(
+        reviews.enqueue(
+            session,
             prediction_id=prediction.id,
             experiment_id=experiment_id,
+            picture_hash=picture_hash(digit.tobytes()),
             is_audit=not prediction.disagrees,
             place=split.review_place(prediction.id),
         )
-        reviews.enqueue(session, item)

@@ -13,6 +13,8 @@ from app.store import counters
 from app.store.counters import Spoken
 from app.store.db import reading
 
+FEWEST_WORDS = 30  # of each version; the sequence holds for many words, not for a few
+
 
 @dataclass(frozen=True)
 class Words:
@@ -99,9 +101,12 @@ def _users_view(spoken: Sequence[Spoken], experiment_id: int) -> UsersView:
     }
     words = {version: words.get(version, Words(0, 0)) for version in Version}
     first, second = (_mean(words[version]) for version in Version)
+    if min(first.count, second.count) < FEWEST_WORDS:
+        return UsersView(words, Interval(-1.0, 1.0))
     return UsersView(words, difference_sequence(first, second, ALPHA))
 
 
 def _mean(words: Words) -> Mean:
-    share = words.correct / max(words.total, 1)
-    return Mean(words.total, share, share * (1 - share))
+    """Their mean, with a variance that a few words of one kind do not make nil."""
+    likely = (words.correct + 1) / (words.total + 2)
+    return Mean(words.total, words.correct / max(words.total, 1), likely * (1 - likely))

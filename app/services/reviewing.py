@@ -10,18 +10,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.domain.assignment import Version
 from app.domain.errors import Conflict, NotFound
 from app.domain.intervals import log_e_value
+from app.domain.labels import SKIPPED
 from app.domain.readings import Digit
-from app.domain.sureness import bucket_of
 from app.domain.verdicts import winner_of
 from app.services.judging import evidence_of
 from app.store import counters, experiments, predictions, reviews
-from app.store.counters import ConfidenceCount, LabelCount
 from app.store.db import writing
-from app.store.reviews import SKIPPED, Waiting
-from app.store.tables import Experiment, Review
+from app.store.reviews import Waiting
+from app.store.tables import Experiment
 
 LEASE = timedelta(minutes=2)
 
@@ -57,28 +55,18 @@ def label(reviewer_id: int, prediction_id: UUID, truth: int) -> None:
     """Take a reviewer's word on a picture in: its digit, NOT_A_DIGIT or SKIPPED.
 
     A skip leaves the picture to others. Raises NotFound for a picture that does not wait, Conflict
-    where another reviewer holds it.
+    where this reviewer does not hold it.
     """
-    now = datetime.now(UTC)
     with writing() as session:
         item = reviews.find_item(session, prediction_id)
         if item is None or not item.is_open:
             raise NotFound(_GONE)
-        if item.leased_by != reviewer_id and item.leased_until and item.leased_until > now:
-            raise Conflict("Another reviewer holds this picture")
+        if item.leased_by != reviewer_id:
+            raise Conflict("Another reviewer holds this picture, or you have not asked for it")
         experiment = experiments.lock(session, item.experiment_id)
-        review = Review(
-            experiment_id=item.experiment_id,
-            prediction_id=prediction_id,
-            reviewer_id=reviewer_id,
-            is_audit=item.is_audit,
-            truth=truth,
-            created_at=now,
-        )
-        reviews.add(session, review)
-        _count(session, review, 1)
+        reviews.add(session, reviews.review_of(item, truth, reviewer_id))
         item.leased_by, item.leased_until, item.is_open = None, None, truth == SKIPPED
-        _latch(session, experiment, now)
+        _latch(session, experiment)
 
 
 def take_back(reviewer_id: int, prediction_id: UUID) -> None:
@@ -92,35 +80,16 @@ def take_back(reviewer_id: int, prediction_id: UUID) -> None:
         if review is None or review.prediction_id != prediction_id or item is None:
             raise Conflict("Only your last word can be taken back, on a picture that is still here")
         experiments.lock(session, review.experiment_id)
-        _count(session, review, -1)
         reviews.remove(session, review)
-        item.is_open = True
+        item.is_open = item.is_open or review.truth != SKIPPED
 
 
-def _count(session: Session, review: Review, by: int) -> None:
-    """Add a word to the counters, or take it out again."""
-    answers = predictions.answers(session, review.prediction_id)
-    digits = {version: int(answers[version].argmax()) for version in Version}
-    part = {"experiment_id": review.experiment_id, "is_audit": review.is_audit}
-    named = {"v1_digit": digits[Version.V1], "v2_digit": digits[Version.V2]}
-    key = part | named | {"truth": review.truth}
-    counters.add(session, LabelCount, key, labels=by)
-    if review.truth == SKIPPED:
-        return
-    for version in Version:
-        sure = float(answers[version].max())
-        correct = by * (digits[version] == review.truth)
-        bucket = part | {"version": version, "bucket": bucket_of(sure)}
-        millionths = by * round(sure * 1_000_000)
-        counters.add(session, ConfidenceCount, bucket, labels=by, correct=correct, sure=millionths)
-
-
-def _latch(session: Session, experiment: Experiment, now: datetime) -> None:
+def _latch(session: Session, experiment: Experiment) -> None:
     """Write the verdict down the first time that it names a winner."""
     evidence = evidence_of(counters.labelled(session, experiment.id))
     winner = winner_of(evidence)
     if winner is not None and experiment.winner is None:
-        experiment.winner, experiment.winner_at = winner, now
+        experiment.winner, experiment.winner_at = winner, datetime.now(UTC)
         experiment.winner_informative = evidence.informative
         experiment.winner_v2_alone = evidence.v2_alone
         experiment.winner_e_value = exp(log_e_value(evidence.v2_alone, evidence.informative))

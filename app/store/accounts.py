@@ -38,8 +38,18 @@ def add(session: Session, user: User) -> None:
     session.flush()
 
 
+def hold(session: Session, user_id: int) -> None:
+    """Keep an account from being removed before this unit ends."""
+    session.get(User, user_id, with_for_update={"read": True, "key_share": True})
+
+
+def bar(session: Session, user_id: int) -> None:
+    """Wait until nothing that refers to an account is being written, and let nothing begin."""
+    session.get(User, user_id, with_for_update=True)
+
+
 def remove(session: Session, user_id: int) -> None:
-    """Remove an account with everything that is its own: logins, predictions, words."""
+    """Remove an account with its logins; what else is its own must be gone."""
     session.execute(delete(User).where(User.id == user_id))
 
 

@@ -30,7 +30,7 @@ def find(session: Session, experiment_id: int) -> Experiment | None:
 
 def lock(session: Session, experiment_id: int) -> Experiment:
     """The experiment with this id as it is now; nobody else changes it before this unit ends."""
-    return session.get_one(Experiment, experiment_id, with_for_update=True)
+    return session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
 
 
 def lock_of_stage(session: Session, stage_id: int) -> Experiment:

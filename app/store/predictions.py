@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import ColumnElement, Select, and_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.assignment import Version
 from app.domain.readings import SIDE, Digit, ModelName, Prediction, Reading
-from app.store import reviews, tables
-
-Answers = dict[Version, npt.NDArray[np.float32]]
-"""Ten probabilities (10,) by version."""
+from app.store import tables
 
 _LITTLE_ENDIAN = np.dtype("<f4")
 
@@ -43,7 +39,7 @@ class Answered:
 def lock(session: Session, user_id: int, prediction_id: UUID) -> Answered | None:
     """What one of a user's own predictions answered; nobody else changes it in this unit."""
     row = tables.Prediction
-    query = select(row.digit, row.version, row.stage_id, row.image).with_for_update()
+    query = select(row.digit, row.version, row.stage_id, row.image).with_for_update(key_share=True)
     found = session.execute(query.where(_own(user_id, prediction_id))).one_or_none()
     return None if found is None else Answered(*found[:3], found[3] or b"")
 
@@ -65,31 +61,17 @@ def image(session: Session, user_id: int, prediction_id: UUID) -> Digit | None:
 def erase(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
     """Blank one of a user's own predictions, or all of them.
 
-    What the versions said stays, since it was counted; owner, image and place in the queue go.
+    What the versions said stays, since it was counted; owner and image go.
     """
     erased = _own(user_id, prediction_id)
-    reviews.forget(session, erased)
     session.execute(update(tables.Prediction).where(erased).values(user_id=None, image=None))
 
 
 def image_of(session: Session, prediction_id: UUID) -> Digit:
     """The digit (28, 28) that a prediction, which is not erased, was made on."""
-    stored = session.scalars(
-        select(tables.Prediction.image).where(tables.Prediction.id == prediction_id)
-    ).one()
-    return _digit(stored or bytes(SIDE * SIDE))
-
-
-def answers(session: Session, prediction_id: UUID) -> Answers:
-    """What both versions said of a picture."""
-    stored = session.get_one(tables.Prediction, prediction_id)
-    version = Version(stored.version)
-    said = {version: stored.probabilities, version.other: stored.shadow_probabilities}
-    return {
-        each: np.frombuffer(packed, dtype=_LITTLE_ENDIAN).astype(np.float32)
-        for each, packed in said.items()
-        if packed is not None
-    }
+    row = tables.Prediction
+    query = select(row.image).where(row.id == prediction_id, row.image.is_not(None))
+    return _digit(session.scalars(query).one() or b"")
 
 
 def _own(user_id: int, prediction_id: UUID | None = None) -> ColumnElement[bool]:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, delete, func, literal, select
+from sqlalchemy import case, delete, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Unit, Version
+from app.domain.labels import NOT_A_DIGIT
 from app.domain.latencies import bucket_of as latency_bucket
 from app.domain.sureness import bucket_of as sureness_bucket
-from app.store import predictions
+from app.store import reviews
 from app.store.counters import (
     ConfidenceCount,
     LabelCount,
@@ -20,8 +21,7 @@ from app.store.counters import (
     WordCount,
     add,
 )
-from app.store.predictions import Answers
-from app.store.reviews import SKIPPED
+from app.store.reviews import Answers
 from app.store.tables import Base, Experiment, Exposure, Feedback, Prediction, Review, Stage
 
 Counts = dict[tuple[Any, ...], tuple[int, ...]]
@@ -47,8 +47,10 @@ class Kind:
 
 def mend(session: Session) -> None:
     """Set every counter to what its rows come to."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE prediction, feedback, review, exposure IN SHARE MODE"))
     found = [(kind, kind.from_rows(session)) for kind in KINDS.values()]
-    for table in {kind.table for kind in KINDS.values()}:
+    for table in dict.fromkeys(kind.table for kind in KINDS.values()):
         session.execute(delete(table))
     for kind, counts in found:
         worker = {"worker": 0} if "worker" in kind.table.__table__.columns else {}
@@ -103,7 +105,7 @@ def _labels(session: Session) -> Counts:
 def _confidences(session: Session) -> Counts:
     found: dict[tuple[Any, ...], tuple[int, int, int]] = {}
     for review, answers in _reviewed(session):
-        if review.truth == SKIPPED:
+        if review.truth > NOT_A_DIGIT:
             continue
         for version in Version:
             sure = float(answers[version].max())
@@ -124,7 +126,7 @@ def _words(session: Session) -> Counts:
 
 def _reviewed(session: Session) -> Iterator[tuple[Review, Answers]]:
     for review in session.scalars(select(Review).execution_options(yield_per=1_000)):
-        yield review, predictions.answers(session, review.prediction_id)
+        yield review, reviews.answers(session, review.prediction_id)
 
 
 def _kept(rows: Iterable[Sequence[Any]], keys: int) -> Counts:

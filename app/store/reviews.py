@@ -1,15 +1,25 @@
 """Queries on the review queue and on what reviewers said."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, func, or_, select
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from app.domain.assignment import Version
+from app.domain.labels import ERASED, NOT_A_DIGIT
+from app.domain.sureness import bucket_of
+from app.store import counters
+from app.store.counters import ConfidenceCount, LabelCount
+from app.store.db import upsert
 from app.store.tables import Prediction, Review, ReviewItem
 
-SKIPPED, NOT_A_DIGIT = 11, 10  # truths beside the ten digits
+Answers = dict[Version, npt.NDArray[np.float32]]
+"""Ten probabilities (10,) by version."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +30,12 @@ class Waiting:
     audits: int
 
 
-def enqueue(session: Session, item: ReviewItem) -> None:
-    """Put a picture into the queue."""
-    session.add(item)
+def enqueue(session: Session, **item: Any) -> None:
+    """Put a picture into the queue, by the columns of ReviewItem, unless it has been there before.
+
+    The same picture again, sent by mistake or on purpose, would be one toss counted twice.
+    """
+    session.execute(upsert(session, ReviewItem).values(**item).on_conflict_do_nothing())
 
 
 def next_item(
@@ -30,7 +43,8 @@ def next_item(
 ) -> ReviewItem | None:
     """The picture that this reviewer is to see next: disagreements first, each part by place.
 
-    One that they hold already comes first; none that they skipped, or that another one holds.
+    One that they hold already comes first; none that they skipped, that another one holds, or that
+    they sent themselves: they were told an answer.
     """
     query = (
         select(ReviewItem)
@@ -39,6 +53,9 @@ def next_item(
             ReviewItem.is_open,
             _is_free(reviewer_id, now),
             ReviewItem.prediction_id.not_in(
+                select(Prediction.id).where(Prediction.user_id == reviewer_id)
+            ),
+            ReviewItem.prediction_id.not_in(
                 select(Review.prediction_id).where(
                     Review.reviewer_id == reviewer_id, Review.experiment_id == experiment_id
                 )
@@ -46,20 +63,41 @@ def next_item(
         )
         .order_by(ReviewItem.is_audit, ReviewItem.place)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
     return session.scalar(query.where(ReviewItem.leased_by == reviewer_id)) or session.scalar(query)
 
 
 def find_item(session: Session, prediction_id: UUID) -> ReviewItem | None:
     """A picture that waits; nobody else changes it before this unit ends."""
-    return session.get(ReviewItem, prediction_id, with_for_update=True)
+    return session.get(ReviewItem, prediction_id, with_for_update={"key_share": True})
 
 
-def forget(session: Session, predictions: ColumnElement[bool]) -> None:
-    """Take the pictures of some predictions, those that a condition holds for, out of the queue."""
-    erased = select(Prediction.id).where(predictions)
-    session.execute(delete(ReviewItem).where(ReviewItem.prediction_id.in_(erased)))
+def forget(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
+    """Take a user's pictures, or one of them, out of the queue; what nobody said yet is noted.
+
+    That they were erased is counted, because who erases chooses which pictures are left.
+    """
+    query = select(ReviewItem).join(Prediction, ReviewItem.prediction_id == Prediction.id)
+    owned = query.where(Prediction.user_id == user_id).with_for_update(of=ReviewItem)
+    if prediction_id is not None:
+        owned = owned.where(ReviewItem.prediction_id == prediction_id)
+    for item in session.scalars(owned).all():
+        if item.is_open:
+            add(session, review_of(item, ERASED, None))
+        session.delete(item)
+
+
+def review_of(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:
+    """What is said now of a picture in the queue."""
+    return Review(
+        experiment_id=item.experiment_id,
+        prediction_id=item.prediction_id,
+        reviewer_id=reviewer_id,
+        is_audit=item.is_audit,
+        truth=truth,
+        created_at=datetime.now(UTC),
+    )
 
 
 def waiting(session: Session, experiment_id: int) -> Waiting:
@@ -71,8 +109,9 @@ def waiting(session: Session, experiment_id: int) -> Waiting:
 
 
 def add(session: Session, review: Review) -> None:
-    """Add what a reviewer said."""
+    """Add what was said of a picture, and count it."""
     session.add(review)
+    _count(session, review, 1)
 
 
 def last_of(session: Session, reviewer_id: int) -> Review | None:
@@ -82,8 +121,37 @@ def last_of(session: Session, reviewer_id: int) -> Review | None:
 
 
 def remove(session: Session, review: Review) -> None:
-    """Take back what a reviewer said."""
+    """Take back what was said."""
     session.delete(review)
+    _count(session, review, -1)
+
+
+def answers(session: Session, prediction_id: UUID) -> Answers:
+    """What both versions said of a picture."""
+    stored = session.get_one(Prediction, prediction_id)
+    version = Version(stored.version)
+    said = {version: stored.probabilities, version.other: stored.shadow_probabilities}
+    return {
+        each: np.frombuffer(packed, dtype="<f4").astype(np.float32)
+        for each, packed in said.items()
+        if packed is not None
+    }
+
+
+def _count(session: Session, review: Review, by: int) -> None:
+    said = answers(session, review.prediction_id)
+    digits = {version: int(said[version].argmax()) for version in Version}
+    part = {"experiment_id": review.experiment_id, "is_audit": review.is_audit}
+    named = {"v1_digit": digits[Version.V1], "v2_digit": digits[Version.V2]}
+    counters.add(session, LabelCount, part | named | {"truth": review.truth}, labels=by)
+    if review.truth > NOT_A_DIGIT:
+        return
+    for version in Version:
+        sure = float(said[version].max())
+        correct = by * (digits[version] == review.truth)
+        bucket = part | {"version": version, "bucket": bucket_of(sure)}
+        millionths = by * round(sure * 1_000_000)
+        counters.add(session, ConfidenceCount, bucket, labels=by, correct=correct, sure=millionths)
 
 
 def _is_free(reviewer_id: int, now: datetime) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     String,
     TypeDecorator,
+    UniqueConstraint,
     Uuid,
     false,
     true,
@@ -121,7 +122,8 @@ class Deployment(Base):
 class Experiment(Base):
     """An A/B test of one pair of models; without an end it is the one that runs.
 
-    The `winner_` columns are its verdict at the moment when it first named a winner.
+    The `winner_` columns are its verdict at the moment when it first named a winner; `voided_at`
+    is when versions were first found not to be drawn as set.
     """
 
     __tablename__ = "experiment"
@@ -137,6 +139,7 @@ class Experiment(Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     end_reason: Mapped[str | None] = mapped_column(String(20))
+    voided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     winner: Mapped[str | None] = mapped_column(String(2))
     winner_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     winner_informative: Mapped[int | None]
@@ -233,12 +236,16 @@ class ReviewItem(Base):
     """A picture that waits for a reviewer, at a place that its id's hash drew."""
 
     __tablename__ = "review_item"
-    __table_args__ = (Index(None, "experiment_id", "is_open", "is_audit", "place"),)
+    __table_args__ = (
+        Index(None, "experiment_id", "is_open", "is_audit", "place"),
+        UniqueConstraint("experiment_id", "picture_hash"),
+    )
 
     prediction_id: Mapped[UUID] = mapped_column(
         ForeignKey("prediction.id", ondelete="CASCADE"), primary_key=True
     )
     experiment_id: Mapped[int] = mapped_column(ForeignKey("experiment.id"))
+    picture_hash: Mapped[str] = mapped_column(String(32))
     is_audit: Mapped[bool]
     is_open: Mapped[bool] = mapped_column(server_default=true())
     place: Mapped[int] = mapped_column(BigInteger)

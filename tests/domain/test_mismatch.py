@@ -1,6 +1,6 @@
 """Sample ratio mismatch, held against scipy's distributions."""
 
-from math import exp, inf, log
+from math import exp, log
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from app.domain.mismatch import Draws, log_e_value, p_value
+from app.domain.mismatch import BEYOND_DOUBT, Draws, log_e_value, p_value
 
 WEIGHTS = st.sampled_from([0.01, 0.05, 0.25, 0.5, 0.9])
 DRAWS = st.builds(Draws, WEIGHTS, st.integers(0, 20_000), st.integers(0, 20_000))
@@ -60,7 +60,7 @@ def test_no_draws_are_no_evidence_and_an_impossible_one_is_all_there_can_be() ->
     assert log_e_value(Draws(0.5, 0, 0)) == 0
     assert p_value(Draws(0.5, 0, 0)) is None
     assert log_e_value(Draws(0, 500, 0)) == pytest.approx(0)
-    assert log_e_value(Draws(0, 500, 1)) == inf
+    assert log_e_value(Draws(0, 500, 1)) == BEYOND_DOUBT
     assert log_e_value(Draws(1, 0, 7)) == pytest.approx(0)
 
 

@@ -10,6 +10,7 @@ from app.domain.verdicts import (
     Estimate,
     Evidence,
     Outcome,
+    Share,
     Soundness,
     Stratum,
     Traffic,
@@ -36,7 +37,7 @@ def test_without_anything_the_answer_is_that_it_is_collecting() -> None:
     assert found.e_value == 1
     assert found.share == UNKNOWN_SHARE
     assert found.difference == Interval(-1, 1)
-    assert found.labels_needed is None
+    assert labels_needed(Traffic(0, 0), Evidence()) is None
 
 
 def test_the_seventh_win_in_a_row_names_nobody_and_the_eighth_does() -> None:
@@ -81,8 +82,10 @@ def test_what_was_latched_stays_whatever_comes_later(evidence: Evidence, winner:
     ("soundness", "reason"),
     [
         (Soundness(log_mismatch=6.91), "sample ratio mismatch"),
-        (Soundness(crossed=0.051), "crossovers"),
-        (Soundness(skipped=0.251), "skipped labels"),
+        (Soundness(mismatched=True), "sample ratio mismatch"),
+        (Soundness(crossed=Share(51, 1000)), "crossovers"),
+        (Soundness(skipped=Share(26, 100)), "skipped labels"),
+        (Soundness(erased=Share(26, 100)), "erased pictures"),
     ],
 )
 def test_an_unsound_experiment_is_invalid_even_with_a_winner(
@@ -93,7 +96,13 @@ def test_an_unsound_experiment_is_invalid_even_with_a_winner(
 
 
 def test_just_below_its_bars_an_experiment_is_sound() -> None:
-    assert Soundness(log_mismatch=6.9, crossed=0.05, skipped=0.25).fault is None
+    at_the_bar = Soundness(False, 6.9, Share(50, 1000), Share(25, 100), Share(25, 100))
+    assert at_the_bar.fault is None
+
+
+def test_a_few_faults_void_nothing_whatever_share_they_are() -> None:
+    assert Soundness(skipped=Share(3, 3)).fault is None
+    assert Soundness(skipped=Share(4, 4)).fault == "skipped labels"
 
 
 def test_versions_that_never_disagree_are_equivalent_once_that_is_known() -> None:
@@ -118,7 +127,6 @@ def test_the_labels_still_needed_shrink_to_nothing_as_they_come_in() -> None:
     needed = [labels_needed(traffic, Evidence(3 * n, 7 * n, n)) for n in (1, 2, 3, 4)]
     assert all(count is not None for count in needed)
     assert needed == sorted(needed, key=int, reverse=True)  # type: ignore[call-overload]
-    assert decide(traffic, Evidence(18, 42, 6), SOUND, None).labels_needed is None
 
 
 def test_an_accuracy_is_put_together_from_both_parts_by_their_share() -> None:

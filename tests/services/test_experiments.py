@@ -6,12 +6,15 @@ import onnx
 import pytest
 from flask import Flask
 from onnx import helper
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.domain.assignment import Unit
 from app.services import experiments, models, recounting
+from app.store import counters
+from app.store import experiments as exposures
+from app.store.counters import TrafficCount
 from app.store.db import reading, writing
-from app.store.tables import Experiment, Stage
+from app.store.tables import Experiment, Exposure
 from config import ROOT
 from tests.conftest import Golden, Person, admin_of, at_once, parts_of, register
 
@@ -30,6 +33,17 @@ def begin(admin: Person, **plan: object) -> dict[str, object]:
     assert started.status_code == 201, started.text
     found: dict[str, object] = started.get_json()
     return found
+
+
+def newer_models(tmp_path: Path) -> Path:
+    """A folder as models/ is, with another v1."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    newer = onnx.load(ROOT / "models" / "v1.onnx")
+    helper.set_model_props(newer, {"name": "a newer baseline"})
+    onnx.save(newer, folder / "v1.onnx")
+    (folder / "v2.onnx").write_bytes((ROOT / "models" / "v2.onnx").read_bytes())
+    return folder
 
 
 def test_a_first_start_starts_an_experiment_at_one_half_each(admin: Person) -> None:
@@ -98,6 +112,8 @@ def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
         {"ramp": [0.1, 0.1]},
         {"ramp": [0.1], "weight": 0.5},
         {"ramp_units": 0},
+        {"ramp_units": True},
+        {"weight": True},
         {"ramp": "all"},
     ],
 )
@@ -107,6 +123,22 @@ def test_a_plan_that_makes_no_sense_is_refused(app: Flask, body: dict[str, objec
     refused = admin.call("POST", "/admin/experiments", json=body)
     assert refused.status_code == 400
     assert any(name in refused.get_json()["msg"] for name in body)
+
+
+def test_a_plan_with_a_word_that_does_not_exist_is_refused(app: Flask) -> None:
+    admin = admin_of(app)
+    admin.call("POST", "/admin/experiments/1/stop")
+    assert admin.call("POST", "/admin/experiments", json={"wieght": 0.1}).status_code == 400
+
+
+def test_a_deployment_while_none_runs_starts_none(app: Flask, tmp_path: Path) -> None:
+    admin = admin_of(app)
+    body = {"winner": "v1"}
+    assert admin.call("POST", "/admin/experiments/1/conclude", json=body).status_code == 200
+    with app.app_context():
+        models.take_in_shipped(newer_models(tmp_path))
+        assert len(experiments.newest(5)) == 1
+        assert experiments.current_split().weight == 0
 
 
 def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(app: Flask, golden: Golden) -> None:
@@ -133,8 +165,8 @@ def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
                     " VALUES (99, 2, 'v2', 40, 40)"
                 )
             )
-        experiments.climb()
-        experiments.climb()
+        experiments.watch()
+        experiments.watch()
     parts_of(app).splits.forget()
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert [step["weight"] for step in found["steps"]] == [0.01, 0.0]
@@ -148,14 +180,8 @@ def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight
     app_on_each: Flask, admin: Person, tmp_path: Path
 ) -> None:
     begin(admin, weight=0.2, unit="user")
-    folder = tmp_path / "models"
-    folder.mkdir()
-    newer = onnx.load(ROOT / "models" / "v1.onnx")
-    helper.set_model_props(newer, {"name": "a newer baseline"})
-    onnx.save(newer, folder / "v1.onnx")
-    (folder / "v2.onnx").write_bytes((ROOT / "models" / "v2.onnx").read_bytes())
     with app_on_each.app_context():
-        models.take_in_shipped(folder)
+        models.take_in_shipped(newer_models(tmp_path))
         newest, before = experiments.newest(2)
     assert (before.end_reason, before.ended_at is None) == ("deployment", False)
     assert newest.ended_at is None
@@ -166,24 +192,42 @@ def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight
 def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
     app: Flask, golden: Golden
 ) -> None:
-    admin, ana = admin_of(app), register(app, "ana")
+    admin = admin_of(app)
     begin(admin, unit="user")
-    drawn = ana.predict("ab", golden.png(0)).get_json()["ab_version"]
-
-    def weigh(weight: float) -> None:  # as another worker that looked it up wrong
-        with app.app_context(), writing() as session:
-            session.get_one(Stage, 2).weight = weight
-        parts_of(app).splits.forget()
-
-    weigh(0.0 if drawn == "v2" else 1.0)
-    assert ana.predict("ab", golden.png(1)).get_json()["ab_version"] != drawn
-    weigh(0.5)
+    for number in range(5):
+        person = register(app, f"user{number}")
+        drawn = person.predict("ab", golden.png(0)).get_json()["ab_version"]
+        other = "v1" if drawn == "v2" else "v2"
+        with app.app_context(), writing() as session:  # as a worker that split otherwise would
+            met = session.scalars(select(Exposure.unit_hash).order_by(text("rowid DESC"))).first()
+            units = exposures.expose(session, 2, str(met), other)
+            key = {"worker": 1, "stage_id": 2, "version": other}
+            more = {"units": units.assigned, "crossed": units.crossed}
+            counters.add(session, TrafficCount, key, **more)
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert found["crossed_over"] == 0.5
     assert (found["verdict"], found["reason"]) == ("invalid", "crossovers")
     assert "users met both versions" in found["warnings"]
     with app.app_context():
         assert list(recounting.differences()) == []
+
+
+def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
+    def draw(version: str, units: int) -> None:
+        with app.app_context():
+            with writing() as session:
+                key = {"worker": 0, "stage_id": 1, "version": version}
+                counters.add(session, TrafficCount, key, served=units, units=units)
+            experiments.watch()
+
+    draw("v1", 400)
+    draw("v2", 600)
+    draw("v1", 25_200)
+    draw("v2", 25_000)
+    with app.app_context():
+        found = experiments.find(1)
+    assert found.assessment.soundness.log_mismatch < 0
+    assert found.assessment.verdict.reason == "sample ratio mismatch"
 
 
 def test_answers_of_other_models_than_were_compared_are_no_evidence(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from flask import Flask
@@ -94,7 +95,7 @@ def predictions(size: int, dice: np.random.Generator) -> Iterator[Row]:
     """Rows of A/B predictions on which the versions disagree as often as they may."""
     split, now = current_split(), datetime.now(UTC)
     digits, disagree = dice.integers(0, 10, size), dice.random(size) < 0.014
-    shares = np.full(10, 0.01, dtype="<f4").tobytes()
+    shares = [np.eye(10, dtype="<f4")[digit].tobytes() for digit in range(10)]
     image = dice.integers(0, 256, 784, dtype=np.uint8).tobytes()
     latencies_us = dice.lognormal(6.5, 0.4, size).astype(int)
     for digit, other, latency_us in zip(digits, disagree, latencies_us, strict=True):
@@ -106,14 +107,14 @@ def predictions(size: int, dice: np.random.Generator) -> Iterator[Row]:
             "version": split.draw(1, made).version,
             "model_id": 1,
             "digit": int(digit),
-            "probabilities": shares,
+            "probabilities": shares[digit],
             "image": image,
             "latency_us": int(latency_us),
             "stage_id": split.stage_id,
             "assignment_probability": 0.5,
             "shadow_model_id": 2,
             "shadow_digit": int((digit + other) % 10),
-            "shadow_probabilities": shares,
+            "shadow_probabilities": shares[(digit + other) % 10],
         }
 
 
@@ -126,6 +127,7 @@ def items(made: list[Row]) -> Iterator[Row]:
             yield {
                 "prediction_id": one["id"],
                 "experiment_id": split.experiment_id,
+                "picture_hash": uuid4().hex,
                 "is_audit": not disagrees,
                 "is_open": True,
                 "place": split.review_place(one["id"]),

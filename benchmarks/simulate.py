@@ -113,6 +113,14 @@ def users_habits(dice: Dice) -> Iterator[Row]:
         yield _error(f"A/A, {what}", named, f"counting what users say: {swayed.mean():.0%}")
 
 
+def repeated_pictures(dice: Dice) -> Iterator[Row]:
+    """A/A where every picture arrives three times and reviewers keep pace with it."""
+    wins = dice.random((RUNS, LOOKS)) < 0.5
+    named, _ = decided(wins)  # the queue asks about a picture once
+    thrice, _ = decided(np.repeat(wins[:, : LOOKS // 3], 3, axis=1))
+    yield _error("A/A, each picture sent thrice", named, f"asked each time: {thrice.mean():.0%}")
+
+
 def drift(dice: Dice) -> Iterator[Row]:
     """A/A on the whole, v2 better in the first half of the time and v1 in the second."""
     better = np.repeat([0.75, 0.25], LOOKS)
@@ -211,6 +219,7 @@ PARTS: tuple[Callable[[Dice], Iterator[Row]], ...] = (
     same_versions,
     worked_example,
     users_habits,
+    repeated_pictures,
     drift,
     draws_as_set,
     draws_not_as_set,

@@ -37,11 +37,11 @@ Shown = dict[str, tuple[bytes, int]]
 def main() -> None:
     """Print what it took; end with 1 where the verdict is missing or wrong."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
-        admin, pictures = server.admin(), harder_digits()
+        admin, client, pictures = server.admin(), server.newcomer("client"), harder_digits()
         shown: Shown = {}
         with tqdm(total=MOST_PICTURES, unit="picture") as progress:
             while len(shown) < MOST_PICTURES and not is_decided(admin):
-                shown |= dict(send(admin, *next(pictures)) for _ in range(ROUND))
+                shown |= dict(send(client, *next(pictures)) for _ in range(ROUND))
                 progress.update(ROUND)
                 label_until_decided(admin, shown)
         experiment = running(admin)

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.training.__main__ import PASSES, RECIPES, TEACHER, TEACHER_SEEDS
-from app.training.pools import NON_DIGIT_SHARE
+from app.training.__main__ import RECIPES
 
 PURPOSES = {
     "v1": "The fast baseline: under 10,000 parameters.",
@@ -66,8 +65,7 @@ def _file(version: str, figures: Figures) -> str:
 
 
 def _recipe(version: str, figures: Figures) -> str:
-    student, teacher = asdict(RECIPES[version]), asdict(TEACHER)
-    rows = "\n".join(f"| {key} | {student[key]} | {teacher[key]} |" for key in student)
+    rows = "\n".join(f"| {key} | {value} |" for key, value in asdict(RECIPES[version]).items())
     return f"""## Data
 MNIST (LeCun, Cortes, Burges; CC BY-SA 3.0), `data/mnist.npz`. Of its 60,000 training images 54,000
 were trained on and a fixed 6,000 are the validation set, which chose the temperature; the 10,000
@@ -75,18 +73,17 @@ test images are the golden set, read for the figures below and for nothing else:
 epoch, seed or threshold.
 
 ## Recipe
-Each of the 54,000 was varied {PASSES} times (`app/training/variants.py`: bent, thickened, dirtied,
-one in twenty as a picture file of one of the kinds below) and read by `app/imaging`, as a client's
-picture is; {NON_DIGIT_SHARE:.0%} as many pictures of no digit were added, whose answer is "all ten
-alike". {len(TEACHER_SEEDS)} nets of v2's shape learned from these; what they say together was
-taught to this one (cross entropy against it, AdamW, one-cycle learning rate, at the end the running
-average of the weights), whose logits were divided by a temperature in the end.
+Every image went through `app/imaging` first, as a client's picture does. Part of each batch are
+digits varied before that (`app/training/variants.py`: bent, thickened, dirtied, one in twenty as a
+picture file of one of the kinds below), and pictures of no digit, whose answer is "all ten alike".
+Cross entropy, AdamW, one-cycle learning rate, and at the end the running average of the weights,
+with the logits divided by a temperature.
 
-| setting | this net | teachers |
-| --- | --- | --- |
+| setting | value |
+| --- | --- |
 {rows}
-| seed | {figures.notes.get("seed", "unknown")} | {", ".join(map(str, TEACHER_SEEDS))} |
-| temperature | {figures.notes.get("temperature", "none")} | |
+| seed | {figures.notes.get("seed", "unknown")} |
+| temperature | {figures.notes.get("temperature", "none")} |
 
 `make models` trains both versions from scratch, five seeds each; the first is shipped, the other
 four lie in `seeds/`. The same seed gives the same net bit for bit only on the same kind of machine
@@ -109,7 +106,7 @@ Runtime. Each picture goes through `app/imaging` first; one that it refuses coun
 | golden, standard deviation over seeds | {seeds.std():.3%} |
 | golden, each seed | {", ".join(f"{share:.2%}" for share in seeds)} |
 
-The five share the pool and the teachers; the spread is that of the last fit alone.
+The five share the pool of varied pictures.
 
 Golden recall by digit:
 

@@ -14,30 +14,47 @@ from app.imaging.digits import as_input
 from app.training.nets import Net
 from app.training.pools import Pool
 
+_CLASSES = 10
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a fit makes of a pool; written down in the card."""
+    """Everything that decides what a fit makes of a pool; written down in the card.
+
+    Of each batch a share is pictures of no digit, whose target is even, a share is digits varied
+    before imaging, and the rest digits as they are; all are then moved a little.
+    """
 
     epochs: int
     learning_rate: float
-    softness: float = 1.0  # the temperature at which a teacher's word is compared with the net's
     batch_size: int = 128
     weight_decay: float = 1e-2
+    label_smoothing: float = 0.02
     averaging: float = 0.999
+    others_share: float = 0.05
+    varied_share: float = 0.15
+    rotation_degrees: float = 12.0
+    scaling: float = 0.12
+    shearing: float = 0.15
+    shift_pixels: float = 1.5
 
 
 def fit(net: Net, pool: Pool, recipe: Recipe, seed: int) -> Net:
-    """Fit a net to a pool, an epoch a pass; returns the running average of its weights."""
+    """Fit a net to a pool; returns the running average of its weights.
+
+    The averaged net's batch norms are settled on the digits as they are, which is what it will see.
+    """
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=recipe.weight_decay)
-    steps = recipe.epochs * (pool.digits.shape[1] // recipe.batch_size)
+    steps = recipe.epochs * (len(pool.labels) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, steps)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
+    dice = torch.Generator().manual_seed(seed)
     net.train()
     with tqdm(total=steps, desc=f"seed {seed}", unit="batch", mininterval=5) as progress:
-        for inputs, targets in _batches(pool, recipe, seed):
-            loss = functional.cross_entropy(net(inputs) / recipe.softness, targets)
+        for digits, targets in _batches(pool, recipe, np.random.default_rng(seed)):
+            inputs = _moved(torch.from_numpy(as_input(digits)), recipe, dice)
+            loss = functional.cross_entropy(net(inputs), torch.from_numpy(targets))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -45,7 +62,7 @@ def fit(net: Net, pool: Pool, recipe: Recipe, seed: int) -> Net:
             average.update_parameters(net)
             progress.update()
             progress.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
-    update_bn(torch.split(torch.from_numpy(as_input(pool.digits[0])), recipe.batch_size), average)
+    update_bn(torch.split(torch.from_numpy(as_input(pool.digits)), recipe.batch_size), average)
     return _sequence(average.module)
 
 
@@ -57,15 +74,43 @@ def logits(net: Net, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.concatenate([net(torch.from_numpy(as_input(part))).numpy() for part in parts])
 
 
-def _batches(pool: Pool, recipe: Recipe, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Shuffle each pass; the rest that fills no batch sits this epoch out."""
-    dice = np.random.default_rng(seed)
-    passes, count = pool.digits.shape[:2]
+def _batches(
+    pool: Pool, recipe: Recipe, dice: np.random.Generator
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
+    """Shuffle each epoch; the rest that fills no batch sits it out."""
+    smoothing = recipe.label_smoothing
+    sure = np.eye(_CLASSES, dtype=np.float32) * (1 - smoothing) + np.float32(smoothing / _CLASSES)
+    others = round(recipe.batch_size * recipe.others_share)
+    plain = others + round(recipe.batch_size * recipe.varied_share)
     for epoch in range(recipe.epochs):
-        digits, targets = pool.digits[epoch % passes], pool.targets[epoch % passes]
-        whole = dice.permutation(count)[: count // recipe.batch_size * recipe.batch_size]
+        varied = pool.varied[epoch % len(pool.varied)]
+        order = dice.permutation(len(pool.labels))
+        whole = order[: len(order) // recipe.batch_size * recipe.batch_size]
         for chosen in whole.reshape(-1, recipe.batch_size):
-            yield torch.from_numpy(as_input(digits[chosen])), torch.from_numpy(targets[chosen])
+            targets = sure[pool.labels[chosen]]
+            targets[:others] = 1 / _CLASSES
+            none = pool.others[dice.integers(0, len(pool.others), others)]
+            yield (
+                np.concatenate([none, varied[chosen[others:plain]], pool.digits[chosen[plain:]]]),
+                targets,
+            )
+
+
+def _moved(inputs: torch.Tensor, recipe: Recipe, dice: torch.Generator) -> torch.Tensor:
+    """Rotate, scale, shear and shift each digit of (n, 1, 28, 28) a little."""
+
+    def uniform(limit: float) -> torch.Tensor:
+        return (torch.rand(len(inputs), generator=dice) * 2 - 1) * limit
+
+    angle = torch.deg2rad(uniform(recipe.rotation_degrees))
+    shear, shift = uniform(recipe.shearing), recipe.shift_pixels * 2 / inputs.shape[-1]
+    across, down = 1 + uniform(recipe.scaling), 1 + uniform(recipe.scaling)
+    rows = (
+        torch.stack([across * angle.cos(), -angle.sin() + shear, uniform(shift)], dim=1),
+        torch.stack([angle.sin(), down * angle.cos(), uniform(shift)], dim=1),
+    )
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(inputs.shape), align_corners=False)
+    return functional.grid_sample(inputs, grid, align_corners=False)
 
 
 def _sequence(module: torch.nn.Module) -> Net:

@@ -1,7 +1,6 @@
-"""Pools of training pictures, made before a fit: varied digits, and pictures of no digit.
+"""Pools of training pictures, made before any fit: digits as they are, varied ones, and none.
 
-A pool is made once and shared by every net that learns from it, so that what a teacher says of a
-picture can be kept beside it.
+A pool is made once, in parallel, and shared by every net that learns from it.
 """
 
 import multiprocessing
@@ -16,11 +15,10 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from app.training.nondigits import unlike_any_digit
-from app.training.sets import LabelledDigits
+from app.training.sets import LabelledDigits, as_served
 from app.training.variants import varied
 
-NON_DIGIT_SHARE = 0.1  # beside the digits
-_CLASSES = 10
+_OTHERS_SHARE = 0.1  # of the digits varied
 _PIECES = 20  # of a pass; each has dice of its own, so that the workers' number changes nothing
 
 _Pictures = npt.NDArray[np.uint8]
@@ -29,65 +27,55 @@ _Piece = tuple[_Pictures, _Pictures]
 
 @dataclass(frozen=True)
 class Pool:
-    """Passes over a set: in each every digit varied anew and, behind them, pictures of no digit.
+    """What nets learn from, all pictures uint8 as imaging gives them.
 
-    `digits` is uint8 (passes, n, 28, 28); `targets` float32 (passes, n, 10), probabilities.
+    `digits` (n, 28, 28) with their `labels` int64 (n,), `varied` (passes, n, 28, 28) of the same
+    digits, and `others` (m, 28, 28), which are none.
     """
 
     digits: _Pictures
-    targets: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    varied: _Pictures
+    others: _Pictures
 
     def save(self, folder: Path) -> None:
-        """Write both arrays, for other processes to share."""
-        np.save(folder / "digits.npy", self.digits)
-        np.save(folder / "targets.npy", self.targets)
+        """Write all arrays, for other processes to share."""
+        for name, array in vars(self).items():
+            np.save(folder / f"{name}.npy", array)
 
     @classmethod
     def load(cls, folder: Path) -> "Pool":
         """Map what `save` wrote; processes that load it share one copy in memory."""
-        return cls(
-            np.load(folder / "digits.npy", mmap_mode="r"),
-            np.load(folder / "targets.npy", mmap_mode="r"),
-        )
+        names = ("digits", "labels", "varied", "others")
+        return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
 
 
 def make_pool(originals: LabelledDigits, passes: int, seed: int, workers: int = 2) -> Pool:
-    """Vary every digit once a pass; a digit's target is its label, a non-digit's is even."""
-    non_digits = sum(_non_digits(len(piece)) for piece in _split(originals.digits))
-    even = np.full((non_digits, _CLASSES), 1 / _CLASSES, dtype=np.float32)
-    targets = np.concatenate([np.eye(_CLASSES, dtype=np.float32)[originals.labels], even])
+    """Vary every digit once a pass, and make pictures of no digit."""
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
         made = processes.map(_piece, *zip(*_pieces(originals.digits, passes, seed), strict=True))
         pieces = list(tqdm(made, "varying digits", passes * _PIECES, unit="piece"))
-    digits = np.stack([_joined(pieces[at : at + _PIECES]) for at in range(0, len(pieces), _PIECES)])
-    return Pool(digits, np.broadcast_to(targets, (passes, *targets.shape)))
+    digits, others = zip(*pieces, strict=True)
+    by_pass = [np.concatenate(digits[at : at + _PIECES]) for at in range(0, len(digits), _PIECES)]
+    plain = as_served(originals.digits, "digits")
+    return Pool(plain, originals.labels, np.stack(by_pass), np.concatenate(others))
 
 
 def _pieces(digits: _Pictures, passes: int, seed: int) -> Iterator[tuple[_Pictures, list[int]]]:
     for turn in range(passes):
-        for number, piece in enumerate(_split(digits)):
+        for number, piece in enumerate(np.array_split(digits, _PIECES)):
             yield piece, [seed, turn, number]
 
 
-def _split(digits: _Pictures) -> list[_Pictures]:
-    return np.array_split(digits, _PIECES)
-
-
-def _non_digits(digits: int) -> int:
-    return round(digits * NON_DIGIT_SHARE)
-
-
 def _piece(digits: _Pictures, seeds: list[int]) -> _Piece:
-    """Runs in a worker: varied digits, and the pictures of no digit that go with them."""
+    """Runs in a worker: digits varied, and pictures of none made from some of them."""
     cv2.setNumThreads(1)
     dice = np.random.default_rng(seeds)
-    others = digits[: _non_digits(len(digits))]
     return (
         np.stack([varied(digit, dice) for digit in digits]),
-        np.stack([unlike_any_digit(digit, dice) for digit in others]),
+        np.stack([unlike_any_digit(digit, dice) for digit in digits[: _others(len(digits))]]),
     )
 
 
-def _joined(pieces: list[_Piece]) -> _Pictures:
-    digits, others = zip(*pieces, strict=True)
-    return np.concatenate([*digits, *others])
+def _others(digits: int) -> int:
+    return round(digits * _OTHERS_SHARE)

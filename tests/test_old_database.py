@@ -88,7 +88,7 @@ def test_odd_old_rows_are_carried_over_and_nothing_of_them_is_lost(tmp_path: Pat
     made = create_app(settings(tmp_path))
     with made.app_context():
         bootstrap.prepare(parts().config, parts().hasher)
-        assert vars(reporting.count_words()) == {"total": 3, "correct": 2}
+        assert vars(reporting.make().words) == {"total": 3, "correct": 2}
         with reading() as session:
             users = session.execute(text('SELECT id, username, email FROM "user" WHERE id < 5'))
             words = session.execute(text("SELECT user_id, prediction, correct FROM feedback"))

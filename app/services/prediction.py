@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from app.domain.assignment import Split, Unit, Version
 from app.domain.errors import PictureError
-from app.domain.readings import Digit, Prediction, picture_hash
+from app.domain.readings import Digit, Prediction, Reading, picture_hash
 from app.imaging import digits
 from app.services.inference import InferenceService
 from app.store import counters, experiments, predictions, reviews
@@ -41,8 +41,8 @@ def predict_split(
     drawn = split.draw(user_id, prediction_id)
     answer = inference.read(drawn.version, digit)
     latency_us = _since_us(begun_s)
-    said = {drawn.version: answer, drawn.version.other: inference.read(drawn.version.other, digit)}
-    split = split.of_models((said[Version.V1].model.id, said[Version.V2].model.id))
+    shadow = inference.read(drawn.version.other, digit)
+    split = _as_compared(split, drawn.version, answer, shadow)
     prediction = Prediction(
         id=prediction_id,
         user_id=user_id,
@@ -52,12 +52,9 @@ def predict_split(
         latency_us=latency_us,
         stage_id=split.stage_id,
         assignment_probability=drawn.probability,
-        shadow=said[drawn.version.other],
+        shadow=shadow,
     )
-    with writing() as session:
-        _add(session, [(prediction, digit)], _units(session, split, prediction))
-        if split.experiment_id is not None:
-            _enqueue(session, split, split.experiment_id, prediction, digit)
+    _store_split(split, prediction, digit)
     return prediction
 
 
@@ -90,6 +87,19 @@ def _read(
         latency_us=_since_us(begun_s),
     )
     return prediction, digit
+
+
+def _as_compared(split: Split, drawn: Version, answer: Reading, shadow: Reading) -> Split:
+    """The split, outside of all evidence where these are not the models that it compares."""
+    pair = (answer, shadow) if drawn is Version.V1 else (shadow, answer)
+    return split.of_models((pair[0].model.id, pair[1].model.id))
+
+
+def _store_split(split: Split, prediction: Prediction, digit: Digit) -> None:
+    with writing() as session:
+        _add(session, [(prediction, digit)], _units(session, split, prediction))
+        if split.experiment_id is not None:
+            _enqueue(session, split, split.experiment_id, prediction, digit)
 
 
 def _since_us(begun_s: float) -> int:

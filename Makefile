@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SETTINGS := constraints.txt Makefile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format models measure pictures simulate clean
+.PHONY: help run test check lint format models measure pictures simulate verdict costs clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -43,6 +43,12 @@ pictures: $(VENV)/tests ## measure each kind of picture, and what imaging costs
 
 simulate: $(VENV)/tests ## whether verdicts err as seldom as they say, in simulation
 	$(BIN)/python -m benchmarks.simulate
+
+verdict: $(VENV)/tests ## an experiment from start to verdict, over HTTP, on real pictures
+	$(BIN)/python -m benchmarks.verdict
+
+costs: $(VENV)/tests ## what the report costs at a thousand and at a million predictions
+	$(BIN)/python -m benchmarks.report
 
 clean: ## remove what make installed; rows and secrets in instance/ stay
 	rm -rf $(VENV)

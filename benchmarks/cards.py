@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.training.__main__ import RECIPES
+from app.training.shipping import RECIPES
 
 PURPOSES = {
     "v1": "The fast baseline: under 10,000 parameters.",

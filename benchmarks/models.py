@@ -11,9 +11,9 @@ from tqdm import tqdm
 from app.imaging.digits import as_input
 from app.services.artefacts import Session, open_session
 from app.training import export, nets
-from app.training.__main__ import MODELS, SEEDS, path_of
 from app.training.kinds import KINDS
 from app.training.sets import load_base_sets
+from app.training.shipping import MODELS, SEEDS, path_of
 from benchmarks import cards, plots
 from benchmarks.cards import Figures
 from benchmarks.corruptions import CORRUPTIONS

@@ -21,8 +21,8 @@ from app.domain.intervals import log_e_value, unpaired_labels_needed
 from app.domain.mismatch import Draws
 from app.domain.verdicts import ALPHA, MISMATCH_E_VALUE, Stratum, stratified_accuracy
 from app.services.artefacts import open_session
-from app.training.__main__ import SEEDS, path_of
 from app.training.sets import load_base_sets
+from app.training.shipping import SEEDS, path_of
 from app.training.variants import varied
 from benchmarks.exams import Exam
 from benchmarks.habits import Dice, Wins, habit, leaky_queue, one_account, sticky

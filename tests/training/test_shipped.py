@@ -8,8 +8,8 @@ import pytest
 
 from app.imaging.digits import as_input
 from app.services.artefacts import name_of, open_session
-from app.training.__main__ import NAMES
 from app.training.sets import as_served
+from app.training.shipping import NAMES
 from config import ROOT
 from tests.conftest import Golden
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +17,10 @@ from torch import nn
 from app.imaging.digits import as_input
 from app.services.artefacts import open_session
 from app.training import calibration, export, fitting, nets
-from app.training.__main__ import RECIPES
 from app.training.nondigits import unlike_any_digit
 from app.training.pools import Pool, make_pool
 from app.training.sets import LabelledDigits, load_base_sets
+from app.training.shipping import RECIPES
 from app.training.variants import varied
 from config import ROOT
 from tests.conftest import run_python
@@ -173,6 +175,22 @@ def test_a_layer_without_an_operator_is_refused() -> None:
 def test_v1_has_at_most_10_000_parameters_and_v2_at_most_6_million_multiply_adds() -> None:
     assert nets.count_parameters(nets.baseline()) <= 10_000
     assert export.multiply_adds(nets.improved()) <= 6_000_000
+
+
+def test_a_rehearsal_walks_the_whole_road_of_training_and_keeps_nothing() -> None:
+    before = {path: path.stat().st_mtime_ns for path in (ROOT / "models").rglob("*")}
+    done = subprocess.run(
+        [sys.executable, "-m", "app.training", "v1", "--rehearse"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    siblings = [f"made v1-seed{seed}.onnx" for seed in (2, 3, 4, 5)]
+    assert done.stdout.splitlines() == ["made v1.onnx", *siblings]
+    assert {path: path.stat().st_mtime_ns for path in (ROOT / "models").rglob("*")} == before
 
 
 def test_onnx_runtime_is_imported_in_one_place_alone() -> None:

@@ -277,6 +277,7 @@ def _end(experiment: Experiment, reason: str) -> None:
 
 
 def _summary(session: Session, experiment: Experiment) -> Summary:
+    assessment = judging.assess(session, experiment)
     return Summary(
         id=experiment.id,
         unit=Unit(experiment.unit),
@@ -287,8 +288,7 @@ def _summary(session: Session, experiment: Experiment) -> Summary:
         winner=None if experiment.winner is None else Version(experiment.winner),
         winner_at=experiment.winner_at,
         steps=tuple(
-            Step(stage.weight, stage.reason, stage.started_at)
-            for stage in experiments.stages(session, experiment.id)
+            Step(stage.weight, stage.reason, stage.started_at) for stage in assessment.stages
         ),
-        assessment=judging.assess(session, experiment),
+        assessment=assessment,
     )

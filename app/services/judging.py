@@ -31,6 +31,7 @@ class Assessment:
 
     verdict: Verdict
     labels_needed: int | None
+    stages: tuple[Stage, ...]
     traffic: Traffic
     evidence: Evidence
     soundness: Soundness
@@ -68,7 +69,7 @@ class Assessment:
 
 def assess(session: Session, experiment: Experiment) -> Assessment:
     """Judge an experiment as it stands."""
-    stages = experiments.stages(session, experiment.id)
+    stages = tuple(experiments.stages(session, experiment.id))
     ids = {stage.id for stage in stages}
     drawn = tuple(count for count in counters.drawn(session) if count.stage_id in ids)
     labels = tuple(counters.labelled(session, experiment.id))
@@ -82,6 +83,7 @@ def assess(session: Session, experiment: Experiment) -> Assessment:
     return Assessment(
         verdict=verdict,
         labels_needed=labels_needed(traffic, evidence) if is_open else None,
+        stages=stages,
         traffic=traffic,
         evidence=evidence,
         soundness=soundness,

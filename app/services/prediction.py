@@ -13,7 +13,7 @@ from app.domain.readings import Digit, Prediction, Reading, picture_hash
 from app.imaging import digits
 from app.services.inference import InferenceService
 from app.store import counters, experiments, predictions, reviews
-from app.store.counters import Units
+from app.store.counters import NO_UNITS, Units
 from app.store.db import writing
 
 
@@ -109,7 +109,7 @@ def _since_us(begun_s: float) -> int:
 def _units(session: Session, split: Split, prediction: Prediction) -> Units:
     """What an experiment assigned: the request, or the user when the stage had not met them yet."""
     if split.stage_id is None:
-        return Units(0, 0)
+        return NO_UNITS
     if split.unit is Unit.REQUEST:
         return Units(1, 0)
     unit_hash = split.unit_hash(prediction.user_id)
@@ -117,7 +117,7 @@ def _units(session: Session, split: Split, prediction: Prediction) -> Units:
 
 
 def _add(
-    session: Session, made: Sequence[tuple[Prediction, Digit]], units: Units | None = None
+    session: Session, made: Sequence[tuple[Prediction, Digit]], units: Units = NO_UNITS
 ) -> None:
     """Add predictions and count them; those of a version that was asked for assign nothing."""
     predictions.add(session, made)

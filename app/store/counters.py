@@ -112,6 +112,9 @@ class Units:
     crossed: int
 
 
+NO_UNITS = Units(0, 0)
+
+
 @dataclass(frozen=True)
 class Labelled:
     """How many reviews said this `truth` of pictures that the versions named so."""
@@ -155,11 +158,11 @@ def add(session: Session, counter: type[Base], key: Mapping[str, Any], **more: i
 
 
 def count_predictions(
-    session: Session, made: Sequence[Prediction], units: Units | None = None
+    session: Session, made: Sequence[Prediction], units: Units = NO_UNITS
 ) -> None:
     """Count answers of this process by version, stage and latency, with the units of them all."""
     worker = os.getpid() % WORKERS
-    stages = Counter((made_one.stage_id or 0, made_one.version) for made_one in made)
+    stages = Counter((one.stage_id or 0, one.version) for one in made)
     split = Counter((one.stage_id or 0, one.version) for one in made if one.disagrees)
     for (stage_id, version), served in sorted(stages.items()):
         add(
@@ -168,8 +171,8 @@ def count_predictions(
             {"worker": worker, "stage_id": stage_id, "version": version},
             served=served,
             disagreements=split[stage_id, version],
-            units=units.assigned if units else 0,
-            crossed=units.crossed if units else 0,
+            units=units.assigned,
+            crossed=units.crossed,
         )
     buckets = Counter((one.version, bucket_of(one.latency_us or 0)) for one in made)
     for (version, bucket), served in sorted(buckets.items()):

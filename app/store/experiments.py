@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.store.counters import Units
+from app.store.counters import NO_UNITS, Units
 from app.store.db import upsert
 from app.store.tables import Experiment, Exposure, Stage
 
@@ -68,4 +68,4 @@ def expose(session: Session, stage_id: int, unit_hash: str, version: str) -> Uni
     crossed = session.scalars(others.where(Exposure.version != version)).one() > 0
     adding = upsert(session, Exposure).values(**met, version=version, crossed=crossed)
     added = session.scalar(adding.on_conflict_do_nothing().returning(Exposure.version))
-    return Units(0, 0) if added is None else Units(1, int(crossed))
+    return NO_UNITS if added is None else Units(1, int(crossed))

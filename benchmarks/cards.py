@@ -82,8 +82,8 @@ with the logits divided by a temperature.
 | setting | value |
 | --- | --- |
 {rows}
-| seed | {figures.notes.get("seed", "unknown")} |
-| temperature | {figures.notes.get("temperature", "none")} |
+| seed | {figures.notes["seed"]} |
+| temperature | {figures.notes["temperature"]} |
 
 `make models` trains both versions from scratch, five seeds each; the first is shipped, the other
 four lie in `seeds/`. The same seed gives the same net bit for bit only on the same kind of machine
@@ -131,7 +131,7 @@ All 10,000 golden digits, changed:
 {_rows(figures.stresses)}
 
 And under the fifteen corruptions of MNIST-C (Mu and Gilmer, 2019), made here by
-`benchmarks/corruptions.py`; nothing was trained on them as such:
+`app/training/corruptions.py`; nothing was trained on them as such:
 
 | corruption | accuracy |
 | --- | --- |

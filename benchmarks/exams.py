@@ -1,78 +1,25 @@
-"""What the models are examined on: golden digits as pictures of every kind, and pictures of none.
+"""What only benchmarks examine on: golden digits as pictures of every kind, scans, and stresses."""
 
-An exam holds pictures as the imaging that serves gave them; one that it refused counts as wrong.
-"""
-
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from sklearn.datasets import load_digits
-from tqdm import tqdm
 
-from app.domain.errors import PictureError
-from app.domain.readings import SIDE, Digit
-from app.imaging import digits
-from app.imaging.pictures import GreyPlane, encode_png
-from app.services.artefacts import Session
-from app.training.kinds import KINDS, Dice, file_of
+from app.domain.readings import Digit
+from app.imaging.pictures import GreyPlane
+from app.training.exams import Exam, Labelled, changed, made
+from app.training.kinds import Dice, file_of
 from app.training.sets import LabelledDigits
-from benchmarks.corruptions import CORRUPTIONS
 
-SEED = 1
 PICTURES_OF_A_KIND = 2_000
 FEWER_PICTURES = {"huge": 300}
 
 
-@dataclass(frozen=True)
-class Exam:
-    """Pictures uint8 (n, 28, 28) as imaging gave them, whether it refused each, what each shows."""
-
-    pictures: npt.NDArray[np.uint8]
-    refused: npt.NDArray[np.bool_]
-    labels: npt.NDArray[np.int64]
-
-    def probabilities(self, session: Session) -> npt.NDArray[np.float32]:
-        """What a model says of every picture, float32 (n, 10)."""
-        parts = np.array_split(digits.as_input(self.pictures), 10)
-        return np.concatenate([session.run(None, {"digits": part})[0] for part in parts])
-
-    def right(self, session: Session) -> npt.NDArray[np.bool_]:
-        """Which pictures a model names right."""
-        return ~self.refused & (self.probabilities(session).argmax(axis=1) == self.labels)
-
-
-def exam(name: str, files: Iterable[bytes], labels: npt.NDArray[np.int64]) -> Exam:
-    """Read picture files as the service does; a refused one is kept as an empty picture."""
-    read = [read_or_none(file) for file in tqdm(files, name, len(labels), leave=False)]
-    empty = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    pictures = np.stack([empty if digit is None else digit for digit in read])
-    return Exam(pictures, np.array([digit is None for digit in read]), labels)
-
-
-def read_or_none(file: bytes) -> Digit | None:
-    """What imaging makes of a file; None where it refuses it."""
-    try:
-        return digits.read(file)
-    except PictureError:
-        return None
-
-
-def plain(name: str, of: LabelledDigits) -> Exam:
-    """The digits themselves."""
-    return exam(name, map(encode_png, of.digits), of.labels)
-
-
-Labelled = tuple[list[bytes], npt.NDArray[np.int64]]
-
-
-def made(kind: str, golden: LabelledDigits) -> Labelled:
-    """Picture files of a kind from the first golden digits, the same each time."""
-    dice, count = np.random.default_rng(SEED), FEWER_PICTURES.get(kind, PICTURES_OF_A_KIND)
-    return [KINDS[kind](digit, dice) for digit in golden.digits[:count]], golden.labels[:count]
+def pictures_of(kind: str, golden: LabelledDigits) -> Labelled:
+    """Picture files of a kind from the first golden digits."""
+    return made(kind, golden, FEWER_PICTURES.get(kind, PICTURES_OF_A_KIND))
 
 
 def scanned() -> Labelled:
@@ -84,11 +31,6 @@ def scanned() -> Labelled:
     return [file_of(plane, "PNG") for plane in planes], bunch.target
 
 
-def corruption(name: str, golden: LabelledDigits) -> Exam:
-    """Golden digits under one of MNIST-C's corruptions."""
-    return _changed(name, golden, CORRUPTIONS[name])
-
-
 def stress(name: str, golden: LabelledDigits) -> Exam:
     """Golden digits under one of STRESSES."""
 
@@ -96,12 +38,7 @@ def stress(name: str, golden: LabelledDigits) -> Exam:
         plane = STRESSES[name](digit.astype(np.float32) / np.float32(255), dice)
         return np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
 
-    return _changed(name, golden, change)
-
-
-def _changed(name: str, golden: LabelledDigits, change: Callable[[Digit, Dice], Digit]) -> Exam:
-    dice = np.random.default_rng(SEED)
-    return exam(name, (encode_png(change(digit, dice)) for digit in golden.digits), golden.labels)
+    return changed(name, golden, change)
 
 
 def _moved(plane: GreyPlane, dice: Dice, *, degrees: float = 0, shear: float = 0) -> GreyPlane:

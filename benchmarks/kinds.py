@@ -9,9 +9,10 @@ from pathlib import Path
 from PIL import Image
 
 from app.services.artefacts import open_session
+from app.training.exams import exam, read_or_none
 from app.training.kinds import KINDS
 from app.training.sets import load_base_sets
-from benchmarks.exams import exam, made, read_or_none, scanned
+from benchmarks.exams import pictures_of, scanned
 from config import ROOT
 
 SHEETS = ROOT / "docs" / "pictures"
@@ -27,7 +28,7 @@ def main() -> None:
     print("| kind | pictures | refused | v1 | v2 |\n| --- | --- | --- | --- | --- |")
     golden = load_base_sets().golden
     for kind in [*KINDS, SCANNED]:
-        files, labels = scanned() if kind == SCANNED else made(kind, golden)
+        files, labels = scanned() if kind == SCANNED else pictures_of(kind, golden)
         taken = exam(kind, files, labels)
         shares = [f"{taken.right(session).mean():.2%}" for session in sessions]
         refused = int(taken.refused.sum())

@@ -11,13 +11,14 @@ from tqdm import tqdm
 from app.imaging.digits import as_input
 from app.services.artefacts import Session, open_session
 from app.training import export, nets
+from app.training.corruptions import CORRUPTIONS
+from app.training.exams import Exam, corrupted, exam, plain
 from app.training.kinds import KINDS
 from app.training.sets import load_base_sets
 from app.training.shipping import MODELS, SEEDS, path_of
 from benchmarks import cards, plots
 from benchmarks.cards import Figures
-from benchmarks.corruptions import CORRUPTIONS
-from benchmarks.exams import STRESSES, Exam, corruption, exam, made, plain, scanned, stress
+from benchmarks.exams import STRESSES, pictures_of, scanned, stress
 from benchmarks.measures import auroc, expected_calibration_error
 from benchmarks.strangers import STRANGERS
 
@@ -44,9 +45,8 @@ def main() -> None:
         figures = measure(version, exams)
         text = cards.render(version, figures)
         print(text, flush=True)
-        if "seed" in figures.notes:  # else an older recipe made it, and its own card says which
-            (MODELS / f"{version}.md").write_text(text)
-            plots.draw(MODELS / f"{version}.svg", figures)
+        (MODELS / f"{version}.md").write_text(text)
+        plots.draw(MODELS / f"{version}.svg", figures)
 
 
 def make_exams() -> Exams:
@@ -55,11 +55,11 @@ def make_exams() -> Exams:
     return Exams(
         validation=plain("validation", sets.validation),
         golden=plain("golden", sets.golden),
-        kinds={kind: exam(kind, *made(kind, sets.golden)) for kind in tqdm(KINDS, "kinds")}
+        kinds={kind: exam(kind, *pictures_of(kind, sets.golden)) for kind in tqdm(KINDS, "kinds")}
         | {"scanned": exam("scanned", *scanned())},
         stresses={name: stress(name, sets.golden) for name in tqdm(STRESSES, "stresses")},
         corruptions={
-            name: corruption(name, sets.golden) for name in tqdm(CORRUPTIONS, "corruptions")
+            name: corrupted(name, sets.golden) for name in tqdm(CORRUPTIONS, "corruptions")
         },
         strangers={
             name: exam(name, files := list(make()), np.full(len(files), -1))
@@ -88,7 +88,6 @@ def measure(version: str, exams: Exams) -> Figures:
         golden_by_seed=tuple(
             _share(exams.golden, open_session(path_of(version, seed).read_bytes()))
             for seed in SEEDS
-            if path_of(version, seed).exists()
         ),
         recall_by_digit=tuple(
             float(right[exams.golden.labels == digit].mean()) for digit in range(10)

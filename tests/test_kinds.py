@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.training.sets import LabelledDigits
-from benchmarks.exams import made, scanned
+from benchmarks.exams import pictures_of, scanned
 from tests.conftest import Golden
 from tests.served import Client, Server
 
@@ -43,7 +43,7 @@ def test_at_least_99_percent_of_each_kind_are_read_right(
     cleo: Client, golden: Golden, kind: str, count: int
 ) -> None:
     few = LabelledDigits(golden.digits[:count], golden.labels[:count].astype(np.int64))
-    files, labels = made(kind, few)
+    files, labels = pictures_of(kind, few)
     assert np.mean(np.array(answers(cleo, files), dtype=float) == labels) >= 0.99
 
 

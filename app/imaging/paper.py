@@ -54,7 +54,9 @@ def _inside_frame(plane: GreyPlane) -> GreyPlane:
     Its grey is that of the outermost pixels, and next to none of it is left at the edge of what it
     surrounds; around a digit the paper's own grey still is.
     """
-    for outer in dict.fromkeys(map(_middle, (_edge(plane), plane[:, 0], plane[0]))):
+    edge = _edge(plane)
+    outers = (edge,) if _is_uniform(edge) else (edge, plane[:, 0], plane[0])
+    for outer in dict.fromkeys(map(_middle, outers)):
         inner = np.abs(plane - outer) > _FRAME_CONTRAST
         box = bounding_box(inner)
         if _is_framed(inner[box], inner):
@@ -78,6 +80,12 @@ def _edge(plane: npt.NDArray[_Pixel]) -> npt.NDArray[_Pixel]:
     return np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])
 
 
+def _is_uniform(values: GreyPlane) -> bool:
+    """Whether all are the same, as around most drawings: then there is less to do."""
+    lowest, highest, _, _ = cv2.minMaxLoc(values)
+    return bool(lowest == highest)
+
+
 def _middle(values: GreyPlane) -> np.float32:
     """The median, without averaging two."""
     return np.float32(np.sort(values)[values.size // 2])
@@ -97,6 +105,8 @@ def _ground(plane: GreyPlane) -> GreyPlane | np.float32:
     The edge of the picture tells which: the ink may cover more than half of the picture itself.
     """
     edge = _edge(plane)
+    if _is_uniform(edge):
+        return np.float32(edge[0])
     middle = _middle(edge)
     if np.count_nonzero(np.abs(edge - middle) < _EVEN_GREY) > edge.size // 2:
         return middle

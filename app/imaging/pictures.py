@@ -11,10 +11,13 @@ from PIL import Image, ImageOps
 
 from app.domain.errors import PictureTooLarge, UnreadablePicture
 from app.domain.readings import Digit
+from app.imaging import plainpng
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_IMAGE_PIXELS = 4_000_000
+
+_SMALL = 4_096  # bytes, and pixels
 
 # What Pillow's decoders raise on torn or hostile files, seen by feeding them such files.
 _DECODER_ERRORS = (
@@ -45,14 +48,27 @@ def decode(image_bytes: bytes) -> GreyPlane:
     """
     if len(image_bytes) > MAX_IMAGE_BYTES:
         raise PictureTooLarge("The picture is larger than 5 MiB")
+    plain = plainpng.decode(image_bytes, _SMALL)
+    if plain is not None:
+        return plain.astype(np.float32) / np.float32(255)
     picture = _open(image_bytes)
     if picture.width * picture.height > MAX_IMAGE_PIXELS:
         raise PictureTooLarge("The picture has more than 4 million pixels")
     try:
-        ImageOps.exif_transpose(picture, in_place=True)
+        picture.load()
+        if picture.info or picture.format != "PNG":  # a PNG without tags is never turned
+            ImageOps.exif_transpose(picture, in_place=True)
         return _grey(picture)
     except _DECODER_ERRORS as error:
         raise UnreadablePicture("The picture is damaged and cannot be decoded") from error
+
+
+def is_small(image_bytes: bytes) -> bool:
+    """Whether a file says that it is a PNG picture of no more than 4,096 pixels."""
+    if not image_bytes.startswith(b"\x89PNG\r\n\x1a\n") or len(image_bytes) > _SMALL:
+        return False
+    width, height = struct.unpack_from(">II", image_bytes.ljust(24, b"\xff"), 16)
+    return bool(width * height <= _SMALL)
 
 
 def encode_png(digit: Digit) -> bytes:

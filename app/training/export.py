@@ -1,4 +1,4 @@
-"""A fitted net to the ONNX file that serves: layer by layer, softmax last, notes on it inside.
+"""A fitted net to the ONNX file that serves, and back: layer by layer, softmax last, notes inside.
 
 Written layer by layer because the nets are plain sequences and the graph should hold what is
 computed and nothing else; torch's own exporter needs a further package and leaves its traces.
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
@@ -40,6 +41,42 @@ def to_onnx(net: Net, notes: dict[str, str]) -> bytes:
         weights.extend(held)
         flowing = result
     return bytes(_checked(nodes, weights, notes).SerializeToString(deterministic=True))
+
+
+def from_onnx(artefact: bytes) -> Net:
+    """Make the net of a file that `to_onnx` wrote; it gives logits, and can be taught further.
+
+    Raises TypeError for a file that holds another kind of layer.
+    """
+    graph = onnx.load_model_from_string(artefact).graph
+    weights = {held.name: torch.tensor(numpy_helper.to_array(held)) for held in graph.initializer}
+    nodes = [node for node in graph.node if node.op_type != "Softmax"]
+    return nn.Sequential(*(_layer(node, weights) for node in nodes))
+
+
+def _layer(node: onnx.NodeProto, weights: dict[str, torch.Tensor]) -> nn.Module:
+    options = {option.name: helper.get_attribute_value(option) for option in node.attribute}
+    match node.op_type:
+        case "Conv":
+            weight, bias = (weights[name] for name in node.input[1:])
+            size, pads = options["kernel_shape"], options["pads"][:2]
+            convolution = nn.Conv2d(weight.shape[1], weight.shape[0], size, padding=tuple(pads))
+            return _holding(convolution, weight, bias)
+        case "Relu":
+            return nn.ReLU()
+        case "MaxPool":
+            return nn.MaxPool2d(options["kernel_shape"][0])
+        case "Flatten":
+            return nn.Flatten()
+        case "Gemm":
+            weight, bias = (weights[name] for name in node.input[1:])
+            return _holding(nn.Linear(weight.shape[1], weight.shape[0]), weight, bias)
+    raise TypeError(f"no layer is written down for {node.op_type}")
+
+
+def _holding(layer: nn.Conv2d | nn.Linear, weight: torch.Tensor, bias: torch.Tensor) -> nn.Module:
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer
 
 
 def _operator(layer: nn.Module) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -39,31 +40,69 @@ class Recipe:
     shift_pixels: float = 1.5
 
 
+class Rates(Protocol):
+    """What decides how far a net moves."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest of the cycle."""
+
+    @property
+    def weight_decay(self) -> float:
+        """AdamW's."""
+
+    @property
+    def averaging(self) -> float:
+        """How much of the average stays at each step."""
+
+
+class Descent:
+    """AdamW under a one-cycle learning rate, with the running average of the weights."""
+
+    def __init__(self, net: Net, steps: int, rates: Rates) -> None:
+        self._net = net
+        self._optimiser = torch.optim.AdamW(net.parameters(), weight_decay=rates.weight_decay)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimiser, rates.learning_rate, steps
+        )
+        self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(rates.averaging))
+
+    def step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        """Learn from a batch, targets float32 (n, 10); gives its loss."""
+        loss = functional.cross_entropy(self._net(inputs), targets)
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+        self._schedule.step()
+        self.average.update_parameters(self._net)
+        return loss.item()
+
+    def averaged(self) -> Net:
+        """The net with the averaged weights. Raises TypeError where it is no sequence of layers."""
+        if not isinstance(self.average.module, torch.nn.Sequential):
+            raise TypeError(f"expected layers, not {type(self.average.module).__name__}")
+        return self.average.module
+
+
 def fit(net: Net, pool: Pool, recipe: Recipe, seed: int) -> Net:
     """Fit a net to a pool; returns the running average of its weights.
 
     The averaged net's batch norms are settled on the digits as they are, which is what it will see.
     """
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=recipe.weight_decay)
     steps = recipe.epochs * (len(pool.labels) // recipe.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, steps)
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
+    descent = Descent(net, steps, recipe)
     dice = torch.Generator().manual_seed(seed)
     net.train()
     with tqdm(total=steps, desc=f"seed {seed}", unit="batch", mininterval=5) as progress:
         for digits, targets in _batches(pool, recipe, np.random.default_rng(seed)):
-            inputs = _moved(torch.from_numpy(as_input(digits)), recipe, dice)
-            loss = functional.cross_entropy(net(inputs), torch.from_numpy(targets))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            average.update_parameters(net)
+            inputs = moved(torch.from_numpy(as_input(digits)), recipe, dice)
+            loss = descent.step(inputs, torch.from_numpy(targets))
             progress.update()
-            progress.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
-    update_bn(torch.split(torch.from_numpy(as_input(pool.digits)), recipe.batch_size), average)
-    return _sequence(average.module)
+            progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
+    settled = torch.split(torch.from_numpy(as_input(pool.digits)), recipe.batch_size)
+    update_bn(settled, descent.average)
+    return descent.averaged()
 
 
 @torch.inference_mode()
@@ -96,7 +135,7 @@ def _batches(
             )
 
 
-def _moved(inputs: torch.Tensor, recipe: Recipe, dice: torch.Generator) -> torch.Tensor:
+def moved(inputs: torch.Tensor, recipe: Recipe, dice: torch.Generator) -> torch.Tensor:
     """Rotate, scale, shear and shift each digit of (n, 1, 28, 28) a little."""
 
     def uniform(limit: float) -> torch.Tensor:
@@ -111,9 +150,3 @@ def _moved(inputs: torch.Tensor, recipe: Recipe, dice: torch.Generator) -> torch
     )
     grid = functional.affine_grid(torch.stack(rows, dim=1), list(inputs.shape), align_corners=False)
     return functional.grid_sample(inputs, grid, align_corners=False)
-
-
-def _sequence(module: torch.nn.Module) -> Net:
-    if not isinstance(module, torch.nn.Sequential):
-        raise TypeError(f"expected a sequence of layers, not {type(module).__name__}")
-    return module

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from app.domain.errors import PictureError
-from app.domain.readings import Digit
+from app.domain.readings import SIDE, Digit
 from app.imaging.digits import normalise
 
 MNIST = Path(__file__).parents[2] / "models" / "data" / "mnist.npz"
@@ -65,4 +65,4 @@ def _normalised_or_empty(digit: Digit) -> Digit:
     try:
         return normalise(digit.astype(np.float32) / np.float32(255))
     except PictureError:
-        return np.zeros_like(digit)
+        return np.zeros((SIDE, SIDE), dtype=np.uint8)

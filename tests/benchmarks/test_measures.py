@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from app.training.exams import exam
 from app.training.sets import LabelledDigits
-from benchmarks.exams import STRESSES, exam, stress
+from benchmarks.exams import STRESSES, stress
 from benchmarks.measures import auroc, expected_calibration_error, reliability
 from benchmarks.strangers import STRANGERS
 from tests.conftest import Golden

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from app.domain.errors import NoDigit, PictureError, SeveralDigits
+from app.imaging import digits
 from app.imaging.digits import as_input, normalise
 from app.imaging.pictures import GreyPlane
 from app.services.artefacts import open_session
@@ -205,3 +206,11 @@ def test_a_digit_that_fills_more_than_half_of_its_picture_is_ink_all_the_same(
         tight = digit[rows[0] : rows[-1] + 1, columns[0] - 1 : columns[-1] + 2]
         changes.append(far(digit, normalise(tight.astype(np.float32) / np.float32(255))))
     assert np.median(changes) < 0.4
+
+
+def test_of_large_pictures_one_at_a_time_is_held_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(digits, "decode", lambda _: order.append("decode"))
+    monkeypatch.setattr(digits, "normalise", lambda _: order.append("normalise"))
+    digits.read_all([b"no small PNG"] * 3)
+    assert order == ["decode", "normalise"] * 3

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from app.domain.readings import Digit
-from benchmarks.corruptions import CORRUPTIONS
+from app.training.corruptions import CORRUPTIONS
 from tests.conftest import Golden
 
 Digits = npt.NDArray[np.uint8]

@@ -8,7 +8,7 @@ from uuid import UUID
 AUDIT_SHARE = 0.05  # of the requests on which the versions agree
 
 _BUCKETS = 2**64
-_PLACES = 2**63  # what a database's whole numbers hold
+PLACES = 2**63  # what a database's whole numbers hold
 
 
 class Version(StrEnum):
@@ -73,7 +73,7 @@ class Split:
 
     def review_place(self, prediction_id: UUID) -> int:
         """Where a prediction stands in the review queue: anywhere, whatever its time or content."""
-        return _number(self.salt, "place", prediction_id) % _PLACES
+        return _number(self.salt, "place", prediction_id) % PLACES
 
     def is_audited(self, prediction_id: UUID) -> bool:
         """Whether an agreement is among those that reviewers look at."""

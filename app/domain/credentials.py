@@ -9,7 +9,9 @@ MAX_USERNAME = 80
 MIN_PASSWORD = 8
 MAX_PASSWORD_BYTES = 72  # bcrypt reads no further
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+", re.ASCII)
+_EMAIL = re.compile(  # of what addresses may hold only what means nothing else in a mail's header
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+)
 MAX_EMAIL = 254
 
 
@@ -43,6 +45,11 @@ def fits_bcrypt(password: str) -> bool:
 
 def check_email(email: str) -> str:
     """Return an address that mail can be sent to. Raises InvalidInput."""
-    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
+    if not is_address(email):
         raise InvalidInput("The email address is not valid")
     return email
+
+
+def is_address(email: str) -> bool:
+    """Whether this is one address, on one line, that mail can be sent to."""
+    return len(email) <= MAX_EMAIL and _EMAIL.fullmatch(email) is not None

@@ -8,6 +8,8 @@ CifraError
 ├── NotFound                no such thing, or not yours
 ├── Conflict                it is so already, or something stands in the way
 ├── Contradiction           words that cannot all be true
+├── NothingToLearn          too few labels for a retrain
+├── UnfitModel              an artefact that is torn, or reads no digits
 ├── Unavailable             not now; try again
 └── PictureError
     ├── UnreadablePicture   not a picture in a format that we read, or torn
@@ -51,6 +53,14 @@ class Conflict(CifraError):
 
 class Contradiction(CifraError):
     """The words contradict each other, or what is stored."""
+
+
+class NothingToLearn(CifraError):
+    """There are too few labelled pictures to learn from."""
+
+
+class UnfitModel(CifraError):
+    """An artefact that cannot serve: torn, or not a model of digits."""
 
 
 class Unavailable(CifraError):

@@ -109,6 +109,27 @@ def unpaired_labels_needed(first: float, second: float, alpha: float, power: flo
     return 2 * ((at_chance + at_difference) / (second - first)) ** 2
 
 
+def paired_lower_bound(gained: int, lost: int, pairs: int, alpha: float) -> float:
+    """One-sided lower bound of a difference of paired shares, (gained - lost) / pairs.
+
+    By the score test of a given difference (Tango, 1998).
+    """
+    if pairs == 0:
+        return -1.0
+    bar = NormalDist().inv_cdf(1 - alpha)
+    difference = (gained - lost) / pairs
+
+    def is_kept(part: float) -> bool:
+        tested = difference - part * (1 + difference)
+        half = (2 * pairs - gained + lost) * tested - gained - lost
+        root = sqrt(max(half * half + 8 * pairs * lost * tested * (1 - tested), 0.0))
+        share_lost = (root - half) / (4 * pairs)
+        spread = sqrt(pairs * max(2 * share_lost + tested * (1 - tested), 0.0))
+        return gained - lost - pairs * tested >= bar * spread
+
+    return difference - _solve(is_kept) * (1 + difference)
+
+
 def _solve(is_beyond: Callable[[float], bool]) -> float:
     """Where in 0..1 something begins to hold, by halving."""
     low, high = 0.0, 1.0

@@ -1,10 +1,11 @@
 """Latencies as counts in buckets that grow by a quarter of an octave, and quantiles of them."""
 
 from collections.abc import Mapping
-from math import ceil, log2
+from math import ceil, inf, log2
 
 _STEPS_PER_OCTAVE = 4
 _LAST = 120  # about a quarter of an hour
+_OCTAVES = range(8, 25)  # from a quarter of a millisecond to a quarter of a minute
 
 
 def bucket_of(latency_us: int) -> int:
@@ -20,3 +21,18 @@ def quantile_ms(counts: Mapping[int, int], share: float) -> float | None:
         if seen >= wanted:
             return float(2 ** (bucket / _STEPS_PER_OCTAVE) / 1000)
     return None
+
+
+def cumulated(counts: Mapping[int, int]) -> list[tuple[float, int]]:
+    """How many answers took no longer than each of a few bounds, in seconds; all for the last."""
+    bounds = [(octave * _STEPS_PER_OCTAVE, 2**octave / 1e6) for octave in _OCTAVES]
+    return [
+        (bound_s, sum(count for bucket, count in counts.items() if bucket <= last))
+        for last, bound_s in [*bounds, (_LAST, inf)]
+    ]
+
+
+def total_s(counts: Mapping[int, int]) -> float:
+    """All latencies together, to within a tenth: each as long as the middle of its bucket."""
+    middles_us = {bucket: 2 ** ((bucket - 0.5) / _STEPS_PER_OCTAVE) for bucket in counts}
+    return sum(count * middles_us[bucket] for bucket, count in counts.items()) / 1e6

@@ -48,9 +48,10 @@ class Reading:
     def shares(self) -> list[float]:
         """The ten probabilities in double precision, summing to 1."""
         exact = self.probabilities.astype(np.float64)
-        return [float(share) for share in exact / exact.sum()]
+        shares: list[float] = (exact / exact.sum()).tolist()
+        return shares
 
-    @property
+    @cached_property
     def digit(self) -> int:
         """The digit that the model names."""
         return int(self.probabilities.argmax())
@@ -59,6 +60,21 @@ class Reading:
     def probability(self) -> float:
         """How sure the model is of it."""
         return self.shares[self.digit]
+
+
+@dataclass(frozen=True)
+class GuardCase:
+    """What a guarded model named, what its predecessor would have, and what the other version."""
+
+    guard_id: int
+    digit: int
+    predecessor_digit: int
+    other_digit: int
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether they named different digits."""
+        return self.digit != self.predecessor_digit
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def decide(
         outcome = Outcome.INVALID
     elif winner is not None:
         outcome = Outcome(winner)
-    elif _is_negligible(difference):
+    elif is_negligible(difference):
         outcome = Outcome.EQUIVALENT
     return Verdict(
         outcome=outcome,
@@ -159,19 +159,32 @@ def winner_of(evidence: Evidence) -> Version | None:
     return Version.V2 if evidence.v2_alone > evidence.v1_alone else Version.V1
 
 
-def accuracy_difference(traffic: Traffic, evidence: Evidence) -> Interval:
+def accuracy_difference(traffic: Traffic, evidence: Evidence, alpha: float = ALPHA) -> Interval:
     """Confidence sequence of accuracy(v2) - accuracy(v1) over the traffic that comes.
 
-    The product of three shares, each with a sequence of its own at a third of ALPHA (Bonferroni):
+    The product of three shares, each with a sequence of its own at a third of alpha (Bonferroni):
     requests that disagree, disagreements with exactly one right, and 2 share - 1.
     """
-    disagree = share_sequence(traffic.disagreements, traffic.total, ALPHA / 3)
-    one_right = share_sequence(evidence.informative, evidence.labelled, ALPHA / 3)
-    share = share_sequence(evidence.v2_alone, evidence.informative, ALPHA / 3)
-    most, least = disagree.high * one_right.high, disagree.low * one_right.low
+    disagree = share_sequence(traffic.disagreements, traffic.total, alpha / 3)
+    won = won_on_disagreements(evidence, alpha * 2 / 3)
+    return Interval(
+        won.low * (disagree.high if won.low < 0 else disagree.low),
+        won.high * (disagree.high if won.high > 0 else disagree.low),
+    )
+
+
+def won_on_disagreements(evidence: Evidence, alpha: float) -> Interval:
+    """Confidence sequence of accuracy(v2) - accuracy(v1) where they disagree.
+
+    The product of two shares, each at half of alpha: disagreements with exactly one right, and
+    2 share - 1.
+    """
+    one_right = share_sequence(evidence.informative, evidence.labelled, alpha / 2)
+    share = share_sequence(evidence.v2_alone, evidence.informative, alpha / 2)
     ends = (2 * share.low - 1, 2 * share.high - 1)
     return Interval(
-        ends[0] * (most if ends[0] < 0 else least), ends[1] * (most if ends[1] > 0 else least)
+        ends[0] * (one_right.high if ends[0] < 0 else one_right.low),
+        ends[1] * (one_right.high if ends[1] > 0 else one_right.low),
     )
 
 
@@ -193,7 +206,7 @@ def labels_needed(traffic: Traffic, evidence: Evidence) -> int | None:
 
     def is_decided(more: int) -> bool:
         then = after(more)
-        return winner_of(then) is not None or _is_negligible(accuracy_difference(traffic, then))
+        return winner_of(then) is not None or is_negligible(accuracy_difference(traffic, then))
 
     return _least(is_decided)
 
@@ -238,7 +251,8 @@ def stratified_accuracy(disagreements: Stratum, agreements: Stratum) -> Estimate
     return Estimate(value if is_known else None, Interval(low, high))
 
 
-def _is_negligible(difference: Interval) -> bool:
+def is_negligible(difference: Interval) -> bool:
+    """Whether a difference, whatever it is within its interval, is too small to matter."""
     return max(-difference.low, difference.high) <= EQUIVALENT_WITHIN
 
 

@@ -42,7 +42,26 @@ def test_a_refused_password_is_told_which_rule_it_breaks(password: str, rule: st
 
 
 @pytest.mark.parametrize(
-    "email", ["", "ana", "ana@", "@x.org", "a b@x.org", "a@x.org\r\nBcc: b@x.org", "a@b@x.org"]
+    "email",
+    [
+        "",
+        "ana",
+        "ana@",
+        "@x.org",
+        "a b@x.org",
+        "a@x.org\r\nBcc: b@x.org",
+        "a@b@x.org",
+        "a@x.org\n",
+        "a@x.org,b",
+        "a,b@x.org",
+        "a@x",
+        "<a@x.org>",
+        "a(b)@x.org",
+        '"a"@x.org',
+        "a@\x01x.org",
+        "a;@x.org",
+        "ñ@x.org",
+    ],
 )
 def test_an_address_that_no_mail_can_go_to_is_refused(email: str) -> None:
     with pytest.raises(InvalidInput):

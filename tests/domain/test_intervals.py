@@ -1,6 +1,7 @@
 """Intervals, held against scipy, statsmodels and ville where they compute the same."""
 
 from math import exp, sqrt
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from app.domain.intervals import (
     difference_sequence,
     exact_binomial,
     log_e_value,
+    paired_lower_bound,
     share_sequence,
     unpaired_labels_needed,
 )
@@ -126,3 +128,20 @@ def test_the_labels_of_an_unpaired_test_are_about_those_of_statsmodels(
 
 def test_the_worked_example_needs_15500_labels_unpaired() -> None:
     assert unpaired_labels_needed(0.985, 0.99, 0.05, 0.8) == pytest.approx(15_500, abs=50)
+
+
+@pytest.mark.parametrize(("gained_share", "lost_share"), [(0.01, 0.01), (0.02, 0.005), (0.0, 0.03)])
+def test_the_paired_bound_is_below_the_truth_as_often_as_it_says(
+    gained_share: float, lost_share: float
+) -> None:
+    dice = np.random.default_rng(1)
+    shares = (gained_share, lost_share, 1 - gained_share - lost_share)
+    drawn = dice.multinomial(1_000, shares, 4_000)
+    bounds = [paired_lower_bound(int(won), int(lost), 1_000, 0.05) for won, lost, _ in drawn]
+    held = float(np.mean(np.array(bounds) <= gained_share - lost_share))
+    assert 0.93 < held < 0.97
+
+
+def test_the_paired_bound_of_no_discordance_is_the_score_tests() -> None:
+    squared = NormalDist().inv_cdf(0.95) ** 2
+    assert paired_lower_bound(0, 0, 500, 0.05) == pytest.approx(-squared / (500 + squared))

@@ -1,0 +1,148 @@
+"""The gates between a candidate and service: what it has to show beside the model that serves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+
+from app.domain.intervals import paired_lower_bound
+
+MOST_LOST_TO_SERVING = 0.001
+MOST_LOST_TO_SHIPPED = 0.002  # so that small losses, one retrain after another, cannot add up
+WORST_BOUND = -0.003
+MOST_LOST_OF_A_PART = 0.01
+ALPHA = 0.05
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How a candidate and another model read the same pictures, by which of them were right."""
+
+    pictures: int
+    both: int
+    candidate_alone: int
+    other_alone: int
+
+    @property
+    def candidate(self) -> float:
+        """The candidate's accuracy."""
+        return (self.both + self.candidate_alone) / max(self.pictures, 1)
+
+    @property
+    def other(self) -> float:
+        """The other model's accuracy."""
+        return (self.both + self.other_alone) / max(self.pictures, 1)
+
+    @property
+    def difference(self) -> float:
+        """The candidate's accuracy less the other's."""
+        return (self.candidate_alone - self.other_alone) / max(self.pictures, 1)
+
+    @property
+    def lower_bound(self) -> float:
+        """One-sided 95 % lower bound of the difference."""
+        return paired_lower_bound(self.candidate_alone, self.other_alone, self.pictures, ALPHA)
+
+    @property
+    def p_value(self) -> float:
+        """One-sided exact McNemar test of "the candidate is not better" (McNemar, 1947)."""
+        discordant = self.candidate_alone + self.other_alone
+        as_good = range(self.candidate_alone, discordant + 1)
+        return float(sum(comb(discordant, wins) for wins in as_good) / 2**discordant)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A candidate's results: beside the shipped model where it says so, else beside the serving.
+
+    `digits` is validation by digit, `kinds` its digits as pictures of each hard kind; `lessons` are
+    the labels that the candidate learned from, `holdout` those that it was not shown.
+    """
+
+    validation: Paired
+    validation_beside_shipped: Paired
+    digits: Mapping[str, Paired]
+    kinds: Mapping[str, Paired]
+    holdout: Paired
+    lessons: Paired
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate: what was asked, the numbers it rests on, and whether the candidate passed."""
+
+    name: str
+    passed: bool
+    said: str
+    numbers: Mapping[str, float]
+
+
+def judge(marks: Marks) -> list[Gate]:
+    """Hold a candidate against every gate, in order; one that passes them all may serve."""
+    return [
+        _not_below("validation", marks.validation, MOST_LOST_TO_SERVING, "the model in service"),
+        _not_below(
+            "validation beside shipped",
+            marks.validation_beside_shipped,
+            MOST_LOST_TO_SHIPPED,
+            "the shipped model",
+        ),
+        _bounded(marks.validation),
+        _no_part_lost("digits", marks.digits),
+        _no_part_lost("kinds", marks.kinds),
+        _better(marks.holdout, marks.lessons),
+    ]
+
+
+def rejection(gates: Sequence[Gate]) -> str | None:
+    """Why a candidate may not serve: what the first gate that it failed said; None if it may."""
+    return next((f"{gate.name}: {gate.said}" for gate in gates if not gate.passed), None)
+
+
+def _not_below(name: str, found: Paired, most_lost: float, whom: str) -> Gate:
+    return Gate(
+        name,
+        found.difference >= -most_lost - _ROUNDING,
+        f"{found.difference:+.2%} beside {whom}, at most {-most_lost:.1%} is let through",
+        {"candidate": found.candidate, "other": found.other, "difference": found.difference},
+    )
+
+
+def _bounded(found: Paired) -> Gate:
+    return Gate(
+        "bound",
+        found.lower_bound > WORST_BOUND,
+        f"with 95 % confidence not below {found.lower_bound:+.2%}, the bar is {WORST_BOUND:.1%}",
+        {"lower_bound": found.lower_bound},
+    )
+
+
+def _no_part_lost(name: str, parts: Mapping[str, Paired]) -> Gate:
+    differences = {part: found.difference for part, found in parts.items()}
+    worst = min(differences, key=lambda part: differences[part])
+    return Gate(
+        name,
+        differences[worst] >= -MOST_LOST_OF_A_PART - _ROUNDING,
+        f"{worst} is the worst of them, {differences[worst]:+.2%}; the bar is"
+        f" {-MOST_LOST_OF_A_PART:.0%}",
+        differences,
+    )
+
+
+def _better(holdout: Paired, lessons: Paired) -> Gate:
+    """Better on labels that it has not seen; or not worse there, and better on those it has."""
+    numbers = {
+        "holdout": holdout.difference,
+        "holdout_pictures": holdout.pictures,
+        "p_value": holdout.p_value,
+        "lessons": lessons.difference,
+    }
+    if holdout.p_value < ALPHA:
+        said = f"better on the holdout, {holdout.difference:+.1%}, p = {holdout.p_value:.3g}"
+        return Gate("better", True, said, numbers)
+    passed = holdout.difference >= 0 and lessons.difference > 0
+    beside = f"{holdout.difference:+.1%} on the holdout, {lessons.difference:+.1%} on its lessons"
+    if passed:
+        return Gate("better", True, f"better on its lessons and not worse: {beside}", numbers)
+    return Gate("better", False, f"not shown to be better: {beside}", numbers)

@@ -1,0 +1,72 @@
+"""What admins may be mailed about, and the digest that tells it; nothing of how mail travels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+MOST_LINES = 20  # of a kind in one digest
+
+_END = 'You asked Cifra for this mail. PATCH /me with {"mail": []} ends it.\n'
+
+
+class Kind(StrEnum):
+    """What admins may ask to be mailed about, in the order of a digest."""
+
+    ALERT = "alert"
+    VERDICT = "verdict"
+    RETRAIN = "retrain"
+    FEEDBACK = "feedback"
+
+
+_HEADINGS = {
+    Kind.ALERT: "Alerts",
+    Kind.VERDICT: "Verdicts",
+    Kind.RETRAIN: "Retrains",
+    Kind.FEEDBACK: "Words against sure answers",
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that one admin is to be told."""
+
+    id: int
+    kind: Kind
+    message: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A mail in plain text; its subject holds nothing but our own words and numbers."""
+
+    subject: str
+    body: str
+
+
+def digest(notices: Sequence[Notice]) -> Digest:
+    """One mail of all these: by kind, the newest of each, and how many more there were."""
+    parts = [
+        (heading, [notice for notice in notices if notice.kind is kind])
+        for kind, heading in _HEADINGS.items()
+    ]
+    counted = [(f"{heading}: {len(told)}", told) for heading, told in parts if told]
+    return Digest(
+        subject=f"Cifra: {', '.join(heading.lower() for heading, _ in counted)}",
+        body="\n".join([*(_part(heading, told) for heading, told in counted), _END]),
+    )
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and other characters that do not print."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def _part(heading: str, told: Sequence[Notice]) -> str:
+    lines = [
+        f"- {notice.created_at:%Y-%m-%d %H:%M} UTC: {notice.message}"
+        for notice in told[-MOST_LINES:]
+    ]
+    more = len(told) - len(lines)
+    return "\n".join([heading, *([f"- {more} more before"] if more else []), *lines, ""])

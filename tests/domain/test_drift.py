@@ -1,0 +1,70 @@
+"""Drift between windows of answers."""
+
+import numpy as np
+import pytest
+
+from app.domain.drift import ALARM, PERMUTATIONS, Drift, Window, compare
+
+UNKNOWN = np.nan
+
+
+def window(
+    dice: np.random.Generator,
+    size: int,
+    *,
+    mix: tuple[float, ...] = (0.1,) * 10,
+    doubt: float = 0.1,
+    disagreeing: float = 0.02,
+) -> Window:
+    """Answers of a world with this mix of digits, this much doubt, this many disagreements."""
+    return Window(
+        dice.choice(10, size, p=mix),
+        (1 - doubt * dice.random(size) ** 4).astype(np.float32),
+        (dice.random(size) < disagreeing).astype(np.float32),
+    )
+
+
+@pytest.fixture
+def dice() -> np.random.Generator:
+    return np.random.default_rng(1)
+
+
+def test_windows_of_the_same_world_raise_no_more_alarms_than_they_may(
+    dice: np.random.Generator,
+) -> None:
+    p_values = [compare(window(dice, 600), window(dice, 150), dice).p_value for _ in range(60)]
+    assert min(p_values) > ALARM
+    assert 0.3 < np.mean(p_values) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"mix": (0.28,) + (0.08,) * 9}, "digits"),
+        ({"doubt": 0.6}, "confidence"),
+        ({"disagreeing": 0.2}, "disagreement"),
+    ],
+)
+def test_what_changed_is_found_and_named(
+    dice: np.random.Generator, changed: dict[str, object], part: str
+) -> None:
+    found = compare(window(dice, 600), window(dice, 150, **changed), dice)
+    assert found.is_alarm
+    assert found.part == part
+
+
+def test_disagreements_that_nobody_knows_of_change_nothing(dice: np.random.Generator) -> None:
+    before, after = window(dice, 600), window(dice, 150)
+    unknown = Window(after.digits, after.confidences, np.full(150, UNKNOWN, dtype=np.float32))
+    found = compare(before, unknown, dice)
+    assert 0 < found.p_value <= 1
+    assert not found.is_alarm
+
+
+def test_all_alike_is_no_drift(dice: np.random.Generator) -> None:
+    same = Window(np.zeros(50, np.int64), np.ones(50, np.float32), np.zeros(50, np.float32))
+    assert compare(same, same, dice).p_value == 1
+
+
+def test_the_smallest_p_value_can_raise_an_alarm() -> None:
+    assert Drift(1 / (PERMUTATIONS + 1), "digits").is_alarm

@@ -1,6 +1,6 @@
 """Queries on accounts and their logins."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.domain.roles import Role
+from app.store.revocations import HARMLESS
 from app.store.tables import LoginSession, User
 
 
@@ -68,18 +69,19 @@ def lock(session: Session, user_id: int) -> User | None:
     return session.get(User, user_id, with_for_update={"key_share": True})
 
 
-def caller_of(session: Session, login_id: UUID, now: datetime) -> User | None:
-    """The account behind a login that is neither ended nor expired, if it is not locked."""
-    return session.scalar(
-        select(User)
-        .join(LoginSession)
+def callers_of(session: Session, login_ids: Collection[UUID], now: datetime) -> dict[UUID, User]:
+    """The accounts behind those of these logins that are good."""
+    query = (
+        select(LoginSession.id, User)
+        .join(User)
         .where(
-            LoginSession.id == login_id,
+            LoginSession.id.in_(login_ids),
             LoginSession.revoked_at.is_(None),
             LoginSession.expires_at > now,
             User.locked.is_(False),
         )
     )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def end_logins(session: Session, user_id: int, now: datetime) -> None:
@@ -93,4 +95,5 @@ def end_logins(session: Session, user_id: int, now: datetime) -> None:
 
 def forget_expired_logins(session: Session, now: datetime) -> None:
     """Remove logins whose every token has expired."""
-    session.execute(delete(LoginSession).where(LoginSession.expires_at < now))
+    expired = delete(LoginSession).where(LoginSession.expires_at < now)
+    session.execute(expired, execution_options={HARMLESS: True})

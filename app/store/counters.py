@@ -4,17 +4,19 @@ Every counter can be worked out from rows again; `recount.py` does, and compares
 """
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, String, func, select
+from sqlalchemy import BigInteger, Dialect, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.latencies import bucket_of
 from app.domain.readings import Prediction
 from app.store.db import upsert
+from app.store.groups import Group, Prepared, adding
 from app.store.tables import Base
 
 WORKERS = 16  # rows that processes count in, so that they seldom wait for each other
@@ -157,27 +159,32 @@ def add(session: Session, counter: type[Base], key: Mapping[str, Any], **more: i
     session.execute(adding.on_conflict_do_update(index_elements=list(key), set_=grown))
 
 
-def count_predictions(
-    session: Session, made: Sequence[Prediction], units: Units = NO_UNITS
-) -> None:
-    """Count answers of this process by version, stage and latency, with the units of them all."""
+def count_predictions(group: Group, made: Sequence[tuple[Prediction, Units]]) -> None:
+    """Count answers of this process by version, stage and latency, with the units of each."""
     worker = os.getpid() % WORKERS
-    stages = Counter((one.stage_id or 0, one.version) for one in made)
-    split = Counter((one.stage_id or 0, one.version) for one in made if one.disagrees)
-    for (stage_id, version), served in sorted(stages.items()):
-        add(
-            session,
-            TrafficCount,
-            {"worker": worker, "stage_id": stage_id, "version": version},
-            served=served,
-            disagreements=split[stage_id, version],
-            units=units.assigned,
-            crossed=units.crossed,
-        )
-    buckets = Counter((one.version, bucket_of(one.latency_us or 0)) for one in made)
-    for (version, bucket), served in sorted(buckets.items()):
-        key = {"worker": worker, "version": version, "bucket": bucket}
-        add(session, LatencyCount, key, served=served)
+    stages: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for one, units in made:
+        counted = stages[one.stage_id or 0, one.version.value]
+        for place, amount in enumerate((1, one.disagrees, units.assigned, units.crossed)):
+            counted[place] += amount
+    names = ("served", "disagreements", "units", "crossed")
+    rows = [
+        {"worker": worker, "stage_id": stage_id, "version": version}
+        | dict(zip(names, counted, strict=True))
+        for (stage_id, version), counted in sorted(stages.items())
+    ]
+    _adding(TrafficCount, names, group.dialect).run(group, rows)
+    buckets = Counter((one.version.value, bucket_of(one.latency_us or 0)) for one, _ in made)
+    rows = [
+        {"worker": worker, "version": version, "bucket": bucket, "served": served}
+        for (version, bucket), served in sorted(buckets.items())
+    ]
+    _adding(LatencyCount, ("served",), group.dialect).run(group, rows)
+
+
+@cache
+def _adding(counter: type[Base], counted: tuple[str, ...], dialect: Dialect) -> Prepared:
+    return adding(counter, counted, dialect)
 
 
 def drawn(session: Session) -> list[Drawn]:

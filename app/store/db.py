@@ -7,17 +7,19 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy import Connection, Dialect, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.store.tables import Base
 
 BUSY_TIMEOUT_S = 10
+GROUPS = "groups"  # the name of the engine that group commits go through
 WRITES = "cifra_writes"  # the execution option of a connection whose transaction will write
 
 
@@ -29,6 +31,7 @@ class Turn(IntEnum):
     MODELS = 20_260_903
     RETRAINS = 20_260_904
     EXPERIMENTS = 20_260_905
+    ALERTS = 20_260_906
 
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
@@ -37,22 +40,36 @@ db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": Fal
 def engine_options(database_url: str, threads: int) -> dict[str, Any]:
     """Engine settings for SQLAlchemy: a connection for every thread, and bounded waits."""
     pool = {"pool_size": threads + 4, "max_overflow": 8, "pool_timeout": BUSY_TIMEOUT_S}
+    shared = pool | {"hide_parameters": True}  # errors are logged; what people sent is not
     if database_url.startswith("sqlite"):
         driver = {"isolation_level": None, "timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-        return pool | {"connect_args": driver}
-    return pool | {"pool_pre_ping": True, "connect_args": {"connect_timeout": BUSY_TIMEOUT_S}}
+        return shared | {"connect_args": driver}
+    return shared | {"pool_pre_ping": True, "connect_args": {"connect_timeout": BUSY_TIMEOUT_S}}
 
 
-def prepare_engine(engine: Engine) -> None:
+def group_options(database_url: str) -> dict[str, Any]:
+    """Settings of the engine for group commits: one of them is written at a time."""
+    return engine_options(database_url, 0) | {"pool_size": 1, "max_overflow": 0}
+
+
+def prepare_engines() -> None:
     """Make SQLite keep what it acknowledged and never upgrade a read to a write.
 
     The driver opens no transaction by itself (isolation_level None). A unit that writes begins
     with BEGIN IMMEDIATE and so waits for its turn up to the busy timeout; one that began by
-    reading would be refused at once when it came to write.
+    reading would be refused at once when it came to write. Needs an application context.
     """
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_pragmas)
-        event.listen(engine, "begin", begin_sqlite)
+    if db.engine.dialect.name == "sqlite":
+        event.listen(db.engine, "connect", partial(_set_pragmas, "FULL"))
+        event.listen(db.engine, "begin", begin_sqlite)
+        # What groups commit is with the system, and so survives the end of this process, however.
+        event.listen(db.engines[GROUPS], "connect", partial(_set_pragmas, "NORMAL"))
+
+
+def dispose_engines() -> None:
+    """Let go of all connections that are not in use. Needs an application context."""
+    for engine in db.engines.values():
+        engine.dispose()
 
 
 def begin_sqlite(connection: Connection) -> None:
@@ -61,9 +78,9 @@ def begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _set_pragmas(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+def _set_pragmas(synchronous: str, connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
@@ -107,11 +124,22 @@ def take_turn(session: Session, turn: Turn) -> None:
         session.execute(select(func.pg_advisory_xact_lock(turn)))
 
 
+def connections() -> dict[str, int]:
+    """How many connections of this process are in use, and how many are kept for the next one."""
+    pool = db.engine.pool
+    if not isinstance(pool, QueuePool):
+        return {}
+    return {"in_use": pool.checkedout(), "idle": pool.checkedin()}
+
+
 def upsert(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can say what to do on a conflict, in the database's own dialect."""
-    if session.get_bind().dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    return upsert_of(session.get_bind().dialect, table)
+
+
+def upsert_of(dialect: Dialect, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """The same for a dialect."""
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _idle_session() -> Session:

@@ -1,12 +1,13 @@
 """Queries on experiments, their stages, and who was exposed to which version."""
 
 from collections.abc import Sequence
+from functools import cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Dialect, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.store.counters import NO_UNITS, Units
-from app.store.db import upsert
+from app.store.groups import Group, Prepared, inserting_new
 from app.store.tables import Experiment, Exposure, Stage
 
 
@@ -61,11 +62,19 @@ def stages(session: Session, experiment_id: int) -> Sequence[Stage]:
     return session.scalars(query.order_by(Stage.id)).all()
 
 
-def expose(session: Session, stage_id: int, unit_hash: str, version: str) -> Units:
+def expose(group: Group, stage_id: int, unit_hash: str, version: str) -> Units:
     """Note that a user met a version in a stage; a unit where they had not met it yet."""
-    met = {"stage_id": stage_id, "unit_hash": unit_hash}
-    others = select(func.count()).select_from(Exposure).filter_by(**met)
-    crossed = session.scalars(others.where(Exposure.version != version)).one() > 0
-    adding = upsert(session, Exposure).values(**met, version=version, crossed=crossed)
-    added = session.scalar(adding.on_conflict_do_nothing().returning(Exposure.version))
+    met = {"stage_id": stage_id, "unit_hash": unit_hash, "version": version}
+    looking, adding = _exposing(group.dialect)
+    crossed = looking.first(group, met) is not None
+    added = adding.first(group, met | {"crossed": crossed})
     return NO_UNITS if added is None else Units(1, int(crossed))
+
+
+@cache
+def _exposing(dialect: Dialect) -> tuple[Prepared, Prepared]:
+    """Looks for the other version in what a user met; adds what they meet, and tells if it did."""
+    row = Exposure
+    same = (row.stage_id == bindparam("stage_id"), row.unit_hash == bindparam("unit_hash"))
+    other = select(row.version).where(*same, row.version != bindparam("version"))
+    return Prepared(other, dialect), inserting_new(row, dialect, row.version)

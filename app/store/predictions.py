@@ -2,22 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, select, update
+from sqlalchemy import ColumnElement, Dialect, Select, and_, case, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.assignment import Version
 from app.domain.readings import SIDE, Digit, ModelName, Prediction, Reading
 from app.store import tables
+from app.store.groups import Group, Prepared, inserting
 
 _LITTLE_ENDIAN = np.dtype("<f4")
 
 
-def add(session: Session, predictions: Sequence[tuple[Prediction, Digit]]) -> None:
+def add(group: Group, predictions: Sequence[tuple[Prediction, Digit]]) -> None:
     """Add predictions with the digits that they were made on."""
-    session.add_all(_to_row(prediction, digit) for prediction, digit in predictions)
+    _adding(group.dialect).run(group, [_to_row(*each) for each in predictions])
+
+
+@cache
+def _adding(dialect: Dialect) -> Prepared:
+    return inserting(tables.Prediction, dialect)
 
 
 def find(session: Session, user_id: int, prediction_id: UUID) -> Prediction | None:
@@ -31,6 +39,7 @@ class Answered:
     """What a word on a prediction has to be held against."""
 
     digit: int
+    probability: float
     version: str
     stage_id: int | None
     image: bytes
@@ -39,9 +48,13 @@ class Answered:
 def lock(session: Session, user_id: int, prediction_id: UUID) -> Answered | None:
     """What one of a user's own predictions answered; nobody else changes it in this unit."""
     row = tables.Prediction
-    query = select(row.digit, row.version, row.stage_id, row.image).with_for_update(key_share=True)
-    found = session.execute(query.where(_own(user_id, prediction_id))).one_or_none()
-    return None if found is None else Answered(*found[:3], found[3] or b"")
+    query = select(row.digit, row.probabilities, row.version, row.stage_id, row.image)
+    own = query.where(_own(user_id, prediction_id)).with_for_update(key_share=True)
+    found = session.execute(own).one_or_none()
+    if found is None:
+        return None
+    digit, packed, version, stage_id, image = found
+    return Answered(digit, _top(packed), version, stage_id, image or b"")
 
 
 def page(session: Session, user_id: int, limit: int, before: UUID | None) -> list[Prediction]:
@@ -58,6 +71,12 @@ def image(session: Session, user_id: int, prediction_id: UUID) -> Digit | None:
     return None if found is None else _digit(found)
 
 
+def newest_at(session: Session) -> datetime | None:
+    """When the last prediction was made (ids grow with time)."""
+    row = tables.Prediction
+    return session.scalar(select(row.created_at).order_by(row.id.desc()).limit(1))
+
+
 def erase(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
     """Blank one of a user's own predictions, or all of them.
 
@@ -72,6 +91,49 @@ def image_of(session: Session, prediction_id: UUID) -> Digit:
     row = tables.Prediction
     query = select(row.image).where(row.id == prediction_id, row.image.is_not(None))
     return _digit(session.scalars(query).one() or b"")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a version named on a picture, how sure it was, and whether the other one differs."""
+
+    id: UUID
+    digit: int
+    confidence: float
+    disagrees: bool | None
+
+
+def answers(
+    session: Session, version: Version, since: datetime, limit: int, *, last: bool = False
+) -> list[Answer]:
+    """What a version named since then, drawn or in the shadow: the first so many, or the last.
+
+    In the order of time either way.
+    """
+    row = tables.Prediction
+    is_drawn = row.version == version
+    query = (
+        select(
+            row.id,
+            case((is_drawn, row.digit), else_=row.shadow_digit),
+            case((is_drawn, row.probabilities), else_=row.shadow_probabilities),
+            row.shadow_digit != row.digit,
+        )
+        .where(row.id >= _first_id(since))
+        .where(or_(is_drawn, row.shadow_digit.is_not(None)))
+        .order_by(row.id.desc() if last else row.id)
+        .limit(limit)
+    )
+    found = [
+        Answer(made, digit, _top(packed), disagrees)
+        for made, digit, packed, disagrees in session.execute(query)
+    ]
+    return found[::-1] if last else found
+
+
+def _first_id(since: datetime) -> UUID:
+    """The least id that a prediction can have from then on: ids begin with their time."""
+    return UUID(int=int(since.timestamp() * 1000) << 80)
 
 
 def _own(user_id: int, prediction_id: UUID | None = None) -> ColumnElement[bool]:
@@ -98,24 +160,24 @@ def _digit(stored: bytes) -> Digit:
     return np.frombuffer(stored, dtype=np.uint8).reshape(SIDE, SIDE)
 
 
-def _to_row(prediction: Prediction, digit: Digit) -> tables.Prediction:
+def _to_row(prediction: Prediction, digit: Digit) -> dict[str, object]:
     shadow = prediction.shadow
-    return tables.Prediction(
-        id=prediction.id,
-        user_id=prediction.user_id,
-        created_at=prediction.created_at,
-        version=prediction.version,
-        model_id=prediction.reading.model.id,
-        digit=prediction.reading.digit,
-        probabilities=_pack(prediction.reading),
-        image=digit.tobytes(),
-        latency_us=prediction.latency_us,
-        stage_id=prediction.stage_id,
-        assignment_probability=prediction.assignment_probability,
-        shadow_model_id=shadow and shadow.model.id,
-        shadow_digit=shadow and shadow.digit,
-        shadow_probabilities=shadow and _pack(shadow),
-    )
+    return {
+        "id": prediction.id,
+        "user_id": prediction.user_id,
+        "created_at": prediction.created_at,
+        "version": prediction.version.value,
+        "model_id": prediction.reading.model.id,
+        "digit": prediction.reading.digit,
+        "probabilities": _pack(prediction.reading),
+        "image": digit.tobytes(),
+        "latency_us": prediction.latency_us,
+        "stage_id": prediction.stage_id,
+        "assignment_probability": prediction.assignment_probability,
+        "shadow_model_id": shadow and shadow.model.id,
+        "shadow_digit": shadow and shadow.digit,
+        "shadow_probabilities": shadow and _pack(shadow),
+    }
 
 
 def _from_row(
@@ -137,6 +199,10 @@ def _from_row(
 
 def _pack(reading: Reading) -> bytes:
     return reading.probabilities.astype(_LITTLE_ENDIAN).tobytes()
+
+
+def _top(packed: bytes) -> float:
+    return float(np.frombuffer(packed, dtype=_LITTLE_ENDIAN).max())
 
 
 def _reading(model: tables.Model, packed: bytes) -> Reading:

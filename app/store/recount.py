@@ -125,7 +125,8 @@ def _words(session: Session) -> Counts:
 
 
 def _reviewed(session: Session) -> Iterator[tuple[Review, Answers]]:
-    for review in session.scalars(select(Review).execution_options(yield_per=1_000)):
+    evidence = select(Review).where(Review.experiment_id.is_not(None))
+    for review in session.scalars(evidence.execution_options(yield_per=1_000)):
         yield review, reviews.answers(session, review.prediction_id)
 
 

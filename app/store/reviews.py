@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, Dialect, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
@@ -16,7 +17,8 @@ from app.domain.sureness import bucket_of
 from app.store import counters
 from app.store.counters import ConfidenceCount, LabelCount
 from app.store.db import upsert
-from app.store.tables import Prediction, Review, ReviewItem
+from app.store.groups import Group, Prepared, inserting_new
+from app.store.tables import Feedback, Prediction, Review, ReviewItem
 
 Answers = dict[Version, npt.NDArray[np.float32]]
 """Ten probabilities (10,) by version."""
@@ -28,6 +30,12 @@ class Waiting:
 
     disagreements: int
     audits: int
+    flagged: int
+
+    @property
+    def total(self) -> int:
+        """Of all parts."""
+        return self.disagreements + self.audits + self.flagged
 
 
 def enqueue(session: Session, **item: Any) -> None:
@@ -38,10 +46,31 @@ def enqueue(session: Session, **item: Any) -> None:
     session.execute(upsert(session, ReviewItem).values(**item).on_conflict_do_nothing())
 
 
+def enqueue_in(group: Group, **item: Any) -> None:
+    """The same in a group commit, for a picture that nobody holds."""
+    waiting = {"is_open": True, "leased_by": None, "leased_until": None}
+    _enqueueing(group.dialect).run(group, [item | waiting])
+
+
+@cache
+def _enqueueing(dialect: Dialect) -> Prepared:
+    return inserting_new(ReviewItem, dialect)
+
+
+def release(session: Session, prediction_id: UUID, running_id: int | None) -> None:
+    """Take a picture that nobody labelled out of the queue of an experiment that has ended."""
+    item = find_item(session, prediction_id)
+    if item is not None and item.is_open and item.experiment_id not in (None, running_id):
+        session.delete(item)
+        session.flush()
+
+
 def next_item(
-    session: Session, experiment_id: int, reviewer_id: int, now: datetime
+    session: Session, experiment_id: int | None, reviewer_id: int, now: datetime
 ) -> ReviewItem | None:
     """The picture that this reviewer is to see next: disagreements first, each part by place.
+
+    Of an experiment, or of none: what users flagged.
 
     One that they hold already comes first; none that they skipped, that another one holds, or that
     they sent themselves: they were told an answer.
@@ -57,7 +86,8 @@ def next_item(
             ),
             ReviewItem.prediction_id.not_in(
                 select(Review.prediction_id).where(
-                    Review.reviewer_id == reviewer_id, Review.experiment_id == experiment_id
+                    Review.reviewer_id == reviewer_id,
+                    Review.experiment_id == experiment_id,
                 )
             ),
         )
@@ -83,7 +113,7 @@ def forget(session: Session, user_id: int, prediction_id: UUID | None = None) ->
     if prediction_id is not None:
         owned = owned.where(ReviewItem.prediction_id == prediction_id)
     for item in session.scalars(owned).all():
-        if item.is_open:
+        if item.is_open and item.experiment_id is not None:
             add(session, review_of(item, ERASED, None))
         session.delete(item)
 
@@ -101,15 +131,30 @@ def review_of(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:
 
 
 def waiting(session: Session, experiment_id: int) -> Waiting:
-    """How long the queue is."""
-    is_waiting = (ReviewItem.experiment_id == experiment_id, ReviewItem.is_open)
-    counts = select(func.count(), func.count(case((ReviewItem.is_audit, 1))))
-    total, audits = session.execute(counts.where(*is_waiting)).one()
-    return Waiting(total - audits, audits)
+    """How long the queue is: an experiment's parts, and what users flagged."""
+    flagged = ReviewItem.experiment_id.is_(None)
+    counts = select(
+        func.count(case((and_(~flagged, ~ReviewItem.is_audit), 1))),
+        func.count(case((and_(~flagged, ReviewItem.is_audit), 1))),
+        func.count(case((flagged, 1))),
+    )
+    is_waiting = or_(ReviewItem.experiment_id == experiment_id, flagged)
+    return Waiting(*session.execute(counts.where(ReviewItem.is_open, is_waiting)).one())
+
+
+def flagged_by(session: Session, user_id: int) -> int:
+    """How many pictures that a user flagged wait."""
+    query = select(func.count()).select_from(ReviewItem).join(Prediction)
+    query = query.join(Feedback, Feedback.prediction_id == Prediction.id)
+    return session.scalars(
+        query.where(
+            ReviewItem.experiment_id.is_(None), ReviewItem.is_open, Prediction.user_id == user_id
+        )
+    ).one()
 
 
 def add(session: Session, review: Review) -> None:
-    """Add what was said of a picture, and count it."""
+    """Add what was said of a picture, and count it where it is evidence."""
     session.add(review)
     _count(session, review, 1)
 
@@ -118,6 +163,18 @@ def last_of(session: Session, reviewer_id: int) -> Review | None:
     """What a reviewer said last."""
     query = select(Review).where(Review.reviewer_id == reviewer_id)
     return session.scalar(query.order_by(Review.id.desc()).limit(1).with_for_update())
+
+
+def newest(session: Session, limit: int) -> list[tuple[int, int, UUID, int]]:
+    """The last words on pictures with an owner: review, owner, prediction and truth."""
+    query = (
+        select(Review.id, Prediction.user_id, Review.prediction_id, Review.truth)
+        .join(Prediction, Prediction.id == Review.prediction_id)
+        .where(Review.truth <= NOT_A_DIGIT, Prediction.user_id.is_not(None))
+        .order_by(Review.id.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1] or 0, row[2], row[3]) for row in session.execute(query)]
 
 
 def remove(session: Session, review: Review) -> None:
@@ -139,6 +196,8 @@ def answers(session: Session, prediction_id: UUID) -> Answers:
 
 
 def _count(session: Session, review: Review, by: int) -> None:
+    if review.experiment_id is None:
+        return
     said = answers(session, review.prediction_id)
     digits = {version: int(said[version].argmax()) for version in Version}
     part = {"experiment_id": review.experiment_id, "is_audit": review.is_audit}

@@ -1,122 +1,25 @@
-"""The tables, as SQLAlchemy maps them; migrations/ brings a database to this state.
+"""Experiments, answers, what people said of them, and the review queue."""
 
-`user` and `feedback` are the old program's tables, grown. A digit image is its 784 bytes, row by
-row; probabilities are ten little-endian float32.
-"""
-
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     LargeBinary,
-    MetaData,
     String,
-    TypeDecorator,
     UniqueConstraint,
     Uuid,
     false,
+    text,
     true,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-_NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time; SQLite, which keeps no zone, gets it back here."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Refuse a time without a zone, store the rest as UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Give the zone back to what SQLite stored."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """The root of all tables."""
-
-    metadata = MetaData(naming_convention=_NAMES)
-
-
-class User(Base):
-    """An account; without a password hash nobody can log in to it."""
-
-    __tablename__ = "user"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  no id is ever used again
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    username: Mapped[str] = mapped_column(String(80), unique=True)
-    password_hash: Mapped[str | None] = mapped_column(String(60))
-    email: Mapped[str | None] = mapped_column(String(254))
-    role: Mapped[str] = mapped_column(String(10), server_default="user")
-    locked: Mapped[bool] = mapped_column(server_default=false())
-    created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class LoginSession(Base):
-    """One login and all tokens that come from it: the refresh family."""
-
-    __tablename__ = "login_session"
-
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
-    refresh_jti: Mapped[str] = mapped_column(String(36))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class Model(Base):
-    """A trained model: an immutable ONNX artefact, named by its checksum."""
-
-    __tablename__ = "model"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(80))
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    artefact: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    shipped: Mapped[bool]
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class Deployment(Base):
-    """A model put into service as a version; rows are only ever added."""
-
-    __tablename__ = "deployment"
-    __table_args__ = (
-        CheckConstraint("version IN ('v1', 'v2')", name="version"),
-        Index(None, "version", "id"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    version: Mapped[str] = mapped_column(String(2))
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    reason: Mapped[str] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+from app.store.tables.base import Base, UtcDateTime
 
 
 class Experiment(Base):
@@ -233,18 +136,28 @@ class Exposure(Base):
 
 
 class ReviewItem(Base):
-    """A picture that waits for a reviewer, at a place that its id's hash drew."""
+    """A picture that waits for a reviewer, at a place that a hash drew.
+
+    Of no experiment is what a user's word flagged: it is learned from and is no evidence.
+    """
 
     __tablename__ = "review_item"
     __table_args__ = (
         Index(None, "experiment_id", "is_open", "is_audit", "place"),
         UniqueConstraint("experiment_id", "picture_hash"),
+        Index(
+            "uq_review_item_flagged",
+            "picture_hash",
+            unique=True,
+            sqlite_where=text("experiment_id IS NULL"),
+            postgresql_where=text("experiment_id IS NULL"),
+        ),
     )
 
     prediction_id: Mapped[UUID] = mapped_column(
         ForeignKey("prediction.id", ondelete="CASCADE"), primary_key=True
     )
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiment.id"))
+    experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiment.id"))
     picture_hash: Mapped[str] = mapped_column(String(32))
     is_audit: Mapped[bool]
     is_open: Mapped[bool] = mapped_column(server_default=true())
@@ -264,7 +177,7 @@ class Review(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiment.id"))
+    experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiment.id"))
     prediction_id: Mapped[UUID] = mapped_column(ForeignKey("prediction.id"))
     reviewer_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     is_audit: Mapped[bool]
@@ -272,16 +185,16 @@ class Review(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class RetrainJob(Base):
-    """A retrain that was asked for and what became of it; the row is the truth."""
+class Probe(Base):
+    """A picture with a known digit, shown to a reviewer among the others; what they said of it."""
 
-    __tablename__ = "retrain_job"
+    __tablename__ = "probe"
+    __table_args__ = (Index(None, "reviewer_id"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    requested_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
-    version: Mapped[str] = mapped_column(String(2))
-    deploy: Mapped[str] = mapped_column(String(6))
-    status: Mapped[str] = mapped_column(String(9))
-    error: Mapped[str | None] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    reviewer_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    digit: Mapped[int]
+    said: Mapped[int | None]
+    leased_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    said_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,42 @@
+"""Accounts and their logins."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, String, Uuid, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.store.tables.base import Base, UtcDateTime
+
+
+class User(Base):
+    """An account; without a password hash nobody can log in to it.
+
+    `mail_kinds` is what it is to be mailed about; no mail goes to it before `mail_due_at`.
+    """
+
+    __tablename__ = "user"
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  no id is ever used again
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(80), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(String(60))
+    email: Mapped[str | None] = mapped_column(String(254))
+    role: Mapped[str] = mapped_column(String(10), server_default="user")
+    locked: Mapped[bool] = mapped_column(server_default=false())
+    created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    mail_kinds: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    mail_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LoginSession(Base):
+    """One login and all tokens that come from it: the refresh family."""
+
+    __tablename__ = "login_session"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    refresh_jti: Mapped[str] = mapped_column(String(36))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.credentials import check_email, check_username, normal_form
 from app.domain.errors import Conflict, NotAuthenticated, NotFound
+from app.domain.notices import Kind
 from app.domain.roles import Role
 from app.services.passwords import PasswordHasher
 from app.store import accounts, feedback, predictions, reviews
@@ -27,6 +28,7 @@ class Account:
     locked: bool
     has_password: bool
     created_at: datetime | None
+    mail: tuple[Kind, ...]
 
 
 def register(
@@ -51,7 +53,7 @@ def register(
             created_at=datetime.now(UTC),
         )
         accounts.add(session, user)
-        return _account(user)
+        return account_of(user)
 
 
 def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
@@ -123,7 +125,7 @@ def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) ->
 def page(after: int, limit: int) -> list[Account]:
     """Accounts in the order of their ids."""
     with reading() as session:
-        return [_account(user) for user in accounts.page(session, after, limit)]
+        return [account_of(user) for user in accounts.page(session, after, limit)]
 
 
 def amend(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
@@ -143,7 +145,7 @@ def amend(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
         session.flush()
         if accounts.count_able_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
-        return _account(user)
+        return account_of(user)
 
 
 def remove(user_id: int) -> None:
@@ -168,10 +170,11 @@ def _promote(session: Session, name: str, password_hash: str) -> Account:
     user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
     accounts.add(session, user)
     accounts.end_logins(session, user.id, now)
-    return _account(user)
+    return account_of(user)
 
 
-def _account(user: User) -> Account:
+def account_of(user: User) -> Account:
+    """An account as it is shown."""
     return Account(
         id=user.id,
         username=user.username,
@@ -180,4 +183,5 @@ def _account(user: User) -> Account:
         locked=user.locked,
         has_password=user.password_hash is not None,
         created_at=user.created_at,
+        mail=tuple(Kind(kind) for kind in user.mail_kinds or ()),
     )

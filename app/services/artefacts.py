@@ -9,6 +9,19 @@ import numpy.typing as npt
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # only looked at when ONNX Runtime is imported
 
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
+
+from app.domain.errors import UnfitModel
+from app.domain.readings import SIDE
+from app.imaging.digits import as_input
+
+_EMPTY = np.zeros((SIDE, SIDE), dtype=np.uint8)
+_ROUNDING = 1e-3
+_RUNTIME_ERRORS = (
+    ValueError,  # inputs of other names
+    *(_runtime.Fail, _runtime.InvalidArgument, _runtime.InvalidGraph, _runtime.InvalidProtobuf),
+    *(_runtime.NoModel, _runtime.NotImplemented, _runtime.RuntimeException),
+)
 
 
 class Session(Protocol):
@@ -30,6 +43,21 @@ def open_session(onnx: bytes) -> Session:
     options.log_severity_level = 3
     made = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     return cast("Session", made)
+
+
+def open_checked(onnx: bytes) -> Session:
+    """Open a session and let it read an empty digit, before anybody is served by it.
+
+    Raises UnfitModel for what ONNX Runtime cannot open, and for a model of something else.
+    """
+    try:
+        session = open_session(onnx)
+        found = session.run(["probabilities"], {"digits": as_input(_EMPTY)})[0]
+    except _RUNTIME_ERRORS as error:
+        raise UnfitModel("The artefact is torn, or no model that reads digits") from error
+    if found.shape != (1, 10) or not abs(float(found.sum()) - 1) < _ROUNDING:
+        raise UnfitModel("The artefact does not give ten probabilities")
+    return session
 
 
 def name_of(onnx: bytes) -> str:

@@ -3,6 +3,8 @@
 import secrets
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -182,7 +184,8 @@ def watch() -> None:
 class Splits:
     """How A/B traffic is divided, as this process knows it: looked up anew once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Callable[[], AbstractContextManager[object]]) -> None:
+        self._context = context
         self._looking = threading.Lock()
         self._split: Split | None = None
         self._looked_at_s = 0.0
@@ -193,8 +196,9 @@ class Splits:
             now_s = time.monotonic()
             split = self._split
             if split is None or now_s - self._looked_at_s > LOOK_EVERY_S:
-                watch()
-                split = current_split()
+                with self._context():
+                    watch()
+                    split = current_split()
                 self._split, self._looked_at_s = split, now_s
             return split
 

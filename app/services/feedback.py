@@ -1,22 +1,26 @@
 """Feedback: taking people's words on answers in."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.domain.assignment import Unit
+from app.domain.assignment import PLACES, Unit
 from app.domain.errors import Conflict, Contradiction, InvalidInput, NotFound
+from app.domain.notices import Kind
 from app.domain.readings import picture_hash
+from app.domain.sureness import SURE
 from app.domain.words import INCOMPLETE, Word, settle
 from app.services.history import UNKNOWN
-from app.store import accounts, experiments, feedback, predictions
+from app.store import accounts, experiments, feedback, notices, predictions, reviews
 from app.store.db import writing
 from app.store.predictions import Answered
 from app.store.tables import Experiment, Feedback
 
 MOST_WORDS_OF_ONE_USER = 20  # that the users' view of one experiment counts
+MOST_FLAGGED_BY_ONE_USER = 50  # that wait at a time
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,48 @@ def record_on(user_id: int, prediction_id: UUID, said: Statement, *, replace: bo
         word = settle(answered.digit, said.correct, said.digit, said.not_a_digit)
         row = _row(user_id, answered.digit, word, said.comment)
         row.prediction_id, row.version = prediction_id, answered.version
+        if word.digit not in (None, answered.digit):
+            _flag(session, user_id, prediction_id, answered)
         before = feedback.find_on(session, prediction_id)
+        if not word.correct and (before is None or before.correct):
+            _tell(session, prediction_id, answered)
         if before is not None:
             _amend(session, before, row, replace=replace)
             return
         if answered.stage_id is not None:
             _place(session, row, experiments.lock_of_stage(session, answered.stage_id), answered)
         feedback.add(session, row)
+
+
+def _flag(session: Session, user_id: int, prediction_id: UUID, answered: Answered) -> None:
+    """Have a reviewer look at an answer that its user corrected; a few of each user at a time.
+
+    A picture that waits in the running experiment's queue stays there; one that an ended experiment
+    left behind is taken out of it.
+    """
+    if reviews.flagged_by(session, user_id) >= MOST_FLAGGED_BY_ONE_USER:
+        return
+    running = experiments.newest(session)
+    reviews.release(session, prediction_id, None if running is None else running.id)
+    reviews.enqueue(
+        session,
+        prediction_id=prediction_id,
+        experiment_id=None,
+        picture_hash=picture_hash(answered.image),
+        is_audit=False,
+        place=secrets.randbelow(PLACES),
+    )
+
+
+def _tell(session: Session, prediction_id: UUID, answered: Answered) -> None:
+    """Have admins mailed when an answer that was sure is contradicted."""
+    if answered.probability >= SURE:
+        notices.add(
+            session,
+            Kind.FEEDBACK,
+            f"{answered.version} answered {answered.digit}, {answered.probability:.1%} sure, and"
+            f" was told that it is wrong (prediction {prediction_id})",
+        )
 
 
 def _place(session: Session, row: Feedback, experiment: Experiment, answered: Answered) -> None:

@@ -1,13 +1,23 @@
 """The one place where models run: a loaded model for each version, shared by all predict views."""
 
+import logging
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.domain.assignment import Version
-from app.domain.readings import Digit, ModelName, Reading
+from app.domain.errors import Unavailable, UnfitModel
+from app.domain.readings import Digit, GuardCase, ModelName, Reading
 from app.imaging.digits import as_input
-from app.services import models
-from app.services.artefacts import Session, open_session
+from app.services import alerts, guarding, models
+from app.services.artefacts import Session, open_checked
+from app.services.guarding import Open
+
+MOST_AT_ONCE = 32  # digits in one run; what a net computes with grows with them
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -15,32 +25,92 @@ class _Loaded:
     model: ModelName
     session: Session
 
+    def read(self, digits: Sequence[Digit]) -> list[Reading]:
+        parts = [digits[at : at + MOST_AT_ONCE] for at in range(0, len(digits), MOST_AT_ONCE)]
+        return [
+            Reading(self.model, probabilities)
+            for part in parts
+            for probabilities in self.session.run(
+                ["probabilities"], {"digits": as_input(np.stack(part))}
+            )[0]
+        ]
+
 
 class InferenceService:
     """Holds the models in service; made empty, loads them at the first use in this process.
 
-    ONNX Runtime's sessions do not survive a fork, so they are made in the process that serves.
+    ONNX Runtime's sessions do not survive a fork, so they are made in the process that serves. A
+    newly deployed model is loaded and checked beside the one that serves, which then steps back.
     """
 
     def __init__(self) -> None:
         self._loading = threading.Lock()
         self._slots: dict[Version, _Loaded] = {}
+        self._guards: tuple[tuple[Open, _Loaded], ...] = ()
+        self._unfit: set[int] = set()
+
+    @property
+    def serving(self) -> dict[Version, ModelName]:
+        """The models that this process serves with; none before their first use."""
+        return {version: loaded.model for version, loaded in self._slots.items()}
 
     def read(self, version: Version, digit: Digit) -> Reading:
         """Let a version read a digit uint8 (28, 28). Raises Unavailable where nothing serves it."""
+        return self.read_all(version, [digit])[0]
+
+    def read_all(self, version: Version, digits: Sequence[Digit]) -> list[Reading]:
+        """Let a version read digits together, which takes less time than one after another."""
         if version not in self._slots:
-            self.load()
-        loaded = self._slots[version]
-        found = loaded.session.run(["probabilities"], {"digits": as_input(digit)})[0]
-        return Reading(loaded.model, found[0])
+            self.follow()
+        return self._slots[version].read(digits)
 
-    def load(self) -> None:
-        """Load what is not loaded yet. Needs an application context; raises Unavailable."""
+    def guarded(self, answers: Mapping[Version, Reading], digit: Digit) -> list[GuardCase]:
+        """What the predecessors of newly deployed models would have named."""
+        cases = []
+        for guard, predecessor in self._guards:
+            answer = answers[guard.version]
+            if answer.model.id == guard.model_id:
+                named = predecessor.read([digit])[0].digit
+                other = answers[guard.version.other].digit
+                cases.append(GuardCase(guard.id, answer.digit, named, other))
+        return cases
+
+    def follow(self) -> None:
+        """Have each version served by the last model that was deployed and can serve.
+
+        Needs an application context; raises Unavailable where a version has none.
+        """
         with self._loading:
-            missing = [version for version in Version if version not in self._slots]
-            self._slots = self._slots | {version: _load(version) for version in missing}
+            self._slots = {version: self._current(version) for version in Version}
+            self._guards = self._current_guards()
 
+    def _current(self, version: Version) -> _Loaded:
+        serving = self._slots.get(version)
+        for model_id in models.served_ids(version):
+            if serving is not None and serving.model.id == model_id:
+                return serving
+            if model_id not in self._unfit and (loaded := self._load(version, model_id)):
+                return loaded
+        raise Unavailable(f"No model that could serve {version} is there")
 
-def _load(version: Version) -> _Loaded:
-    artefact = models.serving(version)
-    return _Loaded(artefact.model, open_session(artefact.onnx))
+    def _current_guards(self) -> tuple[tuple[Open, _Loaded], ...]:
+        standing = dict(self._guards)
+        found = []
+        for guard in guarding.open_now():
+            predecessor = standing.get(guard)
+            if predecessor is None and guard.predecessor_id not in self._unfit:
+                predecessor = self._load(guard.version, guard.predecessor_id)
+            if predecessor is not None:
+                found.append((guard, predecessor))
+        return tuple(found)
+
+    def _load(self, version: Version, model_id: int) -> _Loaded | None:
+        """A session on a model; None for an unfit one, of which admins are told once."""
+        try:
+            artefact = models.artefact(model_id)
+            return _Loaded(artefact.model, open_checked(artefact.onnx))
+        except UnfitModel as error:
+            self._unfit.add(model_id)
+            _log.error("model %s cannot serve %s: %s", model_id, version, error.message)
+            alerts.tell("unfit model", f"{version} does without a model: {error.message}")
+            return None

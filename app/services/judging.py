@@ -41,7 +41,7 @@ class Assessment:
 
     def served_by(self, version: Version) -> int:
         """How many requests a version answered."""
-        return sum(count.served for count in self.drawn if count.version == version)
+        return served_by(version, self.drawn)
 
     @property
     def warnings(self) -> list[str]:
@@ -70,12 +70,8 @@ class Assessment:
 def assess(session: Session, experiment: Experiment) -> Assessment:
     """Judge an experiment as it stands."""
     stages = tuple(experiments.stages(session, experiment.id))
-    ids = {stage.id for stage in stages}
-    drawn = tuple(count for count in counters.drawn(session) if count.stage_id in ids)
-    labels = tuple(counters.labelled(session, experiment.id))
-    traffic = Traffic(
-        sum(count.served for count in drawn), sum(count.disagreements for count in drawn)
-    )
+    drawn = within(stages, counters.drawn(session))
+    labels, traffic = tuple(counters.labelled(session, experiment.id)), traffic_of(drawn)
     evidence, soundness = evidence_of(labels), _soundness(experiment, stages, drawn, labels)
     latched = None if experiment.winner is None else Version(experiment.winner)
     verdict = decide(traffic, evidence, soundness, latched)
@@ -91,6 +87,24 @@ def assess(session: Session, experiment: Experiment) -> Assessment:
         labels=labels,
         drawn=drawn,
     )
+
+
+def within(stages: Sequence[Stage], drawn: Sequence[Drawn]) -> tuple[Drawn, ...]:
+    """What was counted in these stages."""
+    ids = {stage.id for stage in stages}
+    return tuple(count for count in drawn if count.stage_id in ids)
+
+
+def traffic_of(drawn: Sequence[Drawn]) -> Traffic:
+    """How many requests were counted, and on how many of them the versions disagreed."""
+    return Traffic(
+        sum(count.served for count in drawn), sum(count.disagreements for count in drawn)
+    )
+
+
+def served_by(version: Version, drawn: Sequence[Drawn]) -> int:
+    """How many of these requests a version answered."""
+    return sum(count.served for count in drawn if count.version == version)
 
 
 def evidence_of(labels: Sequence[Labelled]) -> Evidence:

@@ -15,4 +15,4 @@ def check(inference: InferenceService) -> None:
             session.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
         raise Unavailable("The database does not answer") from error
-    inference.load()
+    inference.follow()

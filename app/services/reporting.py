@@ -7,9 +7,11 @@ from app.domain.assignment import Version
 from app.domain.intervals import Interval, Mean, difference_sequence
 from app.domain.latencies import quantile_ms
 from app.domain.verdicts import ALPHA, Estimate
+from app.domain.verdicts import Traffic as Compared
 from app.services.experiments import Summary, newest_in
+from app.services.judging import served_by, traffic_of, within
 from app.services.labelled import Calibration, LabelledTraffic
-from app.store import counters
+from app.store import counters, experiments, reviews
 from app.store.counters import Spoken
 from app.store.db import reading
 
@@ -58,20 +60,52 @@ class Report:
     users_view: UsersView | None
 
 
+@dataclass(frozen=True)
+class Traffic:
+    """What is served, in all and in the current experiment, and what waits for a reviewer."""
+
+    served: Mapping[Version, int]
+    latency_ms: Mapping[Version, Mapping[str, float | None]]
+    compared: Compared
+    waiting: int
+
+
+def traffic() -> Traffic:
+    """How much is served, and how fast; far cheaper than the report."""
+    with reading() as session:
+        drawn, latencies = counters.drawn(session), counters.latencies(session)
+        experiment = experiments.newest(session)
+        stages = [] if experiment is None else experiments.stages(session, experiment.id)
+        waiting = 0 if experiment is None else reviews.waiting(session, experiment.id).total
+    return Traffic(
+        served={version: served_by(version, drawn) for version in Version},
+        latency_ms={version: _latency_ms(latencies.get(version, {})) for version in Version},
+        compared=traffic_of(within(stages, drawn)),
+        waiting=waiting,
+    )
+
+
+def spoken() -> tuple[Words, Mapping[Version, Words]]:
+    """What users said, of all answers and of each version's."""
+    with reading() as session:
+        found = counters.spoken(session)
+    return _words(found), {version: _words_on(found, version) for version in Version}
+
+
 def make() -> Report:
     """Add the counters up; the cost does not grow with the rows behind them."""
     with reading() as session:
         experiment = newest_in(session)
-        drawn, spoken = counters.drawn(session), counters.spoken(session)
+        drawn, words = counters.drawn(session), counters.spoken(session)
         latencies = counters.latencies(session)
         sureness = [] if experiment is None else counters.sureness(session, experiment.id)
     labelled = LabelledTraffic.of(experiment, sureness)
     return Report(
-        words=_words(spoken),
+        words=_words(words),
         versions={
             version: VersionReport(
-                served=sum(count.served for count in drawn if count.version == version),
-                words=_words([each for each in spoken if each.version == version]),
+                served=served_by(version, drawn),
+                words=_words_on(words, version),
                 latency_ms=_latency_ms(latencies.get(version, {})),
                 accuracy=labelled.accuracy(version),
                 confusion=labelled.confusion(version),
@@ -80,7 +114,7 @@ def make() -> Report:
             for version in Version
         },
         experiment=experiment,
-        users_view=None if experiment is None else _users_view(spoken, experiment.id),
+        users_view=None if experiment is None else _users_view(words, experiment.id),
     )
 
 
@@ -90,6 +124,10 @@ def _latency_ms(counts: Mapping[int, int]) -> dict[str, float | None]:
 
 def _words(spoken: Sequence[Spoken]) -> Words:
     return Words(sum(each.words for each in spoken), sum(each.correct for each in spoken))
+
+
+def _words_on(spoken: Sequence[Spoken], version: Version) -> Words:
+    return _words([each for each in spoken if each.version == version])
 
 
 def _users_view(spoken: Sequence[Spoken], experiment_id: int) -> UsersView:

@@ -1,27 +1,48 @@
-"""Retraining: a job is a row first; one background thread takes the open ones up in turn."""
+"""Retraining: a job is a row first; who takes it up holds it by a lease and a fence."""
 
-import logging
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
-from app.domain.errors import Conflict, NotFound
-from app.store import retrains
+from app.domain.errors import Conflict, NotFound, NothingToLearn
+from app.domain.gates import judge, rejection
+from app.domain.lessons import FEWEST_LABELS, Lessons, divide
+from app.domain.notices import Kind
+from app.services import guarding, models, probing
+from app.services.trainer import Assignment, Candidate, Progress
+from app.store import models as model_rows
+from app.store import notices, retrains
 from app.store.db import Turn, reading, take_turn, writing
 from app.store.tables import RetrainJob
 
-LOOK_EVERY_S = 5  # a job that could not be taken up, or that another process asked for
-NO_TRAINER = "no trainer yet"
+LEASE = timedelta(seconds=15)
+MOST_ATTEMPTS = 3
+MOST_LABELS = 20_000
+MOST_SAID = 200  # characters of an error
 
-_log = logging.getLogger(__name__)
+_UNKNOWN = "There is no such retrain"
+_GIVEN_UP = f"given up: it was taken up {MOST_ATTEMPTS} times and never ended"
+
+
+class Superseded(Exception):
+    """Somebody else has taken the job up since, or it has ended: leave it alone."""
+
+
+class Cancelled(Exception):
+    """The job was cancelled while it ran."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A retrain that was asked for, and what became of it."""
+    """A retrain that was asked for, how far it is, and what became of it.
+
+    It ends as `deployed`, `ready` (it passed, and waits to be deployed), `rejected`, `cancelled`
+    or `failed`.
+    """
 
     id: int
     version: Version
@@ -29,11 +50,34 @@ class Job:
     status: str
     error: str | None
     created_at: datetime
+    started_at: datetime | None
     finished_at: datetime | None
+    stage: str | None
+    share: float | None
+    loss: float | None
+    seconds_left: float | None
+    lessons: int | None
+    holdout: int | None
+    gates: Sequence[dict[str, Any]]
+    model_id: int | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that was taken up; with the models that it starts from, and that it is held against."""
+
+    job_id: int
+    fence: int
+    version: Version
+    start_id: int
+    serving_id: int
 
 
 def request(user_id: int, version: Version, deploy: str) -> Job:
-    """Ask for a retrain. Raises Conflict while another one has not ended."""
+    """Ask for a retrain.
+
+    Raises Conflict while another one has not ended, NothingToLearn where there are too few labels.
+    """
     job = RetrainJob(
         requested_by=user_id,
         version=version,
@@ -41,11 +85,17 @@ def request(user_id: int, version: Version, deploy: str) -> Job:
         status="queued",
         created_at=datetime.now(UTC),
     )
+    with reading() as session:
+        _refuse_second(session)
+        lessons = _lessons(session)
+    found = len(lessons.taught) + len(lessons.held_out)
+    if found < FEWEST_LABELS or not lessons.held_out:
+        raise NothingToLearn(
+            f"A retrain needs {FEWEST_LABELS} reviewed pictures, and there are {found}"
+        )
     with writing() as session:
         take_turn(session, Turn.RETRAINS)
-        under_way = retrains.find_open(session)
-        if under_way is not None:
-            raise Conflict(f"Retrain {under_way.id} has not ended yet")
+        _refuse_second(session)
         retrains.add(session, job)
         return _job(job)
 
@@ -55,8 +105,17 @@ def find(job_id: int) -> Job:
     with reading() as session:
         job = retrains.find(session, job_id)
         if job is None:
-            raise NotFound("There is no such retrain")
+            raise NotFound(_UNKNOWN)
         return _job(job)
+
+
+def log(job_id: int) -> str:
+    """The end of what a retrain's training wrote. Raises NotFound."""
+    with reading() as session:
+        found = retrains.log(session, job_id)
+    if found is None:
+        raise NotFound(_UNKNOWN)
+    return found
 
 
 def newest(limit: int) -> list[Job]:
@@ -65,50 +124,159 @@ def newest(limit: int) -> list[Job]:
         return [_job(job) for job in retrains.newest(session, limit)]
 
 
-def run_next() -> bool:
-    """Take the oldest open job up and end it; tells whether there was one."""
-    with reading() as session:
-        if retrains.find_open(session) is None:
-            return False
+def cancel(job_id: int) -> Job:
+    """Cancel a retrain; one that runs ends within a second or two.
+
+    Raises NotFound, Conflict for one that has ended.
+    """
+    with writing() as session:
+        take_turn(session, Turn.RETRAINS)
+        job = retrains.find(session, job_id)
+        if job is None:
+            raise NotFound(_UNKNOWN)
+        if job.status not in retrains.OPEN:
+            raise Conflict(f"This retrain has ended: {job.status}")
+        job.is_cancelled = True
+        if job.status == "queued":
+            _end(session, job, "cancelled")
+        return _job(job)
+
+
+def claim() -> Claim | None:
+    """Take the open job up; None where there is none, or where somebody else trains it.
+
+    One whose lease has run out is taken up again, and given up after a few times.
+    """
+    now = datetime.now(UTC)
     with writing() as session:
         take_turn(session, Turn.RETRAINS)
         job = retrains.find_open(session)
-        if job is None:
-            return False
-        job.status, job.error, job.finished_at = "failed", NO_TRAINER, datetime.now(UTC)
-    return True
+        if job is None or (job.lease_until is not None and job.lease_until > now):
+            return None
+        if job.is_cancelled or job.fence == MOST_ATTEMPTS:
+            _end_without(session, job, _GIVEN_UP)
+            return None
+        version = Version(job.version)
+        serving = model_rows.serving(session, version)
+        shipped = model_rows.shipped(session, version)
+        if serving is None or shipped is None:
+            _end(session, job, "failed", f"no model serves {version}")
+            return None
+        job.fence += 1
+        job.status, job.started_at, job.lease_until = "running", now, now + LEASE
+        return Claim(job.id, job.fence, version, shipped.id, serving.id)
 
 
-class Supervisor:
-    """The background thread that takes open jobs up, in an application context of its own.
+def is_under_way() -> bool:
+    """Whether a retrain has not ended."""
+    with reading() as session:
+        return retrains.find_open(session) is not None
 
-    Started by the first `wake` in this process, so that no thread is lost in a fork.
+
+def assignment(claimed: Claim) -> Assignment:
+    """What a job's training needs. Raises UnfitModel where a model is damaged."""
+    with reading() as session:
+        lessons = _lessons(session)
+    shipped, serving = (models.artefact(of) for of in (claimed.start_id, claimed.serving_id))
+    return Assignment(
+        name=f"{shipped.model.name}-retrain-{claimed.job_id}",
+        seed=claimed.job_id,
+        lessons=lessons,
+        start=shipped.onnx,
+        serving=serving.onnx,
+        shipped=shipped.onnx,
+    )
+
+
+def renew(claimed: Claim, said: Progress | None) -> None:
+    """Keep a job, and note how far it is. Raises Superseded, Cancelled."""
+    with writing() as session:
+        job = _held(session, claimed)
+        if job.is_cancelled:
+            raise Cancelled
+        job.lease_until = datetime.now(UTC) + LEASE
+        if said is not None:
+            job.stage, job.share = said.stage, said.share
+            job.loss, job.seconds_left = said.loss, said.seconds_left
+
+
+def hand_back(claimed: Claim) -> None:
+    """Let another process take a job up at once. Raises Superseded."""
+    with writing() as session:
+        job = _held(session, claimed)
+        job.status, job.lease_until = "queued", None
+        job.stage = job.share = job.loss = job.seconds_left = None
+
+
+def give_up(claimed: Claim, error: str, log: str) -> None:
+    """End a job that came to no candidate, as cancelled if it was. Raises Superseded."""
+    with writing() as session:
+        job = _held(session, claimed)
+        _end_without(session, job, error)
+        job.log = log
+
+
+def conclude(claimed: Claim, made: Assignment, candidate: Candidate, log: str) -> None:
+    """Judge a candidate, keep it, and put it into service if it passed every gate and may.
+
+    All of it is one transaction: whatever happens, one whole model serves the version. Raises
+    Superseded.
     """
+    gates = judge(candidate.marks)
+    reason = rejection(gates)
+    with writing() as session:
+        take_turn(session, Turn.RETRAINS)
+        take_turn(session, Turn.MODELS)
+        job = _held(session, claimed)
+        job.log = log
+        if job.is_cancelled:
+            _end(session, job, "cancelled")
+            return
+        model = models.keep(session, made.name, candidate.onnx)
+        model.version, model.rejection = claimed.version, reason
+        job.model_id, job.gates = model.id, [asdict(gate) for gate in gates]
+        job.lessons, job.holdout = len(made.lessons.taught), len(made.lessons.held_out)
+        if reason is not None:
+            _end(session, job, "rejected", reason)
+        elif job.deploy == "manual":
+            _end(session, job, "ready")
+        elif not model_rows.serves(session, claimed.version, claimed.serving_id):
+            _end(session, job, "ready", "another model went into service while it was trained")
+        elif guarding.is_cooling_down(session, claimed.version):
+            _end(session, job, "ready", "a model was rolled back lately: deploy it by hand")
+        else:
+            models.put_into_service(session, claimed.version, model, f"retrain {job.id}")
+            _end(session, job, "deployed")
 
-    def __init__(self, context: Callable[[], AbstractContextManager[object]]) -> None:
-        self._context = context
-        self._starting = threading.Lock()
-        self._awake = threading.Event()
-        self._thread: threading.Thread | None = None
 
-    def wake(self) -> None:
-        """Have open jobs looked for soon; returns at once."""
-        self._awake.set()
-        with self._starting:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._watch, name="retrain", daemon=True)
-                self._thread.start()
+def _refuse_second(session: Session) -> None:
+    under_way = retrains.find_open(session)
+    if under_way is not None:
+        raise Conflict(f"Retrain {under_way.id} has not ended yet")
 
-    def _watch(self) -> None:
-        while True:
-            self._awake.wait(timeout=LOOK_EVERY_S)
-            self._awake.clear()
-            try:
-                with self._context():
-                    while run_next():
-                        pass
-            except Exception:  # noqa: BLE001  the outermost frame of this thread
-                _log.exception("a retrain job could not be taken up")
+
+def _lessons(session: Session) -> Lessons:
+    return divide(retrains.labels(session, probing.unreliable(session), MOST_LABELS))
+
+
+def _held(session: Session, claimed: Claim) -> RetrainJob:
+    job = retrains.hold(session, claimed.job_id, claimed.fence)
+    if job is None:
+        raise Superseded
+    return job
+
+
+def _end_without(session: Session, job: RetrainJob, error: str) -> None:
+    """End a job that came to no candidate: cancelled if it was, or else failed."""
+    _end(session, job, "cancelled") if job.is_cancelled else _end(session, job, "failed", error)
+
+
+def _end(session: Session, job: RetrainJob, status: str, error: str | None = None) -> None:
+    job.status, job.finished_at = status, datetime.now(UTC)
+    job.error = error and error[:MOST_SAID]
+    job.lease_until = job.seconds_left = None
+    reason = f" ({error})" if error else ""
+    notices.add(session, Kind.RETRAIN, f"retrain {job.id} of {job.version}: {status}{reason}")
 
 
 def _job(row: RetrainJob) -> Job:
@@ -119,5 +287,14 @@ def _job(row: RetrainJob) -> Job:
         status=row.status,
         error=row.error,
         created_at=row.created_at,
+        started_at=row.started_at,
         finished_at=row.finished_at,
+        stage=row.stage,
+        share=row.share,
+        loss=row.loss,
+        seconds_left=row.seconds_left,
+        lessons=row.lessons,
+        holdout=row.holdout,
+        gates=row.gates or [],
+        model_id=row.model_id,
     )

@@ -1,6 +1,7 @@
 """Blind review: which picture a reviewer sees next, and what their word adds to the evidence.
 
-The verdict's queue is filled by the draw of a hash alone; what users say never touches it.
+The verdict's queue is filled by the draw of a hash alone; what users say never touches it, and what
+they flag waits apart.
 """
 
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from sqlalchemy.orm import Session
 from app.domain.errors import Conflict, NotFound
 from app.domain.intervals import log_e_value
 from app.domain.labels import SKIPPED
+from app.domain.notices import Kind
 from app.domain.readings import Digit
 from app.domain.verdicts import winner_of
+from app.services import probing
 from app.services.judging import evidence_of
-from app.store import counters, experiments, predictions, reviews
+from app.store import counters, experiments, notices, predictions, probes, reviews
 from app.store.db import writing
 from app.store.reviews import Waiting
-from app.store.tables import Experiment
+from app.store.tables import Experiment, Probe, Review, ReviewItem
 
 LEASE = timedelta(minutes=2)
 
@@ -36,19 +39,25 @@ class Item:
 
 
 def next_item(reviewer_id: int) -> tuple[Item | None, Waiting]:
-    """Lease a reviewer the picture that is next, for two minutes; with how many wait."""
-    now = datetime.now(UTC)
+    """Lease a reviewer the picture that is next, for two minutes; with how many wait.
+
+    Those of the running experiment first, then what users flagged; now and then a probe instead.
+    """
+    until = datetime.now(UTC) + LEASE
     with writing() as session:
         experiment = experiments.newest(session)
         if experiment is None:
-            return None, Waiting(0, 0)
+            return None, Waiting(0, 0, 0)
         waiting = reviews.waiting(session, experiment.id)
-        item = reviews.next_item(session, experiment.id, reviewer_id, now)
+        item = _following(session, experiment.id, reviewer_id)
         if item is None:
             return None, waiting
-        item.leased_by, item.leased_until = reviewer_id, now + LEASE
+        probe = probing.due(session, reviewer_id, until, item.prediction_id)
+        if probe is not None:
+            return Item(probe[0].id, probe[1], until), waiting
+        item.leased_by, item.leased_until = reviewer_id, until
         image = predictions.image_of(session, item.prediction_id)
-        return Item(item.prediction_id, image, item.leased_until), waiting
+        return Item(item.prediction_id, image, until), waiting
 
 
 def label(reviewer_id: int, prediction_id: UUID, truth: int) -> None:
@@ -58,15 +67,20 @@ def label(reviewer_id: int, prediction_id: UUID, truth: int) -> None:
     where this reviewer does not hold it.
     """
     with writing() as session:
+        probe = probes.find(session, prediction_id, reviewer_id)
+        if probe is not None:
+            _say(probe, truth)
+            return
         item = reviews.find_item(session, prediction_id)
         if item is None or not item.is_open:
             raise NotFound(_GONE)
         if item.leased_by != reviewer_id:
             raise Conflict("Another reviewer holds this picture, or you have not asked for it")
-        experiment = experiments.lock(session, item.experiment_id)
+        experiment = _lock(session, item.experiment_id)
         reviews.add(session, reviews.review_of(item, truth, reviewer_id))
         item.leased_by, item.leased_until, item.is_open = None, None, truth == SKIPPED
-        _latch(session, experiment)
+        if experiment is not None:
+            _latch(session, experiment)
 
 
 def take_back(reviewer_id: int, prediction_id: UUID) -> None:
@@ -76,12 +90,40 @@ def take_back(reviewer_id: int, prediction_id: UUID) -> None:
     """
     with writing() as session:
         review = reviews.last_of(session, reviewer_id)
+        probe = probes.find(session, prediction_id, reviewer_id)
+        if probe is not None and _is_last(probe, review):
+            probe.said = probe.said_at = None
+            return
         item = reviews.find_item(session, prediction_id)
         if review is None or review.prediction_id != prediction_id or item is None:
             raise Conflict("Only your last word can be taken back, on a picture that is still here")
-        experiments.lock(session, review.experiment_id)
+        _lock(session, review.experiment_id)
         reviews.remove(session, review)
         item.is_open = item.is_open or review.truth != SKIPPED
+
+
+def _following(session: Session, experiment_id: int, reviewer_id: int) -> ReviewItem | None:
+    now = datetime.now(UTC)
+    evidence = reviews.next_item(session, experiment_id, reviewer_id, now)
+    return evidence or reviews.next_item(session, None, reviewer_id, now)
+
+
+def _say(probe: Probe, truth: int) -> None:
+    if probe.said is not None:
+        raise NotFound(_GONE)
+    probe.said, probe.said_at = truth, datetime.now(UTC)
+
+
+def _is_last(probe: Probe, review: Review | None) -> bool:
+    """Whether a reviewer said something of the probe, and nothing of a picture since."""
+    if probe.said_at is None:
+        return False
+    return review is None or review.created_at < probe.said_at
+
+
+def _lock(session: Session, experiment_id: int | None) -> Experiment | None:
+    """The experiment that a picture is evidence in; what users flagged is none."""
+    return None if experiment_id is None else experiments.lock(session, experiment_id)
 
 
 def _latch(session: Session, experiment: Experiment) -> None:
@@ -93,3 +135,9 @@ def _latch(session: Session, experiment: Experiment) -> None:
         experiment.winner_informative = evidence.informative
         experiment.winner_v2_alone = evidence.v2_alone
         experiment.winner_e_value = exp(log_e_value(evidence.v2_alone, evidence.informative))
+        notices.add(
+            session,
+            Kind.VERDICT,
+            f"experiment {experiment.id}: {winner} is better, by {evidence.informative} labels on"
+            " pictures that only one version read right",
+        )

@@ -1,6 +1,10 @@
 """Logins: each is a family of tokens that ends as one; the tokens themselves are the API's."""
 
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -8,12 +12,16 @@ from app.domain.credentials import normal_form
 from app.domain.errors import NotAllowed, NotAuthenticated
 from app.domain.roles import Caller, Role
 from app.services.passwords import PasswordHasher
-from app.store import accounts
+from app.services.signing import SigningKeys
+from app.store import accounts, revocations
 from app.store.db import reading, writing
 from app.store.tables import LoginSession, User
 
 REVOKED = "Token has been revoked"
 WRONG = "Bad username or password"
+
+LOOKED_AT_EVERY_S = 1.0  # another process's revocation is to be known within two seconds
+MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,67 @@ def log_out(session_id: UUID) -> None:
 
 def identify(session_id: UUID) -> Caller | None:
     """Who is behind a token of this login; None where the login has ended."""
+    return callers([session_id]).get(session_id)
+
+
+def callers(session_ids: Collection[UUID]) -> dict[UUID, Caller]:
+    """Who is behind those of these logins that have not ended."""
     with reading() as session:
-        user = accounts.caller_of(session, session_id, datetime.now(UTC))
-        return None if user is None else Caller(user.id, Role(user.role), session_id)
+        found = accounts.callers_of(session, session_ids, datetime.now(UTC))
+        return {
+            login_id: Caller(user.id, Role(user.role), login_id) for login_id, user in found.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Known:
+    caller: Caller
+    key_id: str
+    expires_at_s: float
+    looked_at_s: float
+    revision: int
+
+
+class KnownTokens:
+    """Access tokens whose signature was verified, and who is behind them.
+
+    A token is verified once, for what it says cannot change. Whether its login still stands is
+    looked up again whenever this process changed any account or login, and after a second.
+    """
+
+    def __init__(
+        self, keys: SigningKeys, context: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._keys, self._context = keys, context
+        self._keeping = threading.Lock()
+        self._known: dict[str, _Known] = {}
+
+    def find(self, token: str) -> Caller | None:
+        """Who calls with a token; None where it is unknown here, or good no more."""
+        known = self._known.get(token)
+        if known is None or known.expires_at_s <= time.time():
+            return None
+        is_fresh = time.monotonic() - known.looked_at_s < LOOKED_AT_EVERY_S
+        if is_fresh and known.revision == revocations.latest():
+            return known.caller
+        return self._look_again(token, known)
+
+    def keep(self, token: str, caller: Caller, key_id: str, expires_at_s: float) -> None:
+        """Remember a token that was verified; the next use looks its login up."""
+        with self._keeping:
+            while len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[token] = _Known(caller, key_id, expires_at_s, float("-inf"), 0)
+
+    def _look_again(self, token: str, known: _Known) -> Caller | None:
+        looked_at_s, revision = time.monotonic(), revocations.latest()  # before the look itself
+        with self._context():
+            caller = identify(known.caller.session_id)
+        if caller is None or self._keys.find(known.key_id) is None:
+            with self._keeping:
+                self._known.pop(token, None)
+            return None
+        found = replace(known, caller=caller, looked_at_s=looked_at_s, revision=revision)
+        with self._keeping:
+            self._known[token] = found
+        return caller

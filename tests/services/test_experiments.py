@@ -14,6 +14,7 @@ from app.store import counters
 from app.store import experiments as exposures
 from app.store.counters import TrafficCount
 from app.store.db import reading, writing
+from app.store.groups import group_writing
 from app.store.tables import Experiment, Exposure
 from config import ROOT
 from tests.conftest import Golden, Person, admin_of, at_once, parts_of, register
@@ -198,12 +199,16 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
         person = register(app, f"user{number}")
         drawn = person.predict("ab", golden.png(0)).get_json()["ab_version"]
         other = "v1" if drawn == "v2" else "v2"
-        with app.app_context(), writing() as session:  # as a worker that split otherwise would
-            met = session.scalars(select(Exposure.unit_hash).order_by(text("rowid DESC"))).first()
-            units = exposures.expose(session, 2, str(met), other)
-            key = {"worker": 1, "stage_id": 2, "version": other}
-            more = {"units": units.assigned, "crossed": units.crossed}
-            counters.add(session, TrafficCount, key, **more)
+        with app.app_context():  # as a worker that split otherwise would
+            with reading() as session:
+                last = select(Exposure.unit_hash).order_by(text("rowid DESC"))
+                met = str(session.scalars(last).first())
+            with group_writing() as group:
+                units = exposures.expose(group, 2, met, other)
+            with writing() as session:
+                key = {"worker": 1, "stage_id": 2, "version": other}
+                more = {"units": units.assigned, "crossed": units.crossed}
+                counters.add(session, TrafficCount, key, **more)
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert found["crossed_over"] == 0.5
     assert (found["verdict"], found["reason"]) == ("invalid", "crossovers")

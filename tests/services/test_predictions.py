@@ -9,6 +9,8 @@ from flask import Flask
 from PIL import Image
 from sqlalchemy import text
 
+from app.services import recounting
+from app.store import counters
 from app.store.db import reading
 from tests.conftest import Golden, admin_of, at_once, prepared, register, settings
 
@@ -145,16 +147,24 @@ def test_not_a_digit_counts_as_an_answer_that_was_not_correct(app: Flask, golden
 
 
 def test_users_stick_to_their_version_when_the_unit_is_the_user(
-    tmp_path: Path, golden: Golden
+    app_on_each: Flask, golden: Golden
 ) -> None:
-    with prepared(settings(tmp_path, RATELIMIT_ENABLED="false")) as app:
-        admin = admin_of(app)
-        assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
-        assert admin.call("POST", "/admin/experiments", json={"unit": "user"}).status_code == 201
-        for name in ("ana", "bea", "cho"):
-            person = register(app, name)
-            answers = [person.predict("ab", golden.png(i)).get_json() for i in range(8)]
-            assert len({answer["ab_version"] for answer in answers}) == 1
+    admin = admin_of(app_on_each)
+    assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
+    assert admin.call("POST", "/admin/experiments", json={"unit": "user"}).status_code == 201
+    for name in ("ana", "bea", "cho"):
+        person = register(app_on_each, name)
+        answers = [person.predict("ab", golden.png(i)).get_json() for i in range(8)]
+        assert len({answer["ab_version"] for answer in answers}) == 1
+    with app_on_each.app_context():
+        assert list(recounting.differences()) == []
+        assert sum(each.units for each in drawn_counts()) == 3
+
+
+def drawn_counts() -> list[counters.Drawn]:
+    """What was counted of each stage and version."""
+    with reading() as session:
+        return counters.drawn(session)
 
 
 def test_a_batch_is_charged_by_the_picture(tmp_path: Path, golden: Golden) -> None:

@@ -1,0 +1,106 @@
+"""A compressed archive of a few named files, each described by its size and its checksum."""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+from app.domain.errors import InvalidInput
+
+_CHUNK_BYTES = 1024 * 1024
+
+Tell = Callable[[str, float], None]
+"""Is told what is being done, and what share of it is done."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A file by its size in bytes and its checksum."""
+
+    size: int
+    sha256: str
+
+
+def describe(path: Path) -> Described:
+    """Look at a file as it is."""
+    with path.open("rb") as file:
+        return Described(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def pack(target: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], tell: Tell) -> None:
+    """Make an archive for its owner alone, synced to disk. Raises OSError."""
+    with target.open("xb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
+            for name, text in texts.items():
+                archive.addfile(_member(name, len(text)), BytesIO(text))
+            for name, path in files.items():
+                size = path.stat().st_size
+                with path.open("rb") as content:
+                    told = _Told(content, size, partial(tell, f"packing {name}"))
+                    archive.addfile(_member(name, size), told)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class Archive:
+    """An archive that is open; torn ones raise tarfile.TarError, OSError, EOFError, zlib.error."""
+
+    def __init__(self, packed: tarfile.TarFile) -> None:
+        self._packed = packed
+
+    def text(self, name: str, most_bytes: int) -> bytes:
+        """A short file in it. Raises InvalidInput where there is none."""
+        return self._open(name).read(most_bytes)
+
+    def extract(self, name: str, described: Described, target: Path, tell: Tell) -> None:
+        """Take a file out, for its owner alone. Raises InvalidInput unless it is as described."""
+        told = _Told(
+            self._open(name), described.size, lambda share: tell(f"unpacking {name}", share)
+        )
+        digest, copied = hashlib.sha256(), 0
+        with target.open("xb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            while chunk := told.read(min(_CHUNK_BYTES, described.size + 1 - copied)):
+                digest.update(chunk)
+                copied += len(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if described != Described(copied, digest.hexdigest()):
+            raise InvalidInput(f"{name} in the archive is not what was packed")
+
+    def _open(self, name: str) -> IO[bytes]:
+        try:
+            content = self._packed.extractfile(name)
+        except KeyError:
+            content = None
+        if content is None:
+            raise InvalidInput(f"The archive holds no {name}")
+        return content
+
+
+class _Told:
+    """A file that tells what share of it was read."""
+
+    def __init__(self, content: IO[bytes], size: int, tell: Callable[[float], None]) -> None:
+        self._content, self._size, self._tell, self._read = content, size, tell, 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self._content.read(size)
+        if chunk:
+            self._read += len(chunk)
+            self._tell(self._read / max(self._size, 1))
+        return chunk
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, 0o600, int(datetime.now(UTC).timestamp())
+    return member

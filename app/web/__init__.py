@@ -1,0 +1,1 @@
+"""The pages: templates and scripts that call the API as any other client does."""

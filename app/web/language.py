@@ -1,0 +1,17 @@
+"""Which language a page is shown in: the one that was chosen, else the browser's."""
+
+from flask import request
+from flask_babel import Babel
+
+LANGUAGES = {"en": "English", "es": "Español"}
+COOKIE = "cifra_language"
+
+babel = Babel()
+
+
+def chosen() -> str:
+    """The code of the language of this request."""
+    code = request.cookies.get(COOKIE, "")
+    if code in LANGUAGES:
+        return code
+    return request.accept_languages.best_match(LANGUAGES) or "en"

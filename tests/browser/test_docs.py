@@ -1,0 +1,31 @@
+"""The page that shows the API: it renders, calls what it shows, and keeps nothing."""
+
+from playwright.sync_api import Page, expect
+
+from tests.served import Server
+
+
+def test_the_page_shows_every_operation(page: Page) -> None:
+    page.goto("/docs")
+    page.locator(".opblock").first.wait_for()
+    paths = page.request.get("/openapi.json").json()["paths"]
+    expect(page.locator(".opblock")).to_have_count(sum(len(each) for each in paths.values()))
+    assert page.locator(".errors-wrapper").count() == 0
+
+
+def test_a_token_opens_what_the_page_calls_and_is_forgotten(page: Page, server: Server) -> None:
+    token = server.newcomer("docs reader").tokens["access_token"]
+    page.goto("/docs")
+    page.get_by_role("button", name="Authorize").click()
+    page.locator(".auth-container input").first.fill(token)
+    page.locator(".auth-container").first.get_by_role("button", name="Apply").click()
+    page.locator(".close-modal").click()
+    shown = page.locator("#operations-me-me_find")
+    shown.locator(".opblock-summary-control").click()
+    shown.get_by_role("button", name="Try it out").click()
+    shown.get_by_role("button", name="Execute").click()
+    expect(shown.locator(".live-responses-table .response-col_status").last).to_have_text("200")
+    expect(shown.locator(".live-responses-table")).to_contain_text("docs reader")
+    assert (
+        page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length") == 0
+    )

@@ -1,0 +1,126 @@
+"""Pictures that come as files, from the clipboard or the camera, and those that are refused."""
+
+import base64
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from app.imaging.pictures import MAX_IMAGE_PIXELS, encode_png
+from tests.browser.conftest import Visitors, come_in
+from tests.browser.drawing import ONE, draw
+from tests.browser.visits import sent
+from tests.conftest import Golden, encoded
+from tests.served import Client, Server
+
+CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
+
+_COPY = """async (png) => {
+  const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+  const blob = new Blob([bytes], { type: "image/png" });
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+}"""
+_DROP = """([name, type, content]) => {
+  const carried = new DataTransfer();
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+  carried.items.add(new File([bytes], name, { type }));
+  for (const kind of ["dragover", "drop"]) {
+    const options = { dataTransfer: carried, bubbles: true, cancelable: true };
+    document.querySelector(".history").dispatchEvent(new DragEvent(kind, options));
+  }
+}"""
+
+
+def choose(page: Page, png: bytes) -> None:
+    page.on("filechooser", lambda _: None)  # asked for now, it is told for certain when it comes
+    page.get_by_role("button", name="Choose a picture").focus()
+    with page.expect_file_chooser() as chosen:
+        page.get_by_role("button", name="Choose a picture").click()
+    chosen.value.set_files({"name": "digit.png", "mimeType": "image/png", "buffer": png})
+
+
+def drop(page: Page, png: bytes) -> None:
+    page.evaluate(_DROP, ["digit.png", "image/png", base64.b64encode(png).decode()])
+
+
+def paste(page: Page, png: bytes) -> None:
+    page.evaluate(_COPY, base64.b64encode(png).decode())
+    page.keyboard.press("Control+V")
+
+
+@pytest.mark.parametrize("bring", [choose, drop])
+def test_a_picture_is_read_however_it_comes(
+    home: Page, golden: Golden, bring: Callable[[Page, bytes], None]
+) -> None:
+    bring(home, golden.png_of(7))
+    expect(home.locator("#said .glyph")).to_have_text("7")
+    expect(home.locator("#photo")).to_be_visible()
+    draw(home, ONE)
+    expect(home.locator("#photo")).to_be_hidden()
+    home.keyboard.press("Enter")
+    expect(home.locator("#said .glyph")).to_have_text("1")
+
+
+def test_a_photograph_of_many_points_is_made_smaller_first(home: Page, golden: Golden) -> None:
+    digit = Image.fromarray(255 - golden.digits[int(np.flatnonzero(golden.labels == 2)[0])])
+    photo = Image.new("L", (4000, 3000), 255)
+    photo.paste(digit.resize((1400, 1400), Image.Resampling.BICUBIC), (1300, 800))
+    assert photo.width * photo.height > MAX_IMAGE_PIXELS  # which the server refuses
+    home.locator("#camera").set_input_files(
+        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encoded(photo, "JPEG")}
+    )
+    expect(home.locator("#said .glyph")).to_have_text("2")
+
+
+def side_by_side(golden: Golden) -> bytes:
+    gap = np.zeros((28, 20), np.uint8)
+    return encode_png(np.hstack([golden.digits[0], gap, golden.digits[2]]))
+
+
+REFUSED = {
+    "no digit": (422, "No digit stands out", "image/png"),
+    "several": (422, "more than one digit", "image/png"),
+    "no picture": (415, "no picture that can be read", "text/plain"),
+    "too many points": (413, "too large", "image/tiff"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_read_is_told_plainly(
+    home: Page, visitors: Visitors, golden: Golden, case: str
+) -> None:
+    status, words, kind = REFUSED[case]
+    visitors.expected.add(f"{status} /api/ab/predict")
+    content = {
+        "no digit": encoded(Image.new("L", (64, 64), 255)),
+        "several": side_by_side(golden),
+        "no picture": b"dear diary",
+        "too many points": encoded(
+            Image.new("L", (2100, 2100), 255), "TIFF", compression="tiff_deflate"
+        ),
+    }[case]
+    home.locator("#file").set_input_files({"name": "picture", "mimeType": kind, "buffer": content})
+    expect(home.get_by_role("alert").filter(has_text=words)).to_be_visible()
+    expect(home.locator("#shown")).to_be_hidden()
+    draw(home)
+    expect(home.locator("#refusal")).to_be_empty()
+
+
+def test_a_file_that_is_too_large_is_not_even_sent(home: Page) -> None:
+    paths = sent(home)
+    home.locator("#file").set_input_files(
+        {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(6 * 1024 * 1024)}
+    )
+    expect(home.locator("#refusal")).to_contain_text("too large")
+    assert paths == []
+
+
+def test_a_picture_is_pasted_from_the_clipboard(
+    visitors: Visitors, server: Server, kim: Client, golden: Golden
+) -> None:
+    page = visitors.page(server, **CLIPBOARD)
+    come_in(page, kim)
+    paste(page, golden.png_of(7))
+    expect(page.locator("#said .glyph")).to_have_text("7")

@@ -3,23 +3,33 @@
 from datetime import timedelta
 from typing import Annotated
 
-from flask import Blueprint
+from flask import Blueprint, Response, jsonify
 from flask_limiter.util import get_remote_address
 from pydantic import BaseModel, Field
 
-from app.api import shown
+from app.api import cookies, shown
 from app.api.bodies import json_body
+from app.api.contract import answers, raises, takes, takes_header, takes_token
+from app.api.fields import EmailText, Text
 from app.api.identity import EVERYBODY, caller, refresh_token, requires, tokens
-from app.api.limits import limiter, login_limit
+from app.api.limits import limiter, login_limit, read_limit
 from app.api.parts import parts
-from app.domain.errors import NotAllowed
+from app.api.schemas.messages import Message
+from app.api.schemas.people import Registered, Tokens
+from app.domain.credentials import MAX_PASSWORD_BYTES, MAX_USERNAME, MIN_PASSWORD
+from app.domain.errors import Conflict, NotAllowed, NotAuthenticated
 from app.services import accounts, sessions
+from app.services.sessions import Grant
 
 CREDENTIALS_MISSING = "Username and password required"
 
 blueprint = Blueprint("auth", __name__)
 
-_Text = Annotated[str, Field(description="text")]
+_Text = Annotated[Text, Field(description="text")]
+_NewName = Annotated[_Text, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_USERNAME})]
+_NewPassword = Annotated[
+    _Text, Field(json_schema_extra={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD_BYTES})
+]
 
 
 class Credentials(BaseModel):
@@ -32,18 +42,23 @@ class Credentials(BaseModel):
 class Registration(Credentials):
     """What a new account needs."""
 
-    email: _Text | None = None
+    username: _NewName
+    password: _NewPassword
+    email: EmailText | None = None
 
 
 class PasswordChange(BaseModel):
     """What a new password needs."""
 
     old_password: _Text
-    new_password: _Text
+    new_password: _NewPassword
 
 
 @blueprint.post("/register")
 @limiter.limit(login_limit, key_func=get_remote_address)
+@takes(Registration)
+@answers(Registered, status=201)
+@raises(NotAllowed, Conflict)
 def register() -> tuple[shown.Json, int]:
     """Make an account."""
     wired = parts()
@@ -56,30 +71,44 @@ def register() -> tuple[shown.Json, int]:
 
 @blueprint.post("/login")
 @limiter.limit(login_limit, key_func=get_remote_address)
-def login() -> dict[str, str]:
+@takes(Credentials)
+@takes_header(X_Cifra_Cookie="1 has the refresh token put into a cookie")
+@answers(Tokens, headers=("Set-Cookie",))
+@raises(NotAuthenticated, NotAllowed)
+def login() -> Response:
     """Exchange a name and a password for tokens."""
     asked = json_body(Credentials, missing=CREDENTIALS_MISSING)
-    return tokens(sessions.log_in(parts().hasher, asked.username, asked.password, _lasts()))
+    grant = sessions.log_in(parts().hasher, asked.username, asked.password, _lasts())
+    return _answer(grant, by_cookie=cookies.is_wanted())
 
 
 @blueprint.post("/refresh")
-@limiter.limit(login_limit)
-def refresh() -> dict[str, str]:
-    """Exchange a refresh token for the next pair of tokens."""
-    return tokens(sessions.refresh(*refresh_token(), _lasts()))
+@limiter.limit(read_limit)  # every page that is opened asks, and a signed token cannot be guessed
+@takes_token("refresh")
+@answers(Tokens, headers=("Set-Cookie",))
+@raises(NotAllowed)
+def refresh() -> Response:
+    """Exchange a refresh token, from the header or a page's cookie, for the next pair of tokens."""
+    by_cookie = cookies.is_sent()
+    grant = sessions.refresh(*refresh_token(by_cookie=by_cookie), _lasts())
+    return _answer(grant, by_cookie=by_cookie)
 
 
 @blueprint.post("/logout")
 @requires(*EVERYBODY)
-def logout() -> shown.Json:
+@answers(Message)
+def logout() -> Response:
     """End the login that this token came from."""
     sessions.log_out(caller().session_id)
-    return {"msg": "Logged out"}
+    return cookies.forget(jsonify(msg="Logged out"))
 
 
 @blueprint.post("/password")
 @limiter.limit(login_limit)
 @requires(*EVERYBODY)
+@takes(PasswordChange)
+@answers(Message)
+@raises(NotAuthenticated, Conflict)
 def change_password() -> shown.Json:
     """Change one's own password; every login of the account ends."""
     asked = json_body(PasswordChange, missing="old_password and new_password required")
@@ -89,12 +118,12 @@ def change_password() -> shown.Json:
     return {"msg": "Password changed; log in again"}
 
 
-@blueprint.delete("/me")
-@requires(*EVERYBODY)
-def remove_me() -> shown.Json:
-    """Erase one's own account with everything that is kept of it."""
-    accounts.remove(caller().user_id)
-    return {"msg": "Account, predictions and feedback erased"}
+def _answer(grant: Grant, *, by_cookie: bool) -> Response:
+    """Hand a pair of tokens over; a page's script never sees the one that lasts."""
+    pair = tokens(grant)
+    if not by_cookie:
+        return jsonify(pair)
+    return cookies.keep(jsonify(access_token=pair["access_token"]), pair["refresh_token"])
 
 
 def _lasts() -> timedelta:

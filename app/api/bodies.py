@@ -1,9 +1,9 @@
 """Reading requests: JSON bodies, queries and uploaded pictures, each with an error of its own."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from flask import request
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
@@ -14,22 +14,10 @@ NO_FILE = "No se encontró el archivo"
 NO_FILE_NAME = "No se seleccionó ningún archivo"
 
 _MAX_JSON_BYTES = 64 * 1024
-_MAX_PICTURE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipart around it
+MAX_PICTURE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipart around it
 MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
 
 _Body = TypeVar("_Body", bound=BaseModel)
-
-
-def no_flag(value: object) -> object:
-    """Refuse true and false where a number is wanted."""
-    if isinstance(value, bool):
-        raise ValueError("true and false are no numbers")  # noqa: TRY004  pydantic takes it so
-    return value
-
-
-WholeNumber = Annotated[int, BeforeValidator(no_flag)]
-DIGIT = Field(ge=0, le=9, description="a whole number from 0 to 9")
-FLAG = Field(description="true or false")
 
 
 def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
@@ -60,7 +48,7 @@ def picture() -> bytes:
 
     Raises InvalidInput with the words that old clients know.
     """
-    request.max_content_length = _MAX_PICTURE_BODY_BYTES
+    request.max_content_length = MAX_PICTURE_BODY_BYTES
     if (request.mimetype or "").startswith("image/"):
         return bytes(request.get_data(cache=False))
     file = request.files.get("file")

@@ -3,10 +3,9 @@
 import logging
 
 from flask import Flask, Response
-from flask_limiter import RateLimitExceeded
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
 
 from app.api.problems import problem, speaks_spanish
 from app.domain import errors
@@ -21,6 +20,8 @@ _STATUS: dict[type[errors.CifraError], tuple[int, str]] = {
     errors.NotFound: (404, "Not found"),
     errors.Conflict: (409, "Conflict"),
     errors.Contradiction: (422, "Contradiction"),
+    errors.NothingToLearn: (422, "Nothing to learn from"),
+    errors.UnfitModel: (422, "Unfit model"),
     errors.Unavailable: (503, "Unavailable"),
     errors.UnreadablePicture: (415, "Unreadable picture"),
     errors.PictureTooLarge: (413, "Picture too large"),
@@ -50,7 +51,7 @@ def register(app: Flask) -> None:
     app.after_request(_later)
     app.register_error_handler(errors.CifraError, _domain)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
-    app.register_error_handler(RateLimitExceeded, _limited)
+    app.register_error_handler(TooManyRequests, _limited)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(IntegrityError, _overtaken)
     app.register_error_handler(OperationalError, _database)
@@ -61,6 +62,11 @@ def register(app: Flask) -> None:
 def refuse_body(_: Exception) -> Response:
     """Answer a body that the HTTP server itself could not make sense of."""
     return problem(400, "The body is malformed")
+
+
+def status_of(kind: type[errors.CifraError]) -> tuple[int, str]:
+    """The status of a kind of error, and its title."""
+    return _STATUS[kind]
 
 
 def describe(error: errors.CifraError) -> dict[str, str | int]:
@@ -83,7 +89,7 @@ def _too_large(_: RequestEntityTooLarge) -> Response:
     return problem(413, "The body is larger, or in more parts, than this route takes", shown=shown)
 
 
-def _limited(error: RateLimitExceeded) -> Response:
+def _limited(error: TooManyRequests) -> Response:
     return problem(429, f"Rate limit exceeded: {error.description}", title="Rate limit exceeded")
 
 

@@ -3,41 +3,45 @@
 from typing import Annotated, Literal
 
 from flask import Blueprint
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import shown
-from app.api.bodies import WholeNumber, json_body, no_flag
+from app.api.bodies import json_body
+from app.api.contract import answers, raises, takes
+from app.api.fields import WHOLE, Number
 from app.api.identity import requires
 from app.api.limits import limiter, read_limit
 from app.api.parts import parts
+from app.api.schemas.evidence import Experiment, Experiments
 from app.domain.assignment import Unit, Version
-from app.domain.errors import InvalidInput
+from app.domain.errors import Conflict, InvalidInput
 from app.domain.roles import Role
 from app.services import experiments
 from app.services.experiments import Plan
 
 SHOWN = 50
 
-_Number = Annotated[float, BeforeValidator(no_flag)]
 _WEIGHT = Field(ge=0, le=1, description="a number from 0 to 1")
 _ID = "<int(max=2147483647):experiment_id>"
 
 blueprint = Blueprint("experiments", __name__, url_prefix="/admin/experiments")
 
 
-class Wanted(BaseModel):
+class ExperimentPlan(BaseModel):
     """How an experiment is to divide A/B traffic."""
 
     model_config = ConfigDict(extra="forbid")
 
-    weight: Annotated[_Number | None, _WEIGHT] = None
+    weight: Annotated[Number | None, _WEIGHT] = None
     unit: Annotated[Literal["request", "user"], Field(description="request or user")] = "request"
     ramp: Annotated[
-        list[Annotated[_Number, Field(gt=0, lt=1)]],
+        list[Annotated[Number, Field(gt=0, lt=1)]],
         Field(max_length=20, description="a list of up to 20 numbers between 0 and 1"),
     ] = []
     ramp_units: Annotated[
-        WholeNumber, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")
+        int,
+        Field(strict=True, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"),
+        WHOLE,
     ] = experiments.UNITS_PER_STEP
 
 
@@ -50,6 +54,7 @@ class Conclusion(BaseModel):
 @blueprint.get("")
 @limiter.limit(read_limit)
 @requires(Role.ADMIN)
+@answers(Experiments)
 def page() -> shown.Json:
     """The last experiments, the newest first."""
     return {"experiments": [shown.experiment(each) for each in experiments.newest(SHOWN)]}
@@ -57,9 +62,12 @@ def page() -> shown.Json:
 
 @blueprint.post("")
 @requires(Role.ADMIN)
+@takes(ExperimentPlan)
+@answers(Experiment, status=201)
+@raises(Conflict)
 def start() -> tuple[shown.Json, int]:
     """Start an experiment."""
-    wanted = json_body(Wanted)
+    wanted = json_body(ExperimentPlan)
     if wanted.ramp != sorted(set(wanted.ramp)):
         raise InvalidInput("ramp must be a list of numbers between 0 and 1 that grow")
     if wanted.ramp and wanted.weight is not None:
@@ -73,6 +81,8 @@ def start() -> tuple[shown.Json, int]:
 
 @blueprint.post(f"/{_ID}/stop")
 @requires(Role.ADMIN)
+@answers(Experiment)
+@raises(Conflict)
 def stop(experiment_id: int) -> shown.Json:
     """End an experiment; A/B goes on at its last weight."""
     stopped = experiments.stop(experiment_id)
@@ -82,6 +92,9 @@ def stop(experiment_id: int) -> shown.Json:
 
 @blueprint.post(f"/{_ID}/conclude")
 @requires(Role.ADMIN)
+@takes(Conclusion)
+@answers(Experiment)
+@raises(Conflict)
 def conclude(experiment_id: int) -> shown.Json:
     """End an experiment and let the winner answer all A/B requests."""
     winner = json_body(Conclusion).winner

@@ -4,11 +4,15 @@ from typing import Annotated
 from uuid import UUID
 
 from flask import Blueprint
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import shown
-from app.api.bodies import DIGIT, FLAG, WholeNumber, json_body
+from app.api.bodies import json_body
+from app.api.contract import answers, given, raises, takes
+from app.api.fields import DIGIT, FLAG, Digit, Flag, OldDigit, OldFlag, Text
 from app.api.identity import EVERYBODY, caller, requires
+from app.api.schemas.messages import Message
+from app.domain.errors import Conflict, Contradiction, NotFound
 from app.services import feedback
 
 blueprint = Blueprint("feedback", __name__)
@@ -17,21 +21,30 @@ blueprint = Blueprint("feedback", __name__)
 class Words(BaseModel):
     """What may be said of an answer."""
 
-    prediction: Annotated[WholeNumber | None, DIGIT] = None
-    correct: Annotated[bool | None, FLAG] = None
-    digit: Annotated[WholeNumber | None, DIGIT] = None
-    not_a_digit: Annotated[bool, FLAG] = False
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [given(prediction={}, correct={}), given(prediction_id={})],
+        }
+    )
+
+    prediction: Annotated[OldDigit | None, DIGIT] = None
+    correct: Annotated[OldFlag | None, FLAG] = None
+    digit: Annotated[Digit | None, DIGIT] = None
+    not_a_digit: Annotated[Flag, FLAG] = False
     comment: Annotated[
-        str | None, Field(max_length=1000, description="text of at most 1000 characters")
+        Text | None, Field(max_length=1000, description="text of at most 1000 characters")
     ] = None
     prediction_id: Annotated[UUID | None, Field(description="the prediction_id of an answer")] = (
         None
     )
-    replace: Annotated[bool, FLAG] = False
+    replace: Annotated[Flag, FLAG] = False
 
 
 @blueprint.post("/feedback")
 @requires(*EVERYBODY)
+@takes(Words)
+@answers(Message, status=201)
+@raises(NotFound, Conflict, Contradiction)
 def submit() -> tuple[shown.Json, int]:
     """Take a word on an answer in."""
     words = json_body(Words)

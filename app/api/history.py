@@ -8,8 +8,11 @@ from pydantic import BaseModel, Field
 
 from app.api import shown
 from app.api.bodies import query
+from app.api.contract import answers, takes_query
 from app.api.identity import EVERYBODY, caller, requires
 from app.api.limits import limiter, read_limit
+from app.api.schemas.messages import Message
+from app.api.schemas.predictions import Entry, EntryPage
 from app.imaging.pictures import encode_png
 from app.services import history
 
@@ -26,6 +29,8 @@ class Page(BaseModel):
 @blueprint.get("")
 @limiter.limit(read_limit)
 @requires(*EVERYBODY)
+@takes_query(Page)
+@answers(EntryPage)
 def page() -> shown.Json:
     """One's own predictions, the newest first."""
     wanted = query(Page)
@@ -40,6 +45,7 @@ def page() -> shown.Json:
 @blueprint.get("/<uuid:prediction_id>")
 @limiter.limit(read_limit)
 @requires(*EVERYBODY)
+@answers(Entry)
 def find(prediction_id: UUID) -> shown.Json:
     """One of one's own predictions."""
     return shown.entry(history.find(caller().user_id, prediction_id))
@@ -48,6 +54,7 @@ def find(prediction_id: UUID) -> shown.Json:
 @blueprint.get("/<uuid:prediction_id>/image")
 @limiter.limit(read_limit)
 @requires(*EVERYBODY)
+@answers(also=("image/png",))
 def image(prediction_id: UUID) -> Response:
     """The 28x28 image that the models saw, as a PNG."""
     png = encode_png(history.image(caller().user_id, prediction_id))
@@ -56,6 +63,7 @@ def image(prediction_id: UUID) -> Response:
 
 @blueprint.delete("/<uuid:prediction_id>")
 @requires(*EVERYBODY)
+@answers(Message)
 def erase(prediction_id: UUID) -> shown.Json:
     """Erase one of one's own predictions with its image and the words on it."""
     history.erase(caller().user_id, prediction_id)

@@ -5,23 +5,27 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from flask import Response, g
+from flask import Response, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
     create_refresh_token,
     get_current_user,
     get_jwt,
+    get_jwt_header,
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt.exceptions import PyJWTError
+from jwt.exceptions import InvalidTokenError, PyJWTError
 
+from app.api.contract import takes_token
+from app.api.parts import parts
 from app.api.problems import problem
 from app.domain.errors import NotAllowed
 from app.domain.roles import Caller, Role
 from app.services import sessions
 from app.services.sessions import Grant
+from app.services.signing import Key
 
 EVERYBODY = tuple(Role)
 
@@ -36,10 +40,12 @@ def requires(*roles: Role) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Let a view be called with an access token of somebody who has one of these roles."""
 
     def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
+        @takes_token("access", *roles)
         @wraps(view)
         def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if caller_if_known() is None:
                 verify_jwt_in_request()  # says what is wrong with the token
+                g.caller = get_current_user()
             if caller().role not in roles:
                 raise NotAllowed("Your role may not do this")
             return view(*args, **kwargs)
@@ -51,13 +57,13 @@ def requires(*roles: Role) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 
 def caller() -> Caller:
     """Who calls the guarded view that runs."""
-    return cast("Caller", get_current_user())
+    return cast("Caller", g.caller)
 
 
-def refresh_token() -> tuple[UUID, str]:
+def refresh_token(*, by_cookie: bool) -> tuple[UUID, str]:
     """The login and the id of the refresh token that this request must carry."""
-    verify_jwt_in_request(refresh=True)
-    return caller().session_id, str(get_jwt()["jti"])
+    verify_jwt_in_request(refresh=True, locations=["cookies" if by_cookie else "headers"])
+    return cast("Caller", get_current_user()).session_id, str(get_jwt()["jti"])
 
 
 def caller_if_known() -> Caller | None:
@@ -71,12 +77,21 @@ def caller_if_known() -> Caller | None:
 
 
 def _caller_of_token() -> Caller | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    known = parts().known_tokens.find(token) if scheme == "Bearer" else None
+    if known is not None:
+        g.asked["user_id"] = known.user_id
+        return known
     try:
         if verify_jwt_in_request(optional=True) is None:
             return None
     except (JWTExtendedException, PyJWTError):
         return None
-    return cast("Caller", get_current_user())
+    found = cast("Caller", get_current_user())
+    key_id = get_jwt_header().get("kid")
+    if scheme == "Bearer" and key_id is not None:
+        parts().known_tokens.keep(token, found, str(key_id), float(get_jwt()["exp"]))
+    return found
 
 
 def tokens(grant: Grant) -> dict[str, str]:
@@ -90,13 +105,41 @@ def tokens(grant: Grant) -> dict[str, str]:
     }
 
 
+@jwt.encode_key_loader
+def _signs(_: str) -> str:
+    return _signing_key().secret
+
+
+@jwt.additional_headers_loader
+def _name_key(_: str) -> dict[str, str]:
+    return {"kid": _signing_key().kid}
+
+
+@jwt.decode_key_loader
+def _verifies(headers: dict[str, str], _: _Claims) -> str:
+    key = parts().keys.find(headers.get("kid"))
+    if key is None:
+        raise InvalidTokenError("no key of that name")
+    return key.secret
+
+
+def _signing_key() -> Key:
+    """One key for the whole request, whatever is rotated meanwhile."""
+    if "signing_key" not in g:
+        g.signing_key = parts().keys.current()
+    return cast("Key", g.signing_key)
+
+
 @jwt.user_lookup_loader
 def _look_up(_: _Claims, claims: _Claims) -> Caller | None:
     try:
         session_id = UUID(str(claims.get("sid")))
     except ValueError:
         return None
-    return sessions.identify(session_id)
+    found = sessions.identify(session_id)
+    if found is not None:
+        g.asked["user_id"] = found.user_id
+    return found
 
 
 @jwt.user_lookup_error_loader

@@ -1,8 +1,13 @@
 """Rate limits: who is counted as one client, and the limits that routes name."""
 
+import time
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
 from flask import request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from limits import RateLimitItem, parse_many
 
 from app.api.identity import caller_if_known
 from app.api.parts import parts
@@ -11,16 +16,78 @@ from app.api.parts import parts
 def client_key() -> str:
     """A good token is counted by its user, everything else (bad tokens too) by its address."""
     known = caller_if_known()
-    return f"address:{get_remote_address()}" if known is None else f"user:{known.user_id}"
+    return f"address:{get_remote_address()}" if known is None else _user_key(known.user_id)
 
 
-limiter = Limiter(key_func=client_key, headers_enabled=True)
+def _user_key(user_id: int) -> str:
+    return f"user:{user_id}"
+
+
+def default_limit() -> str:
+    """What one client may ask of a route that has no limit of its own."""
+    return parts().config.ratelimit_default
+
+
+limiter = Limiter(key_func=client_key, default_limits=[default_limit], headers_enabled=True)
 
 
 @limiter.request_filter
 def is_preflight() -> bool:
     """A browser's question whether it may ask costs nothing; it carries no token."""
     return request.method == "OPTIONS"
+
+
+def counts_alone() -> bool:
+    """Whether limits are counted in this process because their storage does not answer."""
+    return limiter.enabled and bool(getattr(limiter.storage, "is_alone", False))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A limit as one client meets it: how many calls, how many are left, until when (Unix time)."""
+
+    amount: int
+    left: int
+    ends_at_s: float
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """What the client is told of it, as Flask-Limiter tells it."""
+        return [
+            ("X-RateLimit-Limit", str(self.amount)),
+            ("X-RateLimit-Remaining", str(self.left)),
+            ("X-RateLimit-Reset", str(int(self.ends_at_s) + 1)),
+            ("Retry-After", str(max(0, int(self.ends_at_s - time.time())))),
+        ]
+
+
+def spend(user_id: int, endpoint: str, limit: str) -> tuple[Window | None, str | None]:
+    """Count a user's call of a view against its limit, in the windows that Flask-Limiter counts in.
+
+    Returns the shortest window; or the first that is full, with the limit as it is written.
+    """
+    shortest = None
+    for item in _items(limit) if limiter.enabled else ():
+        key = _key(item, user_id, endpoint)
+        count = limiter.storage.incr(key, item.get_expiry())
+        ends_at_s = limiter.storage.get_expiry(key)
+        window = Window(item.amount, max(0, item.amount - count), ends_at_s)
+        if count > item.amount:
+            return window, str(item)
+        shortest = shortest or window
+    return shortest, None
+
+
+@lru_cache(maxsize=10_000)
+def _key(item: RateLimitItem, user_id: int, endpoint: str) -> str:
+    """The name of a window, as Flask-Limiter names it."""
+    return item.key_for(_user_key(user_id), endpoint)
+
+
+@cache
+def _items(limit: str) -> list[RateLimitItem]:
+    """The parts of a limit, the shortest window first."""
+    return sorted(parse_many(limit))
 
 
 def v1_limit() -> str:

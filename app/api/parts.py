@@ -5,10 +5,15 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from app.api.meters import Meters
+from app.services.background import BackgroundThread
 from app.services.experiments import Splits
 from app.services.inference import InferenceService
 from app.services.passwords import PasswordHasher
-from app.services.retraining import Supervisor
+from app.services.prediction import Reader
+from app.services.sessions import KnownTokens
+from app.services.signing import SigningKeys
+from app.services.trainer import Workshop
 from config import Config
 
 _KEY = "cifra"
@@ -19,10 +24,22 @@ class Parts:
     """The settings and the few things that live between requests."""
 
     config: Config
+    meters: Meters
+    keys: SigningKeys
     hasher: PasswordHasher
     inference: InferenceService
+    reader: Reader
+    known_tokens: KnownTokens
     splits: Splits
-    retrains: Supervisor
+    retrains: BackgroundThread
+    workshop: Workshop
+    lookout: BackgroundThread
+    mail: BackgroundThread
+
+    def wake_retrains(self) -> None:
+        """Have what waits trained soon, where servers train."""
+        if self.config.trains_here:
+            self.retrains.wake()
 
 
 def attach(app: Flask, parts: Parts) -> None:

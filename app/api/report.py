@@ -9,8 +9,10 @@ from pydantic import BaseModel, Field
 
 from app.api import shown
 from app.api.bodies import query
+from app.api.contract import answers, takes_query
 from app.api.identity import requires
 from app.api.limits import limiter, read_limit
+from app.api.schemas.evidence import Report
 from app.domain.roles import Role
 from app.services import reporting
 
@@ -26,6 +28,8 @@ class Wanted(BaseModel):
 @blueprint.get("/report")
 @limiter.limit(read_limit)
 @requires(Role.ADMIN)
+@takes_query(Wanted)
+@answers(Report, also=("text/csv",))
 def report() -> shown.Json | Response:
     """What people said of the answers, and which version is better."""
     wanted = query(Wanted).format

@@ -5,13 +5,17 @@ from typing import Annotated
 from uuid import UUID
 
 from flask import Blueprint
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.api import shown
-from app.api.bodies import DIGIT, FLAG, WholeNumber, json_body
+from app.api.bodies import json_body
+from app.api.contract import answers, given, raises, takes
+from app.api.fields import DIGIT, FLAG, Digit, Flag
 from app.api.identity import caller, requires
 from app.api.limits import limiter, review_limit
-from app.domain.errors import InvalidInput
+from app.api.schemas.evidence import ReviewQueue
+from app.api.schemas.messages import Message
+from app.domain.errors import Conflict, InvalidInput
 from app.domain.labels import NOT_A_DIGIT, SKIPPED
 from app.domain.roles import Role
 from app.imaging.pictures import encode_png
@@ -23,9 +27,19 @@ blueprint = Blueprint("review", __name__, url_prefix="/admin/review")
 class Label(BaseModel):
     """What a reviewer may say of a picture: one of these."""
 
-    digit: Annotated[WholeNumber | None, DIGIT] = None
-    not_a_digit: Annotated[bool, FLAG] = False
-    skip: Annotated[bool, FLAG] = False
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                given(digit={"type": "integer"}),
+                given(not_a_digit={"const": True}),
+                given(skip={"const": True}),
+            ]
+        }
+    )
+
+    digit: Annotated[Digit | None, DIGIT] = None
+    not_a_digit: Annotated[Flag, FLAG] = False
+    skip: Annotated[Flag, FLAG] = False
 
     @property
     def truth(self) -> int:
@@ -40,10 +54,11 @@ class Label(BaseModel):
 @blueprint.get("")
 @limiter.limit(review_limit)
 @requires(Role.ADMIN, Role.REVIEWER)
+@answers(ReviewQueue)
 def following() -> shown.Json:
     """The picture that is next for this reviewer, theirs for two minutes."""
     item, waiting = reviewing.next_item(caller().user_id)
-    answer: shown.Json = {"waiting": waiting.disagreements + waiting.audits, "item": None}
+    answer: shown.Json = {"waiting": waiting.total, "flagged": waiting.flagged, "item": None}
     if item is not None:
         image = base64.b64encode(encode_png(item.image)).decode()
         answer["item"] = {
@@ -57,6 +72,9 @@ def following() -> shown.Json:
 @blueprint.post("/<uuid:prediction_id>")
 @limiter.limit(review_limit)
 @requires(Role.ADMIN, Role.REVIEWER)
+@takes(Label)
+@answers(Message, status=201)
+@raises(Conflict)
 def label(prediction_id: UUID) -> tuple[shown.Json, int]:
     """Take a reviewer's word on a picture in."""
     reviewing.label(caller().user_id, prediction_id, json_body(Label).truth)
@@ -66,6 +84,8 @@ def label(prediction_id: UUID) -> tuple[shown.Json, int]:
 @blueprint.delete("/<uuid:prediction_id>")
 @limiter.limit(review_limit)
 @requires(Role.ADMIN, Role.REVIEWER)
+@answers(Message)
+@raises(Conflict)
 def take_back(prediction_id: UUID) -> shown.Json:
     """Undo a reviewer's last word."""
     reviewing.take_back(caller().user_id, prediction_id)

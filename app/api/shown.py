@@ -1,15 +1,20 @@
 """Domain values as the JSON that clients see."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.domain.assignment import Version
 from app.domain.intervals import Interval
 from app.domain.readings import ModelName, Prediction, Reading
 from app.services.accounts import Account
+from app.services.alerts import Alert
 from app.services.experiments import Summary
+from app.services.guarding import Watched
 from app.services.history import Entry
 from app.services.judging import Assessment
-from app.services.reporting import Report, UsersView, VersionReport
+from app.services.models import Deployed, Kept
+from app.services.outcomes import Outcome
+from app.services.reporting import Report, UsersView, VersionReport, Words
 from app.services.retraining import Job
 
 IMPROVED = "Predicción mejorada"
@@ -24,6 +29,11 @@ def prediction(made: Prediction) -> Json:
     if made.version is Version.V2:
         answer["mensaje"] = IMPROVED
     return answer | {"prediction_id": str(made.id)}
+
+
+def drawn(made: Prediction) -> Json:
+    """An answer of the A/B test: which version was drawn is said twice, for old clients."""
+    return prediction(made) | {"ab_version": made.version}
 
 
 def reading(read: Reading) -> Json:
@@ -62,8 +72,60 @@ def account(kept: Account) -> Json:
 
 def job(kept: Job) -> Json:
     """A retrain."""
-    finished = kept.finished_at and kept.finished_at.isoformat()
-    return {**vars(kept), "created_at": kept.created_at.isoformat(), "finished_at": finished}
+    times = {
+        name: moment and moment.isoformat()
+        for name, moment in vars(kept).items()
+        if name.endswith("_at")
+    }
+    percent = None if kept.share is None else round(100 * kept.share)
+    return {**vars(kept), **times, "percent": percent}
+
+
+def kept_model(kept: Kept) -> Json:
+    """A model that is kept."""
+    return {
+        "id": kept.model.id,
+        **model(kept.model),
+        "shipped": kept.shipped,
+        "version": kept.version,
+        "rejection": kept.rejection,
+        "serves": kept.serves,
+        "created_at": kept.created_at.isoformat(),
+    }
+
+
+def deployment(made: Deployed) -> Json:
+    """A model put into service."""
+    return {
+        "id": made.id,
+        "version": made.version,
+        "model": {"id": made.model.id, **model(made.model)},
+        "reason": made.reason,
+        "user_id": made.user_id,
+        "created_at": made.created_at.isoformat(),
+    }
+
+
+def guard(found: Watched) -> Json:
+    """A newly deployed model beside its predecessor."""
+    return {
+        "id": found.id,
+        "version": found.version,
+        "model_id": found.model_id,
+        "predecessor_id": found.predecessor_id,
+        "opened_at": found.opened_at.isoformat(),
+        "closed_at": found.closed_at and found.closed_at.isoformat(),
+        "outcome": found.outcome,
+        "requests": found.requests,
+        "disagreements": found.disagreements,
+        "labels": found.labelled,
+        "accuracy_difference": interval(found.difference),
+    }
+
+
+def alert(told: Alert) -> Json:
+    """What happened by itself."""
+    return {**vars(told), "created_at": told.created_at.isoformat()}
 
 
 def experiment(kept: Summary) -> Json:
@@ -113,18 +175,46 @@ def assessment(found: Assessment) -> Json:
 
 def report(made: Report) -> Json:
     """The old report's figures, and beside them those of each version and of the experiment."""
-    shown: Json = {"msg": NO_FEEDBACK}
-    if made.words.total:
-        shown = {
-            "total_feedback": made.words.total,
-            "correct_feedback": made.words.correct,
-            "incorrect_feedback": made.words.total - made.words.correct,
-            "accuracy_percentage": round(100 * made.words.correct / made.words.total, 2),
-        }
-    shown["versions"] = {name: _version(version) for name, version in made.versions.items()}
-    shown["experiment"] = made.experiment and experiment(made.experiment)
-    shown["users_view"] = made.users_view and _users_view(made.users_view)
-    return shown
+    told = words(made.words) if made.words.total else {"msg": NO_FEEDBACK}
+    return told | comparison(made)
+
+
+def comparison(made: Report) -> Json:
+    """The part of the report that holds the versions against each other."""
+    return {
+        "versions": {name: _version(version) for name, version in made.versions.items()},
+        "experiment": made.experiment and experiment(made.experiment),
+        "users_view": made.users_view and _users_view(made.users_view),
+    }
+
+
+def words(found: Words) -> Json:
+    """What people said, in the old report's figures."""
+    return {
+        "total_feedback": found.total,
+        "correct_feedback": found.correct,
+        "incorrect_feedback": found.total - found.correct,
+        "accuracy_percentage": round(100 * found.correct / max(found.total, 1), 2),
+    }
+
+
+def spoken(found: tuple[Words, Mapping[Version, Words]]) -> Json:
+    """What people said, of all answers and of each version's."""
+    total, versions = found
+    by_version = {
+        version: {"words": said.total, "correct": said.correct}
+        for version, said in versions.items()
+    }
+    return {**words(total), "versions": by_version}
+
+
+def outcome(found: Outcome) -> Json:
+    """What a reviewer said of somebody's picture."""
+    return {
+        "prediction_id": str(found.prediction_id),
+        "digit": found.digit,
+        "not_a_digit": found.digit is None,
+    }
 
 
 def _version(found: VersionReport) -> Json:

@@ -3,15 +3,18 @@
 from typing import Annotated
 
 from flask import Blueprint
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import shown
 from app.api.bodies import json_body, query
+from app.api.contract import answers, given, raises, takes, takes_query
+from app.api.fields import FLAG, Flag
 from app.api.identity import requires
 from app.api.limits import limiter, read_limit
-from app.domain.errors import InvalidInput
+from app.api.schemas.people import Account, AccountPage, Reviewers
+from app.domain.errors import Conflict, InvalidInput
 from app.domain.roles import Role
-from app.services import accounts
+from app.services import accounts, probing
 
 blueprint = Blueprint("users", __name__, url_prefix="/admin/users")
 
@@ -26,13 +29,17 @@ class Page(BaseModel):
 class Amendment(BaseModel):
     """What is to change."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [given(role={}), given(locked={})]})
+
     role: Annotated[Role | None, Field(description="user, reviewer or admin")] = None
-    locked: Annotated[bool | None, Field(description="true or false")] = None
+    locked: Annotated[Flag | None, FLAG] = None
 
 
 @blueprint.get("")
 @limiter.limit(read_limit)
 @requires(Role.ADMIN)
+@takes_query(Page)
+@answers(AccountPage)
 def page() -> shown.Json:
     """Accounts in the order of their ids."""
     wanted = query(Page)
@@ -44,8 +51,20 @@ def page() -> shown.Json:
     }
 
 
+@blueprint.get("/reviewers")
+@limiter.limit(read_limit)
+@requires(Role.ADMIN)
+@answers(Reviewers)
+def reviewers() -> shown.Json:
+    """How reviewers read pictures with known digits."""
+    return {"reviewers": [vars(each) for each in probing.reliabilities()]}
+
+
 @blueprint.patch("/<int(max=2147483647):user_id>")
 @requires(Role.ADMIN)
+@takes(Amendment)
+@answers(Account)
+@raises(Conflict)
 def amend(user_id: int) -> shown.Json:
     """Change an account's role, lock it or unlock it."""
     change = json_body(Amendment)

@@ -4,9 +4,11 @@ from flask import Blueprint
 
 from app.api import errors, shown
 from app.api.bodies import count_files, picture, pictures
+from app.api.contract import answers, takes_pictures
 from app.api.identity import EVERYBODY, caller, caller_if_known, requires
 from app.api.limits import batch_limit, limiter, v2_limit
 from app.api.parts import parts
+from app.api.schemas.predictions import Batch, PredictionV2
 from app.domain.assignment import Version
 from app.domain.errors import PictureError
 from app.domain.readings import Prediction
@@ -20,9 +22,11 @@ blueprint = Blueprint("v2", __name__, url_prefix="/api/v2")
 @blueprint.post("/predict")
 @limiter.limit(v2_limit)
 @requires(*EVERYBODY)
+@takes_pictures()
+@answers(PredictionV2)
 def predict() -> shown.Json:
     """Let v2 read a picture."""
-    made = prediction.predict(parts().inference, Version.V2, caller().user_id, picture())
+    made = prediction.predict(parts().reader, Version.V2, caller().user_id, picture())
     return shown.prediction(made)
 
 
@@ -34,10 +38,12 @@ def _batch_cost() -> int:
 @blueprint.post("/predict/batch")
 @limiter.limit(batch_limit, cost=_batch_cost)
 @requires(*EVERYBODY)
+@takes_pictures(MAX_BATCH)
+@answers(Batch)
 def predict_batch() -> shown.Json:
     """Let v2 read many pictures: one result or one error for each, in their order."""
     made = prediction.predict_batch(
-        parts().inference, Version.V2, caller().user_id, pictures(most=MAX_BATCH)
+        parts().reader, Version.V2, caller().user_id, pictures(most=MAX_BATCH)
     )
     return {"results": [_result(one) for one in made]}
 

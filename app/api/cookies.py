@@ -1,0 +1,51 @@
+"""The refresh token of a page: in a cookie that scripts cannot read and only /refresh is sent."""
+
+from urllib.parse import urlsplit
+
+from flask import Response, current_app, request
+
+from app.domain.errors import NotAllowed
+
+WANTED = "X-Cifra-Cookie"  # a header that a form of another site cannot send
+NAME = "cifra_refresh"
+PATH = "/refresh"
+
+
+def is_wanted() -> bool:
+    """Whether this login asks for its refresh token in a cookie."""
+    return request.headers.get(WANTED) == "1"
+
+
+def is_sent() -> bool:
+    """Whether a refresh token came as a cookie, and none in the header.
+
+    Raises NotAllowed where a page of another origin sent it.
+    """
+    if "Authorization" in request.headers or NAME not in request.cookies:
+        return False
+    if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
+        raise NotAllowed("The cookie is for pages of this origin alone")
+    return True
+
+
+def keep(response: Response, refresh_token: str) -> Response:
+    """Put a refresh token into the cookie."""
+    lasts = current_app.config["JWT_REFRESH_TOKEN_EXPIRES"]
+    response.set_cookie(
+        NAME,
+        refresh_token,
+        max_age=lasts,
+        path=PATH,
+        secure=request.is_secure,
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
+
+
+def forget(response: Response) -> Response:
+    """Have the browser drop the cookie."""
+    response.delete_cookie(
+        NAME, path=PATH, secure=request.is_secure, httponly=True, samesite="Strict"
+    )
+    return response

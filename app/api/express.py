@@ -1,0 +1,181 @@
+"""The express way: predictions that are plain in every way, answered ahead of Flask.
+
+Plain is what nearly all are: a POST of one picture, with a token that was verified before, a body
+of a known length and nothing that a browser's page would add. Token, limit, counters and log are
+those of every request. What is not plain is Flask's, and so is every error: docs/decisions/0017.
+
+What arrives together is answered together, by one thread, each step for all of it.
+"""
+
+import io
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import TooManyRequests
+
+from app.api import shown
+from app.api.access import ACCESS, Line, name_of
+from app.api.bodies import MAX_PICTURE_BODY_BYTES
+from app.api.flasks import Json
+from app.api.handing import Handed, hand_on
+from app.api.limits import Window, spend
+from app.api.multipart import only_file
+from app.api.parts import Parts
+from app.api.shown import Json as Shown
+from app.domain.assignment import Version
+from app.domain.errors import CifraError
+from app.domain.readings import Prediction
+from app.domain.roles import Caller
+from app.services.combining import Combiner
+from app.services.prediction import MOST_TOGETHER, Asked, asking
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_OK = "200 OK"
+_CONSTANT = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
+_log = logging.getLogger(ACCESS)
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """A route: its view's endpoint, its limit, what it asks, and how the answer is shown."""
+
+    route: str
+    endpoint: str
+    limit: str
+    ask: Callable[[int, bytes], Asked]
+    show: Callable[[Prediction], Shown]
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A plain request."""
+
+    lane: _Lane
+    environ: "WSGIEnvironment"
+    caller: Caller
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class _Answer:
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Express:
+    """WSGI middleware around all others: what it answers needs none of them."""
+
+    def __init__(self, app: Flask, wired: Parts) -> None:
+        self._others: WSGIApplication = app.wsgi_app
+        self._wired, self._context = wired, app.app_context
+        self._json = Json(app)
+        self._lanes = {lane.route: lane for lane in _lanes(wired)}
+        self._together = Combiner(self._answer_all, MOST_TOGETHER)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a plain prediction; leave everything else to the others, as it came."""
+        lane = self._lanes.get(environ["PATH_INFO"])
+        if lane is not None and environ["REQUEST_METHOD"] == "POST":
+            call = self._taken_up(lane, environ)
+            answer = None if call is None else self._answer(call)
+            if answer is not None:
+                start_response(_OK, answer.headers)
+                return [answer.body]
+        return self._others(environ, start_response)
+
+    def _answer(self, call: _Call) -> _Answer | None:
+        """The answer, worked out with those of others; None where Flask is to give it."""
+        try:
+            return self._together.do(call)
+        except Exception as error:  # noqa: BLE001  not swallowed: Flask raises it again
+            hand_on(call.environ, Handed(call.caller, error, []))
+            return None
+
+    def _taken_up(self, lane: _Lane, environ: "WSGIEnvironment") -> _Call | None:
+        """A request as a plain one; None where it is not plain."""
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme != "Bearer" or "HTTP_ORIGIN" in environ or environ.get("SCRIPT_NAME"):
+            return None
+        try:
+            caller = self._wired.known_tokens.find(token)
+            picture = None if caller is None else _picture(environ)
+            if caller is None or picture is None:
+                return None
+            return _Call(lane, environ, caller, lane.ask(caller.user_id, picture))
+        except (CifraError, SQLAlchemyError):  # nothing was counted yet, and Flask meets it too
+            return None
+
+    def _answer_all(self, calls: Sequence[_Call]) -> list[_Answer | Exception | None]:
+        """An answer for each; None where Flask is to answer, with what went wrong handed on."""
+        with self._context():
+            counted = [
+                spend(call.caller.user_id, call.lane.endpoint, call.lane.limit) for call in calls
+            ]
+            let_through = [
+                call.asked for call, (_, full) in zip(calls, counted, strict=True) if full is None
+            ]
+            read = iter(self._wired.reader.read_all(let_through))
+            return [
+                self._finished(call, window, next(read) if full is None else TooManyRequests(full))
+                for call, (window, full) in zip(calls, counted, strict=True)
+            ]
+
+    def _finished(
+        self, call: _Call, window: Window | None, made: Prediction | Exception
+    ) -> _Answer | None:
+        """The answer, counted and logged as app/api/access.py does."""
+        headers = [] if window is None else window.headers
+        if isinstance(made, Exception):
+            hand_on(call.environ, Handed(call.caller, made, headers))
+            return None
+        lane, body = call.lane, self._json.encode(call.lane.show(made))
+        request_id = name_of(call.environ.get("HTTP_X_REQUEST_ID", ""))
+        headers += [*_CONSTANT, ("Content-Length", str(len(body))), ("X-Request-ID", request_id)]
+        duration_s = time.perf_counter() - call.asked.begun_s
+        self._wired.meters.count("POST", lane.route, 200, duration_s)
+        if _log.isEnabledFor(logging.INFO):
+            asked: dict[str, object] = {"method": "POST", "route": lane.route}
+            asked |= {"request_id": request_id, "user_id": call.caller.user_id}
+            _log.handle(Line(logging.INFO, asked, 200, duration_s))
+        return _Answer(headers, body)
+
+
+def _lanes(wired: Parts) -> list[_Lane]:
+    config = wired.config
+
+    def by(version: Version) -> Callable[[int, bytes], Asked]:
+        return lambda user_id, picture: asking(user_id, picture, version)
+
+    def by_either(user_id: int, picture: bytes) -> Asked:
+        return asking(user_id, picture, Version.V1).by(wired.splits.current())
+
+    v1, v2, ab = (f"/api/{name}/predict" for name in ("v1", "v2", "ab"))
+    return [
+        _Lane(v1, "v1.predict", config.ratelimit_v1, by(Version.V1), shown.prediction),
+        _Lane(v2, "v2.predict", config.ratelimit_v2, by(Version.V2), shown.prediction),
+        _Lane(ab, "ab.predict", config.ratelimit_default, by_either, shown.drawn),
+    ]
+
+
+def _picture(environ: "WSGIEnvironment") -> bytes | None:
+    """The picture of a plain body. The body is read, and put back for whoever else reads it."""
+    content_type, length = environ.get("CONTENT_TYPE", ""), environ.get("CONTENT_LENGTH", "")
+    is_raw = content_type.startswith("image/")
+    if not is_raw and not content_type.startswith("multipart/form-data"):
+        return None
+    if not length.isdigit() or int(length) > MAX_PICTURE_BODY_BYTES:
+        return None
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = io.BytesIO(body)
+    if len(body) != int(length):
+        return None
+    return body if is_raw else only_file(content_type, body)

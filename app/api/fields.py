@@ -1,0 +1,46 @@
+"""Fields that requests share: what JSON they are, and what errors say that they must be."""
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
+
+from app.domain.credentials import MAX_EMAIL
+
+
+def _as_whole(value: object) -> object:
+    """Take 5.0 for 5, as JSON does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _as_number(value: object) -> object:
+    return int(value) if isinstance(value, str) and value in _DIGITS else value
+
+
+def _as_flag(value: object) -> object:
+    return _FLAGS[value] if isinstance(value, int | str) and value in _FLAGS else value
+
+
+_DIGITS = frozenset("0123456789")
+_FLAGS: dict[object, bool] = {0: False, 1: True, "false": False, "true": True}
+
+Text = Annotated[str, Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+EmailText = Annotated[
+    str, Field(description="text", json_schema_extra={"format": "email", "maxLength": MAX_EMAIL})
+]
+Flag = Annotated[bool, Strict()]
+Number = Annotated[float, Strict()]
+WHOLE = BeforeValidator(_as_whole)
+Digit = Annotated[int, Strict(), Field(ge=0, le=9), WHOLE]
+OldDigit = Annotated[
+    Digit,
+    BeforeValidator(_as_number),
+    WithJsonSchema({"enum": [*range(10), *sorted(_DIGITS)]}),
+]
+"""A digit as old clients may send it, in quotes too."""
+OldFlag = Annotated[
+    Flag, BeforeValidator(_as_flag), WithJsonSchema({"enum": [False, True, *_FLAGS]})
+]
+"""A flag as old clients may send it, as a number or in quotes too."""
+
+DIGIT = Field(description="a whole number from 0 to 9")
+FLAG = Field(description="true or false")

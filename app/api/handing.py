@@ -1,0 +1,52 @@
+"""Requests that the express way took up and could not answer, as Flask goes on with them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, Response, g, request
+
+from app.domain.roles import Caller
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_KEY = "cifra.handed"
+
+
+@dataclass(frozen=True)
+class Handed:
+    """Who called, what is to be answered, and the headers that tell of the limit it counted in."""
+
+    caller: Caller
+    error: Exception
+    headers: list[tuple[str, str]]
+
+
+def hand_on(environ: "WSGIEnvironment", handed: Handed) -> None:
+    """Have Flask answer this request with the error, as if a view had raised it."""
+    environ[_KEY] = handed
+
+
+def register(app: Flask) -> None:
+    """Let an application take what is handed on."""
+    app.before_request(_raise)
+    app.after_request(_tell)
+
+
+def _raise() -> None:
+    handed = _handed()
+    if handed is not None:
+        g.caller = handed.caller
+        g.asked["user_id"] = handed.caller.user_id
+        raise handed.error
+
+
+def _tell(response: Response) -> Response:
+    handed = _handed()
+    if handed is not None:
+        response.headers.extend(handed.headers)
+    return response
+
+
+def _handed() -> Handed | None:
+    return cast("Handed | None", request.environ.get(_KEY))

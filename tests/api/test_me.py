@@ -1,0 +1,113 @@
+"""One's own account: what it shows, its address, and who may be mailed about what."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.conftest import Person, admin_of, register
+
+ADDRESS = "ana@example.org"
+
+
+@pytest.fixture
+def admin(app: Flask) -> Person:
+    return admin_of(app)
+
+
+@pytest.fixture
+def ana(app: Flask) -> Person:
+    return register(app, "ana")
+
+
+def me(person: Person) -> dict[str, Any]:
+    shown: dict[str, Any] = person.call("GET", "/me").get_json()
+    return shown
+
+
+def change(person: Person, **wanted: object) -> TestResponse:
+    return person.call("PATCH", "/me", json=wanted)
+
+
+def test_everybody_sees_their_own_account(ana: Person) -> None:
+    shown = me(ana)
+    assert shown.pop("created_at")
+    assert shown == {
+        "id": 2,
+        "username": "ana",
+        "email": None,
+        "role": "user",
+        "locked": False,
+        "has_password": True,
+        "mail": [],
+    }
+
+
+def test_everybody_can_set_and_remove_their_address(ana: Person) -> None:
+    assert change(ana, email=ADDRESS).get_json()["email"] == ADDRESS
+    assert me(ana)["email"] == ADDRESS
+    assert change(ana, email="").get_json()["email"] is None
+    assert me(ana)["email"] is None
+
+
+def test_an_admin_says_what_to_be_mailed_about(admin: Person) -> None:
+    assert change(admin, email=ADDRESS, mail=["retrain", "alert", "alert"]).status_code == 200
+    assert me(admin)["mail"] == ["alert", "retrain"]
+    assert change(admin, mail=["verdict"]).get_json()["mail"] == ["verdict"]
+    assert change(admin, mail=[]).get_json()["mail"] == []
+
+
+def test_an_address_that_changes_leaves_what_is_mailed(admin: Person) -> None:
+    change(admin, email=ADDRESS, mail=["alert"])
+    assert change(admin, email="b@example.org").get_json()["mail"] == ["alert"]
+
+
+def test_without_an_address_there_is_no_mail(admin: Person) -> None:
+    refused = change(admin, mail=["alert"])
+    assert (refused.status_code, refused.get_json()["msg"]) == (
+        400,
+        "Mail needs an address: send `email` too",
+    )
+    change(admin, email=ADDRESS, mail=["alert"])
+    assert change(admin, email="", mail=["alert"]).status_code == 400
+    assert me(admin)["email"] == ADDRESS
+    assert change(admin, email="").get_json()["mail"] == []
+    assert change(admin, email=ADDRESS).get_json()["mail"] == []
+
+
+def test_who_is_no_admin_cannot_ask_for_mail(ana: Person) -> None:
+    refused = change(ana, email=ADDRESS, mail=["alert"])
+    assert (refused.status_code, refused.get_json()["msg"]) == (403, "Only admins are mailed")
+    assert me(ana)["email"] is None
+    assert change(ana, mail=[]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ({}, "email or mail required"),
+        ({"email": None}, "email or mail required"),
+        ({"email": 5}, "email must be text"),
+        ({"email": "ana"}, "The email address is not valid"),
+        ({"email": "a@example.org\r\nBcc: b@example.org"}, "The email address is not valid"),
+        ({"email": "a@example.org\n"}, "The email address is not valid"),
+        ({"email": "a@example.org,b@example.org"}, "The email address is not valid"),
+        ({"mail": "alert"}, "mail must be a list of alert, verdict, retrain, feedback"),
+        ({"mail": ["spam"]}, "mail must be a list of alert, verdict, retrain, feedback"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused(
+    admin: Person, wanted: dict[str, object], reason: str
+) -> None:
+    refused = change(admin, **wanted)
+    assert (refused.status_code, refused.get_json()["msg"]) == (400, reason)
+    assert me(admin)["email"] is None
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\n", "\r", "\r\nBcc: b@example.org"])
+def test_no_line_break_comes_in_by_registering(app: Flask, ending: str) -> None:
+    sent = {"username": "ana", "password": "a long password", "email": ADDRESS}
+    for field in ("username", "email"):
+        broken = sent | {field: sent[field] + ending}
+        assert app.test_client().post("/register", json=broken).status_code == 400

@@ -9,7 +9,7 @@ from flask import Flask
 
 from app import create_app
 from app.bootstrap import ADMIN_FILE
-from app.store.db import db
+from app.store.db import dispose_engines
 from config import Config
 from tests.conftest import ADMIN_PASSWORD, Person, admin_of, register, settings
 from tests.served import ROOT
@@ -77,7 +77,7 @@ def test_prepares_at_once_agree_on_one_admin_and_its_password(tmp_path: Path) ->
         app = create_app(Config.from_env(environment))
         assert Person(app, "admin", (folder / ADMIN_FILE).read_text().strip())
         with app.app_context():
-            db.engine.dispose()
+            dispose_engines()
 
 
 def test_prepare_may_be_run_again_and_again(tmp_path: Path) -> None:

@@ -1,0 +1,17 @@
+"""Commands for whoever operates Cifra: `flask --app wsgi COMMAND`."""
+
+from flask import Flask
+
+from app.cli import accounts, database, doctor, keys, work
+
+COMMANDS = (
+    *(accounts.create_admin, accounts.set_password),
+    *(database.prepare, database.recount, database.backup, database.restore),
+    *(keys.rotate_key, doctor.doctor, work.work),
+)
+
+
+def register(app: Flask) -> None:
+    """Add the commands to an application."""
+    for command in COMMANDS:
+        app.cli.add_command(command)

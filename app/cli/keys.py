@@ -1,0 +1,52 @@
+"""The command that rotates the key that signs tokens."""
+
+import secrets
+
+import click
+from flask.cli import with_appcontext
+
+from app import bootstrap
+from app.api.parts import parts
+from app.cli.lines import errors_on_one_line
+from app.services.signing import Key, KeyFiles
+from config import Config
+
+_BY_HAND = """\
+JWT_SECRET_KEY is set, so it is changed there. Nothing was changed yet:
+  1. Set JWT_PREVIOUS_KEYS to the present JWT_SECRET_KEY, with a space and what it held behind it.
+     Where the key leaked, leave it empty: that logs everybody out.
+  2. Set JWT_SECRET_KEY to a new key, such as {key}
+  3. Restart. Take the old key out of JWT_PREVIOUS_KEYS after {days} days.
+Where several servers share the keys and are restarted one by one, first add the new key to
+JWT_PREVIOUS_KEYS of each, so that all of them know it."""
+
+
+@click.command("rotate-key")
+@click.option(
+    "--leaked",
+    is_flag=True,
+    help="Trust no earlier key from now on: every login ends.",
+)
+@with_appcontext
+def rotate_key(*, leaked: bool) -> None:
+    """Sign tokens with a new key from now on; servers take it up by themselves.
+
+    Nobody is logged out: the earlier key is trusted until its last token has expired.
+    """
+    config = parts().config
+    if config.jwt_key_file is None:
+        days = config.longest_token.days + 1
+        raise click.ClickException(_BY_HAND.format(key=secrets.token_urlsafe(48), days=days))
+    files = KeyFiles(config.jwt_key_file, config.longest_token)
+    with errors_on_one_line(), bootstrap.alone_in(config.data_dir):
+        new = files.rotate(keep_old=not leaked)
+        retired = files.read_retired()
+    click.echo(f"tokens are signed with {new.kid} now")
+    for each in retired:
+        click.echo(f"{each.key.kid} is trusted until {each.good_until:%Y-%m-%d %H:%M} UTC")
+    _warn_of(config)
+
+
+def _warn_of(config: Config) -> None:
+    for secret in config.jwt_previous_keys:
+        click.echo(f"{Key(secret).kid} is trusted as long as JWT_PREVIOUS_KEYS has it")

@@ -1,0 +1,245 @@
+"""Backup and restore: under load, elsewhere, and what is torn, foreign or in the way is refused."""
+
+import io
+import json
+import shutil
+import stat
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.services import recounting
+from app.store.db import db
+from tests.cli.commands import flask
+from tests.conftest import (
+    SECRETS,
+    Golden,
+    beside,
+    prepared,
+    register,
+    settings,
+)
+from tests.served import UNLIMITED, Client, serve
+
+LEAST_WHILE_LOADED = 20
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, golden: Golden) -> Path:
+    """What a Cifra keeps that has answered a little, with a backup of it beside."""
+    folder = tmp_path_factory.mktemp("kept")
+    with prepared(settings(folder, RATELIMIT_ENABLED="false")) as app:
+        ana = register(app, "ana")
+        for number in range(3):
+            assert ana.predict("ab", golden.png(number)).status_code == 200
+    made = flask(folder, "backup", folder / "backup.tgz")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+def answers(client: Client) -> dict[str, object]:
+    """What must be the same after a restore."""
+    paths = ("report", "models", "deployments", "users", "experiments")
+    return {path: client.call("GET", f"/admin/{path}").json() for path in paths}
+
+
+def test_a_backup_under_load_restored_elsewhere_answers_the_same(
+    tmp_path: Path, golden: Golden
+) -> None:
+    here, there, file = tmp_path / "here", tmp_path / "there", tmp_path / "backup.tgz"
+    ending = threading.Event()
+    statuses: list[int] = []
+    ids: list[str] = []
+
+    def load(client: Client) -> None:
+        while not ending.is_set():
+            made = client.predict("ab", golden.png(len(statuses) % 100))
+            statuses.append(made.status_code)
+            ids.append(made.json()["prediction_id"])
+
+    with serve(here, **UNLIMITED) as server:
+        clients = [server.newcomer(f"sender {number}") for number in range(4)]
+        loading = [threading.Thread(target=load, args=[client]) for client in clients]
+        for thread in loading:
+            thread.start()
+        while len(statuses) < LEAST_WHILE_LOADED:
+            assert all(thread.is_alive() for thread in loading)
+        before = len(ids)
+        acknowledged = set(ids)
+        backed_up = flask(here, "backup", file)
+        during = len(statuses) - before
+        ending.set()
+        for thread in loading:
+            thread.join()
+        assert backed_up.returncode == 0, backed_up.stderr
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert "copying the database: 100%\n" in backed_up.stderr
+        later = flask(here, "backup", tmp_path / "later.tgz", "--with-secrets")
+        assert later.returncode == 0, later.stderr
+        password, expected = server.admin_password, answers(server.admin())
+    assert set(statuses) == {200}
+    assert during > 0
+
+    restored = flask(there, "restore", file)
+    assert restored.returncode == 0, restored.stderr
+    with beside(settings(there)) as app, app.app_context():
+        assert list(recounting.differences()) == []
+        found = {str(row[0]) for row in db.session.execute(db.text("SELECT id FROM prediction"))}
+        db.session.close()
+    assert {made.replace("-", "") for made in acknowledged} <= found
+
+    again = tmp_path / "again"
+    assert flask(again, "restore", tmp_path / "later.tgz").returncode == 0
+    with serve(again, **UNLIMITED) as server:
+        assert answers(server.session("admin", password)) == expected
+        sender = server.session("sender 0", "password of sender 0")
+        assert sender.predict("v2", golden.png(0)).status_code == 200
+        returned = clients[1]
+        returned.url = server.url
+        assert returned.call("GET", "/predictions").status_code == 200
+
+
+def test_without_the_secrets_passwords_work_and_tokens_do_not(kept: Path, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    assert flask(there, "restore", kept / "backup.tgz").returncode == 0
+    with tarfile.open(kept / "backup.tgz") as archive:
+        assert archive.getnames() == ["manifest.json", "app.db"]
+    assert {path.name for path in there.iterdir()} >= {"app.db", "jwt_secret_key"}
+    assert stat.S_IMODE((there / "app.db").stat().st_mode) == 0o600
+    with serve(there, **UNLIMITED) as server:
+        assert server.session("ana", "password of ana")
+
+
+def test_secrets_are_packed_when_they_are_asked_for(kept: Path, tmp_path: Path) -> None:
+    flask(kept, "rotate-key")
+    file = tmp_path / "with.tgz"
+    assert flask(kept, "backup", file, "--with-secrets").returncode == 0
+    assert flask(tmp_path / "there", "restore", file).returncode == 0
+    for name in ("secret_key", "jwt_secret_key", "jwt_retired_keys"):
+        restored = tmp_path / "there" / name
+        assert restored.read_text() == (kept / name).read_text()
+        assert stat.S_IMODE(restored.stat().st_mode) == 0o600
+
+
+def test_nothing_is_overwritten(kept: Path, tmp_path: Path) -> None:
+    file = tmp_path / "there.tgz"
+    file.write_text("something dear")
+    refused = flask(kept, "backup", file)
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {file} is there already\n")
+    assert file.read_text() == "something dear"
+    before = (kept / "app.db").read_bytes()
+    refused = flask(kept, "restore", kept / "backup.tgz")
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {kept}/app.db is there already\n")
+    assert (kept / "app.db").read_bytes() == before
+    there = tmp_path / "journal"
+    there.mkdir()
+    (there / "app.db-wal").write_text("of another database")
+    assert "app.db-wal is there already" in flask(there, "restore", kept / "backup.tgz").stderr
+
+
+def test_a_restore_under_a_running_server_is_refused(kept: Path, tmp_path: Path) -> None:
+    with serve(tmp_path, **UNLIMITED) as server:
+        for path in tmp_path.glob("app.db*"):
+            shutil.move(path, tmp_path / f"moved-{path.name}")
+        refused = flask(tmp_path, "restore", kept / "backup.tgz")
+        assert refused.returncode == 1
+        assert f"A server is running on {tmp_path}; stop it first" in refused.stderr
+        assert not (tmp_path / "app.db").exists()
+        for path in tmp_path.glob("moved-*"):
+            shutil.move(path, tmp_path / path.name.removeprefix("moved-"))
+    assert server.process.returncode == 0
+    for path in tmp_path.glob("app.db*"):
+        path.unlink()
+    assert flask(tmp_path, "restore", kept / "backup.tgz").returncode == 0
+
+
+def repacked(source: Path, target: Path, **changed: bytes | None) -> Path:
+    """An archive with other files in it; None leaves one out."""
+    with tarfile.open(source) as old, tarfile.open(target, "w:gz") as new:
+        files = {name: old.extractfile(name).read() for name in old.getnames()}  # type: ignore[union-attr]
+        files |= {name.replace("_", "."): content for name, content in changed.items()}
+        for name, content in files.items():
+            if content is not None:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                new.addfile(member, io.BytesIO(content))
+    return target
+
+
+def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_path: Path) -> None:
+    good = kept / "backup.tgz"
+    whole = good.read_bytes()
+    with tarfile.open(good) as archive:
+        database = archive.extractfile("app.db").read()  # type: ignore[union-attr]
+        manifest = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
+    files = manifest["files"] | {"../escaped": manifest["files"]["app.db"]}
+    later = manifest | {"format": 2}
+    changed = bytearray(database)
+    changed[-1] ^= 1
+    cases = {
+        "empty": (b"", "is not a whole backup"),
+        "cut": (whole[: len(whole) // 2], "is not a whole backup"),
+        "short": (whole[:-5_000], "is not a whole backup"),
+        "flipped": (whole[:5000] + bytes([whole[5000] ^ 255]) + whole[5001:], ""),
+        "foreign": (b"some other file" * 1000, "is not a whole backup"),
+    }
+    for name, (content, _) in cases.items():
+        (tmp_path / name).write_bytes(content)
+    repacked(good, tmp_path / "changed", app_db=bytes(changed))
+    repacked(good, tmp_path / "longer", app_db=database + b"more")
+    repacked(good, tmp_path / "without", app_db=None)
+    repacked(good, tmp_path / "unnamed", manifest_json=None)
+    repacked(good, tmp_path / "later", manifest_json=json.dumps(later).encode())
+    escaping = json.dumps(manifest | {"files": files}).encode()
+    repacked(good, tmp_path / "escaping", manifest_json=escaping)
+    unknown = json.dumps(manifest | {"revision": "9999"}).encode()
+    repacked(good, tmp_path / "unknown", manifest_json=unknown)
+    expected = {name: text for name, (_, text) in cases.items()} | {
+        "changed": "app.db in the archive is not what was packed",
+        "longer": "app.db in the archive is not what was packed",
+        "without": "The archive holds no app.db",
+        "unnamed": "The archive holds no manifest.json",
+        "later": "Backups of format 2 are for another Cifra",
+        "escaping": "The archive holds no backup of Cifra",
+        "unknown": "was made by a Cifra that this one does not know",
+        "missing": "No such file or directory",
+    }
+    there = tmp_path / "there"
+    for name, text in expected.items():
+        refused = flask(there, "restore", tmp_path / name)
+        assert refused.returncode == 1, name
+        assert text in refused.stderr, name
+        assert "Traceback" not in refused.stderr
+        assert {path.name for path in there.iterdir()} == {"secret_key", "jwt_secret_key"}, name
+
+
+def test_a_backup_that_fails_leaves_nothing(kept: Path, tmp_path: Path) -> None:
+    empty = flask(tmp_path / "new", "backup", tmp_path / "made.tgz")
+    assert empty.returncode == 1
+    assert "There is no database at" in empty.stderr
+    nowhere = flask(kept, "backup", tmp_path / "no" / "such" / "folder.tgz")
+    assert nowhere.returncode == 1
+    assert "No such file or directory" in nowhere.stderr
+    shutil.copytree(kept, tmp_path / "damaged")
+    with (tmp_path / "damaged" / "app.db").open("r+b") as database:
+        database.seek(3 * 4096)
+        database.write(b"\xff" * 4096)
+    damaged = flask(tmp_path / "damaged", "backup", tmp_path / "made.tgz")
+    assert damaged.returncode == 1
+    assert "Traceback" not in damaged.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "damaged"}
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_on_postgresql_its_own_tool_is_named_without_the_password(
+    tmp_path: Path, command: str
+) -> None:
+    url = "postgresql://cifra:secret-word@db.example:5433/cifra"
+    refused = flask(tmp_path, command, tmp_path / "b.tgz", DATABASE_URL=url, **SECRETS)
+    assert refused.returncode == 1
+    tool = {"backup": "pg_dump", "restore": "pg_restore"}[command]
+    assert tool in refused.stderr
+    assert "postgresql://cifra@db.example:5433/cifra" in refused.stderr
+    assert "secret-word" not in refused.stderr

@@ -1,0 +1,127 @@
+"""Rotating the signing key beside a running server: nobody is logged out, nothing restarted."""
+
+import base64
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import requests
+from flask import Flask
+
+from app.services.signing import Key
+from tests.cli.commands import flask
+from tests.conftest import ADMIN_PASSWORD, SECRETS, Person, admin_of, prepared, register, settings
+from tests.served import UNLIMITED, serve
+
+
+def header_of(token: str) -> dict[str, Any]:
+    found: dict[str, Any] = jwt.get_unverified_header(token)
+    return found
+
+
+def status(app: Flask, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = app.test_client().get("/predictions", headers=headers)
+    if answer.status_code == 422:
+        assert answer.get_json()["msg"] == "Invalid token"
+    return answer.status_code
+
+
+def test_a_running_server_takes_a_new_key_up_and_logs_nobody_out(tmp_path: Path) -> None:
+    with serve(tmp_path, **UNLIMITED) as server:
+        ana = server.newcomer("ana")
+        old_kid = header_of(ana.tokens["access_token"])["kid"]
+        rotated = flask(tmp_path, "rotate-key")
+        assert rotated.returncode == 0, rotated.stderr
+        assert f"{old_kid} is trusted until " in rotated.stdout
+        new_kid = Key((tmp_path / "jwt_secret_key").read_text()).kid
+        assert rotated.stdout.startswith(f"tokens are signed with {new_kid} now\n")
+        assert ana.call("GET", "/predictions").status_code == 200
+        headers = {"Authorization": f"Bearer {ana.tokens['refresh_token']}"}
+        refreshed = requests.post(f"{server.url}/refresh", headers=headers, timeout=30)
+        assert refreshed.status_code == 200
+        bea = server.newcomer("bea")
+        for tokens in (refreshed.json(), bea.tokens):
+            assert {header_of(token)["kid"] for token in tokens.values()} == {new_kid}
+        assert bea.call("GET", "/predictions").status_code == 200
+        leaked = flask(tmp_path, "rotate-key", "--leaked")
+        assert leaked.returncode == 0
+        assert "is trusted" not in leaked.stdout
+        for person in (ana, bea):
+            assert person.call("GET", "/predictions").status_code == 422
+        back = server.session("ana", "password of ana")
+        assert back.call("GET", "/predictions").status_code == 200
+
+
+def test_keys_of_the_settings_are_changed_by_hand_and_the_command_says_how(tmp_path: Path) -> None:
+    refused = flask(tmp_path, "rotate-key", **SECRETS)
+    assert refused.returncode == 1
+    assert "Nothing was changed yet" in refused.stderr
+    assert "JWT_PREVIOUS_KEYS" in refused.stderr
+    assert SECRETS["JWT_SECRET_KEY"] not in refused.stderr
+    assert list(tmp_path.glob("jwt_*")) == []
+
+
+def test_previous_keys_of_the_settings_are_trusted(tmp_path: Path) -> None:
+    old, new = "the-old-key-of-32-bytes-or-even-more", "the-new-key-of-32-bytes-or-even-more"
+    with prepared(settings(tmp_path, JWT_SECRET_KEY=old)) as app:
+        token = admin_of(app).tokens["access_token"]
+    for previous, expected in ((f"{'x' * 32}, {old}", 200), ("", 422)):
+        more = {"JWT_SECRET_KEY": new, "JWT_PREVIOUS_KEYS": previous}
+        with prepared(settings(tmp_path, **more)) as app:
+            assert status(app, token) == expected
+            made = Person(app, "admin", ADMIN_PASSWORD).tokens["access_token"]
+            assert header_of(made)["kid"] == Key(new).kid
+
+
+@pytest.fixture
+def token(app: Flask) -> str:
+    """A good access token; the key is the one of the settings."""
+    return register(app, "ana").tokens["access_token"]
+
+
+def signed_anew(token: str, key: str, **header: Any) -> str:
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode(claims, key, "HS256", headers=header)
+
+
+def test_a_token_from_before_there_were_key_names_is_good(app: Flask, token: str) -> None:
+    before = signed_anew(token, SECRETS["JWT_SECRET_KEY"])
+    assert "kid" not in header_of(before)
+    assert status(app, before) == 200
+    assert status(app, signed_anew(token, "another key, of 32 bytes at least")) == 422
+
+
+def sealed(header: dict[str, Any], token: str, key: str) -> str:
+    """A token's claims under any header, with a signature that is right for HS256."""
+    said = f"{coded(json.dumps(header).encode())}.{token.split('.')[1]}"
+    return f"{said}.{coded(hmac.digest(key.encode(), said.encode(), 'sha256'))}"
+
+
+def coded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize("kid", ["00000000", "", "../../etc/passwd", "\N{SNOWMAN}", 5, ["a"]])
+def test_a_wrong_key_name_is_refused_like_any_malformed_token(
+    app: Flask, token: str, kid: object
+) -> None:
+    key, header = SECRETS["JWT_SECRET_KEY"], header_of(token)
+    assert status(app, sealed(header, token, key)) == 200
+    assert status(app, sealed(header | {"kid": kid}, token, key)) == 422
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "HS512", "RS256", ""])
+def test_another_algorithm_is_refused_like_any_malformed_token(
+    app: Flask, token: str, algorithm: str
+) -> None:
+    key, header = SECRETS["JWT_SECRET_KEY"], header_of(token) | {"alg": algorithm}
+    forged = sealed(header, token, key)
+    assert status(app, forged) == 422
+    assert status(app, forged.rpartition(".")[0] + ".") == 422
+    claims = jwt.decode(token, options={"verify_signature": False})
+    if algorithm == "HS512":
+        assert status(app, jwt.encode(claims, key * 2, algorithm, headers=header)) == 422

@@ -1,0 +1,128 @@
+"""What people are told: their account, their predictions, what they said of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cifra_client.loading import named
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account, as an answer to making or changing one."""
+
+    id: int
+    username: str
+    role: str = "user"
+    locked: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which trained model it was."""
+
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a model said of a picture; `probabilities` has ten, by digit, that sum to 1."""
+
+    digit: int = named("prediccion")
+    probability: float = named("probabilidad")
+    probabilities: tuple[float, ...] = named("probabilidades")
+    version: str
+    model: Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Reading):
+    """An answer; its `id` is what words on it name."""
+
+    id: str = named("prediction_id")
+
+
+@dataclass(frozen=True)
+class Word:
+    """What was said of an answer."""
+
+    correct: bool
+    digit: int | None
+    not_a_digit: bool
+    comment: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastPrediction(Prediction):
+    """One of one's own predictions; `other` is told once a word was given on it."""
+
+    created_at: datetime
+    feedback: Word | None
+    other: Reading | None = None
+
+
+@dataclass(frozen=True)
+class ReviewItem:
+    """A picture to be labelled blind: a PNG of 28x28, and how many wait with it."""
+
+    prediction_id: str
+    image: bytes
+    leased_until: datetime
+    waiting: int
+    flagged: int
+
+
+@dataclass(frozen=True)
+class RetrainJob:
+    """A retrain, how far it is, and what became of it.
+
+    It ends as deployed, ready (it passed, and waits to be deployed), rejected, cancelled or failed.
+    """
+
+    id: int
+    version: str
+    status: str
+    error: str | None
+    stage: str | None
+    percent: int | None
+    seconds_left: float | None
+    gates: tuple[Mapping[str, Any], ...]
+    model_id: int | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.status not in {"queued", "running"}
+
+
+@dataclass(frozen=True)
+class DeployedModel:
+    """A model that was put into service."""
+
+    id: int
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A model put into service as a version: when, why, and by whom; nobody is the server."""
+
+    id: int
+    version: str
+    model: DeployedModel
+    reason: str
+    user_id: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What happened by itself."""
+
+    id: int
+    kind: str
+    message: str
+    created_at: datetime

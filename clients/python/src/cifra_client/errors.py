@@ -1,0 +1,139 @@
+"""Every error that the client raises.
+
+CifraError
+├── Unreachable             no answer came: no connection, a broken one, or too late
+├── UnexpectedAnswer        an answer that is not one of Cifra's
+├── NotLoggedIn             a call that needs a login, before `login`
+├── TimedOut                what was waited for did not come in time
+└── Refused                 Cifra said no; has status, title, detail and request_id
+    ├── InvalidInput        400, what was sent makes no sense; a weak password too
+    ├── NotAuthenticated    401, a wrong password, or a login that has ended
+    ├── NotAllowed          403, your role may not, or the account is locked
+    ├── NotFound            404, no such thing, or not yours
+    ├── Conflict            409, it is so already, or something stands in the way
+    ├── Unprocessable       422, words that contradict each other; nothing to learn from
+    ├── PictureRefused      413, 415 or 422, no one digit can be read from the picture
+    ├── RateLimited         429, has retry_after_s
+    └── ServerFailed        5xx, has retry_after_s
+"""
+
+from typing import Self
+
+PICTURE_TITLES = {"Unreadable picture", "Picture too large", "No digit", "Several digits"}
+
+
+class CifraError(Exception):
+    """The root of every error that this client raises."""
+
+
+class Unreachable(CifraError):
+    """No answer came; for anything but a GET nobody knows whether the call was carried out."""
+
+
+class UnexpectedAnswer(CifraError):
+    """Something answered that does not speak as Cifra does; the address may be wrong."""
+
+
+class NotLoggedIn(CifraError):
+    """The call needs a login; call `login` first."""
+
+    def __init__(self) -> None:
+        super().__init__("call login() first")
+
+
+class TimedOut(CifraError):
+    """What was waited for did not come in time."""
+
+
+class Refused(CifraError):
+    """Cifra answered with an error.
+
+    `request_id` finds the request in the server's log; `retry_after_s` is when to come back, where
+    the server says so.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        where = f" (request {request_id})" if request_id else ""
+        super().__init__(f"{status} {title}: {detail}{where}")
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+
+    @classmethod
+    def of(
+        cls,
+        status: int,
+        title: str,
+        detail: str,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> "Refused":
+        """The error of this status and title, in its own class."""
+        made = _class_of(status, title)
+        return made(status, title, detail, request_id, retry_after_s)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        said = (self.status, self.title, self.detail, self.request_id, self.retry_after_s)
+        return type(self), said
+
+
+class InvalidInput(Refused):
+    """What was sent makes no sense."""
+
+
+class NotAuthenticated(Refused):
+    """A wrong password, or a login that has ended."""
+
+
+class NotAllowed(Refused):
+    """The account's role may not do this, or the account is locked."""
+
+
+class NotFound(Refused):
+    """There is no such thing, or it is not yours."""
+
+
+class Conflict(Refused):
+    """It is so already, or something stands in the way."""
+
+
+class Unprocessable(Refused):
+    """Words that contradict each other, or too little to work with."""
+
+
+class PictureRefused(Refused):
+    """No one digit can be read from the picture; `title` says why."""
+
+
+class RateLimited(Refused):
+    """Too many calls; come back after `retry_after_s`."""
+
+
+class ServerFailed(Refused):
+    """The server could not, now or at all."""
+
+
+_BY_STATUS: dict[int, type[Refused]] = {
+    400: InvalidInput,
+    401: NotAuthenticated,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    422: Unprocessable,
+    429: RateLimited,
+}
+
+
+def _class_of(status: int, title: str) -> type[Refused]:
+    if title in PICTURE_TITLES:
+        return PictureRefused
+    return ServerFailed if status >= 500 else _BY_STATUS.get(status, Refused)

@@ -1,0 +1,72 @@
+"""What the live connection tells, each kind of event by itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cifra_client.answers import Alert, Deployment, RetrainJob
+from cifra_client.reports import Comparison, Latency
+
+
+@dataclass(frozen=True)
+class VersionTraffic:
+    """How many answers a version gave, and how fast they come."""
+
+    served: int
+    per_second: float
+    latency_ms: Latency
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The traffic; requests and disagreements are the current experiment's."""
+
+    versions: Mapping[str, VersionTraffic]
+    requests: int
+    disagreements: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class SpokenWords:
+    """Words on a version's answers, and how many call them right."""
+
+    words: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What people said."""
+
+    total_feedback: int
+    correct_feedback: int
+    incorrect_feedback: int
+    accuracy_percentage: float
+    versions: Mapping[str, SpokenWords]
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A reviewer labelled one of your pictures; no digit is "not a digit"."""
+
+    prediction_id: str
+    digit: int | None
+    not_a_digit: bool
+
+
+@dataclass(frozen=True)
+class Reconnected:
+    """The connection was lost and is back; read anew what may have changed meanwhile."""
+
+
+Event = Traffic | Feedback | Comparison | RetrainJob | Deployment | Alert | Reviewed | Reconnected
+
+SHAPES: dict[str, type[Event]] = {
+    "traffic": Traffic,
+    "feedback": Feedback,
+    "experiment": Comparison,
+    "retrain": RetrainJob,
+    "deployment": Deployment,
+    "alert": Alert,
+    "prediction": Reviewed,
+}

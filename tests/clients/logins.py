@@ -1,0 +1,21 @@
+"""Logins with the Python client, for its tests."""
+
+from cifra_client import Cifra
+from tests.served import Server
+
+PASSWORD = "a long password"
+
+
+def newcomer(server: Server, name: str) -> Cifra:
+    """Somebody new, logged in."""
+    client = Cifra(server.url)
+    client.register(name, PASSWORD)
+    client.login(name, PASSWORD)
+    return client
+
+
+def admin_of(server: Server) -> Cifra:
+    """The first admin, logged in."""
+    client = Cifra(server.url)
+    client.login("admin", server.admin_password)
+    return client

@@ -1,0 +1,95 @@
+"""What admins and reviewers do with the Python client, against a served Cifra."""
+
+from pathlib import Path
+
+import pytest
+
+from app.training.sets import load_base_sets
+from cifra_client import (
+    Cifra,
+    Conflict,
+    NotAllowed,
+    Unprocessable,
+    errors,
+)
+from tests.clients.logins import PASSWORD, admin_of, newcomer
+from tests.conftest import Disputed, beside, settings
+from tests.labels import label, submitters
+from tests.served import ROOT, UNLIMITED, serve
+
+SEVEN = ROOT / "examples" / "digits" / "7.png"
+
+
+def test_a_user_may_not_see_the_report(client: Cifra) -> None:
+    with pytest.raises(NotAllowed):
+        client.report()
+
+
+def test_the_report_has_both_versions_and_the_experiment(client: Cifra, admin: Cifra) -> None:
+    before = admin.report()
+    made = client.predict(SEVEN, via="ab")
+    client.feedback(made.id, digit=7)
+    after = admin.report()
+    assert set(after.versions) == {"v1", "v2"}
+    assert after.total_feedback == before.total_feedback + 1
+    assert after.accuracy_percentage is not None
+    assert after.versions[made.version].served == before.versions[made.version].served + 1
+    assert after.experiment is not None
+    assert before.experiment is not None
+    assert after.experiment.requests == before.experiment.requests + 1
+    assert len(after.versions["v2"].confusion_matrix) == 11
+
+
+def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
+    tmp_path: Path, disputed: Disputed
+) -> None:
+    with (
+        serve(tmp_path, **UNLIMITED) as it,
+        newcomer(it, "sender") as sender,
+        admin_of(it) as admin,
+        Cifra(it.url) as vera,
+    ):
+        account = vera.register("vera", PASSWORD)
+        assert admin.set_role(account.id, "reviewer").role == "reviewer"
+        vera.login("vera", PASSWORD)
+        assert vera.review_next() is None
+        made = sender.predict(disputed.pngs[0], via="ab")
+        with pytest.raises(Conflict):
+            vera.review(made.id, digit=1)
+        item = vera.review_next()
+        assert item is not None
+        assert item.image.startswith(b"\x89PNG")
+        assert item.waiting == 1
+        vera.review(item.prediction_id, digit=disputed.labels[0])
+        vera.take_back_review(item.prediction_id)
+        again = vera.review_next()
+        assert again is not None
+        vera.review(again.prediction_id, skip=True)
+
+
+def test_a_retrain_is_asked_for_waited_for_and_cancelled(tmp_path: Path) -> None:
+    training = load_base_sets().training
+    with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
+        with pytest.raises(Unprocessable, match="reviewed pictures"):
+            admin.retrain()
+        with beside(settings(it.data_dir)) as app:
+            label(app, list(training.digits[:30]), training.labels[:30], submitters(app, 2))
+        job = admin.retrain("v2", deploy="manual")
+        with pytest.raises(Conflict):
+            admin.retrain()
+        with pytest.raises(errors.TimedOut):
+            admin.wait(job, timeout_s=0)
+        admin.cancel_retrain(job.id)
+        seen: list[str] = []
+        ended = admin.wait(job, 60, on_progress=lambda shown: seen.append(shown.status))
+        assert (ended.status, ended.model_id) == ("cancelled", None)
+        assert seen[-1] == "cancelled"
+        assert [each.id for each in admin.retrains()] == [job.id]
+
+
+def test_deployments_are_listed_and_none_is_left_to_take_back(tmp_path: Path) -> None:
+    with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
+        assert [each.reason for each in admin.deployments()] == ["shipped", "shipped"]
+        with pytest.raises(Conflict):
+            admin.roll_back("v2")
+        assert admin.alerts() == []

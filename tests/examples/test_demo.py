@@ -1,0 +1,107 @@
+"""The demo fills an instance through its API, goes on with it, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from cifra_client import Cifra, NotAllowed
+from examples.demo.people import PEOPLE, REVIEWER
+from tests.served import ROOT, UNLIMITED, free_port, serve
+
+SMALL = ("--requests", "80", "--labels", "12")
+FILLED_WITHIN_S = 120
+
+
+def begin(data_dir: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "examples.demo", "--data-dir", str(data_dir), *SMALL, *options],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "clients" / "python" / "src"),
+            "DATABASE_URL": "sqlite:////nowhere/that/must/not/be/filled.db",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_the_demo_fills_an_instance_with_requests_words_and_labels(tmp_path: Path) -> None:
+    demo = begin(tmp_path, "--once", "--port", str(free_port()))
+    printed, _ = demo.communicate(timeout=FILLED_WITHIN_S)
+    assert demo.returncode == 0, printed
+    assert "words of theirs" in printed
+    assert "no retrain: A retrain needs 20 reviewed pictures" in printed
+    assert "/dashboard" in printed
+    for person in PEOPLE:
+        assert person.name in printed
+    with (
+        serve(tmp_path, **UNLIMITED) as server,
+        Cifra(server.url) as admin,
+        Cifra(server.url) as vera,
+    ):
+        admin.login("admin", server.admin_password)
+        report = admin.report()
+        vera.login(REVIEWER, (tmp_path / "people_password").read_text())
+        vera.review_next()  # which a user may not ask for
+        with pytest.raises(NotAllowed):
+            vera.report()
+    assert sum(version.served for version in report.versions.values()) == 80
+    assert report.total_feedback > 0
+    assert report.experiment is not None
+    assert 0 < report.experiment.labels["all"] <= 24
+    assert report.experiment.labels["skipped"] == 0
+    assert (tmp_path / "people_password").stat().st_mode & 0o077 == 0
+
+
+def test_the_demo_goes_on_with_what_is_there_until_ctrl_c(tmp_path: Path) -> None:
+    first = begin(tmp_path, "--once", "--no-retrain", "--port", str(free_port()))
+    first.communicate(timeout=FILLED_WITHIN_S)
+    port = free_port()
+    demo = begin(tmp_path, "--no-retrain", "--port", str(port))
+    try:
+        with Cifra(f"http://127.0.0.1:{port}") as admin:
+            _wait_until_served(f"http://127.0.0.1:{port}")
+            admin.login("admin", (tmp_path / "admin_password").read_text().strip())
+            deadline_s = time.monotonic() + FILLED_WITHIN_S
+            while (served := _served(admin)) <= 80 and time.monotonic() < deadline_s:
+                time.sleep(0.2)
+    finally:
+        demo.send_signal(signal.SIGINT)
+        printed, _ = demo.communicate(timeout=60)
+    assert served > 80
+    assert "words of theirs" not in printed  # it was full
+    assert demo.returncode == 0
+    assert "demo: ended" in printed
+    assert _refuses(port)
+
+
+def _wait_until_served(url: str) -> None:
+    deadline_s = time.monotonic() + FILLED_WITHIN_S
+    while time.monotonic() < deadline_s:
+        try:
+            requests.get(f"{url}/readyz", timeout=5).raise_for_status()
+        except requests.RequestException:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(url)
+
+
+def _served(admin: Cifra) -> int:
+    return sum(version.served for version in admin.report().versions.values())
+
+
+def _refuses(port: int) -> bool:
+    try:
+        requests.get(f"http://127.0.0.1:{port}/livez", timeout=5)
+    except requests.ConnectionError:
+        return True
+    return False

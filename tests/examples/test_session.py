@@ -1,0 +1,39 @@
+"""The README's session with the Python client prints what its docstring says it prints."""
+
+import ast
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from tests.served import QUICK, ROOT, Server, serve
+
+SESSION = ROOT / "examples" / "session.py"
+
+
+def run(server: Server) -> str:
+    done = subprocess.run(
+        [sys.executable, str(SESSION), server.url],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "clients" / "python" / "src"),
+            "DATA_DIR": str(server.data_dir),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_session_prints_what_it_says_and_can_be_run_again(tmp_path: Path) -> None:
+    said = ast.get_docstring(ast.parse(SESSION.read_text())) or ""
+    expected = textwrap.dedent(said.split("it prints\n\n")[1])
+    with serve(tmp_path, **QUICK) as server:
+        first, second = run(server), run(server)
+    assert first.strip() == expected.strip()
+    assert second.startswith("ana was here before\n")
+    assert "words: 2, of them right: 2" in second

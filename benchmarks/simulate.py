@@ -4,16 +4,13 @@ Every row has a bar; the command fails where a figure falls short of its own. Th
 what a plainer way would have come to on the same data. Seeded: the same table each time.
 """
 
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from math import log, sqrt
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
-from tqdm import tqdm
 
 from app.domain import mismatch
 from app.domain.assignment import AUDIT_SHARE, Split, Unit
@@ -21,11 +18,12 @@ from app.domain.intervals import log_e_value, unpaired_labels_needed
 from app.domain.mismatch import Draws
 from app.domain.verdicts import ALPHA, MISMATCH_E_VALUE, Stratum, stratified_accuracy
 from app.services.artefacts import open_session
+from app.training.exams import Exam
 from app.training.sets import load_base_sets
 from app.training.shipping import SEEDS, path_of
 from app.training.variants import varied
-from benchmarks.exams import Exam
 from benchmarks.habits import Dice, Wins, habit, leaky_queue, one_account, sticky
+from benchmarks.rows import Row, show
 
 SEED = 20_260_901
 RUNS, LOOKS = 2_000, 1_500
@@ -35,30 +33,10 @@ RAMP, RAMP_REQUESTS = (0.01, 0.05, 0.1, 0.25, 0.5), 20_000
 REPLAYS, REAL_PICTURES = 200, 20_000
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table; `short` where the figure misses its bar."""
-
-    what: str
-    bar: str
-    figure: str
-    plainer: str
-    short: bool
-
-
 def main() -> None:
     """Print the table; end with 1 where a bar is missed."""
     dice = np.random.default_rng(SEED)
-    print("| what | bar | figure | a plainer way |\n| --- | --- | --- | --- |")
-    missed = 0
-    with tqdm(total=len(PARTS), desc="simulating", unit="part") as progress:
-        for part in PARTS:
-            for row in part(dice):
-                mark = " **missed**" if row.short else ""
-                tqdm.write(f"| {row.what} | {row.bar} | {row.figure}{mark} | {row.plainer} |")
-                missed += row.short
-            progress.update()
-    sys.exit(1 if missed else 0)
+    show((part(dice) for part in PARTS), len(PARTS), "simulating", plainer=True)
 
 
 def same_versions(dice: Dice) -> Iterator[Row]:
@@ -89,11 +67,14 @@ def worked_example(dice: Dice) -> Iterator[Row]:
         "98.5 % against 99.0 %: informative labels to the verdict, median",
         "<= 60",
         f"{median:.0f} ({np.median(labels):.0f} disagreements labelled)",
-        f"an unpaired test at 80 % power: {unpaired:,.0f} labels",
         short=bool(median > 60),
+        plainer=f"an unpaired test at 80 % power: {unpaired:,.0f} labels",
     )
     yield Row(
-        "the same: the wrong one is named", "<= 1 %", f"{wrong / RUNS:.2%}", "", wrong > RUNS / 100
+        "the same: the wrong one is named",
+        "<= 1 %",
+        f"{wrong / RUNS:.2%}",
+        short=wrong > RUNS / 100,
     )
 
 
@@ -141,7 +122,6 @@ def draws_as_set(dice: Dice) -> Iterator[Row]:
         "A/A, ramp 1-5-10-25-50 %, 20,000 requests: voided",
         f"<= {bar:.2%}",
         f"{voided / RUNS:.2%}",
-        "",
         short=voided / RUNS > bar,
     )
 
@@ -158,7 +138,6 @@ def draws_not_as_set(dice: Dice) -> Iterator[Row]:
             f"{share:.0%} drawn where 50 % was set: requests until void, median",
             f"<= {most:,}",
             f"{median:,.0f}",
-            "",
             short=median > most,
         )
 
@@ -187,7 +166,6 @@ def accuracies(dice: Dice) -> Iterator[Row]:
             f"accuracy's interval at {requests:,} requests: holds it",
             f">= {bar:.1%}" + (", width <= 2 points" if requests == 10_000 else ""),
             f"{held / RUNS:.1%}, {width:.2f} points wide",
-            "",
             short=held / RUNS < bar or is_wide,
         )
 
@@ -197,9 +175,6 @@ def real_models(dice: Dice) -> Iterator[Row]:
     seeds = [path_of("v1", seed) for seed in SEEDS[:2]]
     bar = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / REPLAYS)
     what = f"two seeds of v1 on {REAL_PICTURES:,} real pictures, roles by a coin, {REPLAYS} replays"
-    if not all(path.exists() for path in seeds):
-        yield Row(what, f"<= {bar:.1%}", "no second seed in models/: `make models`", "", short=True)
-        return
     golden = load_base_sets().golden
     chosen = dice.integers(0, len(golden.labels), REAL_PICTURES)
     pictures = np.stack([varied(golden.digits[index], dice) for index in chosen])
@@ -214,7 +189,6 @@ def real_models(dice: Dice) -> Iterator[Row]:
         f"{what}, {len(second_won):,} informative: a winner is named",
         f"<= {bar:.1%}",
         f"{named / REPLAYS:.1%}",
-        "",
         short=named / REPLAYS > bar,
     )
 
@@ -248,7 +222,7 @@ def _error(what: str, named: npt.NDArray[np.bool_], plainer: str) -> Row:
     """A row on how often a winner is named where there is none."""
     bar = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / len(named))
     share = float(named.mean())
-    return Row(what, f"<= {bar:.1%}", f"{share:.1%}", plainer, short=share > bar)
+    return Row(what, f"<= {bar:.1%}", f"{share:.1%}", share > bar, plainer)
 
 
 def _mcnemar_ever(wins: Wins) -> float:

@@ -19,9 +19,9 @@ from app.domain.intervals import unpaired_labels_needed
 from app.domain.verdicts import ALPHA
 from app.imaging.pictures import encode_png
 from app.services.artefacts import open_session
+from app.training.exams import exam
 from app.training.sets import load_base_sets
 from app.training.variants import varied
-from benchmarks.exams import exam
 from config import ROOT
 from tests.served import UNLIMITED, Client, serve
 
@@ -73,7 +73,8 @@ def label_until_decided(reviewer: Client, shown: Shown) -> None:
         if item is None:
             return
         made = item["prediction_id"]
-        said = reviewer.call("POST", f"/admin/review/{made}", json={"digit": shown[made][1]})
+        word = {"digit": shown[made][1]} if made in shown else {"skip": True}  # a probe
+        said = reviewer.call("POST", f"/admin/review/{made}", json=word)
         assert said.status_code == 201, said.text
 
 

@@ -1,0 +1,86 @@
+"""Whether drift is told where there is some, and seldom where there is none."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from app.domain.drift import Window, compare
+from app.domain.readings import Digit
+from app.services.artefacts import open_session
+from app.services.drifting import RECENT, REFERENCE, STEP
+from app.training.corruptions import CORRUPTIONS, Dice
+from app.training.exams import Exam, changed, plain
+from app.training.sets import load_base_sets
+from app.training.shipping import SEEDS, path_of
+from benchmarks.rows import Row
+
+SEED = 20_260_901
+STABLE_WINDOWS, MOST_ALARMS = 1_000, 3
+SWITCHES, FOUND_WITHIN = 200, 300
+
+
+def rows() -> Iterator[Row]:
+    """False alarms in a world that stays, and how soon one that changes is told."""
+    dice = np.random.default_rng(SEED)
+    golden = load_base_sets().golden
+    stays = _answers(plain("golden", golden))
+    spoilt = _answers(changed("corrupted", golden, _corrupted))
+    alarms = 0
+    for _ in tqdm(range(STABLE_WINDOWS), "stable windows", leave=False):
+        before, after = (_drawn(stays, size, dice) for size in (REFERENCE, RECENT))
+        alarms += compare(before, after, dice).is_alarm
+    yield Row(
+        f"drift: false alarms in {STABLE_WINDOWS:,} stable windows",
+        f"<= {MOST_ALARMS}",
+        f"{alarms}",
+        short=alarms > MOST_ALARMS,
+    )
+    found_after = [
+        _found_after(stays, spoilt, dice) for _ in tqdm(range(SWITCHES), "switches", leave=False)
+    ]
+    late = sum(after > FOUND_WITHIN for after in found_after)
+    yield Row(
+        f"drift: a switch to corrupted pictures is told, of {SWITCHES}",
+        f"all within {FOUND_WITHIN} answers",
+        f"{SWITCHES - late}, median after {np.median(found_after):.0f},"
+        f" last after {max(found_after)}",
+        short=late > 0,
+    )
+
+
+def _found_after(stays: Window, spoilt: Window, dice: Dice) -> int:
+    """How many corrupted pictures were answered when it was told; looked at as the service does."""
+    reference, quiet = (_drawn(stays, size, dice) for size in (REFERENCE, RECENT))
+    later = _drawn(spoilt, 2 * FOUND_WITHIN, dice)
+    for after in range(STEP, 2 * FOUND_WITHIN + 1, STEP):
+        recent = Window(
+            *(
+                np.concatenate([before, now[:after]])[-RECENT:]
+                for before, now in zip(vars(quiet).values(), vars(later).values(), strict=True)
+            )
+        )
+        if compare(reference, recent, dice).is_alarm:
+            return after
+    return 2 * FOUND_WITHIN + STEP
+
+
+def _answers(of: Exam) -> Window:
+    """What both shipped models make of pictures."""
+    v1, v2 = (
+        of.probabilities(open_session(path_of(version, SEEDS[0]).read_bytes()))
+        for version in ("v1", "v2")
+    )
+    differ: npt.NDArray[np.bool_] = v1.argmax(axis=1) != v2.argmax(axis=1)
+    return Window(v2.argmax(axis=1), v2.max(axis=1), differ.astype(np.float32))
+
+
+def _drawn(answers: Window, size: int, dice: Dice) -> Window:
+    chosen = dice.integers(0, len(answers.digits), size)
+    return Window(*(array[chosen] for array in vars(answers).values()))
+
+
+def _corrupted(digit: Digit, dice: Dice) -> Digit:
+    """A digit under any of MNIST-C's fifteen corruptions."""
+    return list(CORRUPTIONS.values())[dice.integers(len(CORRUPTIONS))](digit, dice)

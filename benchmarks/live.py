@@ -1,0 +1,50 @@
+"""What dashboards cost predictions: the same load with none and with fifty of them, in turn.
+
+python -m benchmarks.live
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.loads import Load
+from benchmarks.rows import Row, show
+from benchmarks.watchers import watching
+from tests.served import UNLIMITED, serve
+
+ROUNDS, REQUESTS, DASHBOARDS = 7, 1_000, 50
+MOST_SLOWER = 0.10
+
+
+def rows() -> Iterator[Row]:
+    """Requests a second of a full load, alone and watched, and what the watchers heard."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        server = stack.enter_context(serve(Path(folder), **UNLIMITED))
+        load, alone, watched, heard = Load(server), [], [], 0
+        load.flood(REQUESTS)  # warm
+        for _ in tqdm(range(ROUNDS), "rounds", leave=False):
+            alone.append(load.flood(REQUESTS))
+            with watching(server.url, load.admin.tokens["access_token"], DASHBOARDS) as watchers:
+                watched.append(load.flood(REQUESTS))
+            heard += watchers.heard
+        slower = 1 - float(np.median(np.array(watched) / np.array(alone)))
+    yield Row(
+        f"{DASHBOARDS} dashboards beside {REQUESTS:,} predictions, median of {ROUNDS} rounds",
+        f"<= {MOST_SLOWER:.0%} slower",
+        f"{slower:.1%} slower ({np.median(watched):.0f} and {np.median(alone):.0f} a second)",
+        short=slower > MOST_SLOWER,
+    )
+    yield Row(
+        "events that each dashboard heard in a round",
+        ">= 4",
+        f"{heard / ROUNDS / DASHBOARDS:.0f}",
+        short=heard < 4 * ROUNDS * DASHBOARDS,
+    )
+
+
+if __name__ == "__main__":
+    show([rows()], 1, "live")

@@ -1,0 +1,123 @@
+"""Whether kill -9 in the midst of a promotion leaves anything but one whole model in service."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from flask import Flask
+from onnx import helper
+from sqlalchemy import text
+from tqdm import tqdm
+
+from app.domain.assignment import Version
+from app.domain.gates import Marks, Paired
+from app.domain.readings import SIDE
+from app.services import experiments, models, retraining
+from app.services.inference import InferenceService
+from app.services.trainer import Candidate
+from app.store.db import writing
+from app.training.sets import load_base_sets
+from benchmarks.rows import Row
+from config import ROOT
+from tests.conftest import beside, prepared, settings
+from tests.labels import label, submitters
+
+SEED, KILLS = 20_260_901, 100
+LABELS = 40
+LATEST_S = 0.03  # a promotion takes about half of that
+
+_SAME = Paired(6_000, 5_990, 2, 2)
+_BETTER = Paired(100, 60, 20, 2)
+_GOOD = Marks(_SAME, _SAME, {"7": _SAME}, {"photograph": _SAME}, _BETTER, _BETTER)
+
+
+def rows() -> Iterator[Row]:
+    """Promote candidate after candidate, each in a process that is killed at a random moment."""
+    dice = np.random.default_rng(SEED)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    broken, landed = 0, 0
+    with TemporaryDirectory() as folder, prepared(settings(Path(folder))) as app:
+        _teach(app)
+        for turn in tqdm(range(KILLS), "kills", leave=False):
+            with app.app_context():
+                job = retraining.request(1, Version.V2, "auto")
+            ours, theirs = processes.Pipe()
+            promoting = processes.Process(target=promote, args=(Path(folder), turn, theirs))
+            promoting.start()
+            ours.recv()
+            time.sleep(dice.uniform(0, LATEST_S))
+            promoting.kill()
+            promoting.join()
+            with app.app_context():
+                landed += retraining.find(job.id).status == "deployed"
+                broken += not _is_whole(job.id)
+                _let_go(job.id)
+    yield Row(
+        f"kill -9 during a promotion, {KILLS} times: one whole model serves each version",
+        f"{KILLS}",
+        f"{KILLS - broken}, after {landed} of them the new one",
+        short=broken > 0 or not 0 < landed < KILLS,
+    )
+
+
+def promote(folder: Path, turn: int, parent: Connection) -> None:
+    """Take the job up and put a candidate into service; runs in the process that is killed."""
+    net = onnx.load(ROOT / "models" / "v2.onnx")
+    helper.set_model_props(net, {"name": f"candidate {turn}"})
+    with beside(settings(folder)) as app, app.app_context():
+        claimed = retraining.claim()
+        if claimed is None:
+            raise RuntimeError("there is no job")
+        wanted = retraining.assignment(claimed)
+        parent.send("promoting")
+        retraining.conclude(claimed, wanted, Candidate(net.SerializeToString(), _GOOD), "")
+
+
+def _is_whole(job_id: int) -> bool:
+    """Whether both versions are served by what was deployed last, and all rows say the same."""
+    inference = InferenceService()
+    inference.follow()
+    blank = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    serving = {version: inference.read(version, blank).model.id for version in Version}
+    last = {version: models.served_ids(version)[0] for version in Version}
+    job = retraining.find(job_id)
+    deployed = [each.reason for each in models.deployments(1)] == [f"retrain {job_id}"]
+    running = [each for each in experiments.newest(2) if each.ended_at is None]
+    return (
+        serving == last
+        and deployed == (job.status == "deployed")
+        and (job.model_id == last[Version.V2] if deployed else job.model_id is None)
+        and len(running) == 1
+        and _compares(running[0].id) == (last[Version.V1], last[Version.V2])
+    )
+
+
+def _compares(experiment_id: int) -> tuple[int, int]:
+    split = experiments.current_split()
+    if split.experiment_id != experiment_id:
+        raise RuntimeError("the running experiment divides no traffic")
+    return split.model_ids
+
+
+def _let_go(job_id: int) -> None:
+    """End a job whose process was killed, as the next one to look would after its lease."""
+    if retraining.find(job_id).status != "running":
+        return
+    retraining.cancel(job_id)
+    with writing() as session:
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        session.execute(text("UPDATE retrain_job SET lease_until = :past"), {"past": past})
+    retraining.claim()
+
+
+def _teach(app: Flask) -> None:
+    training = load_base_sets().training
+    pictures, digits = training.digits[:LABELS], training.labels[:LABELS]
+    label(app, list(pictures), digits.tolist(), submitters(app, 2))

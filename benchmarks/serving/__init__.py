@@ -1,0 +1,1 @@
+"""How fast Cifra answers, beside a bare FastAPI and ONNX Runtime server in the same run."""

@@ -1,0 +1,195 @@
+"""`make bench`: Cifra with everything on, beside a bare FastAPI and ONNX Runtime server.
+
+Token, limits, both models in A/B and a stored row are on; the peer has none of them. Server and
+load have a core each. Each figure is the median of rounds in which all servers take turns.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+import requests
+from tqdm import tqdm
+
+from app.imaging.pictures import encode_png
+from app.training.sets import load_base_sets
+from benchmarks.rows import Row, show
+from benchmarks.serving import figures
+from benchmarks.serving.tiers import all_of, ensure_peer
+from benchmarks.serving.wrk import Measured, Pictures, Target, ensure_wrk, measure
+from tests.served import ROOT
+
+ROUNDS, SECONDS, WARM_S = 5, 4.0, 2.0
+CONNECTIONS = 16
+PICTURES, CHECKED, RIGHT = 1_000, 200, 0.98
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+HEAD = """# How fast Cifra answers
+
+`make bench` writes this page: Cifra with token, limits, stored rows and, in A/B, both models,
+beside a bare FastAPI and ONNX Runtime server that has none of them. Both run on one core, the load
+on another; wrk posts a thousand distinct golden digits. Each figure is the median of five rounds in
+which all servers take turns; behind it stand ours, the peer's, and the spread of ours.
+
+Measured on: {machine}.
+
+| what | bar | figure |
+| --- | --- | --- |"""
+SMALL, LARGE = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A ratio to the peer that a figure must reach, or with `at_most` must not pass."""
+
+    what: str
+    ours: str
+    peers: str
+    figure: Callable[[Measured], float]
+    bar: float
+    at_most: bool = False
+
+
+BARS = (
+    Bar(
+        "HTTP tier, /api/v2/predict, multipart: requests/s", "http", "peer", lambda m: m.rate, 0.95
+    ),
+    Bar("HTTP tier, /api/v2/predict, raw body: requests/s", "raw", "peer", lambda m: m.rate, 1.1),
+    Bar("HTTP tier, /api/ab/predict: requests/s", "ab", "peer", lambda m: m.rate, 0.8),
+    Bar("embedded, /api/v2/predict: requests/s", "embedded", "peer", lambda m: m.rate, 0.6),
+    Bar("HTTP tier: p99", "http", "peer", lambda m: m.p99_ms, 1.5, at_most=True),
+    Bar(
+        "HTTP tier, one connection: p50", "http 1", "peer 1", lambda m: m.p50_ms, 1.6, at_most=True
+    ),
+)
+
+
+def main() -> None:
+    """Print the table; end with 1 where a bar is missed."""
+    ensure_wrk()
+    ensure_peer()
+    quick = "--quick" in sys.argv
+    rounds = 2 if quick else ROUNDS
+    kept: list[Row] = []
+    with TemporaryDirectory() as folder, _results(kept, write=not quick):
+        pictures = _pictures(Path(folder) / "pictures")
+        parts = [
+            compared(
+                Path(folder) / "small", "v1's net in both slots", (SMALL, SMALL), pictures, rounds
+            ),
+            compared(
+                Path(folder) / "shipped", "the shipped models", (SMALL, LARGE), pictures, rounds
+            ),
+        ]
+        if not quick:
+            parts += [figures.batches(Path(folder)), figures.starts(Path(folder))]
+            parts += [
+                figures.growth(Path(folder), pictures),
+                figures.memory(Path(folder), pictures),
+            ]
+        show(parts, len(parts), "serving", kept=kept)
+
+
+@contextmanager
+def _results(rows: Sequence[Row], *, write: bool) -> Iterator[None]:
+    """Write what was measured into RESULTS.md once all of it is, with the machine beside it."""
+    try:
+        yield
+    finally:
+        if write and rows:
+            table = [
+                f"| {row.what} | {row.bar} | {row.figure}{' **missed**' if row.short else ''} |"
+                for row in rows
+            ]
+            RESULTS.write_text(
+                "\n".join([HEAD.format(machine=_machine()), *table, ""]), encoding="utf-8"
+            )
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    memory_gib = round(psutil.virtual_memory().total / 2**30)
+    python, system = platform.python_version(), platform.release()
+    return f"{name}, {os.cpu_count()} cores, {memory_gib} GiB, Linux {system}, Python {python}"
+
+
+def compared(
+    folder: Path, name: str, models: tuple[Path, Path], pictures: Pictures, rounds: int
+) -> Iterator[Row]:
+    """One pair of models: every server under the same load, in turn."""
+    folder.mkdir()
+    with all_of(folder, models) as (http, embedded, peer):
+        targets = {
+            "peer": (peer.target("/predict"), CONNECTIONS),
+            "http": (http.target("/api/v2/predict"), CONNECTIONS),
+            "raw": (http.target("/api/v2/predict", "raw"), CONNECTIONS),
+            "ab": (http.target("/api/ab/predict"), CONNECTIONS),
+            "embedded": (embedded.target("/api/v2/predict"), CONNECTIONS),
+            "peer 1": (peer.target("/predict"), 1),
+            "http 1": (http.target("/api/v2/predict"), 1),
+        }
+        for target, _ in targets.values():
+            _check(target, pictures)
+        found = _alternate(targets, pictures, rounds)
+    yield from (_row(bar, name, found) for bar in BARS)
+
+
+def _alternate(
+    targets: Mapping[str, tuple[Target, int]], pictures: Pictures, rounds: int
+) -> dict[str, list[Measured]]:
+    found: dict[str, list[Measured]] = {name: [] for name in targets}
+    with tqdm(total=(rounds + 1) * len(targets), desc="loads", leave=False) as progress:
+        for turn in range(rounds + 1):
+            for name, (target, connections) in targets.items():
+                measured = measure(target, pictures, connections, SECONDS if turn else WARM_S)
+                if measured.failed:
+                    raise SystemExit(f"{name}: {measured.failed} requests failed")
+                if turn:
+                    found[name].append(measured)
+                progress.update()
+    return found
+
+
+def _row(bar: Bar, name: str, found: Mapping[str, list[Measured]]) -> Row:
+    ours, peers = ([bar.figure(each) for each in found[of]] for of in (bar.ours, bar.peers))
+    ratio = float(np.median(ours)) / float(np.median(peers))
+    spread = f"{min(ours):,.4g} to {max(ours):,.4g}"
+    return Row(
+        f"{bar.what}, {name}",
+        f"{'<=' if bar.at_most else '>='} {bar.bar} times FastAPI's",
+        f"{ratio:.2f} ({np.median(ours):,.4g} and {np.median(peers):,.4g}; {spread})",
+        short=ratio > bar.bar if bar.at_most else ratio < bar.bar,
+    )
+
+
+def _check(target: Target, pictures: Pictures) -> None:
+    """End the program where answers are not right: a wrong answer is quickly given."""
+    labels = load_base_sets().golden.labels
+    headers = {"Authorization": f"Bearer {target.token}"}
+    right = 0
+    for number in range(CHECKED):
+        picture = (pictures.folder / f"{number}.png").read_bytes()
+        answer = requests.post(
+            target.url, files={"file": ("digit.png", picture)}, headers=headers, timeout=30
+        )
+        right += answer.json()["prediccion"] == labels[number]
+    if right < RIGHT * CHECKED:
+        raise SystemExit(f"{target.url}: {right} of {CHECKED} answers are right")
+
+
+def _pictures(folder: Path) -> Pictures:
+    folder.mkdir()
+    for number, digit in enumerate(load_base_sets().golden.digits[:PICTURES]):
+        (folder / f"{number}.png").write_bytes(encode_png(digit))
+    return Pictures(folder, PICTURES)
+
+
+if __name__ == "__main__":
+    main()

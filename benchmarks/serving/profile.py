@@ -1,0 +1,155 @@
+"""Where the time of a prediction goes: processor microseconds of each step, in one process.
+
+python -m benchmarks.serving.profile
+
+Each step is timed over and over by itself, so its code and data are in the processor's caches. In a
+whole request they mostly are not, which is why the steps come to less than the whole, and why
+sixteen requests whose steps are done together cost each of them so much less.
+"""
+
+import io
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from flask import Flask
+from uuid_utils.compat import uuid7
+
+from app.api import shown
+from app.api.flasks import Json
+from app.api.limits import spend
+from app.api.multipart import only_file
+from app.domain.assignment import Version
+from app.imaging import digits
+from app.imaging.pictures import encode_png
+from app.services import recording
+from app.services.prediction import Asked
+from app.services.recording import Entry
+from app.training.sets import load_base_sets
+from benchmarks.serving.tiers import MANY, PASSWORD
+from logs import set_up
+from tests.conftest import parts_of, prepared, settings
+
+PICTURES, TOGETHER, CALLS = 500, 16, 2_000
+KIND = "multipart/form-data; boundary=b0undary"
+HEAD = 'Content-Disposition: form-data; name="file"; filename="digit.png"'
+LIMITS = {f"RATELIMIT_{name}": f"{MANY} per day" for name in ("DEFAULT", "V1", "V2")}
+
+
+class Requests:
+    """Plain predict requests to an application in this process, as a WSGI server hands them on."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        credentials = {"username": "admin", "password": PASSWORD}
+        answer = app.test_client().post("/login", json=credentials)
+        self.token = answer.get_json()["access_token"]
+        self.pngs = [encode_png(each) for each in load_base_sets().golden.digits[:PICTURES]]
+        mark = "--b0undary"
+        self.bodies = [
+            f"{mark}\r\n{HEAD}\r\n\r\n".encode() + png + f"\r\n{mark}--\r\n".encode()
+            for png in self.pngs
+        ]
+
+    def send(self, number: int, **more: str) -> None:
+        """Have one answered."""
+        body = self.bodies[number % PICTURES]
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/api/v2/predict",
+            "SCRIPT_NAME": "",
+            "QUERY_STRING": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "localhost",
+            "HTTP_AUTHORIZATION": f"Bearer {self.token}",
+            "CONTENT_TYPE": KIND,
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            **more,
+        }
+        statuses: list[str] = []
+        answer = self.app.wsgi_app(environ, lambda status, *_: statuses.append(status))
+        b"".join(answer)
+        if hasattr(answer, "close"):
+            answer.close()
+        assert statuses == ["200 OK"]
+
+
+def main() -> None:
+    """Print the table."""
+    print("| step | microseconds |\n| --- | --- |")
+    with (
+        TemporaryDirectory() as folder,
+        Path("/dev/null").open("w", encoding="utf-8") as nowhere,
+        redirect_stderr(nowhere),  # the log, whose lines are made and written
+    ):
+        set_up("text", "info")
+        config = settings(Path(folder), ADMIN_PASSWORD=PASSWORD, **LIMITS)
+        with prepared(config) as app, app.app_context():
+            steps(Requests(app))
+
+
+def steps(sent: Requests) -> None:
+    """Time each step, and the whole."""
+    wired, pngs = parts_of(sent.app), sent.pngs
+    found = [digits.read(png) for png in pngs]
+    reader, inference = wired.reader, wired.inference
+    made = reader.read_all([Asked(1, png, Version.V2, 0.0) for png in pngs])
+    assert not any(isinstance(each, Exception) for each in made)
+    predictions: list[Any] = list(made)
+    json = Json(sent.app)
+
+    def record(count: int) -> Callable[[int], object]:
+        def run(number: int) -> object:
+            at = [(number + offset) % PICTURES for offset in range(count)]
+            entries = [Entry(replace(predictions[each], id=uuid7()), found[each]) for each in at]
+            return recording.record(entries)
+
+        return run
+
+    sent.send(0)
+    sent.send(0)
+    told = [shown.prediction(each) for each in predictions]
+    show("token", lambda _: wired.known_tokens.find(sent.token))
+    show("limit", lambda _: spend(1, "v2.predict", f"{MANY} per day"))
+    show("body", lambda n: only_file(KIND, sent.bodies[n % PICTURES]))
+    show("imaging", lambda n: digits.read(pngs[n % PICTURES]))
+    show("v1's net", lambda n: inference.read(Version.V1, found[n % PICTURES]))
+    show("v2's net", lambda n: inference.read(Version.V2, found[n % PICTURES]))
+    show("row and counters, committed alone", record(1))
+    show(f"the same, one of {TOGETHER} in a group", record(TOGETHER), TOGETHER)
+    show("JSON", lambda n: json.encode(told[n % PICTURES]))
+    show("the whole, alone", sent.send)
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        show(
+            f"the whole, {TOGETHER} threads",
+            lambda n: list(pool.map(sent.send, range(n, n + TOGETHER))),
+            TOGETHER,
+        )
+    show("the whole through Flask", lambda n: sent.send(n, HTTP_ORIGIN="http://localhost"))
+
+
+def show(step: str, run: Callable[[int], object], count: int = 1) -> None:
+    """Time a step, the best of three; `count` are done at each call."""
+    calls, best_s = CALLS // count, float("inf")
+    for number in range(calls // 5):
+        run(number)
+    for _ in range(3):
+        begun_s = time.process_time()
+        for number in range(calls):
+            run(number)
+        best_s = min(best_s, time.process_time() - begun_s)
+    print(f"| {step} | {1e6 * best_s / calls / count:,.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,9 +11,9 @@ RUN useradd --system --uid 10001 --no-create-home cifra \
     && install --directory --owner=cifra --mode=700 /data
 
 WORKDIR /srv/cifra
-COPY requirements.txt constraints.txt ./
-RUN python -m pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
-COPY config.py wsgi.py gunicorn.conf.py ./
+COPY requirements.txt requirements-train.txt constraints.txt ./
+RUN python -m pip install --no-cache-dir --disable-pip-version-check -r requirements-train.txt
+COPY config.py logs.py wsgi.py gunicorn.conf.py http_tier.py ./
 COPY app app
 COPY migrations migrations
 COPY models models

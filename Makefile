@@ -7,16 +7,25 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SETTINGS := constraints.txt Makefile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format models measure pictures simulate verdict costs clean
+.PHONY: help run serve-http serve-live worker test check lint format models measure pictures simulate verdict costs bench learn-check dashboards translations demo demo-clean clean
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
 
-run: $(VENV)/serves ## serve Cifra; a first start makes all that it needs
+run: $(VENV)/trains ## serve Cifra; a first start makes all that it needs
 	@exec $(BIN)/python -m gunicorn
 
-test: $(VENV)/tests ## run every test
-	$(BIN)/python -m pytest
+serve-http: $(VENV)/trains ## serve the HTTP tier alone, with granian; sockets are the live service's
+	@exec $(BIN)/python http_tier.py
+
+serve-live: $(VENV)/trains ## serve the dashboards' sockets alone, on PORT, beside an HTTP tier
+	@SERVES=live exec $(BIN)/python -m gunicorn
+
+worker: $(VENV)/trains ## train what servers with a REDIS_URL leave to workers
+	@exec $(BIN)/flask --app wsgi work
+
+test: $(VENV)/tests ## run every test, on up to four cores
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: lint test ## what CI runs: the linters, then every test
 
@@ -50,21 +59,43 @@ verdict: $(VENV)/tests ## an experiment from start to verdict, over HTTP, on rea
 costs: $(VENV)/tests ## what the report costs at a thousand and at a million predictions
 	$(BIN)/python -m benchmarks.report
 
-clean: ## remove what make installed; rows and secrets in instance/ stay
-	rm -rf $(VENV)
+bench: $(VENV)/tests $(VENV)-bench/peer ## how fast it answers, beside a bare FastAPI and ONNX Runtime server
+	$(BIN)/python -m benchmarks.serving
+
+learn-check: $(VENV)/tests ## whether retrains learn, never get worse, and harm no request
+	$(BIN)/python -m benchmarks.learning
+
+dashboards: $(VENV)/tests ## what fifty dashboards cost the predictions beside them
+	$(BIN)/python -m benchmarks.live
+
+translations: $(VENV)/tests ## gather the pages' texts for translation, and compile what is translated
+	@mkdir -p build
+	$(BIN)/pybabel -q extract -F app/web/babel.cfg -o build/messages.pot --no-location app/web
+	$(BIN)/pybabel -q update -i build/messages.pot -d app/web/translations --no-fuzzy-matching --ignore-pot-creation-date
+	$(BIN)/pybabel -q compile -d app/web/translations
+
+demo: $(VENV)/tests ## serve an instance of its own with life on it, to see the dashboard move
+	@PYTHONPATH=clients/python/src exec $(BIN)/python -m examples.demo
+
+demo-clean: ## remove the demo's instance
+	rm -rf instance-demo
+
+clean: demo-clean ## remove what make installed and the demo; rows and secrets in instance/ stay
+	rm -rf $(VENV) $(VENV)-bench
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cifra: needs Python 3.11 or later: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/serves: requirements.txt $(SETTINGS) | $(BIN)/python
-	$(PIP) install -r requirements.txt
+$(VENV)-bench/peer: requirements-bench.txt
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip --disable-pip-version-check install -r requirements-bench.txt
 	@touch $@
 
 $(VENV)/trains: requirements-train.txt requirements.txt $(SETTINGS) | $(BIN)/python
 	$(PIP) install -r requirements-train.txt
-	@touch $@ $(VENV)/serves
+	@touch $@
 
 $(VENV)/tests: requirements-test.txt requirements-train.txt requirements.txt $(SETTINGS) | $(BIN)/python
 	$(PIP) install -r requirements-test.txt
-	@touch $@ $(VENV)/serves $(VENV)/trains
+	@touch $@ $(VENV)/trains

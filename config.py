@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Self
@@ -21,7 +22,9 @@ from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).parent
 MIN_SECRET_BYTES = 32
+MIN_REQUEST_THREADS = 2
 
+_REDIS = re.compile(r"rediss?://[^\s/]+(/[0-9]+)?")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
@@ -40,8 +43,11 @@ class Config:
     port: int
     data_dir: Path
     database_url: str
+    redis_url: str | None
     secret_key: str
     jwt_secret_key: str
+    jwt_previous_keys: tuple[str, ...]
+    jwt_key_file: Path | None
     access_token_minutes: int
     refresh_token_days: int
     admin_username: str
@@ -50,6 +56,7 @@ class Config:
     bcrypt_rounds: int
     web_workers: int
     web_threads: int
+    live_sockets: int
     ratelimit_enabled: bool
     ratelimit_default: str
     ratelimit_v1: str
@@ -58,8 +65,19 @@ class Config:
     ratelimit_login: str
     ratelimit_read: str
     ratelimit_review: str
+    retrain_threads: int
+    retrain_time_limit_s: int
     trusted_proxies: int
     cors_origins: tuple[str, ...]
+    mail_server: str | None
+    mail_port: int
+    mail_username: str | None
+    mail_password: str | None
+    mail_use_tls: bool
+    mail_default_sender: str
+    log_format: str
+    log_level: str
+    serves_live_alone: bool
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -71,21 +89,27 @@ class Config:
         data_dir = Path(env.text("DATA_DIR", str(ROOT / "instance"))).resolve()
         database_url = _database_url(env.text("DATABASE_URL", "sqlite:///app.db"), data_dir)
         secret_store = _secret_store(data_dir, database_url)
+        redis_url = env.redis("REDIS_URL")
+        sockets = env.whole("LIVE_SOCKETS", 64, lowest=0, highest=1_000)
         return cls(
             host=env.text("HOST", "127.0.0.1"),
             port=env.whole("PORT", 5000, lowest=1, highest=65_535),
             data_dir=data_dir,
             database_url=database_url,
+            redis_url=redis_url,
             secret_key=env.secret("SECRET_KEY", secret_store),
             jwt_secret_key=env.secret("JWT_SECRET_KEY", secret_store),
+            jwt_previous_keys=env.secrets("JWT_PREVIOUS_KEYS"),
+            jwt_key_file=env.kept("JWT_SECRET_KEY", secret_store),
             access_token_minutes=env.whole("ACCESS_TOKEN_MINUTES", 60),
             refresh_token_days=env.whole("REFRESH_TOKEN_DAYS", 30),
             admin_username=env.text("ADMIN_USERNAME", "admin"),
             admin_password=env.exact("ADMIN_PASSWORD") or None,
             registration_open=env.choice("REGISTRATION", ("open", "closed")) == "open",
             bcrypt_rounds=env.whole("BCRYPT_ROUNDS", 12, lowest=4, highest=16),
-            web_workers=_one_worker(env.whole("WEB_WORKERS", 1)),
-            web_threads=env.whole("WEB_THREADS", 16),
+            web_workers=_workers(env.whole("WEB_WORKERS", 1, highest=256), redis_url),
+            live_sockets=sockets,
+            web_threads=_enough_threads(env.whole("WEB_THREADS", sockets + 16), sockets),
             ratelimit_enabled=env.choice("RATELIMIT_ENABLED", ("true", "false")) == "true",
             ratelimit_default=env.limits("RATELIMIT_DEFAULT", "200 per day;50 per hour"),
             ratelimit_v1=env.limits("RATELIMIT_V1", "100 per day"),
@@ -94,9 +118,44 @@ class Config:
             ratelimit_login=env.limits("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
             ratelimit_read=env.limits("RATELIMIT_READ", "240 per minute"),
             ratelimit_review=env.limits("RATELIMIT_REVIEW", "240 per minute"),
+            retrain_threads=env.whole("RETRAIN_THREADS", max(1, (os.cpu_count() or 1) // 2)),
+            retrain_time_limit_s=env.whole("RETRAIN_TIME_LIMIT_S", 900),
             trusted_proxies=env.whole("TRUSTED_PROXIES", 0, lowest=0, highest=10),
             cors_origins=env.origins("CORS_ORIGINS"),
+            mail_server=env.exact("MAIL_SERVER") or None,
+            mail_port=env.whole("MAIL_PORT", 25, lowest=1, highest=65_535),
+            mail_username=env.exact("MAIL_USERNAME") or None,
+            mail_password=env.exact("MAIL_PASSWORD") or None,
+            mail_use_tls=env.choice("MAIL_USE_TLS", ("false", "true")) == "true",
+            mail_default_sender=env.line("MAIL_DEFAULT_SENDER", "cifra@localhost"),
+            log_format=env.choice("LOG_FORMAT", ("text", "json")),
+            log_level=env.choice("LOG_LEVEL", ("info", "debug")),
+            serves_live_alone=env.choice("SERVES", ("all", "live")) == "live",
         )
+
+    @property
+    def database_file(self) -> Path | None:
+        """The SQLite file; None where the database is a server."""
+        url = make_url(self.database_url)
+        return Path(url.database or "") if url.drivername == "sqlite" else None
+
+    @property
+    def trains_here(self) -> bool:
+        """Whether servers train what is asked for, or leave it to `make worker`."""
+        return self.redis_url is None
+
+    @property
+    def database_shown(self) -> str:
+        """The database's URL as other programs take it, without the password."""
+        url = make_url(self.database_url).difference_update_query(["password"])
+        bare = url._replace(password=None)  # URL.set takes None for "as it is"
+        return bare.set(drivername=url.get_backend_name()).render_as_string()
+
+    @property
+    def longest_token(self) -> timedelta:
+        """How long a token is good at most."""
+        access = timedelta(minutes=self.access_token_minutes)
+        return max(access, timedelta(days=self.refresh_token_days))
 
     @property
     def address(self) -> str:
@@ -112,6 +171,12 @@ class _Environment:
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name, "").strip() or default
+
+    def line(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not value.isprintable():
+            raise ConfigError(f"{name} must be one line of printable characters")
+        return value
 
     def exact(self, name: str) -> str:
         return self._environ.get(name, "")
@@ -140,6 +205,12 @@ class _Environment:
             ) from error
         return value
 
+    def redis(self, name: str) -> str | None:
+        value = self.text(name, "")
+        if value and not _REDIS.fullmatch(value):
+            raise ConfigError(f"{name} must be redis://HOST:PORT/NUMBER, or rediss:// with TLS")
+        return value or None
+
     def origins(self, name: str) -> tuple[str, ...]:
         origins = tuple(self.text(name, "").replace(",", " ").split())
         for origin in origins:
@@ -155,9 +226,21 @@ class _Environment:
             if store is None:
                 raise ConfigError(f"{name} must be set when DATABASE_URL is not SQLite")
             return _kept_secret(store / name.lower())
-        if len(value.encode()) < MIN_SECRET_BYTES:
-            raise ConfigError(f"{name} must be at least {MIN_SECRET_BYTES} bytes long")
-        return value
+        return _long_enough(name, value)
+
+    def secrets(self, name: str) -> tuple[str, ...]:
+        given = self.text(name, "").replace(",", " ").split()
+        return tuple(_long_enough(name, value) for value in given)
+
+    def kept(self, name: str, store: Path | None) -> Path | None:
+        """The file of a secret that was made; None for one that is given."""
+        return None if store is None or self.exact(name) else store / name.lower()
+
+
+def _long_enough(name: str, secret: str) -> str:
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise ConfigError(f"{name} must be at least {MIN_SECRET_BYTES} bytes long")
+    return secret
 
 
 def _database_url(written: str, data_dir: Path) -> str:
@@ -175,13 +258,23 @@ def _database_url(written: str, data_dir: Path) -> str:
     return URL.create("sqlite", database=str(data_dir / url.database)).render_as_string()
 
 
-def _one_worker(workers: int) -> int:
-    if workers > 1:
+def _workers(workers: int, redis_url: str | None) -> int:
+    if workers > 1 and redis_url is None:
         raise ConfigError(
-            "WEB_WORKERS must be 1: limits are counted in the process, so two workers would"
-            " let every client have twice as much; raise WEB_THREADS instead"
+            "WEB_WORKERS must be 1 without REDIS_URL: limits are counted in the process, so two"
+            " workers would let every client have twice as much"
         )
     return workers
+
+
+def _enough_threads(threads: int, sockets: int) -> int:
+    """A socket holds a thread for as long as it is open: the others are left for requests."""
+    if threads < sockets + MIN_REQUEST_THREADS:
+        raise ConfigError(
+            f"WEB_THREADS must be at least {sockets + MIN_REQUEST_THREADS}:"
+            f" LIVE_SOCKETS ({sockets}) and {MIN_REQUEST_THREADS} for requests"
+        )
+    return threads
 
 
 def _secret_store(data_dir: Path, database_url: str) -> Path | None:

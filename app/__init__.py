@@ -1,47 +1,73 @@
 """Cifra: two versions of a digit classifier behind one API; this module wires it together."""
 
 import logging
-import re
 from datetime import timedelta
+from functools import partial
 
-from flask import Flask, Response, g, request
+from flask import Flask
 from flask_cors import CORS
 from flask_migrate import Migrate
-from uuid_utils.compat import uuid7
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import cli
+from app import cli, smtp
 from app.api import (
     ab,
+    access,
     auth,
+    cookies,
+    docs,
     errors,
     experiments,
     feedback,
+    handing,
     health,
     history,
+    limits,
+    me,
+    metrics,
+    models,
     report,
     retrain,
     review,
     users,
     v1,
     v2,
+    windows,
 )
 from app.api.bodies import MAX_BATCH_BODY_BYTES
+from app.api.express import Express
+from app.api.flasks import Json, NoSessions
 from app.api.identity import jwt
 from app.api.limits import limiter
+from app.api.meters import Meters
 from app.api.parts import Parts, attach
+from app.live.channel import Channel
+from app.services.background import BackgroundThread
+from app.services.drifting import DriftWatch
 from app.services.experiments import Splits
 from app.services.inference import InferenceService
+from app.services.limitswatch import LimitsWatch
+from app.services.lookout import look
+from app.services.mailing import Mailer
 from app.services.passwords import PasswordHasher
-from app.services.retraining import Supervisor
-from app.store.db import db, engine_options, prepare_engine
+from app.services.prediction import Reader
+from app.services.sessions import KnownTokens
+from app.services.signing import KeyFiles, SigningKeys
+from app.services.supervisor import take_up
+from app.services.trainer import Workshop
+from app.store import revocations
+from app.store.db import GROUPS, db, engine_options, group_options, prepare_engines
+from app.web import language, pages
 from config import ROOT, Config
 
 BLUEPRINTS = (
     *(v1.blueprint, v2.blueprint, ab.blueprint),
-    *(auth.blueprint, feedback.blueprint, history.blueprint),
+    *(auth.blueprint, me.blueprint, feedback.blueprint, history.blueprint),
     *(report.blueprint, experiments.blueprint, review.blueprint),
-    *(retrain.blueprint, users.blueprint, health.blueprint),
+    *(retrain.blueprint, models.blueprint, users.blueprint, health.blueprint),
+    metrics.blueprint,
+    docs.blueprint,
+    pages.blueprint,
 )
 
 EXPOSED_HEADERS = [
@@ -49,40 +75,86 @@ EXPOSED_HEADERS = [
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
 ]
 
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+RETRAINS_EVERY_S = 5.0  # a job that another process left, or asked for
+MAIL_EVERY_S = 5.0
+LOOK_EVERY_S = 1.0  # a deployment is to be followed within two seconds
+
 _log = logging.getLogger(__name__)
 
 
-def create_app(config: Config) -> Flask:
-    """Wire an application together; it connects to nothing and starts no thread before its use."""
+def create_app(config: Config, *, live: bool = True) -> Flask:
+    """Wire an application together; it connects to nothing and starts no thread before its use.
+
+    Without `live` it takes no sockets: another service does.
+    """
     app = Flask(__name__, instance_path=str(config.data_dir), static_folder=None)
     app.config.from_mapping(_flask_settings(config))
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of Flask's default JSON provider
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    attach(app, _parts(app, config))
-    app.before_request(_name_request)
-    app.after_request(_sign)
+    app.json, app.session_interface = Json(app), NoSessions()
+    wired = _parts(app, config)
+    attach(app, wired)
+    access.register(app, wired.meters)
+    handing.register(app)
+    if config.serves_live_alone:
+        app.before_request(health.serve_nothing_else)
     errors.register(app)
-    for extension in (db, jwt, limiter):
+    for extension in (db, jwt, limiter, smtp.mail):
         extension.init_app(app)
+    language.babel.init_app(app, locale_selector=language.chosen)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     cli.register(app)
-    _trust(app, config)
+    if live:
+        channel = Channel(app, config)
+        wired.meters.watch(
+            "cifra_live_sockets", "Live connections that are open.", channel.count_open
+        )
+    _trust(app, config)  # around the sockets too: they are limited by address
+    if not config.serves_live_alone:
+        app.wsgi_app = Express(app, wired)  # type: ignore[method-assign]
     with app.app_context():
-        prepare_engine(db.engine)
+        prepare_engines()
+    revocations.watch(db.session)
     return app
 
 
 def _parts(app: Flask, config: Config) -> Parts:
+    inference, meters, keys = InferenceService(), Meters(), _keys(config)
+    meters.registry.register(metrics.Gauges())
+    workshop = Workshop(
+        config.data_dir / "retrains", config.retrain_threads, config.retrain_time_limit_s
+    )
+    mailer = Mailer(smtp.send if config.mail_server else None)
     return Parts(
         config=config,
+        meters=meters,
+        keys=keys,
         hasher=PasswordHasher(config.bcrypt_rounds),
-        inference=InferenceService(),
-        splits=Splits(),
-        retrains=Supervisor(app.app_context),
+        inference=inference,
+        reader=Reader(inference),
+        known_tokens=KnownTokens(keys, app.app_context),
+        splits=Splits(app.app_context),
+        retrains=BackgroundThread(
+            "retrain", RETRAINS_EVERY_S, app.app_context, partial(take_up, workshop)
+        ),
+        workshop=workshop,
+        lookout=BackgroundThread(
+            "lookout",
+            LOOK_EVERY_S,
+            app.app_context,
+            partial(look, inference, DriftWatch(), LimitsWatch(limits.counts_alone)),
+        ),
+        mail=BackgroundThread(
+            "mail", MAIL_EVERY_S, app.app_context, mailer.deliver, patience_s=1.0
+        ),
     )
+
+
+def _keys(config: Config) -> SigningKeys:
+    files = None
+    if config.jwt_key_file is not None:
+        files = KeyFiles(config.jwt_key_file, config.longest_token)
+    return SigningKeys(config.jwt_secret_key, config.jwt_previous_keys, files)
 
 
 def _flask_settings(config: Config) -> dict[str, object]:
@@ -90,14 +162,27 @@ def _flask_settings(config: Config) -> dict[str, object]:
         "SECRET_KEY": config.secret_key,
         "MAX_CONTENT_LENGTH": MAX_BATCH_BODY_BYTES,
         "SQLALCHEMY_DATABASE_URI": config.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(config.database_url, config.web_threads),
-        "JWT_SECRET_KEY": config.jwt_secret_key,
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(
+            config.database_url, config.web_threads - config.live_sockets
+        ),
+        "SQLALCHEMY_BINDS": {
+            GROUPS: {"url": config.database_url} | group_options(config.database_url)
+        },
+        "JWT_ALGORITHM": "HS256",
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=config.access_token_minutes),
         "JWT_REFRESH_TOKEN_EXPIRES": timedelta(days=config.refresh_token_days),
         "JWT_TOKEN_LOCATION": ["headers"],
+        "JWT_REFRESH_COOKIE_NAME": cookies.NAME,
+        "JWT_COOKIE_CSRF_PROTECT": False,  # cookies.is_sent looks at the origin
         "RATELIMIT_ENABLED": config.ratelimit_enabled,
-        "RATELIMIT_DEFAULT": config.ratelimit_default,
-        "RATELIMIT_STORAGE_URI": "memory://",
+        "RATELIMIT_STORAGE_URI": windows.place_of(config.redis_url),
+        "MAIL_SERVER": config.mail_server,
+        "MAIL_PORT": config.mail_port,
+        "MAIL_USERNAME": config.mail_username,
+        "MAIL_PASSWORD": config.mail_password,
+        "MAIL_USE_TLS": config.mail_use_tls,
+        "MAIL_DEFAULT_SENDER": config.mail_default_sender,
+        "BABEL_TRANSLATION_DIRECTORIES": str(ROOT / "app" / "web" / "translations"),
     }
 
 
@@ -110,14 +195,3 @@ def _trust(app: Flask, config: Config) -> None:
         CORS(app, origins=list(config.cors_origins), expose_headers=EXPOSED_HEADERS)
     if "*" in config.cors_origins:
         _log.warning("CORS_ORIGINS is *: pages of any site may call this API")
-
-
-def _name_request() -> None:
-    sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if _PLAIN_ID.fullmatch(sent) else uuid7().hex
-
-
-def _sign(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.get("request_id", "")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response

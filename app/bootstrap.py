@@ -1,6 +1,7 @@
 """What has to be there before the first request: tables, models in service, an admin."""
 
 import fcntl
+import gc
 import os
 import secrets
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from app.api.parts import parts
-from app.domain.errors import CifraError, InvalidInput, Unavailable
+from app.domain.errors import CifraError, Conflict, InvalidInput, Unavailable
 from app.services import accounts, experiments, models
 from app.services.passwords import PasswordHasher
 from config import ROOT, Config
@@ -29,9 +30,14 @@ def start(app: Flask) -> str:
     """
     with app.app_context():
         wired = parts()
+        _occupy(wired.config.data_dir)
         admin = prepare(wired.config, wired.hasher)
-        wired.inference.load()
-        wired.retrains.wake()
+        wired.inference.follow()
+        wired.lookout.wake()
+        wired.wake_retrains()
+        wired.mail.wake()
+    gc.collect()
+    gc.freeze()  # what is there now stays: the collector need not look at it again and again
     return admin
 
 
@@ -42,7 +48,7 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
     Raises CifraError where the database cannot be used or the first admin not be made.
     """
     try:
-        with _alone_in(config.data_dir):
+        with alone_in(config.data_dir):
             flask_migrate.upgrade()
             models.take_in_shipped(ROOT / "models")
             experiments.ensure_one()
@@ -53,11 +59,46 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
 
 
 @contextmanager
-def _alone_in(data_dir: Path) -> Iterator[None]:
+def alone_in(data_dir: Path) -> Iterator[None]:
     """Let one start at a time prepare what is in DATA_DIR; a start that is killed lets go."""
     with (data_dir / START_LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _occupy(data_dir: Path) -> None:
+    """Have it known, as long as this process lives, that it serves from DATA_DIR."""
+    folder = os.open(data_dir, os.O_RDONLY)  # the end of the process closes it
+    fcntl.flock(folder, fcntl.LOCK_SH)
+
+
+@contextmanager
+def without_server(data_dir: Path) -> Iterator[None]:
+    """Keep servers out of DATA_DIR for a while. Raises Conflict where one is running on it."""
+    folder = os.open(data_dir, os.O_RDONLY)
+    try:
+        if not _lock_alone(folder):
+            raise Conflict(f"A server is running on {data_dir}; stop it first")
+        yield
+    finally:
+        os.close(folder)
+
+
+def is_served(data_dir: Path) -> bool:
+    """Whether a server is running on DATA_DIR."""
+    folder = os.open(data_dir, os.O_RDONLY)
+    try:
+        return not _lock_alone(folder)
+    finally:
+        os.close(folder)
+
+
+def _lock_alone(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:

@@ -1,0 +1,128 @@
+"""How log lines look, as text for people or as JSON for machines; for the server that serves.
+
+Nothing is done at import, and the application itself sets no logging up. A line of a request
+carries what app/api/access.py noted: its id, method, route, and user if known.
+"""
+
+import logging
+import re
+from datetime import UTC, datetime
+from logging.config import dictConfig
+from typing import Any
+
+import orjson
+from flask import g, has_request_context
+from structlog.processors import (
+    EventRenamer,
+    JSONRenderer,
+    TimeStamper,
+    format_exc_info,
+)
+from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
+from structlog.types import EventDict, Processor, WrappedLogger
+
+# C0, DEL, C1, and Unicode's two: what some program takes for the end of a line, or for a command.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
+_INDENT = "\n    "
+_FIRST = ("method", "route", "path", "status", "duration_ms", "user_id", "request_id")
+
+
+def set_up(log_format: str, level: str) -> None:
+    """Have every line of this process, the server's too, look one way."""
+    dictConfig(logging_settings(log_format, level))
+    # What no line here tells need not be found out for each: see "Optimization" in logging's docs.
+    logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
+
+
+def logging_settings(log_format: str, level: str) -> dict[str, Any]:
+    """What logging.config.dictConfig takes for that."""
+    render: list[Processor] = [EventRenamer("message"), JSONRenderer()]
+    lines = {
+        "()": Lines,
+        "is_json": log_format == "json",
+        "foreign_pre_chain": [
+            *(TimeStamper(fmt="iso"), add_log_level, add_logger_name),
+            *(ExtraAdder(), _of_request, _name_thread, format_exc_info),
+        ],
+        "processors": [
+            ProcessorFormatter.remove_processors_meta,
+            *(render if log_format == "json" else [as_text]),
+        ],
+    }
+    stderr = {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}
+    through_root = {"level": level.upper(), "handlers": [], "propagate": True}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"lines": lines},
+        "handlers": {"stderr": stderr},
+        "root": {"level": level.upper(), "handlers": ["stderr"]},
+        "loggers": {
+            "gunicorn.error": through_root,
+            "gunicorn.access": through_root,
+            "alembic": {"level": "WARNING"},
+            "PIL": {"level": "INFO"},
+        },
+    }
+
+
+class Lines(ProcessorFormatter):
+    """Structlog's formatter, and a short way for the line of each request at a known route."""
+
+    def __init__(self, *, is_json: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._is_json = is_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line, without its end."""
+        asked = record.__dict__.get("asked", {})
+        return self._of_request(record, asked) if "route" in asked else super().format(record)
+
+    def _of_request(self, record: logging.LogRecord, asked: dict[str, Any]) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        if not self._is_json:  # nothing in it needs quotes: the route is ours, the id plain
+            pairs = " ".join([f"{name}={asked[name]}" for name in _FIRST if name in asked])
+            return f"{at} {record.levelname} {record.msg} {pairs}"
+        told = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name}
+        return orjson.dumps(told | {"message": record.msg} | asked).decode()
+
+
+def as_text(_: WrappedLogger, __: str, event: EventDict) -> str:
+    """Render a line for people: time, level, message, then the rest as name=value.
+
+    What is logged cannot end a line or look like another one; a traceback follows, indented.
+    """
+    said = f"{event.pop('timestamp')} {event.pop('level').upper()} {_plain(event.pop('event'))}"
+    exception = str(event.pop("exception", ""))
+    event.pop("logger")
+    names = sorted(event, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    pairs = [f"{name}={_value(event[name])}" for name in names]
+    traceback = [_plain(line) for line in exception.split("\n") if exception]
+    return _INDENT.join([" ".join([said, *pairs]), *traceback])
+
+
+def _of_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Say which request a line is of: the one whose own line it is, or the one being answered."""
+    asked = event.pop("asked", None)
+    if asked is None and has_request_context():
+        asked = g.get("asked")
+    return {**(asked or {}), **event}
+
+
+def _name_thread(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Say which background thread speaks; of a request, its id says more."""
+    record: logging.LogRecord = event["_record"]
+    if record.threadName != "MainThread" and "request_id" not in event:
+        event["thread"] = record.threadName
+    return event
+
+
+def _plain(text: object) -> str:
+    return _CONTROLS.sub(lambda found: repr(found.group())[1:-1], str(text))
+
+
+def _value(value: object) -> str:
+    text = _plain(value)
+    return '"{}"'.format(text.replace('"', '\\"')) if _NEEDS_QUOTES.search(text) else text

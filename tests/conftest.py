@@ -25,10 +25,12 @@ from app import bootstrap, create_app
 from app.api.parts import Parts, parts
 from app.imaging.digits import as_input
 from app.imaging.pictures import encode_png
+from app.services import probing
 from app.services.artefacts import open_session
-from app.store.db import db
+from app.store.db import dispose_engines
 from app.training.sets import MNIST, as_served
 from config import Config
+from tests.documented import DocumentedClient
 from tests.served import ROOT, UNLIMITED, Server, serve
 
 SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
@@ -120,8 +122,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/app.db"
         return
-    url: str = request.getfixturevalue("postgres_url").replace("://", "+psycopg://")
     name = f"cifra_{os.getpid()}_{abs(hash(request.node.nodeid))}"
+    with postgres_database(request.getfixturevalue("postgres_url"), name) as url:
+        yield url
+
+
+@contextmanager
+def postgres_database(postgres_url: str, name: str) -> Iterator[str]:
+    """An empty database in a PostgreSQL, dropped at the end."""
+    url = postgres_url.replace("://", "+psycopg://")
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
@@ -142,6 +151,12 @@ def config(tmp_path: Path) -> Config:
     return settings(tmp_path, RATELIMIT_ENABLED="false")
 
 
+@pytest.fixture(autouse=True)
+def _unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reviewers in this process see no probes but where a test asks for them."""
+    monkeypatch.setattr(probing, "PROBE_SHARE", 0)
+
+
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     """An application on a temporary database, prepared as a first start does."""
@@ -158,16 +173,31 @@ def app_on_each(database_url: str, tmp_path: Path) -> Iterator[Flask]:
 
 
 @contextmanager
+def beside(config: Config) -> Iterator[Flask]:
+    """An application on the database of a served Cifra, as another process has it."""
+    made = create_app(config)
+    try:
+        yield made
+    finally:
+        with made.app_context():
+            dispose_engines()
+
+
+@contextmanager
 def prepared(config: Config) -> Iterator[Flask]:
     """Make an application ready for its first request, and let its connections go at the end."""
     made = create_app(config)
+    made.test_client_class = DocumentedClient
     with made.app_context():
         bootstrap.prepare(config, parts().hasher)
     try:
         yield made
     finally:
         with made.app_context():
-            db.engine.dispose()
+            parts().lookout.stop()
+            parts().retrains.stop()
+            parts().mail.stop()
+            dispose_engines()
 
 
 class Person:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,18 @@ WARNINGS = "error,ignore::UserWarning:PIL.TiffImagePlugin,ignore:Unclosed file:R
 QUICK = {"BCRYPT_ROUNDS": "4", "PYTHONWARNINGS": WARNINGS}
 UNLIMITED = QUICK | {"RATELIMIT_ENABLED": "false"}
 
+EMBEDDED = (sys.executable, "-m", "gunicorn")
+HTTP_TIER = (sys.executable, "http_tier.py")
+
 
 class Server:
     """A running server; `url` is where, `data_dir` is what it keeps."""
 
-    def __init__(self, data_dir: Path, settings: dict[str, str]) -> None:
+    def __init__(
+        self, data_dir: Path, settings: dict[str, str], command: Sequence[str] = EMBEDDED
+    ) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self.port = int(settings.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir / "server.log"
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -39,7 +44,7 @@ class Server:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn"],
+                command,
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -82,6 +87,10 @@ class Server:
         """A client of the first admin."""
         return self.session("admin", self.admin_password)
 
+    def admin_of(self, data_dir: Path) -> "Client":
+        """A client of the admin whom a first start elsewhere made, on the same database."""
+        return self.session("admin", (data_dir / "admin_password").read_text().strip())
+
     def newcomer(self, username: str) -> "Client":
         """Register somebody and return their client."""
         password = f"password of {username}"
@@ -113,9 +122,9 @@ class Client(requests.Session):
 
 
 @contextmanager
-def serve(data_dir: Path, **settings: str) -> Iterator[Server]:
+def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) -> Iterator[Server]:
     """Serve with these settings until the block ends; an error in the log fails the test."""
-    server = Server(data_dir, settings)
+    server = Server(data_dir, settings, command)
     try:
         server.wait()
         yield server

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.conftest import Golden
+from tests.conftest import Golden, beside, settings
+from tests.labels import label
 from tests.served import QUICK, Client, Server, serve
 
 
@@ -175,10 +176,17 @@ def test_feedback_without_prediction_or_correct_is_400(ana: Client, sent: dict[s
     assert answer.json()["msg"] == "Prediction and correct flag required"
 
 
-def test_a_retrain_is_accepted(admin: Client) -> None:
+def test_a_retrain_is_accepted_once_there_is_something_to_learn_from(
+    admin: Client, strict: Server, golden: Golden
+) -> None:
+    assert admin.call("POST", "/admin/retrain").status_code == 422
+    config = settings(strict.data_dir)
+    with beside(config) as app:
+        label(app, golden.digits[:40], golden.labels[:40], [1])
     answer = admin.call("POST", "/admin/retrain")
     assert answer.status_code == 202
     assert answer.json()["msg"] == "Proceso de retraining iniciado"
+    assert admin.call("POST", f"{answer.headers['Location']}/cancel").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,6 @@ import pytest
 
 from tests.served import ROOT, free_port
 
-TRAINING_ONLY = {"torch", "onnx", "tqdm", "pytest"}
-
 
 def instructions() -> list[tuple[str, str]]:
     """The Dockerfile's instructions with their arguments, continued lines joined."""
@@ -63,11 +61,10 @@ def test_it_starts_from_a_slim_python_that_cifra_runs_on() -> None:
     assert of("FROM") == ["python:3.11-slim"]
 
 
-def test_it_installs_what_make_run_installs_and_nothing_that_trains_or_tests() -> None:
+def test_it_installs_what_make_run_installs() -> None:
     install = next(run for run in of("RUN") if "pip install" in run)
-    assert shlex.split(install)[-2:] == ["-r", "requirements.txt"]
-    names = {line.split("==")[0] for line in (ROOT / "requirements.txt").read_text().splitlines()}
-    assert names.isdisjoint(TRAINING_ONLY)
+    assert shlex.split(install)[-2:] == ["-r", "requirements-train.txt"]
+    assert "-r requirements-train.txt" in (ROOT / "Makefile").read_text()
 
 
 def test_it_runs_as_a_user_who_is_not_root_and_owns_the_data() -> None:
@@ -79,14 +76,14 @@ def test_it_runs_as_a_user_who_is_not_root_and_owns_the_data() -> None:
     assert order.index("USER") > max(i for i, name in enumerate(order) if name in {"RUN", "COPY"})
 
 
-def test_the_image_holds_what_serves_and_nothing_else(image: Path) -> None:
+def test_the_image_holds_what_serves_and_trains_and_nothing_else(image: Path) -> None:
     assert {path.name for path in image.iterdir()} == {
-        *("requirements.txt", "constraints.txt", "config.py", "wsgi.py", "gunicorn.conf.py"),
+        *("requirements.txt", "requirements-train.txt", "constraints.txt"),
+        *("config.py", "logs.py", "wsgi.py", "gunicorn.conf.py", "http_tier.py"),
         *("app", "migrations", "models"),
     }
-    assert not (image / "app" / "training").exists()
     assert {path.name for path in (image / "models").iterdir()} == {
-        *("v1.onnx", "v1.md", "v2.onnx", "v2.md")
+        *("v1.onnx", "v1.md", "v1.svg", "v2.onnx", "v2.md", "v2.svg", "data")
     }
 
 

@@ -12,7 +12,7 @@ from app import bootstrap, create_app
 from app.api.parts import parts
 from app.domain.errors import Conflict
 from app.services import reporting
-from app.store.db import db, reading
+from app.store.db import db, dispose_engines, reading
 from tests.conftest import settings
 from tests.served import UNLIMITED, serve
 
@@ -80,7 +80,7 @@ def test_an_old_account_gets_in_once_it_has_a_password(tmp_path: Path) -> None:
     sent = {"username": "luis", "password": "now it has one"}
     assert made.test_client().post("/login", json=sent).status_code == 200
     with made.app_context():
-        db.engine.dispose()
+        dispose_engines()
 
 
 def test_odd_old_rows_are_carried_over_and_nothing_of_them_is_lost(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_odd_old_rows_are_carried_over_and_nothing_of_them_is_lost(tmp_path: Pat
             assert [str(time)[:10] for time in times] == ["2024-05-01", "None", "None"]
             assert session.scalar(text("SELECT password FROM old_user WHERE id = 1")) == "secret"
             assert session.scalar(text("SELECT count(*) FROM old_feedback")) == 4
-        db.engine.dispose()
+        dispose_engines()
 
 
 def test_a_table_of_that_name_that_lacks_a_column_stops_the_start_with_one_line(
@@ -114,7 +114,7 @@ def test_a_table_of_that_name_that_lacks_a_column_stops_the_start_with_one_line(
     with made.app_context():
         with pytest.raises(Conflict, match="feedback of this database lacks correct, prediction"):
             bootstrap.prepare(parts().config, parts().hasher)
-        db.engine.dispose()
+        dispose_engines()
 
 
 def test_the_first_migration_is_the_old_two_tables(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_the_first_migration_is_the_old_two_tables(tmp_path: Path) -> None:
             for table in inspector.get_table_names()
             if table != "alembic_version"
         }
-        db.engine.dispose()
+        dispose_engines()
     assert columns == {
         "user": {"id", "username"},
         "feedback": {"id", "prediction", "correct", "comment"},

@@ -65,6 +65,7 @@ class Config:
     ratelimit_login: str
     ratelimit_read: str
     ratelimit_review: str
+    retention_days: int | None
     retrain_threads: int
     retrain_time_limit_s: int
     trusted_proxies: int
@@ -118,6 +119,7 @@ class Config:
             ratelimit_login=env.limits("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
             ratelimit_read=env.limits("RATELIMIT_READ", "240 per minute"),
             ratelimit_review=env.limits("RATELIMIT_REVIEW", "240 per minute"),
+            retention_days=env.whole_if_any("RETENTION_DAYS"),
             retrain_threads=env.whole("RETRAIN_THREADS", max(1, (os.cpu_count() or 1) // 2)),
             retrain_time_limit_s=env.whole("RETRAIN_TIME_LIMIT_S", 900),
             trusted_proxies=env.whole("TRUSTED_PROXIES", 0, lowest=0, highest=10),
@@ -188,6 +190,9 @@ class _Environment:
                 f"{name} must be a whole number from {lowest} to {highest}, not {value!r}"
             )
         return int(value)
+
+    def whole_if_any(self, name: str) -> int | None:
+        return self.whole(name, 1) if self.text(name, "") else None
 
     def choice(self, name: str, choices: tuple[str, str]) -> str:
         value = self.text(name, choices[0]).lower()

@@ -42,15 +42,17 @@ from app.api.limits import limiter
 from app.api.meters import Meters
 from app.api.parts import Parts, attach
 from app.live.channel import Channel
+from app.services import guarding
 from app.services.background import BackgroundThread
 from app.services.drifting import DriftWatch
 from app.services.experiments import Splits
 from app.services.inference import InferenceService
 from app.services.limitswatch import LimitsWatch
-from app.services.lookout import look
+from app.services.lookout import Look, look
 from app.services.mailing import Mailer
 from app.services.passwords import PasswordHasher
 from app.services.prediction import Reader
+from app.services.retention import Retention
 from app.services.sessions import KnownTokens
 from app.services.signing import KeyFiles, SigningKeys
 from app.services.supervisor import take_up
@@ -142,12 +144,19 @@ def _parts(app: Flask, config: Config) -> Parts:
             "lookout",
             LOOK_EVERY_S,
             app.app_context,
-            partial(look, inference, DriftWatch(), LimitsWatch(limits.counts_alone)),
+            partial(look, _watched(config, inference)),
         ),
         mail=BackgroundThread(
             "mail", MAIL_EVERY_S, app.app_context, mailer.deliver, patience_s=1.0
         ),
     )
+
+
+def _watched(config: Config, inference: InferenceService) -> list[Look]:
+    """What deployments, guards, the world, limits and age ask for, in this order."""
+    retention = Retention(config.retention_days, config.database_file)
+    counting = LimitsWatch(limits.counts_alone)
+    return [inference.follow, guarding.watch, DriftWatch().look, counting.look, retention.look]
 
 
 def _keys(config: Config) -> SigningKeys:

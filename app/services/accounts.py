@@ -10,7 +10,7 @@ from app.domain.errors import Conflict, NotAuthenticated, NotFound
 from app.domain.notices import Kind
 from app.domain.roles import Role
 from app.services.passwords import PasswordHasher
-from app.store import accounts, feedback, predictions, reviews
+from app.store import accounts, erasures, feedback, predictions, reviews
 from app.store.db import Turn, reading, take_turn, writing
 from app.store.tables import User
 
@@ -162,6 +162,7 @@ def remove(user_id: int) -> None:
         accounts.remove(session, user_id)
         if accounts.count_able_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
+    erasures.note()
 
 
 def _promote(session: Session, name: str, password_hash: str) -> Account:

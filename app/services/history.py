@@ -6,7 +6,7 @@ from uuid import UUID
 from app.domain.errors import NotFound
 from app.domain.readings import Digit, Prediction
 from app.domain.words import Word
-from app.store import accounts, feedback, predictions, reviews
+from app.store import accounts, erasures, feedback, predictions, reviews
 from app.store.db import reading, writing
 from app.store.tables import Feedback
 
@@ -57,6 +57,7 @@ def erase(user_id: int, prediction_id: UUID) -> None:
         feedback.erase_on(session, prediction_id)
         reviews.forget(session, user_id, prediction_id)
         predictions.erase(session, user_id, prediction_id)
+    erasures.note()
 
 
 def _entry(prediction: Prediction, spoken: Feedback | None) -> Entry:

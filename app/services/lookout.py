@@ -1,18 +1,14 @@
-"""What is looked after every second: other models in service, how new ones do, and drift."""
+"""What is looked after every second: other models in service, how new ones do, drift, age."""
 
 import threading
+from collections.abc import Callable, Sequence
 
-from app.services import guarding
-from app.services.drifting import DriftWatch
-from app.services.inference import InferenceService
-from app.services.limitswatch import LimitsWatch
+Look = Callable[[], None]
 
 
-def look(
-    inference: InferenceService, drift: DriftWatch, limits: LimitsWatch, _ending: threading.Event
-) -> None:
-    """Serve what was deployed, take back what proved worse than its predecessor, mind the world."""
-    inference.follow()
-    guarding.watch()
-    drift.look()
-    limits.look()
+def look(at: Sequence[Look], ending: threading.Event) -> None:
+    """Look at one thing after the other, until the process ends."""
+    for each in at:
+        if ending.is_set():
+            return
+        each()

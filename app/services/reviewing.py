@@ -27,6 +27,7 @@ from app.store.tables import Experiment, Probe, Review, ReviewItem
 LEASE = timedelta(minutes=2)
 
 _GONE = "This picture is not waiting for a review"
+_NOT_YOURS_TO_UNDO = "Only your last word can be taken back, on a picture that is still here"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def take_back(reviewer_id: int, prediction_id: UUID) -> None:
             return
         item = reviews.find_item(session, prediction_id)
         if review is None or review.prediction_id != prediction_id or item is None:
-            raise Conflict("Only your last word can be taken back, on a picture that is still here")
+            raise Conflict(_NOT_YOURS_TO_UNDO)
+        if predictions.is_erased(session, prediction_id):
+            raise Conflict(_NOT_YOURS_TO_UNDO)
         _lock(session, review.experiment_id)
         reviews.remove(session, review)
         item.is_open = item.is_open or review.truth != SKIPPED

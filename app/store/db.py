@@ -82,6 +82,7 @@ def _set_pragmas(synchronous: str, connection: sqlite3.Connection, _: Connection
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """Queries on people's words."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, func, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store import counters
@@ -71,13 +72,23 @@ def erase_of(session: Session, user_id: int) -> None:
     _erase(session, Feedback.user_id == user_id)
 
 
-def _erase(session: Session, words: ColumnElement[bool]) -> None:
+def erase_loose(session: Session, before: datetime) -> int:
+    """Remove the words from before a moment that name no prediction; returns how many there were.
+
+    Rows of an old database that have no time are older than any.
+    """
+    is_old = or_(Feedback.created_at.is_(None), Feedback.created_at < before)
+    return _erase(session, and_(Feedback.prediction_id.is_(None), is_old))
+
+
+def _erase(session: Session, words: ColumnElement[bool]) -> int:
     """Remove the words that a condition holds for, and take them out of the counters."""
     correct, counted = (case((each, 1), else_=0) for each in (Feedback.correct, Feedback.counted))
     key = (func.coalesce(Feedback.experiment_id, 0), func.coalesce(Feedback.version, ""))
     sums = [func.sum(each) for each in (correct, counted, correct * counted)]
     query = select(*key, func.count(), *sums).where(words).group_by(*key)
-    for experiment_id, version, total, right, used, used_right in session.execute(query).all():
+    found = session.execute(query).all()
+    for experiment_id, version, total, right, used, used_right in found:
         counters.add(
             session,
             WordCount,
@@ -88,3 +99,4 @@ def _erase(session: Session, words: ColumnElement[bool]) -> None:
             counted_correct=-used_right,
         )
     session.execute(delete(Feedback).where(words))
+    return sum(row[2] for row in found)

@@ -86,6 +86,23 @@ def erase(session: Session, user_id: int, prediction_id: UUID | None = None) -> 
     session.execute(update(tables.Prediction).where(erased).values(user_id=None, image=None))
 
 
+def is_erased(session: Session, prediction_id: UUID) -> bool:
+    """Whether a prediction has lost its image."""
+    row = tables.Prediction
+    return session.scalar(select(row.image.is_(None)).where(row.id == prediction_id)) is not False
+
+
+def older_than(session: Session, moment: datetime, limit: int) -> tuple[int, list[UUID]] | None:
+    """Somebody who has predictions from before a moment, and the oldest of them; None if nobody."""
+    row, is_old = tables.Prediction, tables.Prediction.id < _first_id(moment)
+    has_old = select(row.id).where(row.user_id == tables.User.id, is_old).exists()
+    owner = session.scalar(select(tables.User.id).where(has_old).limit(1))
+    if owner is None:
+        return None
+    oldest = select(row.id).where(row.user_id == owner, is_old).order_by(row.id).limit(limit)
+    return owner, list(session.scalars(oldest))
+
+
 def image_of(session: Session, prediction_id: UUID) -> Digit:
     """The digit (28, 28) that a prediction, which is not erased, was made on."""
     row = tables.Prediction

@@ -106,16 +106,31 @@ def find_item(session: Session, prediction_id: UUID) -> ReviewItem | None:
 def forget(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
     """Take a user's pictures, or one of them, out of the queue; what nobody said yet is noted.
 
-    That they were erased is counted, because who erases chooses which pictures are left.
+    That they were erased is counted, because who erases chooses which pictures are left. What names
+    the picture stays in its experiment: sent again, it would be one toss counted twice.
     """
     query = select(ReviewItem).join(Prediction, ReviewItem.prediction_id == Prediction.id)
     owned = query.where(Prediction.user_id == user_id).with_for_update(of=ReviewItem)
     if prediction_id is not None:
         owned = owned.where(ReviewItem.prediction_id == prediction_id)
     for item in session.scalars(owned).all():
-        if item.is_open and item.experiment_id is not None:
+        if item.experiment_id is None:
+            session.delete(item)
+            continue
+        if item.is_open:
             add(session, review_of(item, ERASED, None))
+        item.is_open, item.leased_by, item.leased_until = False, None, None
+
+
+def expire(session: Session, prediction_id: UUID) -> None:
+    """Take a picture that has become too old out of the queue.
+
+    Nobody chose it, so it is not counted as erased: it leaves as if it had never been drawn.
+    """
+    item = find_item(session, prediction_id)
+    if item is not None and (item.is_open or item.experiment_id is None):
         session.delete(item)
+        session.flush()
 
 
 def review_of(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:

@@ -16,6 +16,7 @@ from app.api.parts import parts
 from app.domain.errors import CifraError, Conflict, InvalidInput, Unavailable
 from app.services import accounts, experiments, models
 from app.services.passwords import PasswordHasher
+from app.store.db import bound_waits
 from config import ROOT, Config
 
 ADMIN_FILE = "admin_password"
@@ -32,6 +33,7 @@ def start(app: Flask) -> str:
         wired = parts()
         _occupy(wired.config.data_dir)
         admin = prepare(wired.config, wired.hasher)
+        bound_waits()
         wired.inference.follow()
         wired.lookout.wake()
         wired.wake_retrains()

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from app.store.postgres import PatientConnection
 from app.store.tables import Base
 
 BUSY_TIMEOUT_S = 10
@@ -64,6 +65,22 @@ def prepare_engines() -> None:
         event.listen(db.engine, "begin", begin_sqlite)
         # What groups commit is with the system, and so survives the end of this process, however.
         event.listen(db.engines[GROUPS], "connect", partial(_set_pragmas, "NORMAL"))
+
+
+def bound_waits() -> None:
+    """Wait for PostgreSQL no longer than it may take to answer, from now on.
+
+    For a process that serves; a migration or a recount may take as long as it takes. Needs an
+    application context.
+    """
+    for engine in db.engines.values():
+        if engine.dialect.name == "postgresql":
+            event.listen(engine, "do_connect", _connect)
+            engine.dispose()
+
+
+def _connect(_: Dialect, __: ConnectionPoolEntry, arguments: Any, options: Any) -> Any:
+    return PatientConnection.connect(*arguments, **options)
 
 
 def dispose_engines() -> None:

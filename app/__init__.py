@@ -59,6 +59,7 @@ from app.services.supervisor import take_up
 from app.services.trainer import Workshop
 from app.store import revocations
 from app.store.db import GROUPS, db, engine_options, group_options, prepare_engines
+from app.store.groups import GroupWriter
 from app.web import language, pages
 from config import ROOT, Config
 
@@ -92,14 +93,18 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     app = Flask(__name__, instance_path=str(config.data_dir), static_folder=None)
     app.config.from_mapping(_flask_settings(config))
     app.json, app.session_interface = Json(app), NoSessions()
-    wired = _parts(app, config)
+    db.init_app(app)
+    with app.app_context():
+        prepare_engines()
+        groups = GroupWriter(db.engines[GROUPS])
+    wired = _parts(app, config, groups)
     attach(app, wired)
     access.register(app, wired.meters)
     handing.register(app)
     if config.serves_live_alone:
         app.before_request(health.serve_nothing_else)
     errors.register(app)
-    for extension in (db, jwt, limiter, smtp.mail):
+    for extension in (jwt, limiter, smtp.mail):
         extension.init_app(app)
     language.babel.init_app(app, locale_selector=language.chosen)
     Migrate(app, db, directory=str(ROOT / "migrations"))
@@ -114,14 +119,12 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     _trust(app, config)  # around the sockets too: they are limited by address
     if not config.serves_live_alone:
         app.wsgi_app = Express(app, wired)  # type: ignore[method-assign]
-    with app.app_context():
-        prepare_engines()
     revocations.watch(db.session)
     return app
 
 
-def _parts(app: Flask, config: Config) -> Parts:
-    inference, meters, keys = InferenceService(), Meters(), _keys(config)
+def _parts(app: Flask, config: Config, groups: GroupWriter) -> Parts:
+    inference, meters, keys = InferenceService(app.app_context), Meters(), _keys(config)
     meters.registry.register(metrics.Gauges())
     workshop = Workshop(
         config.data_dir / "retrains", config.retrain_threads, config.retrain_time_limit_s
@@ -133,7 +136,8 @@ def _parts(app: Flask, config: Config) -> Parts:
         keys=keys,
         hasher=PasswordHasher(config.bcrypt_rounds),
         inference=inference,
-        reader=Reader(inference),
+        reader=Reader(inference, groups),
+        groups=groups,
         known_tokens=KnownTokens(keys, app.app_context),
         splits=Splits(app.app_context),
         retrains=BackgroundThread(

@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -82,7 +83,7 @@ def promote(folder: Path, turn: int, parent: Connection) -> None:
 
 def _is_whole(job_id: int) -> bool:
     """Whether both versions are served by what was deployed last, and all rows say the same."""
-    inference = InferenceService()
+    inference = InferenceService(nullcontext)
     inference.follow()
     blank = np.zeros((SIDE, SIDE), dtype=np.uint8)
     serving = {version: inference.read(version, blank).model.id for version in Version}

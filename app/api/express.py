@@ -74,7 +74,7 @@ class Express:
 
     def __init__(self, app: Flask, wired: Parts) -> None:
         self._others: WSGIApplication = app.wsgi_app
-        self._wired, self._context = wired, app.app_context
+        self._wired = wired
         self._json = Json(app)
         self._lanes = {lane.route: lane for lane in _lanes(wired)}
         self._together = Combiner(self._answer_all, MOST_TOGETHER)
@@ -116,18 +116,17 @@ class Express:
 
     def _answer_all(self, calls: Sequence[_Call]) -> list[_Answer | Exception | None]:
         """An answer for each; None where Flask is to answer, with what went wrong handed on."""
-        with self._context():
-            counted = [
-                spend(call.caller.user_id, call.lane.endpoint, call.lane.limit) for call in calls
-            ]
-            let_through = [
-                call.asked for call, (_, full) in zip(calls, counted, strict=True) if full is None
-            ]
-            read = iter(self._wired.reader.read_all(let_through))
-            return [
-                self._finished(call, window, next(read) if full is None else TooManyRequests(full))
-                for call, (window, full) in zip(calls, counted, strict=True)
-            ]
+        counted = [
+            spend(call.caller.user_id, call.lane.endpoint, call.lane.limit) for call in calls
+        ]
+        let_through = [
+            call.asked for call, (_, full) in zip(calls, counted, strict=True) if full is None
+        ]
+        read = iter(self._wired.reader.read_all(let_through))
+        return [
+            self._finished(call, window, next(read) if full is None else TooManyRequests(full))
+            for call, (window, full) in zip(calls, counted, strict=True)
+        ]
 
     def _finished(
         self, call: _Call, window: Window | None, made: Prediction | Exception

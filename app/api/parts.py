@@ -14,6 +14,7 @@ from app.services.prediction import Reader
 from app.services.sessions import KnownTokens
 from app.services.signing import SigningKeys
 from app.services.trainer import Workshop
+from app.store.groups import GroupWriter
 from config import Config
 
 _KEY = "cifra"
@@ -29,6 +30,7 @@ class Parts:
     hasher: PasswordHasher
     inference: InferenceService
     reader: Reader
+    groups: GroupWriter
     known_tokens: KnownTokens
     splits: Splits
     retrains: BackgroundThread

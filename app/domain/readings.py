@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from math import fsum
 from uuid import UUID
 
 import numpy as np
@@ -47,9 +48,9 @@ class Reading:
     @cached_property
     def shares(self) -> list[float]:
         """The ten probabilities in double precision, summing to 1."""
-        exact = self.probabilities.astype(np.float64)
-        shares: list[float] = (exact / exact.sum()).tolist()
-        return shares
+        exact: list[float] = self.probabilities.tolist()
+        total = fsum(exact)
+        return [share / total for share in exact]
 
     @cached_property
     def digit(self) -> int:

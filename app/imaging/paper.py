@@ -1,5 +1,6 @@
 """The paper under a drawing: found and taken off, so that only the ink is left."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import TypeVar
 
@@ -35,10 +36,11 @@ def lift_ink(plane: GreyPlane) -> GreyPlane:
     Uneven light goes with the paper, and so do frames, bars at the sides, and the lines of ruled or
     squared paper. The result is smaller than the plane where a frame was cut off.
     """
-    inside = _inside_frame(plane)
-    ink = _without_rules(_ink(inside))
+    edge = _edge(plane)
+    inside, its_edge = _inside_frame(plane, edge)
+    ink = _without_rules(_ink(inside, its_edge))
     if inside.shape != plane.shape and float(ink.max()) < FAINTEST_INK:
-        return _without_rules(_ink(plane))  # no frame: a stroke as straight as one
+        return _without_rules(_ink(plane, edge))  # no frame: a stroke as straight as one
     return ink
 
 
@@ -48,20 +50,26 @@ def bounding_box(mask: Mask) -> tuple[slice, slice]:
     return slice(top, top + height), slice(left, left + width)
 
 
-def _inside_frame(plane: GreyPlane) -> GreyPlane:
+def _inside_frame(plane: GreyPlane, edge: GreyPlane) -> tuple[GreyPlane, GreyPlane]:
     """Cut off what surrounds the paper: a frame all around, or bars at two sides.
 
     Its grey is that of the outermost pixels, and next to none of it is left at the edge of what it
-    surrounds; around a digit the paper's own grey still is.
+    surrounds; around a digit the paper's own grey still is. Returns the paper and its edge.
     """
-    edge = _edge(plane)
-    outers = (edge,) if _is_uniform(edge) else (edge, plane[:, 0], plane[0])
-    for outer in dict.fromkeys(map(_middle, outers)):
+    for outer in _outer_greys(plane, edge):
         inner = np.abs(plane - outer) > _FRAME_CONTRAST
         box = bounding_box(inner)
         if _is_framed(inner[box], inner):
-            return _inside_frame(np.ascontiguousarray(plane[box]))  # a frame may stand in a margin
-    return plane
+            page = np.ascontiguousarray(plane[box])
+            return _inside_frame(page, _edge(page))  # a frame may stand in a margin
+    return plane, edge
+
+
+def _outer_greys(plane: GreyPlane, edge: GreyPlane) -> Iterable[np.float32]:
+    """What a frame's grey may be: that of the whole edge, or of two sides of it."""
+    if _is_uniform(edge):
+        return (np.float32(edge[0]),)
+    return dict.fromkeys(map(_middle, (edge, plane[:, 0], plane[0])))
 
 
 def _is_framed(page: Mask, whole: Mask) -> bool:
@@ -72,7 +80,7 @@ def _is_framed(page: Mask, whole: Mask) -> bool:
     if height < _LEAST_INSIDE * outer_height or width < _LEAST_INSIDE * outer_width:
         return False
     edge = _edge(page)
-    return bool(np.count_nonzero(~edge) / edge.size < _LEFT_OVER)
+    return bool((edge.size - np.count_nonzero(edge)) / edge.size < _LEFT_OVER)
 
 
 def _edge(plane: npt.NDArray[_Pixel]) -> npt.NDArray[_Pixel]:
@@ -91,20 +99,19 @@ def _middle(values: GreyPlane) -> np.float32:
     return np.float32(np.sort(values)[values.size // 2])
 
 
-def _ink(plane: GreyPlane) -> GreyPlane:
+def _ink(plane: GreyPlane, edge: GreyPlane) -> GreyPlane:
     """The difference from the ground, dark or light, whichever goes further."""
-    difference = plane - _ground(plane)
+    difference = plane - _ground(plane, edge)
     lowest, highest, _, _ = cv2.minMaxLoc(difference)
     ink: GreyPlane = np.maximum(difference if highest >= -lowest else -difference, 0)
     return ink
 
 
-def _ground(plane: GreyPlane) -> GreyPlane | np.float32:
+def _ground(plane: GreyPlane, edge: GreyPlane) -> GreyPlane | np.float32:
     """The page under the ink: one grey value, or where light falls unevenly a curved surface.
 
     The edge of the picture tells which: the ink may cover more than half of the picture itself.
     """
-    edge = _edge(plane)
     if _is_uniform(edge):
         return np.float32(edge[0])
     middle = _middle(edge)

@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
@@ -17,6 +18,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_IMAGE_PIXELS = 4_000_000
 
+_GREYS = np.arange(256, dtype=np.float32) / np.float32(255)
 _SMALL = 4_096  # bytes, and pixels
 
 # What Pillow's decoders raise on torn or hostile files, seen by feeding them such files.
@@ -50,7 +52,7 @@ def decode(image_bytes: bytes) -> GreyPlane:
         raise PictureTooLarge("The picture is larger than 5 MiB")
     plain = plainpng.decode(image_bytes, _SMALL)
     if plain is not None:
-        return plain.astype(np.float32) / np.float32(255)
+        return np.asarray(cv2.LUT(plain, _GREYS), dtype=np.float32)
     picture = _open(image_bytes)
     if picture.width * picture.height > MAX_IMAGE_PIXELS:
         raise PictureTooLarge("The picture has more than 4 million pixels")

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +44,9 @@ class InferenceService:
     newly deployed model is loaded and checked beside the one that serves, which then steps back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: Callable[[], AbstractContextManager[object]]) -> None:
+        """Look models up in an application context of its own."""
+        self._context = context
         self._loading = threading.Lock()
         self._slots: dict[Version, _Loaded] = {}
         self._guards: tuple[tuple[Open, _Loaded], ...] = ()
@@ -61,7 +64,8 @@ class InferenceService:
     def read_all(self, version: Version, digits: Sequence[Digit]) -> list[Reading]:
         """Let a version read digits together, which takes less time than one after another."""
         if version not in self._slots:
-            self.follow()
+            with self._context():
+                self.follow()
         return self._slots[version].read(digits)
 
     def guarded(self, answers: Mapping[Version, Reading], digit: Digit) -> list[GuardCase]:

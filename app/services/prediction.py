@@ -17,6 +17,7 @@ from app.imaging import digits, pictures
 from app.services.combining import Combiner
 from app.services.inference import InferenceService
 from app.services.recording import Entry, record
+from app.store.groups import GroupWriter
 
 MOST_TOGETHER = 32
 
@@ -47,8 +48,8 @@ class Asked:
 class Reader:
     """What reads pictures in this process, and what writes the answers down."""
 
-    def __init__(self, inference: InferenceService) -> None:
-        self._inference = inference
+    def __init__(self, inference: InferenceService, groups: GroupWriter) -> None:
+        self._inference, self._groups = inference, groups
         self._together = Combiner(self.read_all, MOST_TOGETHER)
 
     def read(self, asked: Asked) -> Prediction:
@@ -67,7 +68,7 @@ class Reader:
             if not isinstance(digit, PictureError)
         ]
         entries = self._entries(good)
-        errors = record(entries) if entries else []
+        errors = record(self._groups, entries) if entries else []
         made = iter(error or entry.prediction for entry, error in zip(entries, errors, strict=True))
         return [digit if isinstance(digit, PictureError) else next(made) for digit in found]
 

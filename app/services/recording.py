@@ -13,7 +13,7 @@ from app.domain.assignment import Split, Unit
 from app.domain.readings import Digit, GuardCase, Prediction, picture_hash
 from app.store import counters, experiments, guards, predictions, reviews
 from app.store.counters import NO_UNITS, Units
-from app.store.groups import Group, group_writing
+from app.store.groups import Group, GroupWriter
 
 
 @dataclass(frozen=True)
@@ -26,24 +26,23 @@ class Entry:
     guarded: Sequence[GuardCase] = ()
 
 
-def record(entries: Sequence[Entry]) -> list[Exception | None]:
+def record(groups: GroupWriter, entries: Sequence[Entry]) -> list[Exception | None]:
     """Write entries in one transaction; where rows of them are refused, each in its own.
 
     So a request whose account is erased meanwhile fails by itself. Returns the error of each, None
-    where there was none: what is written survives the end of the process. Needs an application
-    context.
+    where there was none: what is written survives the end of the process.
     """
     try:
-        _write(entries)
+        _write(groups, entries)
     except (IntegrityError, DataError) as error:
-        return [error] if len(entries) == 1 else [record([each])[0] for each in entries]
+        return [error] if len(entries) == 1 else [record(groups, [each])[0] for each in entries]
     except SQLAlchemyError as error:
         return [error] * len(entries)
     return [None] * len(entries)
 
 
-def _write(entries: Sequence[Entry]) -> None:
-    with group_writing() as group:
+def _write(groups: GroupWriter, entries: Sequence[Entry]) -> None:
+    with groups.writing() as group:
         predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
         made = [(entry.prediction, _file(group, entry)) for entry in entries]
         counters.count_predictions(group, made)

@@ -4,15 +4,18 @@ Statements are made by SQLAlchemy once and run without it: it takes longer to fi
 it compiled before than SQLite takes to run it.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Dialect, Executable, Table, insert
+from sqlalchemy import Dialect, Engine, Executable, Table, event, insert
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import PoolProxiedConnection
 
-from app.store.db import GROUPS, db, upsert_of
+from app.store.db import BUSY_TIMEOUT_S, upsert_of
 from app.store.tables import Base
 
 _Row = Mapping[str, Any]
@@ -26,33 +29,65 @@ class Group:
     dialect: Dialect
 
 
-@contextmanager
-def group_writing() -> Iterator[Group]:
-    """Open a transaction on rows that arrived together; committed with the block.
+class GroupWriter:
+    """Opens transactions on rows that arrived together, one at a time."""
 
-    On SQLite it survives kill -9 when this returns; a power cut may take the last moments. Raises
-    SQLAlchemy's errors, as every unit of work does. Needs an application context.
-    """
-    engine = db.engines[GROUPS]
-    dialect, driver = engine.dialect, engine.dialect.loaded_dbapi
-    connection, is_lost = None, False
-    try:
-        connection = engine.raw_connection()
-        cursor = connection.cursor()
-        if dialect.name == "sqlite":
-            cursor.execute("BEGIN IMMEDIATE")
-        yield Group(cursor, dialect)
-        connection.commit()
-    except driver.Error as error:
-        if connection is not None and dialect.is_disconnect(error, connection, None):
-            is_lost = True
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            None, None, error, driver.Error, True, is_lost, dialect
-        ) from error
-    finally:
-        if connection is not None:
+    def __init__(self, engine: Engine) -> None:
+        """Write through an engine of its own; nothing is connected before the first use."""
+        self._engine = engine
+        self._driver = engine.dialect.loaded_dbapi
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._turn = threading.Lock()
+        self._kept: PoolProxiedConnection | None = None
+        event.listen(engine, "engine_disposed", self._let_go)
+
+    @contextmanager
+    def writing(self) -> Iterator[Group]:
+        """Open a transaction; committed with the block, rolled back by an error.
+
+        On SQLite it survives kill -9 when this returns; a power cut may take the last moments.
+        Raises SQLAlchemy's errors, as every unit of work does.
+        """
+        dialect, connection = self._engine.dialect, None
+        is_committed = is_lost = False
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
+            raise PoolTimeoutError("Those who write before take too long")
+        try:
+            connection = self._taken()
+            cursor = connection.cursor()
+            if self._is_sqlite:
+                cursor.execute("BEGIN IMMEDIATE")
+            yield Group(cursor, dialect)
+            connection.commit()
+            is_committed = True
+        except self._driver.Error as error:
+            if connection is not None and dialect.is_disconnect(error, connection, None):
+                is_lost = True
+                connection.invalidate(error)
+            raise DBAPIError.instance(
+                None, None, error, self._driver.Error, True, is_lost, dialect
+            ) from error
+        finally:
+            if connection is not None:
+                self._put_back(connection, is_committed=is_committed)
+            self._turn.release()
+
+    def _taken(self) -> PoolProxiedConnection:
+        connection, self._kept = self._kept, None
+        return self._engine.raw_connection() if connection is None else connection
+
+    def _put_back(self, connection: PoolProxiedConnection, *, is_committed: bool) -> None:
+        """Keep SQLite's: the pool takes as long as a row. PostgreSQL's is tried at each taking."""
+        if self._is_sqlite and is_committed:
+            self._kept = connection
+        else:
             connection.close()  # rolled back where it was not committed
+
+    def _let_go(self, _: Engine) -> None:
+        with self._turn:
+            if self._kept is not None:
+                self._kept.invalidate()
+                self._kept = None
 
 
 class Prepared:

@@ -112,7 +112,7 @@ def steps(sent: Requests) -> None:
         def run(number: int) -> object:
             at = [(number + offset) % PICTURES for offset in range(count)]
             entries = [Entry(replace(predictions[each], id=uuid7()), found[each]) for each in at]
-            return recording.record(entries)
+            return recording.record(wired.groups, entries)
 
         return run
 

@@ -14,7 +14,6 @@ from app.store import counters
 from app.store import experiments as exposures
 from app.store.counters import TrafficCount
 from app.store.db import reading, writing
-from app.store.groups import group_writing
 from app.store.tables import Experiment, Exposure
 from config import ROOT
 from tests.conftest import Golden, Person, admin_of, at_once, parts_of, register
@@ -203,7 +202,7 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
             with reading() as session:
                 last = select(Exposure.unit_hash).order_by(text("rowid DESC"))
                 met = str(session.scalars(last).first())
-            with group_writing() as group:
+            with parts_of(app).groups.writing() as group:
                 units = exposures.expose(group, 2, met, other)
             with writing() as session:
                 key = {"worker": 1, "stage_id": 2, "version": other}

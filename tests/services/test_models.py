@@ -198,7 +198,7 @@ def test_where_the_last_deployment_cannot_serve_the_last_good_model_does(
         with writing() as session:
             torn = models.keep(session, "torn", another_v2()[:-1_000])
             models.put_into_service(session, Version.V2, torn, "by hand")
-        inference = InferenceService() if is_started_anew else inference
+        inference = InferenceService(app.app_context) if is_started_anew else inference
         for _ in range(3):
             inference.follow()
         assert inference.read(Version.V2, golden.digits[0]).model.id == good
@@ -213,7 +213,7 @@ def test_where_every_artefact_is_damaged_nothing_is_served(app: Flask) -> None:
         with writing() as session:
             session.execute(text("UPDATE model SET artefact = :torn"), {"torn": b"torn"})
         with pytest.raises(Unavailable, match="No model that could serve v1"):
-            InferenceService().follow()
+            InferenceService(app.app_context).follow()
     assert app.test_client().get("/readyz").status_code == 503
 
 

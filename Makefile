@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SETTINGS := constraints.txt Makefile
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve-http serve-live worker test check lint format models measure pictures simulate verdict costs bench learn-check dashboards translations demo demo-clean clean
+.PHONY: help run serve-http serve-live worker test check lint format models measure pictures simulate verdict costs bench workers learn-check dashboards faults translations demo demo-clean clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -62,11 +62,17 @@ costs: $(VENV)/tests ## what the report costs at a thousand and at a million pre
 bench: $(VENV)/tests $(VENV)-bench/peer ## how fast it answers, beside a bare FastAPI and ONNX Runtime server
 	$(BIN)/python -m benchmarks.serving
 
+workers: $(VENV)/tests ## what a request costs with one worker and with two
+	$(BIN)/python -m benchmarks.serving.workers
+
 learn-check: $(VENV)/tests ## whether retrains learn, never get worse, and harm no request
 	$(BIN)/python -m benchmarks.learning
 
 dashboards: $(VENV)/tests ## what fifty dashboards cost the predictions beside them
 	$(BIN)/python -m benchmarks.live
+
+faults: $(VENV)/tests ## what Cifra does when parts of it fail, and when clients mean it ill
+	$(BIN)/python -m benchmarks.faults
 
 translations: $(VENV)/tests ## gather the pages' texts for translation, and compile what is translated
 	@mkdir -p build

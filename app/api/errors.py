@@ -107,7 +107,8 @@ def _overtaken(_: IntegrityError) -> Response:
 
 
 def _database(error: OperationalError | PoolTimeoutError) -> Response:
-    _log.error("the database did not answer: %s", type(error).__name__, exc_info=error)
+    said = str(getattr(error, "orig", None) or error).splitlines()[0]
+    _log.error("the database did not answer: %s", said)
     return problem(503, "The database does not answer", title="Unavailable")
 
 

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
 AFTER_FAILURE_S = 2.0  # so that what lasts does not fill the log
 
 _log = logging.getLogger(__name__)
@@ -64,6 +67,13 @@ class BackgroundThread:
             try:
                 with self._context():
                     self._work(self._ending)
+            except (OperationalError, PoolTimeoutError) as error:  # it says what is the matter
+                _log.warning("%s: the database did not answer: %s", self._name, _first_line(error))
+                self._ending.wait(AFTER_FAILURE_S)
             except Exception:  # noqa: BLE001  the outermost frame of this thread
                 _log.exception("%s: its work could not be done", self._name)
                 self._ending.wait(AFTER_FAILURE_S)
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

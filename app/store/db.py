@@ -80,7 +80,7 @@ def bound_waits() -> None:
 
 
 def _connect(_: Dialect, __: ConnectionPoolEntry, arguments: Any, options: Any) -> Any:
-    return PatientConnection.connect(*arguments, **options)
+    return PatientConnection.open(*arguments, **options)
 
 
 def dispose_engines() -> None:

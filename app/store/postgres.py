@@ -1,5 +1,6 @@
 """PostgreSQL connections that wait for a server no longer than it may take to answer."""
 
+import time
 from typing import Any, TypeVar
 
 import psycopg
@@ -7,6 +8,9 @@ from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
 PATIENCE_S = 10.0
+LITTLE_PATIENCE_S = 1.0
+CONNECTING_S, CONNECTING_AGAIN_S = 10, 2  # libpq takes no less than 2
+WARY_FOR_S = 5.0
 
 _Waited = TypeVar("_Waited")
 
@@ -14,17 +18,42 @@ _Waited = TypeVar("_Waited")
 class PatientConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that has stopped, which no timeout of libpq does.
 
-    Its kernel goes on taking and acknowledging what is sent.
+    Its kernel goes on taking and acknowledging what is sent. Once one connection of this process
+    has given up, the others are wary for a while and do so sooner: each request may wait on several
+    in turn.
     """
+
+    _wary_until_s = float("-inf")
+
+    @classmethod
+    def open(cls, *arguments: Any, **options: Any) -> "PatientConnection":
+        """Connect. Raises OperationalError where nobody answers in time."""
+        wait_s = CONNECTING_AGAIN_S if cls._is_wary() else CONNECTING_S
+        try:
+            return cls.connect(*arguments, **(options | {"connect_timeout": wait_s}))
+        except psycopg.errors.ConnectionTimeout:
+            cls._be_wary()
+            raise
 
     def wait(
         self, gen: PQGen[_Waited], interval: float = 0.1, timeout: float | None = None
     ) -> _Waited:
         """Wait as psycopg does. Raises OperationalError when patience is at its end."""
+        if timeout is None:
+            timeout = LITTLE_PATIENCE_S if self._is_wary() else PATIENCE_S
         try:
-            return super().wait(gen, interval, PATIENCE_S if timeout is None else timeout)
+            return super().wait(gen, interval, timeout)
         except psycopg.OperationalError as error:
             if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
                 raise
+            self._be_wary()
             self.close()  # what it would still answer is nobody's any more
             raise psycopg.OperationalError("PostgreSQL does not answer") from error
+
+    @classmethod
+    def _is_wary(cls) -> bool:
+        return time.monotonic() < PatientConnection._wary_until_s
+
+    @classmethod
+    def _be_wary(cls) -> None:
+        PatientConnection._wary_until_s = time.monotonic() + WARY_FOR_S

@@ -78,7 +78,7 @@ def main() -> None:
     rounds = 2 if quick else ROUNDS
     kept: list[Row] = []
     with TemporaryDirectory() as folder, _results(kept, write=not quick):
-        pictures = _pictures(Path(folder) / "pictures")
+        pictures = pictures_in(Path(folder) / "pictures")
         parts = [
             compared(
                 Path(folder) / "small", "v1's net in both slots", (SMALL, SMALL), pictures, rounds
@@ -184,7 +184,8 @@ def _check(target: Target, pictures: Pictures) -> None:
         raise SystemExit(f"{target.url}: {right} of {CHECKED} answers are right")
 
 
-def _pictures(folder: Path) -> Pictures:
+def pictures_in(folder: Path) -> Pictures:
+    """A thousand golden digits as files."""
     folder.mkdir()
     for number, digit in enumerate(load_base_sets().golden.digits[:PICTURES]):
         (folder / f"{number}.png").write_bytes(encode_png(digit))

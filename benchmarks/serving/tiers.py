@@ -66,7 +66,7 @@ def cifra(folder: Path, command: Sequence[str], core: str = CORE, **more: str) -
     """Cifra by one of its two commands."""
     pinned = ("taskset", "-c", core, *command)
     with serve(folder, pinned, **SETTINGS, **more) as server:
-        yield Tier(server.url, _token(server), server.process.pid)
+        yield Tier(server.url, token_of(server), server.process.pid)
 
 
 @contextmanager
@@ -114,7 +114,8 @@ def put_in_service(folder: Path, files: tuple[Path, Path]) -> None:
                 models.put_into_service(session, version, model, "benchmark", is_rollback=True)
 
 
-def _token(server: Server) -> str:
+def token_of(server: Server) -> str:
+    """Log the admin in."""
     body = {"username": "admin", "password": PASSWORD}
     answer = requests.post(f"{server.url}/login", json=body, timeout=30)
     return str(answer.json()["access_token"])

@@ -1,0 +1,150 @@
+"""`make workers`: what a request costs with one worker and with two, on PostgreSQL and Redis.
+
+Processor time is that of Cifra's own processes: PostgreSQL, Redis and the load are counted apart.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+from sqlalchemy import create_engine, text
+from tqdm import tqdm
+
+from benchmarks.rows import Row, show
+from benchmarks.serving.__main__ import CONNECTIONS, ROUNDS, SECONDS, WARM_S, pictures_in
+from benchmarks.serving.tiers import SETTINGS, Tier, token_of
+from benchmarks.serving.wrk import Pictures, ensure_wrk, measure
+from tests.conftest import SECRETS, postgres_database
+from tests.postgres_server import PostgresServer
+from tests.redis_server import RedisServer
+from tests.served import HTTP_TIER, serve
+
+WORKERS = (1, 2)
+MOST_TIMES, MOST_WAITING, LEAST_SHARE = 1.15, 0.01, 0.4
+ROUTE = "/api/ab/predict"
+SAMPLED_EVERY_S = 0.02
+WAITING = """SELECT count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*)
+FROM pg_stat_activity WHERE datname = :name AND state <> 'idle'"""
+
+
+def main() -> None:
+    """Print the table; end with 1 where a bar is missed."""
+    ensure_wrk()
+    show([rows()], 1, "workers")
+
+
+def rows() -> Iterator[Row]:
+    """One worker and two, each on a database of its own, take turns under the same load."""
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        postgres, redis = PostgresServer(folder / "postgres"), RedisServer(folder)
+        stack.callback(postgres.end)
+        stack.callback(redis.kill)
+        pictures = pictures_in(folder / "pictures")
+        tiers = [
+            stack.enter_context(_tier(folder / f"tier{count}", postgres, redis, count))
+            for count in WORKERS
+        ]
+        watch = stack.enter_context(_watched(postgres, WORKERS[-1]))
+        costs, shares = _alternate(tiers, pictures)
+    one, two = (1e6 * float(np.median(each)) for each in costs)
+    yield Row(
+        f"processor microseconds a request, {ROUTE}, two workers",
+        f"<= {MOST_TIMES} times one's",
+        f"{two / one:.2f} times ({two:.0f} and {one:.0f})",
+        short=two > MOST_TIMES * one,
+    )
+    yield Row(
+        "the same: the less busy worker's share of the work",
+        f">= {LEAST_SHARE:.0%}",
+        f"{min(shares):.0%} at the least",
+        short=min(shares) < LEAST_SHARE,
+    )
+    waiting = watch.waiting / max(watch.seen, 1)
+    yield Row(
+        "the same: transactions seen waiting for a lock in PostgreSQL",
+        f"<= {MOST_WAITING:.0%}",
+        f"{waiting:.1%} of {watch.seen:,}",
+        short=waiting > MOST_WAITING,
+    )
+
+
+@contextmanager
+def _tier(folder: Path, postgres: PostgresServer, redis: RedisServer, count: int) -> Iterator[Tier]:
+    settings = {**SETTINGS, **SECRETS, "REDIS_URL": redis.url, "WEB_WORKERS": str(count)}
+    with (
+        postgres_database(postgres.url, _name(count)) as url,
+        serve(folder, HTTP_TIER, **settings, DATABASE_URL=url) as server,
+    ):
+        yield Tier(server.url, token_of(server), server.process.pid)
+
+
+def _name(count: int) -> str:
+    return f"cifra_workers_{count}"
+
+
+def _alternate(tiers: Sequence[Tier], pictures: Pictures) -> tuple[list[list[float]], list[float]]:
+    """Processor seconds a request of each tier, by round; what part the idler of two did."""
+    costs: list[list[float]] = [[] for _ in tiers]
+    shares = []
+    for turn in tqdm(range(ROUNDS + 1), "rounds", leave=False):
+        for tier, found in zip(tiers, costs, strict=True):
+            before, each_before = tier.cpu_s(), _workers(tier)
+            seconds = SECONDS if turn else WARM_S
+            measured = measure(tier.target(ROUTE), pictures, CONNECTIONS, seconds)
+            if measured.failed:
+                raise SystemExit(f"{measured.failed} requests failed")
+            if turn:
+                found.append((tier.cpu_s() - before) / measured.requests)
+            if turn and tier is tiers[-1]:
+                each = [now - then for now, then in zip(_workers(tier), each_before, strict=True)]
+                shares.append(min(each) / sum(each))
+    return costs, shares
+
+
+def _workers(tier: Tier) -> list[float]:
+    """Processor seconds of each process that answers."""
+    children = psutil.Process(tier.pid).children(recursive=True)
+    return [sum(each.cpu_times()[:2]) for each in children if "resource_tracker" not in _of(each)]
+
+
+def _of(process: psutil.Process) -> str:
+    return " ".join(process.cmdline())
+
+
+class _Watch:
+    """Transactions that were seen at work, and how many of them waited for another's lock."""
+
+    def __init__(self) -> None:
+        self.waiting = self.seen = 0
+
+
+@contextmanager
+def _watched(postgres: PostgresServer, count: int) -> Iterator[_Watch]:
+    """Look fifty times a second at what a tier's connections do."""
+    watch, over = _Watch(), threading.Event()
+    engine = create_engine(postgres.url.replace("://", "+psycopg://"))
+
+    def look() -> None:
+        with engine.connect() as connection:
+            while not over.wait(SAMPLED_EVERY_S):
+                found = connection.execute(text(WAITING), {"name": _name(count)}).one()
+                watch.waiting, watch.seen = watch.waiting + found[0], watch.seen + found[1]
+                connection.rollback()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield watch
+    finally:
+        over.set()
+        looking.join()
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    main()

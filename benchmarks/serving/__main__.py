@@ -1,7 +1,8 @@
 """`make bench`: Cifra with everything on, beside a bare FastAPI and ONNX Runtime server.
 
 Token, limits, both models in A/B and a stored row are on; the peer has none of them. Server and
-load have a core each. Each figure is the median of rounds in which all servers take turns.
+load have a core each. In each round all servers take several short turns, so that what else the
+machine does for a while slows all of them alike; each figure is the median of the rounds.
 """
 
 import os
@@ -26,7 +27,7 @@ from benchmarks.serving.tiers import all_of, ensure_peer
 from benchmarks.serving.wrk import Measured, Pictures, Target, ensure_wrk, measure
 from tests.served import ROOT
 
-ROUNDS, SECONDS, WARM_S = 5, 4.0, 2.0
+ROUNDS, TURNS, SECONDS, WARM_S = 5, 4, 1, 2
 CONNECTIONS = 16
 PICTURES, CHECKED, RIGHT = 1_000, 200, 0.98
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -34,8 +35,9 @@ HEAD = """# How fast Cifra answers
 
 `make bench` writes this page: Cifra with token, limits, stored rows and, in A/B, both models,
 beside a bare FastAPI and ONNX Runtime server that has none of them. Both run on one core, the load
-on another; wrk posts a thousand distinct golden digits. Each figure is the median of five rounds in
-which all servers take turns; behind it stand ours, the peer's, and the spread of ours.
+on another; wrk posts a thousand distinct golden digits. In each of five rounds all servers take
+four turns of a second; a ratio is the median of the rounds' own, and behind it stand the medians of
+ours and the peer's, and the spread of the ratio.
 
 Measured on: {machine}.
 
@@ -145,22 +147,36 @@ def _alternate(
     targets: Mapping[str, tuple[Target, int]], pictures: Pictures, rounds: int
 ) -> dict[str, list[Measured]]:
     found: dict[str, list[Measured]] = {name: [] for name in targets}
-    with tqdm(total=(rounds + 1) * len(targets), desc="loads", leave=False) as progress:
-        for turn in range(rounds + 1):
-            for name, (target, connections) in targets.items():
-                measured = measure(target, pictures, connections, SECONDS if turn else WARM_S)
-                if measured.failed:
-                    raise SystemExit(f"{name}: {measured.failed} requests failed")
-                if turn:
-                    found[name].append(measured)
+    for target, connections in targets.values():
+        measure(target, pictures, connections, WARM_S)
+    with tqdm(total=rounds * TURNS * len(targets), desc="loads", leave=False) as progress:
+        for _ in range(rounds):
+            turns: dict[str, list[Measured]] = {name: [] for name in targets}
+            for name, (target, connections) in [*targets.items()] * TURNS:
+                turns[name].append(measure(target, pictures, connections, SECONDS))
                 progress.update()
+            for name, measured in turns.items():
+                found[name].append(_together(name, measured))
     return found
+
+
+def _together(name: str, turns: Sequence[Measured]) -> Measured:
+    """The turns of a round as one; percentiles are the means of theirs."""
+    if failed := sum(turn.failed for turn in turns):
+        raise SystemExit(f"{name}: {failed} requests failed")
+    return Measured(
+        requests=sum(turn.requests for turn in turns),
+        seconds=sum(turn.seconds for turn in turns),
+        failed=0,
+        p50_ms=float(np.mean([turn.p50_ms for turn in turns])),
+        p99_ms=float(np.mean([turn.p99_ms for turn in turns])),
+    )
 
 
 def _row(bar: Bar, name: str, found: Mapping[str, list[Measured]]) -> Row:
     ours, peers = ([bar.figure(each) for each in found[of]] for of in (bar.ours, bar.peers))
-    ratio = float(np.median(ours)) / float(np.median(peers))
-    spread = f"{min(ours):,.4g} to {max(ours):,.4g}"
+    ratios = [mine / others for mine, others in zip(ours, peers, strict=True)]
+    ratio, spread = float(np.median(ratios)), f"{min(ratios):.2f} to {max(ratios):.2f}"
     return Row(
         f"{bar.what}, {name}",
         f"{'<=' if bar.at_most else '>='} {bar.bar} times FastAPI's",

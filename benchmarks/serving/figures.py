@@ -24,7 +24,7 @@ MODELS = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
 BATCH, BATCHES, ROUNDS = 64, 20, 5
 LEAST_OF_LOOP, SLOWEST_START_S, MOST_MB = 0.6, 3.0, 200
 STORED, LEAST_AFTERWARDS, MANY_REQUESTS = 1_000_000, 0.95, 200_000
-CONNECTIONS, SECONDS = 16, 4.0
+CONNECTIONS, SECONDS = 16, 4
 
 _LOOP = """
 import sys, time
@@ -122,7 +122,7 @@ def memory(folder: Path, pictures: Pictures) -> Iterator[Row]:
         measure(target, pictures, CONNECTIONS, SECONDS)
         while sent < MANY_REQUESTS:
             sizes_mb.append(tier.memory_mb())
-            done = measure(target, pictures, CONNECTIONS, 10.0).requests
+            done = measure(target, pictures, CONNECTIONS, 10).requests
             sent += done
             progress.update(done)
         sizes_mb.append(tier.memory_mb())

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from tqdm import tqdm
 
 from benchmarks.rows import Row, show
-from benchmarks.serving.__main__ import CONNECTIONS, ROUNDS, SECONDS, WARM_S, pictures_in
+from benchmarks.serving.__main__ import CONNECTIONS, WARM_S, pictures_in
 from benchmarks.serving.tiers import SETTINGS, Tier, token_of
 from benchmarks.serving.wrk import Pictures, ensure_wrk, measure
 from tests.conftest import SECRETS, postgres_database
@@ -26,6 +26,7 @@ from tests.served import HTTP_TIER, serve
 WORKERS = (1, 2)
 MOST_TIMES, MOST_WAITING, LEAST_SHARE = 1.15, 0.01, 0.4
 ROUTE = "/api/ab/predict"
+ROUNDS, LOAD_S = 10, 2
 SAMPLED_EVERY_S = 0.02
 WAITING = """SELECT count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*)
 FROM pg_stat_activity WHERE datname = :name AND state <> 'idle'"""
@@ -94,7 +95,7 @@ def _alternate(tiers: Sequence[Tier], pictures: Pictures) -> tuple[list[list[flo
     for turn in tqdm(range(ROUNDS + 1), "rounds", leave=False):
         for tier, found in zip(tiers, costs, strict=True):
             before, each_before = tier.cpu_s(), _workers(tier)
-            seconds = SECONDS if turn else WARM_S
+            seconds = LOAD_S if turn else WARM_S
             measured = measure(tier.target(ROUTE), pictures, CONNECTIONS, seconds)
             if measured.failed:
                 raise SystemExit(f"{measured.failed} requests failed")

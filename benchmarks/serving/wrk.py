@@ -50,10 +50,10 @@ def ensure_wrk() -> None:
         raise SystemExit("This benchmark needs wrk: apt install wrk")
 
 
-def measure(target: Target, pictures: Pictures, connections: int, seconds: float) -> Measured:
+def measure(target: Target, pictures: Pictures, connections: int, seconds: int) -> Measured:
     """Post pictures as fast as they are answered."""
     command = [
-        *("taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"),
+        *("taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"),
         *("--timeout", "30s", "-s", str(SCRIPT), target.url, "--"),
         *(str(pictures.folder), str(pictures.count), target.form, *_if_any(target.token)),
     ]

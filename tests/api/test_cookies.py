@@ -19,10 +19,14 @@ def page(app: Flask) -> FlaskClient:
     return client
 
 
-def log_in(client: FlaskClient) -> Morsel[str]:
+def log_in(client: FlaskClient, at: str = "http://localhost") -> Morsel[str]:
     """Log in as a page does; the cookie that comes of it."""
-    credentials = {"username": "admin", "password": ADMIN_PASSWORD}
-    answer = client.post("/login", json=credentials, headers={"X-Cifra-Cookie": "1"})
+    answer = client.post(
+        "/login",
+        json={"username": "admin", "password": ADMIN_PASSWORD},
+        headers={"X-Cifra-Cookie": "1"},
+        base_url=at,
+    )
     assert answer.status_code == 200
     assert "refresh_token" not in answer.get_json()
     (cookie,) = SimpleCookie(answer.headers["Set-Cookie"]).values()
@@ -36,9 +40,7 @@ def test_scripts_and_other_paths_and_sites_do_not_see_it(app: Flask) -> None:
 
 
 def test_over_https_it_is_for_https_alone(app: Flask) -> None:
-    client = app.test_client()
-    client.environ_base["wsgi.url_scheme"] = "https"
-    assert log_in(client)["secure"]
+    assert log_in(app.test_client(), "https://localhost")["secure"]
     assert not log_in(app.test_client())["secure"]
 
 

@@ -59,3 +59,13 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document}: {target}"
+
+
+def test_every_test_that_a_document_names_is_there() -> None:
+    named = 0
+    for document in ROOT.glob("docs/**/*.md"):
+        for file, name in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?", document.read_text()):
+            assert (ROOT / file).exists(), f"{document}: {file}"
+            assert f"def {name}" in (ROOT / file).read_text(), f"{document}: {file}::{name}"
+            named += 1
+    assert named > 100

@@ -34,7 +34,12 @@ class PostgresServer:
         """End it for good."""
         self._server.cleanup()
 
-    def _signal(self, number: signal.Signals) -> None:
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """It, and what serves its connections at the moment."""
         postmaster = psutil.Process(self._server.get_pid())
-        for process in (postmaster, *postmaster.children(recursive=True)):
+        return [postmaster, *postmaster.children(recursive=True)]
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self.processes:
             process.send_signal(number)

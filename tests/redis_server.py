@@ -42,6 +42,11 @@ class RedisServer:
                 return
         raise AssertionError("redis-server does not start")
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def kill(self) -> None:
         """Kill it; what it held is lost."""
         self._process.kill()

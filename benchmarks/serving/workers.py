@@ -1,11 +1,13 @@
 """`make workers`: what a request costs with one worker and with two, on PostgreSQL and Redis.
 
 Processor time is that of Cifra's own processes: PostgreSQL, Redis and the load are counted apart.
+Each worker has sixteen connections.
 """
 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,7 +44,7 @@ def rows() -> Iterator[Row]:
     """One worker and two, each on a database of its own, take turns under the same load."""
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        postgres, redis = PostgresServer(folder / "postgres"), RedisServer(folder)
+        postgres, redis = PostgresServer(folder), RedisServer(folder)
         stack.callback(postgres.end)
         stack.callback(redis.kill)
         pictures = pictures_in(folder / "pictures")
@@ -51,8 +53,8 @@ def rows() -> Iterator[Row]:
             for count in WORKERS
         ]
         watch = stack.enter_context(_watched(postgres, WORKERS[-1]))
-        costs, shares = _alternate(tiers, pictures)
-    one, two = (1e6 * float(np.median(each)) for each in costs)
+        costs = _alternate(tiers, pictures, postgres, redis)
+    one, two = map(_microseconds, costs.cifra)
     yield Row(
         f"processor microseconds a request, {ROUTE}, two workers",
         f"<= {MOST_TIMES} times one's",
@@ -62,9 +64,16 @@ def rows() -> Iterator[Row]:
     yield Row(
         "the same: the less busy worker's share of the work",
         f">= {LEAST_SHARE:.0%}",
-        f"{min(shares):.0%} at the least",
-        short=min(shares) < LEAST_SHARE,
+        f"{np.median(costs.shares):.0%}, {min(costs.shares):.0%} at the least",
+        short=float(np.median(costs.shares)) < LEAST_SHARE,
     )
+    for name, spent in (("PostgreSQL", costs.postgres), ("Redis", costs.redis)):
+        yield Row(
+            f"the same: processor microseconds a request in {name}",
+            "told",
+            f"{_microseconds(spent):.0f}",
+            short=False,
+        )
     waiting = watch.waiting / max(watch.seen, 1)
     yield Row(
         "the same: transactions seen waiting for a lock in PostgreSQL",
@@ -72,6 +81,10 @@ def rows() -> Iterator[Row]:
         f"{waiting:.1%} of {watch.seen:,}",
         short=waiting > MOST_WAITING,
     )
+
+
+def _microseconds(seconds: Sequence[float]) -> float:
+    return 1e6 * float(np.median(seconds))
 
 
 @contextmanager
@@ -88,29 +101,54 @@ def _name(count: int) -> str:
     return f"cifra_workers_{count}"
 
 
-def _alternate(tiers: Sequence[Tier], pictures: Pictures) -> tuple[list[list[float]], list[float]]:
-    """Processor seconds a request of each tier, by round; what part the idler of two did."""
-    costs: list[list[float]] = [[] for _ in tiers]
-    shares = []
+@dataclass
+class _Costs:
+    """Processor seconds a request, by round; `shares` of the less busy of two workers."""
+
+    cifra: list[list[float]] = field(default_factory=lambda: [[] for _ in WORKERS])
+    postgres: list[float] = field(default_factory=list)
+    redis: list[float] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+
+def _alternate(
+    tiers: Sequence[Tier], pictures: Pictures, postgres: PostgresServer, redis: RedisServer
+) -> _Costs:
+    costs = _Costs()
+    beside = [*postgres.processes, psutil.Process(redis.pid)]
     for turn in tqdm(range(ROUNDS + 1), "rounds", leave=False):
-        for tier, found in zip(tiers, costs, strict=True):
-            before, each_before = tier.cpu_s(), _workers(tier)
+        for tier, count, found in zip(tiers, WORKERS, costs.cifra, strict=True):
+            if turn == 1:
+                beside = [*postgres.processes, psutil.Process(redis.pid)]
+            before, workers_before, beside_before = tier.cpu_s(), _workers(tier), _used(beside)
             seconds = LOAD_S if turn else WARM_S
-            measured = measure(tier.target(ROUTE), pictures, CONNECTIONS, seconds)
+            measured = measure(tier.target(ROUTE), pictures, count * CONNECTIONS, seconds)
             if measured.failed:
                 raise SystemExit(f"{measured.failed} requests failed")
-            if turn:
-                found.append((tier.cpu_s() - before) / measured.requests)
-            if turn and tier is tiers[-1]:
-                each = [now - then for now, then in zip(_workers(tier), each_before, strict=True)]
-                shares.append(min(each) / sum(each))
-    return costs, shares
+            if turn == 0:
+                continue
+            found.append((tier.cpu_s() - before) / measured.requests)
+            if tier is tiers[-1]:
+                *database, limits = _since(beside_before, _used(beside))
+                costs.postgres.append(sum(database) / measured.requests)
+                costs.redis.append(limits / measured.requests)
+                each = _since(workers_before, _workers(tier))
+                costs.shares.append(min(each) / sum(each))
+    return costs
+
+
+def _since(before: Sequence[float], now: Sequence[float]) -> list[float]:
+    return [later - earlier for earlier, later in zip(before, now, strict=True)]
+
+
+def _used(processes: Sequence[psutil.Process]) -> list[float]:
+    return [sum(each.cpu_times()[:2]) for each in processes]
 
 
 def _workers(tier: Tier) -> list[float]:
     """Processor seconds of each process that answers."""
     children = psutil.Process(tier.pid).children(recursive=True)
-    return [sum(each.cpu_times()[:2]) for each in children if "resource_tracker" not in _of(each)]
+    return _used([each for each in children if "resource_tracker" not in _of(each)])
 
 
 def _of(process: psutil.Process) -> str:

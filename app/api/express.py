@@ -23,7 +23,7 @@ from app.api.access import ACCESS, Line, name_of
 from app.api.bodies import MAX_PICTURE_BODY_BYTES
 from app.api.flasks import Json
 from app.api.handing import Handed, hand_on
-from app.api.limits import Window, spend
+from app.api.limits import Window, spend_all
 from app.api.multipart import only_file
 from app.api.parts import Parts
 from app.api.shown import Json as Shown
@@ -116,16 +116,18 @@ class Express:
 
     def _answer_all(self, calls: Sequence[_Call]) -> list[_Answer | Exception | None]:
         """An answer for each; None where Flask is to answer, with what went wrong handed on."""
-        counted = [
-            spend(call.caller.user_id, call.lane.endpoint, call.lane.limit) for call in calls
-        ]
+        spent = spend_all(
+            [(call.caller.user_id, call.lane.endpoint, call.lane.limit) for call in calls]
+        )
         let_through = [
-            call.asked for call, (_, full) in zip(calls, counted, strict=True) if full is None
+            call.asked for call, each in zip(calls, spent, strict=True) if each.full is None
         ]
         read = iter(self._wired.reader.read_all(let_through))
         return [
-            self._finished(call, window, next(read) if full is None else TooManyRequests(full))
-            for call, (window, full) in zip(calls, counted, strict=True)
+            self._finished(
+                call, each.window, next(read) if each.full is None else TooManyRequests(each.full)
+            )
+            for call, each in zip(calls, spent, strict=True)
         ]
 
     def _finished(

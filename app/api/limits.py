@@ -1,8 +1,10 @@
 """Rate limits: who is counted as one client, and the limits that routes name."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import cast
 
 from flask import request
 from flask_limiter import Limiter
@@ -11,6 +13,7 @@ from limits import RateLimitItem, parse_many
 
 from app.api.identity import caller_if_known
 from app.api.parts import parts
+from app.api.windows import SharedWindows, Windows
 
 
 def client_key() -> str:
@@ -61,21 +64,40 @@ class Window:
         ]
 
 
-def spend(user_id: int, endpoint: str, limit: str) -> tuple[Window | None, str | None]:
-    """Count a user's call of a view against its limit, in the windows that Flask-Limiter counts in.
+@dataclass(frozen=True)
+class Spent:
+    """What a call came to: its shortest window; or the first that is full, with its limit's text.
 
-    Returns the shortest window; or the first that is full, with the limit as it is written.
+    Without limits there is no window.
     """
-    shortest = None
-    for item in _items(limit) if limiter.enabled else ():
-        key = _key(item, user_id, endpoint)
-        count = limiter.storage.incr(key, item.get_expiry())
-        ends_at_s = limiter.storage.get_expiry(key)
-        window = Window(item.amount, max(0, item.amount - count), ends_at_s)
-        if count > item.amount:
-            return window, str(item)
-        shortest = shortest or window
-    return shortest, None
+
+    window: Window | None = None
+    full: str | None = None
+
+
+def spend_all(calls: Sequence[tuple[int, str, str]]) -> list[Spent]:
+    """Count calls (user, view's endpoint, limit), in the windows that Flask-Limiter counts in.
+
+    Each window of all calls together: in Redis that takes no longer than one. A call that finds a
+    window full does not count in longer ones.
+    """
+    spent = [Spent()] * len(calls)
+    limits = [_items(limit) if limiter.enabled else [] for *_, limit in calls]
+    for turn in range(max(map(len, limits), default=0)):
+        counted = [
+            (at, items[turn], _key(items[turn], *calls[at][:2]))
+            for at, items in enumerate(limits)
+            if turn < len(items) and spent[at].full is None
+        ]
+        storage = cast("Windows | SharedWindows", limiter.storage)
+        counts = storage.incr_all([(key, item.get_expiry()) for _, item, key in counted])
+        for (at, item, key), count in zip(counted, counts, strict=True):
+            window = Window(item.amount, max(0, item.amount - count), storage.get_expiry(key))
+            if count > item.amount:
+                spent[at] = Spent(window, str(item))
+            elif spent[at].window is None:
+                spent[at] = Spent(window)
+    return spent
 
 
 @lru_cache(maxsize=10_000)

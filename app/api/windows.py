@@ -7,13 +7,14 @@ each call and counts inexactly under many; its way out of a dead Redis is not fo
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from limits.storage import RedisStorage, Storage
+from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
 HERE = "windows://"
@@ -21,6 +22,9 @@ SWEPT_EVERY_S = 60.0
 PATIENCE_S = 0.25  # with Redis; a request waits no longer
 ASKED_AGAIN_AFTER_S = 2.0
 MOST_ENDS = 10_000
+
+Wanted = Sequence[tuple[str, int]]
+"""Windows by key, and how many seconds each lasts."""
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger(__name__)
@@ -55,14 +59,22 @@ class Windows(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count in a window, which begins with the first call and lasts `expiry` seconds."""
-        now_s = time.monotonic()
         with self._counting:
-            window = self._windows.get(key)
-            if window is None or window.ends_at_s <= now_s:
-                window = self._windows[key] = _Window(now_s + expiry)
-                self._sweep(now_s)
-            window.count += amount
-            return window.count
+            return self._count(key, expiry, amount)
+
+    def incr_all(self, wanted: Wanted) -> list[int]:
+        """Count one call in each of these windows, in their order."""
+        with self._counting:
+            return [self._count(key, expiry, 1) for key, expiry in wanted]
+
+    def _count(self, key: str, expiry: int, amount: int) -> int:
+        now_s = time.monotonic()
+        window = self._windows.get(key)
+        if window is None or window.ends_at_s <= now_s:
+            window = self._windows[key] = _Window(now_s + expiry)
+            self._sweep(now_s)
+        window.count += amount
+        return window.count
 
     def get(self, key: str) -> int:
         """What was counted in a window."""
@@ -111,6 +123,7 @@ class SharedWindows(Storage):
         options = {"socket_timeout": PATIENCE_S, "socket_connect_timeout": PATIENCE_S}
         url = uri.removeprefix("windows+")
         self._shared = RedisStorage(url, retry=Retry(NoBackoff(), 0), **options)  # type: ignore[arg-type]
+        self._redis = cast("Redis", self._shared.get_connection())
         self._here = Windows()
         self._ask_again_at_s: float | None = None
         self._ends_at_s: dict[str, float] = {}
@@ -128,6 +141,33 @@ class SharedWindows(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count in a window, which begins with the first call and lasts `expiry` seconds."""
         return self._from_either(lambda storage: storage.incr(key, expiry, amount))
+
+    def incr_all(self, wanted: Wanted) -> list[int]:
+        """Count one call in each of these windows, in their order; Redis is asked once for all."""
+        return self._from_either(
+            lambda storage: (
+                self._here.incr_all(wanted) if storage is self._here else self._incr_there(wanted)
+            )
+        )
+
+    def _incr_there(self, wanted: Wanted) -> list[int]:
+        found = self._send(wanted)
+        if any(isinstance(each, NoScriptError) for each in found):  # a Redis begun anew; none ran
+            self._redis.script_load(self._shared.SCRIPT_INCR_EXPIRE)
+            found = self._send(wanted)
+        for each in found:
+            if isinstance(each, RedisError):
+                raise each
+        return [int(each) for each in found]
+
+    def _send(self, wanted: Wanted) -> list[Any]:
+        """The library's own script for each window, all in one message."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for key, expiry in wanted:
+            name = self._shared.prefixed_key(key)
+            pipeline.evalsha(self._shared.lua_incr_expire.sha, 1, name, str(expiry), "1")
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        return answers
 
     def get(self, key: str) -> int:
         """What was counted in a window."""

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 
 from app.api import shown
 from app.api.flasks import Json
-from app.api.limits import spend
+from app.api.limits import spend_all
 from app.api.multipart import only_file
 from app.domain.assignment import Version
 from app.imaging import digits
@@ -120,7 +120,7 @@ def steps(sent: Requests) -> None:
     sent.send(0)
     told = [shown.prediction(each) for each in predictions]
     show("token", lambda _: wired.known_tokens.find(sent.token))
-    show("limit", lambda _: spend(1, "v2.predict", f"{MANY} per day"))
+    show("limit", lambda _: spend_all([(1, "v2.predict", f"{MANY} per day")]))
     show("body", lambda n: only_file(KIND, sent.bodies[n % PICTURES]))
     show("imaging", lambda n: digits.read(pngs[n % PICTURES]))
     show("v1's net", lambda n: inference.read(Version.V1, found[n % PICTURES]))

@@ -1,14 +1,16 @@
 """Limits are counted exactly, by any number of threads, and by no clock that can be set."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from app.api import windows
-from app.api.windows import Windows
+from app.api.windows import ASKED_AGAIN_AFTER_S, SharedWindows, Windows, place_of
 from tests.conftest import Golden, at_once, prepared, register, settings
+from tests.redis_server import RedisServer
 
 
 def test_sixteen_threads_count_every_call() -> None:
@@ -17,6 +19,33 @@ def test_sixteen_threads_count_every_call() -> None:
         found = list(pool.map(lambda _: counted.incr("key", 60), range(4_000)))
     assert sorted(found) == list(range(1, 4_001))
     assert counted.get("key") == 4_000
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    made = RedisServer(tmp_path)
+    yield made
+    made.kill()
+
+
+def test_many_are_counted_at_once_as_one_after_the_other(redis: RedisServer) -> None:
+    for counted in (Windows(), SharedWindows(place_of(redis.url))):
+        assert counted.incr_all([("a", 60), ("b", 60), ("a", 60)]) == [1, 1, 2]
+        assert counted.incr("a", 60) == 3
+        assert 58 < counted.get_expiry("b") - time.time() <= 60
+        assert counted.incr_all([]) == []
+
+
+def test_a_redis_begun_anew_is_counted_in(redis: RedisServer) -> None:
+    counted = SharedWindows(place_of(redis.url))
+    assert counted.incr_all([("a", 60)]) == [1]
+    redis.kill()
+    assert counted.incr_all([("a", 60), ("b", 60)]) == [1, 1]  # by this process
+    redis.start()
+    assert counted.is_alone
+    time.sleep(ASKED_AGAIN_AFTER_S)
+    assert counted.incr_all([("a", 60), ("a", 60)]) == [1, 2]  # Redis has forgotten its script too
+    assert not counted.is_alone
 
 
 def test_a_window_ends_and_another_one_begins() -> None:

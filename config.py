@@ -28,6 +28,17 @@ _REDIS = re.compile(r"rediss?://[^\s/]+(/[0-9]+)?")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
+_SECRETS = (
+    *("SECRET_KEY", "JWT_SECRET_KEY", "JWT_PREVIOUS_KEYS", "ADMIN_PASSWORD"),
+    *("DATABASE_URL", "REDIS_URL", "MAIL_PASSWORD"),
+)
+
+
+def without_secrets(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a child process that works with files alone."""
+    return {name: value for name, value in environ.items() if name not in _SECRETS}
+
+
 class ConfigError(SystemExit):
     """A setting that Cifra cannot start with; ends the program with its message on one line."""
 

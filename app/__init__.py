@@ -61,7 +61,7 @@ from app.store import revocations
 from app.store.db import GROUPS, db, engine_options, group_options, prepare_engines
 from app.store.groups import GroupWriter
 from app.web import language, pages
-from config import ROOT, Config
+from config import ROOT, Config, without_secrets
 
 BLUEPRINTS = (
     *(v1.blueprint, v2.blueprint, ab.blueprint),
@@ -127,7 +127,10 @@ def _parts(app: Flask, config: Config, groups: GroupWriter) -> Parts:
     inference, meters, keys = InferenceService(app.app_context), Meters(), _keys(config)
     meters.registry.register(metrics.Gauges())
     workshop = Workshop(
-        config.data_dir / "retrains", config.retrain_threads, config.retrain_time_limit_s
+        config.data_dir / "retrains",
+        config.retrain_threads,
+        config.retrain_time_limit_s,
+        without_secrets(),
     )
     mailer = Mailer(smtp.send if config.mail_server else None)
     return Parts(

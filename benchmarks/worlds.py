@@ -21,6 +21,7 @@ from app.services.trainer import Workshop
 from app.training.exams import Exam
 from app.training.sets import LabelledDigits, as_served, load_base_sets
 from benchmarks.styles import hollow
+from config import without_secrets
 from tests.conftest import prepared, settings
 from tests.labels import label, submitters
 
@@ -57,7 +58,7 @@ class World:
 
     def __init__(self, app: Flask, folder: Path) -> None:
         self.app = app
-        self._workshop = Workshop(folder / "retrains", threads=1, time_limit_s=TIME_LIMIT_S)
+        self._workshop = Workshop(folder / "retrains", 1, TIME_LIMIT_S, without_secrets())
         self._groups = 0
 
     def label(self, pictures: Sequence[Digit], digits: Sequence[int], senders: int) -> None:

@@ -17,6 +17,8 @@ from tests.served import UNLIMITED, Client, Server, serve
 LABELS = 150
 TRAINED_WITHIN_S = 400
 
+A_SECRET = "a secret that is 32 bytes long, or longer"
+
 
 @pytest.fixture
 def school(tmp_path: Path) -> Iterator[Server]:
@@ -155,6 +157,7 @@ def test_a_server_that_ends_while_it_trains_hands_the_job_to_the_next(school: Se
     school.stop()
     assert not training.is_running()
     assert "SIGABRT" not in school.log.read_text()
-    with serve(school.data_dir, **UNLIMITED) as again:
-        training_of(again)
+    with serve(school.data_dir, **UNLIMITED, SECRET_KEY=A_SECRET) as again:
+        assert A_SECRET not in training_of(again).environ().values()  # it needs none
+        assert A_SECRET in psutil.Process(again.process.pid).environ().values()
         assert again.admin().call("GET", location).json()["error"] is None

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,8 +87,9 @@ class KeyFiles:
         return sorted(good, key=lambda each: each.good_until, reverse=True)
 
     def stamp(self) -> tuple[object, ...]:
-        """What changes whenever a file does."""
-        return tuple(_stamp(path) for path in (self.current, self.retired))
+        """What changes whenever a file does, and with each hour: keys also grow too old."""
+        hour = int(time.time() // 3600)
+        return (hour, *(_stamp(path) for path in (self.current, self.retired)))
 
     def rotate(self, *, keep_old: bool = True) -> Key:
         """Make a new key and retire the current one; without the old ones, all logins end.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,12 @@ MOST_LOG_BYTES = 64_000
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where training is done, on how many threads, and how long it may take."""
+    """Where training is done, on how many threads, how long it may take, and what it is told."""
 
     folder: Path
     threads: int
     time_limit_s: float
+    environment: Mapping[str, str]
 
     def clear(self) -> None:
         """Remove what trainings left that were killed: it holds people's pictures."""
@@ -87,6 +88,7 @@ class Training:
             self._child = subprocess.Popen(  # noqa: S603  our own module
                 [sys.executable, "-W", "default", "-m", "app.training.retrain", str(self._folder)],
                 cwd=ROOT,
+                env=self._workshop.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

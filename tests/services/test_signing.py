@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,6 +65,23 @@ def test_a_key_is_trusted_until_its_last_token_has_expired(files: KeyFiles) -> N
     assert [key.secret for key in files.read()] == [files.current.read_text()]
     files.rotate()
     assert FIRST not in files.retired.read_text()
+
+
+def test_a_running_server_lets_a_key_go_that_has_grown_too_old(
+    files: KeyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = SigningKeys(FIRST, files=files)
+    first = keys.current()
+    soon = datetime.now(UTC) + timedelta(milliseconds=200)
+    new = files.rotate()
+    files.retired.write_text(f"{soon.isoformat()} {FIRST}\n")
+    assert keys.find(first.kid) == first
+    while datetime.now(UTC) < soon:
+        time.sleep(0.05)
+    later_s = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: later_s)
+    assert keys.find(first.kid) is None
+    assert keys.current() == new
 
 
 def test_after_a_leak_no_earlier_key_is_trusted(files: KeyFiles) -> None:

@@ -310,6 +310,20 @@ def test_an_erased_picture_leaves_the_queue_and_what_was_said_of_it_stays(
     assert differences(app) == []
 
 
+def test_a_picture_that_was_labelled_and_erased_is_no_evidence_again(
+    app_on_each: Flask, disputed: Disputed
+) -> None:
+    admin, client = admin_of(app_on_each), register(app_on_each, "client")
+    for _ in range(3):
+        shown = dispute(client, disputed, 2)
+        label_all(admin, shown)
+        for made in shown:
+            assert client.call("DELETE", f"/predictions/{made}").status_code == 200
+    found = running(admin)
+    assert (found["labels"]["disagreements"], found["erased"]) == (2, 0.0)
+    assert differences(app_on_each) == []
+
+
 def test_whoever_erases_many_pictures_voids_the_experiment(
     app_on_each: Flask, disputed: Disputed
 ) -> None:

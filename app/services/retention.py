@@ -44,6 +44,7 @@ def expire(oldest_kept: datetime) -> bool:
     with writing() as session:
         accounts.hold(session, owner)
         for prediction_id in old:
+            predictions.lock(session, owner, prediction_id)  # no word comes in between
             feedback.erase_on(session, prediction_id)
             reviews.expire(session, prediction_id)
             predictions.erase(session, owner, prediction_id)

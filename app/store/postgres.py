@@ -41,10 +41,12 @@ class PatientConnection(psycopg.Connection[Any]):
         """Wait as psycopg does. Raises OperationalError when patience is at its end."""
         if timeout is None:
             timeout = LITTLE_PATIENCE_S if self._is_wary() else PATIENCE_S
+        begun_s = time.monotonic()
         try:
             return super().wait(gen, interval, timeout)
         except psycopg.OperationalError as error:
-            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+            is_silent = time.monotonic() - begun_s >= timeout
+            if not is_silent or self.pgconn.transaction_status != TransactionStatus.ACTIVE:
                 raise
             self._be_wary()
             self.close()  # what it would still answer is nobody's any more

@@ -150,7 +150,7 @@ def answers(
 
 def _first_id(since: datetime) -> UUID:
     """The least id that a prediction can have from then on: ids begin with their time."""
-    return UUID(int=int(since.timestamp() * 1000) << 80)
+    return UUID(int=max(0, int(since.timestamp() * 1000)) << 80)
 
 
 def _own(user_id: int, prediction_id: UUID | None = None) -> ColumnElement[bool]:

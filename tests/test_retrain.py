@@ -15,7 +15,7 @@ from tests.labels import label, submitters
 from tests.served import UNLIMITED, Client, Server, serve
 
 LABELS = 150
-TRAINED_WITHIN_S = 400
+TRAINED_WITHIN_S = 800
 
 A_SECRET = "a secret that is 32 bytes long, or longer"
 
@@ -78,6 +78,9 @@ def test_a_retrain_teaches_hollow_digits_and_goes_into_service_without_one_faile
         cleo = school.newcomer("cleo")
         while not is_over.is_set():
             answers.append(cleo.predict("ab", golden.png(len(answers) % 500)).status_code)
+            time.sleep(
+                0.03
+            )  # a flood would leave the child, which is at the lowest priority, nothing
 
     using = threading.Thread(target=use)
     using.start()

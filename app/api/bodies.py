@@ -1,12 +1,15 @@
 """Reading requests: JSON bodies, queries and uploaded pictures, each with an error of its own."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from flask import request
+from flask import g, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
+from app.api import multipart
 from app.domain.errors import InvalidInput
 from app.imaging.pictures import MAX_IMAGE_BYTES
 
@@ -16,6 +19,8 @@ NO_FILE_NAME = "No se seleccionó ningún archivo"
 _MAX_JSON_BYTES = 64 * 1024
 MAX_PICTURE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipart around it
 MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
+_SMALL_BATCH_BYTES = 1024 * 1024  # held in memory; the parser puts larger ones into files
+_MOST_PLAIN = 1_000  # parts; the parser refuses more
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
@@ -61,18 +66,33 @@ def picture() -> bytes:
 
 def count_files() -> int:
     """How many parts named `file` a batch has; up to 16 MiB of body are looked at."""
-    request.max_content_length = MAX_BATCH_BODY_BYTES
-    return len(request.files.getlist("file"))
+    return len(_sent_files())
 
 
 def pictures(most: int) -> list[bytes]:
     """The pictures of a batch: every part named `file`. Raises InvalidInput."""
-    count = count_files()
-    if count == 0:
+    sent = _sent_files()
+    if not sent:
         raise InvalidInput(NO_FILE)
-    if count > most:
+    if len(sent) > most:
         raise InvalidInput(f"A batch holds at most {most} pictures")
-    return [file.read() for file in request.files.getlist("file")]
+    return [file if isinstance(file, bytes) else file.read() for file in sent]
+
+
+def _sent_files() -> Sequence[bytes | FileStorage]:
+    """The parts named `file`; those of a small plain body as they are, without a parser."""
+    if "files" not in g:
+        request.max_content_length = MAX_BATCH_BODY_BYTES
+        g.files = _plain_files() or request.files.getlist("file")
+    files: Sequence[bytes | FileStorage] = g.files
+    return files
+
+
+def _plain_files() -> Sequence[bytes]:
+    """None where a parser is to decide, which then reads what is read here."""
+    if not 0 < (request.content_length or 0) <= _SMALL_BATCH_BYTES:
+        return []
+    return multipart.files(request.content_type or "", request.get_data(), _MOST_PLAIN)
 
 
 def _parsed(shape: type[_Body], sent: dict[str, Any], missing: str | None) -> _Body:

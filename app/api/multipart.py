@@ -1,6 +1,6 @@
-"""The one file of a plain multipart body, found without a parser; all else is left to werkzeug's.
+"""The files of a plain multipart body, found without a parser; all else is left to werkzeug's.
 
-Plain is what clients send who post one picture: a single part named `file` with an ASCII file name.
+Plain is what clients send who post pictures: parts named `file` alone, with ASCII file names.
 Whatever this module finds, werkzeug's parser finds too, byte for byte; where it finds nothing, that
 parser decides.
 """
@@ -14,19 +14,23 @@ _HEAD = re.compile(
     rb'\r\nContent-Disposition: form-data; name="file"; filename="[\w .()-]{1,200}"\r\n'
     rb"(?:Content-Type: [\w/.+-]{1,100}\r\n)?\r\n"
 )
-_LONGEST_HEAD = 512
 
 
 def only_file(content_type: str, body: bytes) -> bytes | None:
     """The content of the one part, named `file`, of a plain body; None where it is not plain."""
+    found = files(content_type, body, most=1)
+    return found[0] if found else None
+
+
+def files(content_type: str, body: bytes, most: int) -> list[bytes]:
+    """The contents of all parts of a plain body; none where it is not plain, or has more parts."""
     plain = _TYPE.fullmatch(content_type)
     if plain is None:
-        return None
-    mark = b"--" + plain["boundary"].encode()
-    head = _HEAD.match(body, len(mark), _LONGEST_HEAD)
-    end = body.rfind(mark)
-    is_alone = body.startswith(mark) and body.find(mark, len(mark)) == end
-    if head is None or not is_alone or body[end:] not in (mark + b"--\r\n", mark + b"--"):
-        return None
-    content = body[head.end() : end]
-    return content[:-2] if content.endswith(b"\r\n") else None
+        return []
+    before, *parts = body.split(b"--" + plain["boundary"].encode(), most + 2)
+    if before or not 2 <= len(parts) <= most + 1 or parts.pop() not in (b"--\r\n", b"--"):
+        return []
+    heads = [_HEAD.match(part) for part in parts]
+    if not all(heads) or not all(part.endswith(b"\r\n") for part in parts):
+        return []
+    return [part[head.end() : -2] for part, head in zip(parts, heads, strict=True) if head]

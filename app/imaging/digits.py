@@ -152,9 +152,9 @@ def _fit(box: GreyPlane) -> GreyPlane:
 def _centre(fitted: GreyPlane) -> Digit:
     """Lay a box of at most 20x20 on 28x28, its centre of mass in the middle."""
     height, width = fitted.shape
-    mass = float(fitted.sum())
-    row = float(fitted.sum(axis=1) @ _PLACES[:height]) / mass
-    column = float(fitted.sum(axis=0) @ _PLACES[:width]) / mass
+    mass = float(np.add.reduce(fitted, None))
+    row = float(np.add.reduce(fitted, 1) @ _PLACES[:height]) / mass
+    column = float(np.add.reduce(fitted, 0) @ _PLACES[:width]) / mass
     top = _clamp(round(SIDE / 2 - row), SIDE - height)
     left = _clamp(round(SIDE / 2 - column), SIDE - width)
     digit = np.zeros((SIDE, SIDE), dtype=np.uint8)

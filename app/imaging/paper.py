@@ -103,6 +103,8 @@ def _ink(plane: GreyPlane, edge: GreyPlane) -> GreyPlane:
     """The difference from the ground, dark or light, whichever goes further."""
     difference = plane - _ground(plane, edge)
     lowest, highest, _, _ = cv2.minMaxLoc(difference)
+    if lowest >= 0:
+        return difference
     ink: GreyPlane = np.maximum(difference if highest >= -lowest else -difference, 0)
     return ink
 

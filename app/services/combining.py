@@ -43,7 +43,7 @@ class Combiner(Generic[_Asked, _Answered]):
 
     def do(self, asked: _Asked) -> _Answered:
         """Have something done, and wait for it. Raises what it came to."""
-        slip = _Slip[_Asked, _Answered](asked)
+        slip: _Slip[_Asked, _Answered] = _Slip(asked)
         slip.woken.acquire()
         with self._queueing:
             self._queue.append(slip)

@@ -32,7 +32,7 @@ class _Loaded:
             Reading(self.model, probabilities)
             for part in parts
             for probabilities in self.session.run(
-                ["probabilities"], {"digits": as_input(np.stack(part))}
+                ["probabilities"], {"digits": as_input(np.concatenate(part))}
             )[0]
         ]
 

@@ -21,6 +21,8 @@ from app.store.groups import GroupWriter
 
 MOST_TOGETHER = 32
 
+_BOTH = tuple(Version)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -38,7 +40,7 @@ class Asked:
     @property
     def versions(self) -> tuple[Version, ...]:
         """Who is to read it."""
-        return (self.version,) if self.split is None else tuple(Version)
+        return (self.version,) if self.split is None else _BOTH
 
     def by(self, split: Split) -> "Asked":
         """The same, to be read as a split says."""
@@ -75,7 +77,7 @@ class Reader:
     def _entries(self, good: Sequence[tuple[Asked, Digit]]) -> list[Entry]:
         readings: list[dict[Version, Reading]] = [{} for _ in good]
         latencies_us = [0] * len(good)
-        for version in Version:
+        for version in _BOTH:
             wanted = [at for at, (asked, _) in enumerate(good) if version in asked.versions]
             read = self._inference.read_all(version, [good[at][1] for at in wanted])
             now_s = time.perf_counter()

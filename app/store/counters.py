@@ -4,7 +4,6 @@ Every counter can be worked out from rows again; `recount.py` does, and compares
 """
 
 import os
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,11 @@ from app.store.groups import Group, Prepared, adding
 from app.store.tables import Base
 
 WORKERS = 16  # rows that processes count in, so that they seldom wait for each other
+
+_TRAFFIC = ("served", "disagreements", "units", "crossed")
+_NO_TRAFFIC = dict.fromkeys(_TRAFFIC, 0)
+
+_Row = dict[str, Any]
 
 
 class TrafficCount(Base):
@@ -162,24 +166,26 @@ def add(session: Session, counter: type[Base], key: Mapping[str, Any], **more: i
 def count_predictions(group: Group, made: Sequence[tuple[Prediction, Units]]) -> None:
     """Count answers of this process by version, stage and latency, with the units of each."""
     worker = os.getpid() % WORKERS
-    stages: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    traffic: dict[tuple[int, str], _Row] = {}
+    latencies: dict[tuple[str, int], _Row] = {}
     for one, units in made:
-        counted = stages[one.stage_id or 0, one.version.value]
-        for place, amount in enumerate((1, one.disagrees, units.assigned, units.crossed)):
-            counted[place] += amount
-    names = ("served", "disagreements", "units", "crossed")
-    rows = [
-        {"worker": worker, "stage_id": stage_id, "version": version}
-        | dict(zip(names, counted, strict=True))
-        for (stage_id, version), counted in sorted(stages.items())
-    ]
-    _adding(TrafficCount, names, group.dialect).run(group, rows)
-    buckets = Counter((one.version.value, bucket_of(one.latency_us or 0)) for one, _ in made)
-    rows = [
-        {"worker": worker, "version": version, "bucket": bucket, "served": served}
-        for (version, bucket), served in sorted(buckets.items())
-    ]
-    _adding(LatencyCount, ("served",), group.dialect).run(group, rows)
+        stage_id, version = one.stage_id or 0, one.version.value
+        row: _Row = {"worker": worker, "stage_id": stage_id, "version": version}
+        counted = traffic.setdefault((stage_id, version), row | _NO_TRAFFIC)
+        counted["served"] += 1
+        counted["disagreements"] += one.disagrees
+        counted["units"] += units.assigned
+        counted["crossed"] += units.crossed
+        bucket = bucket_of(one.latency_us or 0)
+        row = {"worker": worker, "version": version, "bucket": bucket, "served": 0}
+        latencies.setdefault((version, bucket), row)["served"] += 1
+    _adding(TrafficCount, _TRAFFIC, group.dialect).run(group, _sorted(traffic))
+    _adding(LatencyCount, ("served",), group.dialect).run(group, _sorted(latencies))
+
+
+def _sorted(rows: Mapping[Any, _Row]) -> list[_Row]:
+    """In the order of their keys: two groups wait for the same rows in turn, not in a circle."""
+    return [rows[key] for key in sorted(rows)]
 
 
 @cache

@@ -98,12 +98,11 @@ class Prepared:
     ) -> None:
         """Compile a statement; an INSERT with the columns that each row has."""
         compiled: Any = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
-        self._sql, self._order = str(compiled), compiled.positiontup
-        self._converts = {
-            name: convert
-            for name, bound in compiled.binds.items()
-            if (convert := _convert(bound.type, dialect)) is not None
-        }
+        self._sql, self._is_positional = str(compiled), compiled.positiontup is not None
+        self._binds = [
+            (name, _convert(compiled.binds[name].type, dialect))
+            for name in compiled.positiontup or compiled.binds
+        ]
 
     def run(self, group: Group, rows: Sequence[_Row]) -> None:
         """Run it for each row."""
@@ -117,10 +116,12 @@ class Prepared:
         return found[0] if found else None
 
     def _bound(self, row: _Row) -> Any:
-        bound = dict(row)
-        for name, convert in self._converts.items():
-            bound[name] = convert(bound[name])
-        return bound if self._order is None else tuple([bound[name] for name in self._order])
+        bound = [
+            row[name] if convert is None else convert(row[name]) for name, convert in self._binds
+        ]
+        if self._is_positional:
+            return bound
+        return {name: value for (name, _), value in zip(self._binds, bound, strict=True)}
 
 
 def inserting(table: type[Base], dialect: Dialect) -> Prepared:

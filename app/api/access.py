@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from flask import Flask, Response, g, request
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from app.api.meters import Meters, method_of, route_of
 

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -53,8 +53,7 @@ class _Lane:
     show: Callable[[Prediction], Shown]
 
 
-@dataclass(frozen=True)
-class _Call:
+class _Call(NamedTuple):
     """A plain request."""
 
     lane: _Lane
@@ -63,8 +62,7 @@ class _Call:
     asked: Asked
 
 
-@dataclass(frozen=True)
-class _Answer:
+class _Answer(NamedTuple):
     headers: list[tuple[str, str]]
     body: bytes
 

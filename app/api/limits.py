@@ -92,11 +92,10 @@ def spend_all(calls: Sequence[tuple[int, str, str]]) -> list[Spent]:
         storage = cast("Windows | SharedWindows", limiter.storage)
         counts = storage.incr_all([(key, item.get_expiry()) for _, item, key in counted])
         for (at, item, key), count in zip(counted, counts, strict=True):
-            window = Window(item.amount, max(0, item.amount - count), storage.get_expiry(key))
-            if count > item.amount:
-                spent[at] = Spent(window, str(item))
-            elif spent[at].window is None:
-                spent[at] = Spent(window)
+            if count > item.amount or turn == 0:  # a call is told of one window
+                left, ends_at_s = max(0, item.amount - count), storage.get_expiry(key)
+                full = str(item) if count > item.amount else None
+                spent[at] = Spent(Window(item.amount, left, ends_at_s), full)
     return spent
 
 

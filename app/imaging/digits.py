@@ -5,6 +5,7 @@ centred by its mass in 28x28. `read` brings any picture to it.
 """
 
 from collections.abc import Callable, Sequence
+from operator import mul
 from typing import TypeVar
 
 import cv2
@@ -25,7 +26,7 @@ _Taken = TypeVar("_Taken")
 _Given = TypeVar("_Given")
 
 _AROUND = np.ones((3, 3), np.uint8)
-_PLACES = np.arange(FIT, dtype=np.float64)
+_PLACES = range(FIT)
 
 _WORKING_SIDE = 256  # larger pictures are shrunk to this before anything is looked for
 _INK_SHARE = 0.3  # of the darkest ink; what is fainter is not part of a stroke
@@ -139,7 +140,7 @@ def _cut_out(ink: GreyPlane, strokes: Mask) -> GreyPlane:
     """The box around the strokes, without the ink that does not touch them."""
     box = bounding_box(strokes)
     touched = cv2.dilate(strokes[box].view(np.uint8), _AROUND)
-    return np.asarray(ink[box] * touched, dtype=np.float32)
+    return np.asarray(cv2.copyTo(ink[box], touched), dtype=np.float32)
 
 
 def _fit(box: GreyPlane) -> GreyPlane:
@@ -153,8 +154,8 @@ def _centre(fitted: GreyPlane) -> Digit:
     """Lay a box of at most 20x20 on 28x28, its centre of mass in the middle."""
     height, width = fitted.shape
     mass = float(np.add.reduce(fitted, None))
-    row = float(np.add.reduce(fitted, 1) @ _PLACES[:height]) / mass
-    column = float(np.add.reduce(fitted, 0) @ _PLACES[:width]) / mass
+    row = sum(map(mul, np.add.reduce(fitted, 1).tolist(), _PLACES)) / mass
+    column = sum(map(mul, np.add.reduce(fitted, 0).tolist(), _PLACES)) / mass
     top = _clamp(round(SIDE / 2 - row), SIDE - height)
     left = _clamp(round(SIDE / 2 - column), SIDE - width)
     digit = np.zeros((SIDE, SIDE), dtype=np.uint8)

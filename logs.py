@@ -5,10 +5,11 @@ carries what app/api/access.py noted: its id, method, route, and user if known.
 """
 
 import logging
+import os
 import re
 from datetime import UTC, datetime
 from logging.config import dictConfig
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 from flask import g, has_request_context
@@ -20,6 +21,7 @@ from structlog.processors import (
 )
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
 from structlog.types import EventDict, Processor, WrappedLogger
+from typing_extensions import override
 
 # C0, DEL, C1, and Unicode's two: what some program takes for the end of a line, or for a command.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -51,7 +53,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
             *(render if log_format == "json" else [as_text]),
         ],
     }
-    stderr = {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}
+    stderr = {"()": Unbuffered, "formatter": "lines", "stream": "ext://sys.stderr"}
     through_root = {"level": level.upper(), "handlers": [], "propagate": True}
     return {
         "version": 1,
@@ -66,6 +68,20 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
             "PIL": {"level": "INFO"},
         },
     }
+
+
+class Unbuffered(logging.StreamHandler[TextIO]):
+    """Writes each line to the stream's file at once, past what the stream would do with it."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            left = (self.format(record) + self.terminator).encode(errors="backslashreplace")
+            while left:
+                left = left[os.write(self.stream.fileno(), left) :]
+        except Exception:  # noqa: BLE001  what handlers do about their own errors
+            self.handleError(record)
 
 
 class Lines(ProcessorFormatter):

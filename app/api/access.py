@@ -23,14 +23,16 @@ _log = logging.getLogger(ACCESS)
 class Line(logging.LogRecord):
     """A record of a request. Made without what logging finds out for each, as nothing shows it."""
 
-    def __init__(
-        self, level: int, asked: Mapping[str, object], status: int, duration_s: float
-    ) -> None:
+    def __init__(self, level: int, asked: Mapping[str, object]) -> None:
         now_s = time.time()
-        self.__dict__ |= _NOWHERE
-        self.levelno, self.levelname = level, logging.getLevelName(level)
-        self.created, self.msecs = now_s, now_s % 1 * 1000
-        self.asked = {**asked, "status": status, "duration_ms": round(duration_s * 1000, 1)}
+        self.__dict__ = {
+            **_NOWHERE,
+            "levelno": level,
+            "levelname": logging.getLevelName(level),
+            "created": now_s,
+            "msecs": now_s % 1 * 1000,
+            "asked": asked,
+        }
 
 
 _NOWHERE = logging.LogRecord(ACCESS, logging.INFO, "", 0, "request", None, None).__dict__
@@ -49,7 +51,8 @@ def register(app: Flask, meters: Meters) -> None:
         meters.count(method_of(request), route, status, duration_s)
         level = logging.DEBUG if route in QUIET else logging.INFO
         if _log.isEnabledFor(level):
-            _log.handle(Line(level, g.asked, status, duration_s))
+            told = {"status": status, "duration_ms": round(duration_s * 1000, 1)}
+            _log.handle(Line(level, g.asked | told))
         return response
 
     app.before_request(_begin)
@@ -58,7 +61,7 @@ def register(app: Flask, meters: Meters) -> None:
 
 def name_of(sent: str) -> str:
     """A request's id: the one that its client sent, where that is plain."""
-    return sent if _PLAIN_ID.fullmatch(sent) else uuid7().hex
+    return sent if sent and _PLAIN_ID.fullmatch(sent) else uuid7().hex
 
 
 def _begin() -> None:

@@ -142,9 +142,15 @@ class Express:
         duration_s = time.perf_counter() - call.asked.begun_s
         self._wired.meters.count("POST", lane.route, 200, duration_s)
         if _log.isEnabledFor(logging.INFO):
-            asked: dict[str, object] = {"method": "POST", "route": lane.route}
-            asked |= {"request_id": request_id, "user_id": call.caller.user_id}
-            _log.handle(Line(logging.INFO, asked, 200, duration_s))
+            asked = {
+                "method": "POST",
+                "route": lane.route,
+                "status": 200,
+                "duration_ms": round(duration_s * 1000, 1),
+                "user_id": call.caller.user_id,
+                "request_id": request_id,
+            }
+            _log.handle(Line(logging.INFO, asked))
         return _Answer(headers, body)
 
 

@@ -62,12 +62,13 @@ class Combiner(Generic[_Asked, _Answered]):
             group = self._queue[: self._most]
             self._is_shared = len(group) > 1
             del self._queue[: self._most]
-        answers: Sequence[_Answered | Exception] = [Unavailable("The server ends")] * len(group)
+        answers: Sequence[_Answered | Exception] = []
         try:
             answers = self._work([slip.asked for slip in group])
         except Exception as error:  # noqa: BLE001  not swallowed: everybody who asked is told
             answers = [error] * len(group)
         finally:  # whatever happens to this thread, nobody may wait for it
+            answers = answers or [Unavailable("The server ends")] * len(group)
             with self._queueing:
                 successor = self._queue[0] if self._queue else None
                 self._is_working = successor is not None

@@ -33,7 +33,7 @@ def record(groups: GroupWriter, entries: Sequence[Entry]) -> list[Exception | No
     where there was none: what is written survives the end of the process.
     """
     try:
-        _write(groups, entries)
+        groups.write(lambda group: _write(group, entries))
     except (IntegrityError, DataError) as error:
         return [error] if len(entries) == 1 else [record(groups, [each])[0] for each in entries]
     except SQLAlchemyError as error:
@@ -41,11 +41,10 @@ def record(groups: GroupWriter, entries: Sequence[Entry]) -> list[Exception | No
     return [None] * len(entries)
 
 
-def _write(groups: GroupWriter, entries: Sequence[Entry]) -> None:
-    with groups.writing() as group:
-        predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
-        made = [(entry.prediction, _file(group, entry)) for entry in entries]
-        counters.count_predictions(group, made)
+def _write(group: Group, entries: Sequence[Entry]) -> None:
+    predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
+    made = [(entry.prediction, _file(group, entry)) for entry in entries]
+    counters.count_predictions(group, made)
 
 
 def _file(group: Group, entry: Entry) -> Units:

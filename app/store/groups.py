@@ -5,10 +5,8 @@ it compiled before than SQLite takes to run it.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Dialect, Engine, Executable, Table, event, insert
 from sqlalchemy.exc import DBAPIError
@@ -19,10 +17,10 @@ from app.store.db import BUSY_TIMEOUT_S, upsert_of
 from app.store.tables import Base
 
 _Row = Mapping[str, Any]
+_Done = TypeVar("_Done")
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """An open transaction: the driver's cursor, and which database it is on."""
 
     cursor: Any
@@ -41,9 +39,8 @@ class GroupWriter:
         self._kept: PoolProxiedConnection | None = None
         event.listen(engine, "engine_disposed", self._let_go)
 
-    @contextmanager
-    def writing(self) -> Iterator[Group]:
-        """Open a transaction; committed with the block, rolled back by an error.
+    def write(self, work: Callable[[Group], _Done]) -> _Done:
+        """Do work in a transaction: committed when it is done, rolled back by an error.
 
         On SQLite it survives kill -9 when this returns; a power cut may take the last moments.
         Raises SQLAlchemy's errors, as every unit of work does.
@@ -57,7 +54,7 @@ class GroupWriter:
             cursor = connection.cursor()
             if self._is_sqlite:
                 cursor.execute("BEGIN IMMEDIATE")
-            yield Group(cursor, dialect)
+            done = work(Group(cursor, dialect))
             connection.commit()
             is_committed = True
         except self._driver.Error as error:
@@ -71,6 +68,7 @@ class GroupWriter:
             if connection is not None:
                 self._put_back(connection, is_committed=is_committed)
             self._turn.release()
+        return done
 
     def _taken(self) -> PoolProxiedConnection:
         connection, self._kept = self._kept, None

@@ -1,5 +1,6 @@
 """Experiments: started by themselves, one at a time, ramps, and what a deployment does to them."""
 
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -202,8 +203,8 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
             with reading() as session:
                 last = select(Exposure.unit_hash).order_by(text("rowid DESC"))
                 met = str(session.scalars(last).first())
-            with parts_of(app).groups.writing() as group:
-                units = exposures.expose(group, 2, met, other)
+            expose = partial(exposures.expose, stage_id=2, unit_hash=met, version=other)
+            units = parts_of(app).groups.write(expose)
             with writing() as session:
                 key = {"worker": 1, "stage_id": 2, "version": other}
                 more = {"units": units.assigned, "crossed": units.crossed}

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.services import alerts
 from app.store.db import dispose_engines
+from app.store.groups import Group
 from tests.conftest import parts_of
 
 
@@ -19,17 +20,20 @@ def test_a_database_that_cannot_be_opened_is_an_operational_error(
         for file in tmp_path.glob("app.db*"):
             file.unlink()
         (tmp_path / "app.db").mkdir()
-        with pytest.raises(OperationalError), parts_of(app).groups.writing():
-            pass
+        with pytest.raises(OperationalError):
+            parts_of(app).groups.write(lambda _: None)
 
 
 def tell_of(app: Flask, *kinds: str) -> None:
     """Add alerts of these kinds in one group; the last one without a message, which must be."""
     adding = "INSERT INTO alert (kind, message, created_at) VALUES ('{}', {}, '2026-01-01')"
-    with parts_of(app).groups.writing() as group:
+
+    def work(group: Group) -> None:
         for kind in kinds:
             message = "NULL" if kind == kinds[-1] else "'it happened'"
             group.cursor.execute(adding.format(kind, message))
+
+    parts_of(app).groups.write(work)
 
 
 def test_what_the_database_refuses_is_an_integrity_error_and_leaves_nothing(

@@ -12,6 +12,7 @@ import pytest
 
 from app.services import recounting
 from app.store.db import db
+from config import Config
 from tests.cli.commands import flask
 from tests.conftest import (
     SECRETS,
@@ -207,12 +208,13 @@ def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_p
         "missing": "No such file or directory",
     }
     there = tmp_path / "there"
-    for name, text in expected.items():
-        refused = flask(there, "restore", tmp_path / name)
-        assert refused.returncode == 1, name
-        assert text in refused.stderr, name
-        assert "Traceback" not in refused.stderr
-        assert {path.name for path in there.iterdir()} == {"secret_key", "jwt_secret_key"}, name
+    with beside(Config.from_env({"DATA_DIR": str(there)})) as app:
+        for name, text in expected.items():
+            refused = app.test_cli_runner().invoke(args=["restore", str(tmp_path / name)])
+            assert refused.exit_code == 1, name
+            assert text in refused.stderr, name
+            assert isinstance(refused.exception, SystemExit), name  # told in words, not raised
+            assert {path.name for path in there.iterdir()} == {"secret_key", "jwt_secret_key"}, name
 
 
 def test_a_backup_that_fails_leaves_nothing(kept: Path, tmp_path: Path) -> None:

@@ -82,12 +82,12 @@ def spend_all(calls: Sequence[tuple[int, str, str]]) -> list[Spent]:
     window full does not count in longer ones.
     """
     spent = [Spent()] * len(calls)
-    limits = [_items(limit) if limiter.enabled else [] for *_, limit in calls]
-    for turn in range(max(map(len, limits), default=0)):
+    windows = [_windows_of(*call) if limiter.enabled else () for call in calls]
+    for turn in range(max(map(len, windows), default=0)):
         counted = [
-            (at, items[turn], _key(items[turn], *calls[at][:2]))
-            for at, items in enumerate(limits)
-            if turn < len(items) and spent[at].full is None
+            (at, *its[turn])
+            for at, its in enumerate(windows)
+            if turn < len(its) and spent[at].full is None
         ]
         storage = cast("Windows | SharedWindows", limiter.storage)
         counts = storage.incr_all([(key, item.get_expiry()) for _, item, key in counted])
@@ -100,9 +100,9 @@ def spend_all(calls: Sequence[tuple[int, str, str]]) -> list[Spent]:
 
 
 @lru_cache(maxsize=10_000)
-def _key(item: RateLimitItem, user_id: int, endpoint: str) -> str:
-    """The name of a window, as Flask-Limiter names it."""
-    return item.key_for(_user_key(user_id), endpoint)
+def _windows_of(user_id: int, endpoint: str, limit: str) -> tuple[tuple[RateLimitItem, str], ...]:
+    """The parts of a limit, each with the name that Flask-Limiter gives its window."""
+    return tuple((item, item.key_for(_user_key(user_id), endpoint)) for item in _items(limit))
 
 
 @cache

@@ -25,10 +25,12 @@ Json = dict[str, Any]
 
 def prediction(made: Prediction) -> Json:
     """An answer in the shape that old clients of its version know, with what we add."""
-    answer: Json = {**reading(made.reading), "version": made.version}
+    answer = reading(made.reading)
+    answer["version"] = made.version
     if made.version is Version.V2:
         answer["mensaje"] = IMPROVED
-    return answer | {"prediction_id": str(made.id)}
+    answer["prediction_id"] = str(made.id)
+    return answer
 
 
 def drawn(made: Prediction) -> Json:

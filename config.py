@@ -30,7 +30,7 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 _SECRETS = (
     *("SECRET_KEY", "JWT_SECRET_KEY", "JWT_PREVIOUS_KEYS", "ADMIN_PASSWORD"),
-    *("DATABASE_URL", "REDIS_URL", "MAIL_PASSWORD"),
+    *("DATABASE_URL", "PGPASSWORD", "REDIS_URL", "MAIL_PASSWORD"),
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import Config, ConfigError
+from config import Config, ConfigError, without_secrets
 from tests.conftest import SECRETS
 from tests.served import ROOT, free_port
 
@@ -185,3 +185,8 @@ def test_the_readme_has_every_setting_with_its_default() -> None:
     for name, default in read.items():
         if re.fullmatch(r'"[^"]+"|[\d.]+', default):
             assert f"`{default.strip(chr(34))}`" in table[name], name
+
+
+def test_a_child_that_works_with_files_is_given_no_password() -> None:
+    names = ("SECRET_KEY", "DATABASE_URL", "PGPASSWORD", "REDIS_URL", "MAIL_PASSWORD")
+    assert without_secrets({"PATH": "/bin", **dict.fromkeys(names, "x")}) == {"PATH": "/bin"}

@@ -1,8 +1,9 @@
 """The express way: predictions that are plain in every way, answered ahead of Flask.
 
-Plain is what nearly all are: a POST of one picture, with a token that was verified before, a body
-of a known length and nothing that a browser's page would add. Token, limit, counters and log are
-those of every request. What is not plain is Flask's, and so is every error: docs/decisions/0017.
+Plain is what nearly all are: a POST of one small picture, with a token that was verified before,
+a body of a known length and nothing that a browser's page would add. Token, limit, counters and
+log are those of every request. What is not plain is Flask's, and so is every error:
+docs/decisions/0017.
 
 What arrives together is answered together, by one thread, each step for all of it.
 """
@@ -31,6 +32,7 @@ from app.domain.assignment import Version
 from app.domain.errors import CifraError
 from app.domain.readings import Prediction
 from app.domain.roles import Caller
+from app.imaging.pictures import is_small
 from app.services.combining import Combiner
 from app.services.prediction import MOST_TOGETHER, Asked, asking
 
@@ -54,8 +56,9 @@ class _Lane:
 
 
 class _Call(NamedTuple):
-    """A plain request."""
+    """A plain request, and when it was first looked at."""
 
+    begun_s: float
     lane: _Lane
     environ: "WSGIEnvironment"
     caller: Caller
@@ -100,15 +103,16 @@ class Express:
 
     def _taken_up(self, lane: _Lane, environ: "WSGIEnvironment") -> _Call | None:
         """A request as a plain one; None where it is not plain."""
+        begun_s = time.perf_counter()
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme != "Bearer" or "HTTP_ORIGIN" in environ or environ.get("SCRIPT_NAME"):
             return None
         try:
             caller = self._wired.known_tokens.find(token)
             picture = None if caller is None else _picture(environ)
-            if caller is None or picture is None:
+            if caller is None or picture is None or not is_small(picture):
                 return None
-            return _Call(lane, environ, caller, lane.ask(caller.user_id, picture))
+            return _Call(begun_s, lane, environ, caller, lane.ask(caller.user_id, picture))
         except (CifraError, SQLAlchemyError):  # nothing was counted yet, and Flask meets it too
             return None
 
@@ -139,7 +143,7 @@ class Express:
         lane, body = call.lane, self._json.encode(call.lane.show(made))
         request_id = name_of(call.environ.get("HTTP_X_REQUEST_ID", ""))
         headers += [*_CONSTANT, ("Content-Length", str(len(body))), ("X-Request-ID", request_id)]
-        duration_s = time.perf_counter() - call.asked.begun_s
+        duration_s = time.perf_counter() - call.begun_s
         self._wired.meters.count("POST", lane.route, 200, duration_s)
         if _log.isEnabledFor(logging.INFO):
             asked = {

@@ -44,7 +44,8 @@ def _raise() -> None:
 def _tell(response: Response) -> Response:
     handed = _handed()
     if handed is not None:
-        response.headers.extend(handed.headers)
+        for name, told in handed.headers:
+            response.headers.setdefault(name, told)
     return response
 
 

@@ -8,7 +8,8 @@ parser decides.
 import re
 
 _TYPE = re.compile(
-    r'multipart/form-data; ?boundary=("?)(?P<boundary>[A-Za-z0-9\'()+_,./:=?-]{1,70})\1', re.I
+    r'multipart/form-data; ?boundary=(?:"([A-Za-z0-9\'()+_,./:=?-]{1,70})"|([A-Za-z0-9_.-]{1,70}))',
+    re.I,
 )
 _HEAD = re.compile(
     rb'\r\nContent-Disposition: form-data; name="file"; filename="[\w .()-]{1,200}"\r\n'
@@ -27,7 +28,7 @@ def files(content_type: str, body: bytes, most: int) -> list[bytes]:
     plain = _TYPE.fullmatch(content_type)
     if plain is None:
         return []
-    before, *parts = body.split(b"--" + plain["boundary"].encode(), most + 2)
+    before, *parts = body.split(b"--" + (plain[1] or plain[2]).encode(), most + 2)
     if before or not 2 <= len(parts) <= most + 1 or parts.pop() not in (b"--\r\n", b"--"):
         return []
     heads = [_HEAD.match(part) for part in parts]

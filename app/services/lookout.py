@@ -7,8 +7,17 @@ Look = Callable[[], None]
 
 
 def look(at: Sequence[Look], ending: threading.Event) -> None:
-    """Look at one thing after the other, until the process ends."""
+    """Look at one thing after the other, until the process ends.
+
+    One that fails keeps none from its turn; the first error is raised when all had theirs.
+    """
+    errors = []
     for each in at:
         if ending.is_set():
             return
-        each()
+        try:
+            each()
+        except Exception as error:  # noqa: BLE001  not swallowed: raised below
+            errors.append(error)
+    if errors:
+        raise errors[0]

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.domain.errors import UnfitModel
 from app.services import retraining
@@ -34,7 +35,10 @@ def _train(workshop: Workshop, claimed: Claim, ending: threading.Event) -> None:
             raise _Ending
         try:
             retraining.renew(claimed, said)
-        except OperationalError:  # the lease bears some; who takes the job up then raises its fence
+        except (
+            OperationalError,
+            PoolTimeoutError,
+        ):  # the lease bears some; who takes the job up then raises its fence
             _log.warning("retrain %s: its lease was not renewed", claimed.job_id, exc_info=True)
 
     try:

@@ -43,7 +43,7 @@ class PatientConnection(psycopg.Connection[Any]):
             timeout = LITTLE_PATIENCE_S if self._is_wary() else PATIENCE_S
         begun_s = time.monotonic()
         try:
-            return super().wait(gen, interval, timeout)
+            waited = super().wait(gen, interval, timeout)
         except psycopg.OperationalError as error:
             is_silent = time.monotonic() - begun_s >= timeout
             if not is_silent or self.pgconn.transaction_status != TransactionStatus.ACTIVE:
@@ -51,6 +51,8 @@ class PatientConnection(psycopg.Connection[Any]):
             self._be_wary()
             self.close()  # what it would still answer is nobody's any more
             raise psycopg.OperationalError("PostgreSQL does not answer") from error
+        PatientConnection._wary_until_s = float("-inf")  # it was a lock, or the server is back
+        return waited
 
     @classmethod
     def _is_wary(cls) -> bool:

@@ -1,5 +1,7 @@
 """The express way answers as Flask does, and leaves it what is not plain."""
 
+import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.api import express
 from app.domain.errors import Unavailable
+from app.imaging import digits
 from app.services import prediction, sessions
 from tests.conftest import (
     Golden,
@@ -112,6 +115,38 @@ def test_a_full_window_is_a_429_as_ever(ways: Ways, golden: Golden) -> None:
         assert answer.get_json()["error"] == "Rate limit exceeded: 20 per 1 hour"
 
 
+def test_a_large_picture_is_not_read_where_the_limit_is_full(
+    ways: Ways, golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, digits_read = [], digits.read
+    monkeypatch.setattr(digits, "read", lambda sent: (read.append(1), digits_read(sent))[1])
+    large = raw(encoded(Image.fromarray(golden.digits[3]).resize((280, 280))))
+    assert ways.express("ab", **large).status_code == 200
+    assert len(read) == 1
+    while ways.express("ab", **raw(golden.png(3))).status_code == 200:
+        pass
+    before = len(read)
+    assert ways.express("ab", **large).status_code == 429
+    assert len(read) == before
+
+
+def test_a_slow_upload_counts_as_long_as_it_takes(ways: Ways, golden: Golden) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            time.sleep(0.2)
+            return super().read(size)
+
+    picture = golden.png(3)
+    sent = {"input_stream": Slow(picture), "content_length": len(picture)}
+    assert ways.express("v2", content_type="image/png", **sent).status_code == 200
+    assert ways.expressed == 1
+    registry = parts_of(ways._person.app).meters.registry
+    labels = {"method": "POST", "route": "/api/v2/predict"}
+    took_s = registry.get_sample_value("cifra_http_request_duration_seconds_sum", labels)
+    assert took_s is not None
+    assert took_s >= 0.2
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_picture_without_a_digit_is_refused_once_and_counted_once(
     ways: Ways, golden: Golden, route: str
@@ -133,7 +168,7 @@ def test_what_the_database_refuses_is_an_error_as_ever(
 
     monkeypatch.setattr(prediction.Reader, "read_all", fail)
     answer = ways.express("v2", **raw(golden.png(3)))
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert (answer.status_code, answer.headers.getlist("Retry-After")) == (503, ["5"])
     assert ways.expressed == 0
 
 
@@ -162,7 +197,7 @@ def test_what_breaks_on_the_way_is_answered_as_flask_answers_it(
         monkeypatch.setattr(sessions, "identify", fail)
         monkeypatch.setattr(sessions, "LOOKED_AT_EVERY_S", 0.0)
     answer = ways.express("v2", **raw(golden.png(3)))
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert (answer.status_code, answer.headers.getlist("Retry-After")) == (503, ["5"])
     assert answer.get_json()["title"] == "Unavailable"
 
 

@@ -63,6 +63,21 @@ def test_what_is_not_plain_is_left_to_the_parser() -> None:
     assert files(TYPE, body(b"a", b"b", b"c"), most=2) == []
     assert files(TYPE, body(b"a") + body(b"b"), most=2) == []
     assert files(TYPE, body(), most=2) == []
+    cut = "a:b"  # where the parser ends a boundary without quotes
+    assert (
+        only_file(
+            f"multipart/form-data; boundary={cut}",
+            body(b"a").replace(BOUNDARY.encode(), cut.encode()),
+        )
+        is None
+    )
+    assert (
+        only_file(
+            f'multipart/form-data; boundary="{cut}"',
+            body(b"a").replace(BOUNDARY.encode(), cut.encode()),
+        )
+        == b"a"
+    )
     assert only_file("multipart/mixed; boundary=b", body(b"a")) is None
     assert only_file("multipart/form-data", body(b"a")) is None
 

@@ -78,9 +78,8 @@ def test_a_retrain_teaches_hollow_digits_and_goes_into_service_without_one_faile
         cleo = school.newcomer("cleo")
         while not is_over.is_set():
             answers.append(cleo.predict("ab", golden.png(len(answers) % 500)).status_code)
-            time.sleep(
-                0.03
-            )  # a flood would leave the child, which is at the lowest priority, nothing
+            # A flood would leave the child, which is at the lowest priority, nothing.
+            time.sleep(0.03)
 
     using = threading.Thread(target=use)
     using.start()

@@ -23,7 +23,9 @@ _log = logging.getLogger(ACCESS)
 class Line(logging.LogRecord):
     """A record of a request. Made without what logging finds out for each, as nothing shows it."""
 
-    def __init__(self, level: int, asked: Mapping[str, object]) -> None:
+    def __init__(
+        self, level: int, asked: Mapping[str, object], status: int, duration_s: float
+    ) -> None:
         now_s = time.time()
         self.__dict__ = {
             **_NOWHERE,
@@ -31,7 +33,7 @@ class Line(logging.LogRecord):
             "levelname": logging.getLevelName(level),
             "created": now_s,
             "msecs": now_s % 1 * 1000,
-            "asked": asked,
+            "asked": {**asked, "status": status, "duration_ms": round(duration_s * 1000, 1)},
         }
 
 
@@ -51,8 +53,7 @@ def register(app: Flask, meters: Meters) -> None:
         meters.count(method_of(request), route, status, duration_s)
         level = logging.DEBUG if route in QUIET else logging.INFO
         if _log.isEnabledFor(level):
-            told = {"status": status, "duration_ms": round(duration_s * 1000, 1)}
-            _log.handle(Line(level, g.asked | told))
+            _log.handle(Line(level, g.asked, status, duration_s))
         return response
 
     app.before_request(_begin)

@@ -34,7 +34,7 @@ from app.domain.readings import Prediction
 from app.domain.roles import Caller
 from app.imaging.pictures import is_small
 from app.services.combining import Combiner
-from app.services.prediction import MOST_TOGETHER, Asked, asking
+from app.services.prediction import MOST_TOGETHER, Asked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -149,12 +149,10 @@ class Express:
             asked = {
                 "method": "POST",
                 "route": lane.route,
-                "status": 200,
-                "duration_ms": round(duration_s * 1000, 1),
                 "user_id": call.caller.user_id,
                 "request_id": request_id,
             }
-            _log.handle(Line(logging.INFO, asked))
+            _log.handle(Line(logging.INFO, asked, 200, duration_s))
         return _Answer(headers, body)
 
 
@@ -162,10 +160,11 @@ def _lanes(wired: Parts) -> list[_Lane]:
     config = wired.config
 
     def by(version: Version) -> Callable[[int, bytes], Asked]:
-        return lambda user_id, picture: asking(user_id, picture, version)
+        return lambda user_id, picture: Asked(user_id, picture, version, time.perf_counter())
 
     def by_either(user_id: int, picture: bytes) -> Asked:
-        return asking(user_id, picture, Version.V1).by(wired.splits.current())
+        begun_s = time.perf_counter()
+        return Asked(user_id, picture, Version.V1, begun_s, wired.splits.current())
 
     v1, v2, ab = (f"/api/{name}/predict" for name in ("v1", "v2", "ab"))
     return [

@@ -153,9 +153,9 @@ def _fit(box: GreyPlane) -> GreyPlane:
 def _centre(fitted: GreyPlane) -> Digit:
     """Lay a box of at most 20x20 on 28x28, its centre of mass in the middle."""
     height, width = fitted.shape
-    mass = float(np.add.reduce(fitted, None))
-    row = sum(map(mul, np.add.reduce(fitted, 1).tolist(), _PLACES)) / mass
-    column = sum(map(mul, np.add.reduce(fitted, 0).tolist(), _PLACES)) / mass
+    mass = float(fitted.sum())
+    row = sum(map(mul, fitted.sum(axis=1).tolist(), _PLACES)) / mass
+    column = sum(map(mul, fitted.sum(axis=0).tolist(), _PLACES)) / mass
     top = _clamp(round(SIDE / 2 - row), SIDE - height)
     left = _clamp(round(SIDE / 2 - column), SIDE - width)
     digit = np.zeros((SIDE, SIDE), dtype=np.uint8)

@@ -35,10 +35,8 @@ def _train(workshop: Workshop, claimed: Claim, ending: threading.Event) -> None:
             raise _Ending
         try:
             retraining.renew(claimed, said)
-        except (
-            OperationalError,
-            PoolTimeoutError,
-        ):  # the lease bears some; who takes the job up then raises its fence
+        except (OperationalError, PoolTimeoutError):
+            # The lease bears some; who takes the job up then raises its fence.
             _log.warning("retrain %s: its lease was not renewed", claimed.job_id, exc_info=True)
 
     try:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visitors, name_of
+from tests.browser.conftest import Visitors, come_in, name_of
 from tests.browser.drawing import ONE, draw
 from tests.browser.visits import read_it
 from tests.conftest import Disputed, Golden
@@ -35,19 +35,19 @@ def test_history_pages_back_and_shows_a_picture_again(
 
 
 def test_images_are_fetched_only_when_they_come_into_view(
-    home: Page, kim: Client, golden: Golden
+    page: Page, kim: Client, golden: Golden
 ) -> None:
     for index in range(12):
         kim.predict("ab", golden.png(index))
-    home.set_viewport_size({"width": 500, "height": 400})
+    page.set_viewport_size({"width": 500, "height": 400})
     asked: list[str] = []
-    home.on("request", lambda request: request.url.endswith("/image") and asked.append(request.url))
-    home.reload()
-    expect(home.locator("#entries > li")).to_have_count(12)
-    home.wait_for_timeout(300)
+    page.on("request", lambda request: request.url.endswith("/image") and asked.append(request.url))
+    come_in(page, kim)
+    expect(page.locator("#entries > li")).to_have_count(12)
+    page.wait_for_timeout(300)
     assert asked == []
-    home.locator("#entries > li").first.scroll_into_view_if_needed()
-    expect(home.locator("#entries img").first).to_have_attribute("src", re.compile("^blob:"))
+    page.locator("#entries > li").first.scroll_into_view_if_needed()
+    expect(page.locator("#entries img").first).to_have_attribute("src", re.compile("^blob:"))
     assert 0 < len(asked) < 12
 
 

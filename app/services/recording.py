@@ -6,6 +6,8 @@ cases as there are entries in it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
@@ -26,6 +28,9 @@ class Entry:
     guarded: Sequence[GuardCase] = ()
 
 
+_Divided = tuple[Entry, Split]
+
+
 def record(groups: GroupWriter, entries: Sequence[Entry]) -> list[Exception | None]:
     """Write entries in one transaction; where rows of them are refused, each in its own.
 
@@ -42,46 +47,56 @@ def record(groups: GroupWriter, entries: Sequence[Entry]) -> list[Exception | No
 
 
 def _write(group: Group, entries: Sequence[Entry]) -> None:
-    predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
-    made = [(entry.prediction, _file(group, entry)) for entry in entries]
-    counters.count_predictions(group, made)
+    """Write rows that other processes may write too in the order of their keys.
 
-
-def _file(group: Group, entry: Entry) -> Units:
-    """Do what A/B asks for beside the row itself; returns what an experiment assigned.
-
-    What guards saw is noted, and the picture reviewed where an experiment or a guard asks.
+    So two groups wait for each other in turn, not in a circle.
     """
-    split, prediction = entry.split, entry.prediction
-    if split is None:
-        return NO_UNITS
-    is_evidence = split.experiment_id is not None
-    guards.add_cases(group, prediction.id, entry.guarded, is_evidence=is_evidence)
-    if is_evidence and (prediction.disagrees or split.is_audited(prediction.id)):
-        _enqueue(group, entry, split, split.experiment_id)
-    elif any(case.disagrees for case in entry.guarded):
-        _enqueue(group, entry, split, None)
-    return _units(group, split, prediction)
+    predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
+    units = [(entry.prediction, NO_UNITS) for entry in entries if entry.split is None]
+    if len(units) < len(entries):
+        divided = [(entry, entry.split) for entry in entries if entry.split is not None]
+        _file(group, divided)
+        units += _assign(group, divided)
+    counters.count_predictions(group, units)
 
 
-def _units(group: Group, split: Split, prediction: Prediction) -> Units:
-    """The request, or the user when the stage had not met them yet."""
-    if split.stage_id is None:
-        return NO_UNITS
-    if split.unit is Unit.REQUEST:
-        return Units(1, 0)
-    unit_hash = split.unit_hash(prediction.user_id)
-    return experiments.expose(group, split.stage_id, unit_hash, prediction.version.value)
+def _file(group: Group, divided: Sequence[_Divided]) -> None:
+    """Note what guards saw; have pictures reviewed where an experiment or a guard asks."""
+    items = []
+    for entry, split in divided:
+        prediction, is_evidence = entry.prediction, split.experiment_id is not None
+        guards.add_cases(group, prediction.id, entry.guarded, is_evidence=is_evidence)
+        if is_evidence and (prediction.disagrees or split.is_audited(prediction.id)):
+            items.append(_review_item(entry, split, split.experiment_id))
+        elif any(case.disagrees for case in entry.guarded):
+            items.append(_review_item(entry, split, None))
+    reviews.enqueue_in(group, items)
 
 
-def _enqueue(group: Group, entry: Entry, split: Split, experiment_id: int | None) -> None:
-    """Have a picture reviewed, as evidence in an experiment or not; the same picture only once."""
+def _review_item(entry: Entry, split: Split, experiment_id: int | None) -> dict[str, Any]:
+    """A picture to be reviewed, as evidence in an experiment or not."""
     prediction = entry.prediction
-    reviews.enqueue_in(
-        group,
-        prediction_id=prediction.id,
-        experiment_id=experiment_id,
-        picture_hash=picture_hash(entry.digit.tobytes()),
-        is_audit=experiment_id is not None and not prediction.disagrees,
-        place=split.review_place(prediction.id),
-    )
+    return {
+        "prediction_id": prediction.id,
+        "experiment_id": experiment_id,
+        "picture_hash": picture_hash(entry.digit.tobytes()),
+        "is_audit": experiment_id is not None and not prediction.disagrees,
+        "place": split.review_place(prediction.id),
+    }
+
+
+def _assign(group: Group, divided: Sequence[_Divided]) -> list[tuple[Prediction, Units]]:
+    """What each assigned: the request, or the user when the stage had not met them yet."""
+    units, met = [], []
+    for entry, split in divided:
+        prediction = entry.prediction
+        if split.stage_id is None:
+            units.append((prediction, NO_UNITS))
+        elif split.unit is Unit.REQUEST:
+            units.append((prediction, Units(1, 0)))
+        else:
+            met.append((split.stage_id, split.unit_hash(prediction.user_id), prediction))
+    for stage_id, unit_hash, prediction in sorted(met, key=itemgetter(0, 1)):
+        version = prediction.version.value
+        units.append((prediction, experiments.expose(group, stage_id, unit_hash, version)))
+    return units

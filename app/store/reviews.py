@@ -1,5 +1,6 @@
 """Queries on the review queue and on what reviewers said."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -46,10 +47,11 @@ def enqueue(session: Session, **item: Any) -> None:
     session.execute(upsert(session, ReviewItem).values(**item).on_conflict_do_nothing())
 
 
-def enqueue_in(group: Group, **item: Any) -> None:
-    """The same in a group commit, for a picture that nobody holds."""
+def enqueue_in(group: Group, items: Iterable[dict[str, Any]]) -> None:
+    """The same in a group commit, for pictures that nobody holds; in the order of their hashes."""
     waiting = {"is_open": True, "leased_by": None, "leased_until": None}
-    _enqueueing(group.dialect).run(group, [item | waiting])
+    ordered = sorted(items, key=lambda item: (item["experiment_id"] or 0, item["picture_hash"]))
+    _enqueueing(group.dialect).run(group, [item | waiting for item in ordered])
 
 
 @cache

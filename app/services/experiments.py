@@ -189,18 +189,33 @@ class Splits:
         self._looking = threading.Lock()
         self._split: Split | None = None
         self._looked_at_s = 0.0
+        self._failed: Exception | None = None
+        self._failed_at_s = 0.0
 
     def current(self) -> Split:
-        """The split; the running experiment is looked after on the way. Raises Unavailable."""
+        """The split; the running experiment is looked after on the way.
+
+        Raises Unavailable, and what the database raises: at once also to those who waited while
+        somebody else looked in vain, since each of them would wait as long.
+        """
+        asked_at_s = time.monotonic()
         with self._looking:
-            now_s = time.monotonic()
+            if self._failed is not None and self._failed_at_s > asked_at_s:
+                raise self._failed
             split = self._split
-            if split is None or now_s - self._looked_at_s > LOOK_EVERY_S:
-                with self._context():
-                    watch()
-                    split = current_split()
-                self._split, self._looked_at_s = split, now_s
+            if split is None or asked_at_s - self._looked_at_s > LOOK_EVERY_S:
+                split = self._look()
+                self._split, self._looked_at_s, self._failed = split, asked_at_s, None
             return split
+
+    def _look(self) -> Split:
+        try:
+            with self._context():
+                watch()
+                return current_split()
+        except Exception as error:
+            self._failed, self._failed_at_s = error, time.monotonic()
+            raise
 
     def forget(self) -> None:
         """Look it up anew at the next request: it was changed here."""

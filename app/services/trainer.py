@@ -130,10 +130,11 @@ class Training:
         return (self._folder / "log").read_bytes()[-MOST_LOG_BYTES:].decode(errors="replace")
 
     def _listen(self) -> None:
-        """Runs in a thread of its own: reading a pipe takes as long as the other end likes."""
+        """Runs in a thread of its own: pipe and child take as long as they like to end."""
         for line in self._child.stdout or ():
             if (said := _progress(line)) is not None:
                 self._said.put(said)
+        self._child.wait()
         self._said.put(None)
 
     def _candidate(self) -> Candidate:

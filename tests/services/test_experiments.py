@@ -1,5 +1,10 @@
 """Experiments: started by themselves, one at a time, ramps, and what a deployment does to them."""
 
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +15,7 @@ from onnx import helper
 from sqlalchemy import select, text
 
 from app.domain.assignment import Unit
+from app.domain.errors import Unavailable
 from app.services import experiments, models, recounting
 from app.store import counters
 from app.store import experiments as exposures
@@ -254,3 +260,29 @@ def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: Go
     admin.predict("ab", golden.png(0))
     with app.app_context(), reading() as session:
         assert session.scalar(text("SELECT unit_hash FROM exposure")) not in {"1", "admin"}
+
+
+def test_who_waited_while_another_looked_in_vain_does_not_look_again() -> None:
+    looks, ready = [], threading.Barrier(4)
+
+    @contextmanager
+    def fail_slowly() -> Iterator[None]:
+        looks.append(time.monotonic())
+        time.sleep(1.5)
+        raise Unavailable("The database does not answer")
+        yield
+
+    splits = experiments.Splits(fail_slowly)
+
+    def ask() -> None:
+        ready.wait()
+        with pytest.raises(Unavailable):
+            splits.current()
+
+    with ThreadPoolExecutor(4) as pool:
+        for asking in [pool.submit(ask) for _ in range(4)]:
+            asking.result()
+    assert len(looks) == 1
+    with pytest.raises(Unavailable):
+        splits.current()
+    assert len(looks) == 2

@@ -51,23 +51,19 @@ def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
     assert list(workshop.folder.iterdir()) == []
 
 
-def test_a_child_that_breaks_is_quoted(
-    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    have_trained_by("raise SystemExit('the disk is full')", monkeypatch, tmp_path)
-    with (
-        Training(workshop, "1-1", ASSIGNMENT) as training,
-        pytest.raises(TrainingFailed, match="ended: the disk is full"),
-    ):
-        training.finish(lambda _: None)
-
-
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("raise SystemExit('the disk is full')", "ended: the disk is full"),
+        ("print('done')", "left no candidate"),
+    ],
+)
 def test_a_child_that_ends_without_a_candidate_has_failed(
-    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
 ) -> None:
-    have_trained_by("print('done')", monkeypatch, tmp_path)
+    have_trained_by(code, monkeypatch, tmp_path)
     with (
         Training(workshop, "1-1", ASSIGNMENT) as training,
-        pytest.raises(TrainingFailed, match="left no candidate"),
+        pytest.raises(TrainingFailed, match=told),
     ):
         training.finish(lambda _: None)

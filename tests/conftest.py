@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import flask_migrate
 import numpy as np
@@ -39,6 +39,8 @@ from tests.served import ROOT, UNLIMITED, Server, serve
 
 SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
 ADMIN_PASSWORD = "the admin's password"
+
+_Answered = TypeVar("_Answered")
 
 
 @dataclass(frozen=True)
@@ -246,11 +248,11 @@ def admin_of(app: Flask) -> Person:
     return Person(app, "admin", ADMIN_PASSWORD)
 
 
-def at_once(count: int, *calls: Callable[[], TestResponse]) -> list[TestResponse]:
+def at_once(count: int, *calls: Callable[[], _Answered]) -> list[_Answered]:
     """Make calls in threads that set off together: `count` in all, the given ones in turn."""
     ready = threading.Barrier(count)
 
-    def call(index: int) -> TestResponse:
+    def call(index: int) -> _Answered:
         ready.wait()
         return calls[index % len(calls)]()
 

@@ -52,12 +52,10 @@ def _write(group: Group, entries: Sequence[Entry]) -> None:
     So two groups wait for each other in turn, not in a circle.
     """
     predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
-    units = [(entry.prediction, NO_UNITS) for entry in entries if entry.split is None]
-    if len(units) < len(entries):
-        divided = [(entry, entry.split) for entry in entries if entry.split is not None]
-        _file(group, divided)
-        units += _assign(group, divided)
-    counters.count_predictions(group, units)
+    chosen = [(entry.prediction, NO_UNITS) for entry in entries if entry.split is None]
+    divided = [(entry, entry.split) for entry in entries if entry.split is not None]
+    _file(group, divided)
+    counters.count_predictions(group, chosen + _assign(group, divided))
 
 
 def _file(group: Group, divided: Sequence[_Divided]) -> None:

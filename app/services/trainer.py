@@ -138,7 +138,7 @@ class Training:
         self._said.put(None)
 
     def _candidate(self) -> Candidate:
-        status = self._child.wait()
+        status = self._child.returncode
         if status:
             lines = self.log.strip().splitlines() or [f"status {status}"]
             raise TrainingFailed(f"the training process ended: {lines[-1]}")

@@ -1,9 +1,7 @@
 """Experiments: started by themselves, one at a time, ramps, and what a deployment does to them."""
 
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -263,7 +261,7 @@ def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: Go
 
 
 def test_who_waited_while_another_looked_in_vain_does_not_look_again() -> None:
-    looks, ready = [], threading.Barrier(4)
+    looks = []
 
     @contextmanager
     def fail_slowly() -> Iterator[None]:
@@ -275,14 +273,10 @@ def test_who_waited_while_another_looked_in_vain_does_not_look_again() -> None:
     splits = experiments.Splits(fail_slowly)
 
     def ask() -> None:
-        ready.wait()
         with pytest.raises(Unavailable):
             splits.current()
 
-    with ThreadPoolExecutor(4) as pool:
-        for asking in [pool.submit(ask) for _ in range(4)]:
-            asking.result()
+    at_once(4, ask)
     assert len(looks) == 1
-    with pytest.raises(Unavailable):
-        splits.current()
+    ask()
     assert len(looks) == 2

@@ -1,10 +1,8 @@
 """Groups of predictions that several processes write at once."""
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Barrier
 
 from flask import Flask
 from sqlalchemy import text
@@ -16,6 +14,7 @@ from app.store.db import reading
 from tests.conftest import (
     Disputed,
     admin_of,
+    at_once,
     beside,
     parts_of,
     postgres_database,
@@ -23,6 +22,7 @@ from tests.conftest import (
     register,
     settings,
 )
+from tests.services.test_experiments import begin
 
 USERS = 24
 
@@ -38,10 +38,11 @@ def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
                 register(app, f"user {name}")
             with app.app_context(), reading() as session:
                 users = list(session.scalars(text("""SELECT id FROM "user" ORDER BY id""")))[1:]
+            admin, asked = admin_of(app), list(zip(users, pngs, strict=True))
             for _ in range(5):
-                start_by_user(app)
-                asked = list(zip(users, pngs, strict=True))
-                written = at_once((app, asked), (other, asked[::-1]))
+                begin(admin, unit="user")
+                reads = reading_of(app, asked), reading_of(other, asked[::-1])
+                written = [answer for answers in at_once(2, *reads) for answer in answers]
                 assert [answer for answer in written if isinstance(answer, Exception)] == []
             with app.app_context(), reading() as session:
                 assert session.scalar(text("SELECT count(*) FROM exposure")) == 5 * USERS
@@ -50,28 +51,10 @@ def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
                 assert list(recounting.differences()) == []
 
 
-def start_by_user(app: Flask) -> None:
-    """Start an experiment that has met nobody yet."""
-    admin = admin_of(app)
-    running = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["id"]
-    assert admin.call("POST", f"/admin/experiments/{running}/stop").status_code == 200
-    assert admin.call("POST", "/admin/experiments", json={"unit": "user"}).status_code == 201
-
-
-def at_once(*groups: tuple[Flask, Sequence[tuple[int, bytes]]]) -> list[object]:
-    """Have each application read its group of users' pictures; all that they answer."""
-    ready = Barrier(len(groups))
-
-    def read(app: Flask, asked: Sequence[tuple[int, bytes]]) -> Sequence[object]:
-        parts = parts_of(app)
-        parts.splits.forget()
-        split = parts.splits.current()
-        ready.wait()
-        return parts.reader.read_all(
-            [Asked(user, png, Version.V1, time.perf_counter(), split) for user, png in asked]
-        )
-
-    with ThreadPoolExecutor(len(groups)) as pool:
-        return [
-            answer for answers in pool.map(lambda each: read(*each), groups) for answer in answers
-        ]
+def reading_of(app: Flask, asked: Sequence[tuple[int, bytes]]) -> Callable[[], Sequence[object]]:
+    """What has an application read its group of users' pictures, as traffic is divided now."""
+    parts = parts_of(app)
+    parts.splits.forget()
+    split, begun_s = parts.splits.current(), time.perf_counter()
+    group = [Asked(user, png, Version.V1, begun_s, split) for user, png in asked]
+    return lambda: parts.reader.read_all(group)

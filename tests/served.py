@@ -136,8 +136,18 @@ def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) ->
     assert "SIGABRT" not in log, log
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Reserve a port that nothing listens on, until this process ends.
+
+    A bound socket that never listens keeps the kernel from giving the port to anybody who asks for
+    any port, in this run of the tests or another; a server that names the port may still bind it.
+    """
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reservation.bind(("127.0.0.1", 0))
+    _reserved.append(reservation)
+    return int(reservation.getsockname()[1])

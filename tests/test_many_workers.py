@@ -42,7 +42,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
-    with postgres_database(postgres_url, "cifra_many_workers") as url:
+    with postgres_database(postgres_url) as url:
         made = Place(folder, url)
         yield made
         made.redis.go_on()

@@ -18,8 +18,8 @@ BOUND_S = 25.0  # a query may take ten seconds, and the next ones of a request a
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    made = PostgresServer(tmp_path_factory.mktemp("faulty"))
+def postgres() -> Iterator[PostgresServer]:
+    made = PostgresServer()
     yield made
     made.end()
 

@@ -24,7 +24,7 @@ OUTAGE_S = 15.0
 def postgres() -> Iterator[Row]:
     """What requests meet while it is restarted, and while it is stopped."""
     with TemporaryDirectory() as folder:
-        database = PostgresServer(Path(folder))
+        database = PostgresServer()
         try:
             settings = {**UNLIMITED, **SECRETS, "DATABASE_URL": database.url}
             with serve(Path(folder) / "served", **settings) as server:

@@ -44,7 +44,7 @@ def rows() -> Iterator[Row]:
     """One worker and two, each on a database of its own, take turns under the same load."""
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        postgres, redis = PostgresServer(folder), RedisServer(folder)
+        postgres, redis = PostgresServer(), RedisServer(folder)
         stack.callback(postgres.end)
         stack.callback(redis.kill)
         pictures = pictures_in(folder / "pictures")
@@ -91,7 +91,7 @@ def _microseconds(seconds: Sequence[float]) -> float:
 def _tier(folder: Path, postgres: PostgresServer, redis: RedisServer, count: int) -> Iterator[Tier]:
     settings = {**SETTINGS, **SECRETS, "REDIS_URL": redis.url, "WEB_WORKERS": str(count)}
     with (
-        postgres_database(postgres.url, _name(count)) as url,
+        postgres_database(postgres.url, name=_name(count)) as url,
         serve(folder, HTTP_TIER, **settings, DATABASE_URL=url) as server,
     ):
         yield Tier(server.url, token_of(server), server.process.pid)

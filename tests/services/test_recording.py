@@ -31,7 +31,7 @@ def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
     postgres_url: str, tmp_path: Path, disputed: Disputed
 ) -> None:
     pngs = disputed.pngs[:USERS]
-    with postgres_database(postgres_url, "cifra_recording") as url:
+    with postgres_database(postgres_url) as url:
         config = settings(tmp_path, DATABASE_URL=url, RATELIMIT_ENABLED="false")
         with prepared(config) as app, beside(config) as other:
             for name in range(USERS):

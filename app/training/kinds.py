@@ -118,8 +118,12 @@ def _rules(height: int, width: int, contrast: float, dice: Dice) -> _Plane:
 
 
 def file_of(plane: npt.NDArray[np.floating], kind: str, **options: int) -> bytes:
-    """Encode grey values in 0..1 (height, width), or colours (height, width, channels)."""
+    """Encode gray values in 0..1 (height, width), or colors (height, width, channels).
+
+    A PNG is compressed as quickly as it goes: it holds the same pixels, and is read once.
+    """
     file = io.BytesIO()
     pixels = np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
-    Image.fromarray(pixels).save(file, kind, **options)
+    quick = {"compress_level": 1} if kind == "PNG" else {}
+    Image.fromarray(pixels).save(file, kind, **quick, **options)
     return file.getvalue()

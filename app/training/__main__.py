@@ -17,7 +17,7 @@ from app.training.sets import LabelledDigits, load_base_sets
 from app.training.shipping import MODELS, PASSES, POOL_SEED, RECIPES, SEEDS, train
 
 PROCESSES = 2  # each trains a net on a core of its own
-REHEARSED_DIGITS = 2_000
+REHEARSED_DIGITS = 400
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--rehearse",
         action="store_true",
-        help="walk the whole road in a minute, with few digits and one epoch, and keep nothing",
+        help="run every step in half a minute, with few digits and one epoch, and keep nothing",
     )
     wanted = parser.parse_args()
     if not wanted.rehearse:

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -30,11 +30,12 @@ NICENESS = 19
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be made: the candidate's name, the dice, and how many threads it may use."""
+    """What is to be made: the candidate's name, the seed, how many threads and steps it may use."""
 
     name: str
     seed: int
     threads: int
+    steps: int = COURSE.steps
 
 
 def main(folder: Path) -> None:
@@ -50,9 +51,10 @@ def main(folder: Path) -> None:
     base, saying = load_base_sets(), Saying()
     saying.say("preparing", 0)
     lessons = _without_examined(lessons, base)
-    replay = make_replay(base.training, COURSE, order.seed)
+    course = replace(COURSE, steps=order.steps)
+    replay = make_replay(base.training, course, order.seed)
     net = export.from_onnx((folder / "start.onnx").read_bytes())
-    net = learn(net, lessons, replay, COURSE, order.seed, saying.learning)
+    net = learn(net, lessons, replay, course, order.seed, saying.learning)
     saying.say("examining", 0)
     candidate = _calibrated(net, base.validation, order)
     others = [(folder / name).read_bytes() for name in ("serving.onnx", "shipped.onnx")]

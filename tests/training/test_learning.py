@@ -20,6 +20,8 @@ from app.training.sets import LabelledDigits, as_served, load_base_sets
 from benchmarks.styles import hollow
 from config import ROOT
 
+FEW_STEPS = 60  # of a training that is only to be watched
+
 V1, V2 = ((ROOT / "models" / f"{version}.onnx").read_bytes() for version in ("v1", "v2"))
 
 
@@ -99,7 +101,8 @@ def test_a_candidate_learns_its_lessons_and_keeps_what_it_knew(
 
 def lay_out(folder: Path, lessons: LabelledDigits) -> None:
     """What the server leaves for a retrain's child."""
-    (folder / "order.json").write_text(json.dumps({"name": "candidate", "seed": 1, "threads": 1}))
+    order = {"name": "candidate", "seed": 1, "threads": 1, "steps": FEW_STEPS}
+    (folder / "order.json").write_text(json.dumps(order))
     for name in ("start", "serving", "shipped"):
         (folder / f"{name}.onnx").write_bytes(V1)
     held = {"holdout_digits": lessons.digits[:20], "holdout_labels": lessons.labels[:20]}

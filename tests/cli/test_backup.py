@@ -46,6 +46,7 @@ def answers(client: Client) -> dict[str, object]:
     return {path: client.call("GET", f"/admin/{path}").json() for path in paths}
 
 
+@pytest.mark.slow
 def test_a_backup_under_load_restored_elsewhere_answers_the_same(
     tmp_path: Path, golden: Golden
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
         assert returned.call("GET", "/predictions").status_code == 200
 
 
+@pytest.mark.slow
 def test_without_the_secrets_passwords_work_and_tokens_do_not(kept: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
     assert flask(there, "restore", kept / "backup.tgz").returncode == 0
@@ -140,6 +142,7 @@ def test_nothing_is_overwritten(kept: Path, tmp_path: Path) -> None:
     assert "app.db-wal is there already" in flask(there, "restore", kept / "backup.tgz").stderr
 
 
+@pytest.mark.slow
 def test_a_restore_under_a_running_server_is_refused(kept: Path, tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         for path in tmp_path.glob("app.db*"):

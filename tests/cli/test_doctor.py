@@ -14,7 +14,7 @@ from app.cli import checks
 from app.cli.checks import Check, Finding, Level
 from app.store.db import writing
 from config import Config
-from tests.cli.commands import flask
+from tests.cli.commands import flask, flask_process
 from tests.conftest import Golden, parts_of, prepared, register, settings
 from tests.mailbox import mail_server
 from tests.served import UNLIMITED, free_port, serve
@@ -32,6 +32,7 @@ def only(found: list[Finding], level: Level) -> Finding:
     return one
 
 
+@pytest.mark.slow
 def test_all_is_well_beside_a_server_that_works(tmp_path: Path, golden: Golden) -> None:
     with serve(tmp_path / "data", **UNLIMITED) as server:
         assert server.newcomer("ana").predict("ab", golden.png(0)).status_code == 200
@@ -46,11 +47,12 @@ def test_all_is_well_beside_a_server_that_works(tmp_path: Path, golden: Golden) 
     assert "training: PyTorch" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_fail_ends_the_command_with_an_error(tmp_path: Path) -> None:
     assert flask(tmp_path, "prepare").returncode == 0
     (tmp_path / "secret_key").chmod(0o644)
     (tmp_path / "torch.py").write_text("raise ImportError('libtorch is not there')")
-    done = flask(tmp_path, "doctor", PYTHONPATH=str(tmp_path))
+    done = flask_process(tmp_path, "doctor", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     line = f"FAIL  {tmp_path}/secret_key can be read by others -> chmod 600 {tmp_path}/secret_key"
     assert line in done.stdout.splitlines()

@@ -30,6 +30,7 @@ def status(app: Flask, token: str) -> int:
     return answer.status_code
 
 
+@pytest.mark.slow
 def test_a_running_server_takes_a_new_key_up_and_logs_nobody_out(tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         ana = server.newcomer("ana")

@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SETTINGS := constraints.txt Makefile
+CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
+TEST_PROCESSES ?= $(shell expr $(CORES) + 1) # one more than cores: tests often wait for a server
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve-http serve-live worker test check lint format models measure pictures simulate verdict costs bench workers learn-check dashboards faults translations demo demo-clean clean
+.PHONY: help run serve-http serve-live worker test test-fast test-long check lint format models measure pictures simulate verdict costs bench workers learn-check dashboards faults translations demo demo-clean clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -24,8 +26,14 @@ serve-live: $(VENV)/trains ## serve the dashboards' sockets alone, on PORT, besi
 worker: $(VENV)/trains ## train what servers with a REDIS_URL leave to workers
 	@exec $(BIN)/flask --app wsgi work
 
-test: $(VENV)/tests ## run every test, on up to four cores
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+test: $(VENV)/tests ## run every test, in random order
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_OPTIONS)
+
+test-fast: $(VENV)/tests ## run the tests that start no server, browser, PostgreSQL or training
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m "not slow" $(PYTEST_OPTIONS)
+
+test-long: PYTEST_OPTIONS += --long
+test-long: test ## run every test in its long form
 
 check: lint test ## what CI runs: the linters, then every test
 

@@ -1,27 +1,28 @@
 """What tests share: real digits, an application on a real database, a served one."""
 
 import io
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
+from uuid import uuid4
 
-import flask_migrate
 import numpy as np
 import numpy.typing as npt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 from sqlalchemy import create_engine, make_url, text
+from threadpoolctl import threadpool_limits
 from werkzeug.test import TestResponse
 
 from app import bootstrap, create_app
@@ -41,6 +42,37 @@ SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
 ADMIN_PASSWORD = "the admin's password"
 
 _Answered = TypeVar("_Answered")
+
+# Tests run beside each other: threads that share a core wait for each other, and no test may fail
+# for having had to wait.
+threadpool_limits(1, user_api="blas")
+hypothesis_settings.register_profile("cifra", deadline=None)
+hypothesis_settings.load_profile("cifra")
+
+# Folders and fixtures of tests that start a server, a browser, a database or a training.
+SLOW_FOLDERS = {"benchmarks", "browser", "clients", "examples", "live", "training"}
+SLOW_FIXTURES = {"browser", "disputed", "postgres_url", "redis", "server"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run every test in its long form")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests as slow by where they are and what they ask for; modules may say so themselves."""
+    for item in items:
+        folders = item.path.relative_to(ROOT / "tests").parts[:-1]
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if not folders or folders[0] in SLOW_FOLDERS or SLOW_FIXTURES & fixtures:
+            item.add_marker("slow")
+        if "postgresql" in item.name:
+            item.add_marker("slow")
+
+
+@pytest.fixture(scope="session")
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether tests with a long and a short form run in the long one."""
+    return bool(request.config.getoption("--long"))
 
 
 @dataclass(frozen=True)
@@ -111,9 +143,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL of our own, from a pip package; it ends with the tests."""
-    running = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    running = PostgresServer()
     yield running.url
     running.end()
 
@@ -124,22 +156,36 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/app.db"
         return
-    name = f"cifra_{os.getpid()}_{abs(hash(request.node.nodeid))}"
-    with postgres_database(request.getfixturevalue("postgres_url"), name) as url:
+    with postgres_database(request.getfixturevalue("postgres_url")) as url:
         yield url
 
 
 @contextmanager
-def postgres_database(postgres_url: str, name: str) -> Iterator[str]:
-    """An empty database in a PostgreSQL, dropped at the end."""
-    url = postgres_url.replace("://", "+psycopg://")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+def postgres_database(
+    postgres_url: str, template: str = "template1", name: str | None = None
+) -> Iterator[str]:
+    """A database in a PostgreSQL, empty or a copy of a template, dropped at the end."""
+    name = name or f"cifra_{uuid4().hex}"
+    engine = create_engine(_with_driver(postgres_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield url.replace("/postgres?", f"/{name}?")
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield _with_driver(postgres_url).replace("/postgres?", f"/{name}?")
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()
+
+
+def _with_driver(postgres_url: str) -> str:
+    return postgres_url.replace("://", "+psycopg://")
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    """The name of a database with all tables, models and the first admin, to make copies of."""
+    with postgres_database(postgres_url) as url:
+        with TemporaryDirectory() as folder:
+            _prepare(settings(Path(folder), DATABASE_URL=url))
+        yield str(make_url(url).database)
 
 
 def settings(tmp_path: Path, **more: str) -> Config:
@@ -166,12 +212,16 @@ def app(config: Config) -> Iterator[Flask]:
         yield made
 
 
-@pytest.fixture
-def app_on_each(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def app_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     """The same on SQLite and on PostgreSQL."""
-    more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false"}
-    with prepared(settings(tmp_path, **more)) as made:
-        yield made
+    with ExitStack() as stack:
+        more = {"RATELIMIT_ENABLED": "false"}
+        if request.param == "postgresql":
+            postgres_url = request.getfixturevalue("postgres_url")
+            template = request.getfixturevalue("postgres_template")
+            more["DATABASE_URL"] = stack.enter_context(postgres_database(postgres_url, template))
+        yield stack.enter_context(prepared(settings(tmp_path, **more)))
 
 
 @contextmanager
@@ -185,24 +235,28 @@ def beside(config: Config) -> Iterator[Flask]:
             dispose_engines()
 
 
+def _prepare(config: Config) -> None:
+    """Do what a first start does, and let go of the database."""
+    with create_app(config).app_context():
+        bootstrap.prepare(config, parts().hasher)
+        dispose_engines()
+
+
 @cache
-def _migrated() -> bytes:
-    """An SQLite database with all tables and no rows: migrations take longer than most tests."""
+def _prepared_sqlite() -> bytes:
+    """An SQLite database as a first start leaves it: making one takes longer than most tests."""
     with TemporaryDirectory() as folder:
-        with create_app(settings(Path(folder))).app_context():
-            flask_migrate.upgrade()
-            dispose_engines()
+        _prepare(settings(Path(folder)))
         return (Path(folder) / "app.db").read_bytes()
 
 
 @contextmanager
 def prepared(config: Config) -> Iterator[Flask]:
     """Make an application ready for its first request, and let its connections go at the end."""
+    if config.database_file is not None and not config.database_file.exists():
+        config.database_file.write_bytes(_prepared_sqlite())
     made = create_app(config)
     made.test_client_class = DocumentedClient
-    database = make_url(config.database_url)
-    if database.drivername == "sqlite" and not Path(str(database.database)).exists():
-        Path(str(database.database)).write_bytes(_migrated())
     with made.app_context():
         bootstrap.prepare(config, parts().hasher)
     try:

@@ -34,6 +34,7 @@ class Document:
         self._document = openapi.document(app)
         self._paths: dict[str, Route] = {route.rule: route for route in routes(app)}
         self._components = deepcopy(self._document["components"])
+        self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
         for schema in self._components["schemas"].values():
             if "properties" in schema:
                 schema.setdefault("additionalProperties", False)
@@ -47,9 +48,18 @@ class Document:
 
     def wrong(self, schema: dict[str, Any], value: object) -> list[str]:
         """What is wrong with a value."""
-        closed = {**schema, "components": self._components}
-        validator = jsonschema_rs.Draft202012Validator(closed, validate_formats=True)
-        return [f"{error.instance_path}: {error.message}" for error in validator.iter_errors(value)]
+        found = self._validator(schema).iter_errors(value)
+        return [f"{error.instance_path}: {error.message}" for error in found]
+
+    def _validator(self, schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+        """The validator of a schema; making one takes longer than most requests."""
+        key = json.dumps(schema, sort_keys=True)
+        if key not in self._validators:
+            closed = {**schema, "components": self._components}
+            self._validators[key] = jsonschema_rs.Draft202012Validator(
+                closed, validate_formats=True
+            )
+        return self._validators[key]
 
     def header(self, reference: dict[str, str]) -> dict[str, Any]:
         """A header by its reference."""

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
@@ -54,6 +55,7 @@ def scrape_served(server: Server) -> Samples:
     return parsed(answer.text)
 
 
+@pytest.mark.slow
 def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: Golden) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         ana = server.newcomer("ana")

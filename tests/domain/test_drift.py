@@ -29,6 +29,7 @@ def dice() -> np.random.Generator:
     return np.random.default_rng(1)
 
 
+@pytest.mark.slow
 def test_windows_of_the_same_world_raise_no_more_alarms_than_they_may(
     dice: np.random.Generator,
 ) -> None:

@@ -260,6 +260,7 @@ def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: Go
         assert session.scalar(text("SELECT unit_hash FROM exposure")) not in {"1", "admin"}
 
 
+@pytest.mark.slow
 def test_who_waited_while_another_looked_in_vain_does_not_look_again() -> None:
     looks = []
 

@@ -126,6 +126,7 @@ def test_keys_from_the_settings_need_no_file() -> None:
     assert [key and key.secret for key in found] == [FIRST, "and the one before that"]
 
 
+@pytest.mark.slow
 def test_rotations_at_once_lose_no_key(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "rotate-key"]

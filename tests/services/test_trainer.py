@@ -35,6 +35,7 @@ def have_trained_by(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) ->
     monkeypatch.setattr(trainer, "ROOT", folder)
 
 
+@pytest.mark.slow
 def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,12 +8,14 @@ from app.domain.intervals import Interval
 from app.domain.readings import ModelName, Prediction, Reading
 from app.services.accounts import Account
 from app.services.alerts import Alert
-from app.services.experiments import Summary
+from app.services.experiments import Step, Summary
 from app.services.guarding import Watched
 from app.services.history import Entry
 from app.services.judging import Assessment
+from app.services.labelled import Calibration
 from app.services.models import Deployed, Kept
 from app.services.outcomes import Outcome
+from app.services.probing import Reliability
 from app.services.reporting import Report, UsersView, VersionReport, Words
 from app.services.retraining import Job
 
@@ -59,7 +61,12 @@ def entry(kept: Entry) -> Json:
     shown["created_at"] = kept.prediction.created_at.isoformat()
     shown["feedback"] = None
     if kept.word is not None:
-        shown["feedback"] = {**vars(kept.word), "comment": kept.comment}
+        shown["feedback"] = {
+            "correct": kept.word.correct,
+            "digit": kept.word.digit,
+            "not_a_digit": kept.word.not_a_digit,
+            "comment": kept.comment,
+        }
         if kept.prediction.shadow is not None:
             other = kept.prediction.version.other
             shown["other"] = {**reading(kept.prediction.shadow), "version": other}
@@ -68,19 +75,39 @@ def entry(kept: Entry) -> Json:
 
 def account(kept: Account) -> Json:
     """An account as admins see it."""
-    created = kept.created_at and kept.created_at.isoformat()
-    return {**vars(kept), "created_at": created}
+    return {
+        "id": kept.id,
+        "username": kept.username,
+        "email": kept.email,
+        "role": kept.role,
+        "locked": kept.locked,
+        "has_password": kept.has_password,
+        "created_at": kept.created_at and kept.created_at.isoformat(),
+        "mail": kept.mail,
+    }
 
 
 def job(kept: Job) -> Json:
     """A retrain."""
-    times = {
-        name: moment and moment.isoformat()
-        for name, moment in vars(kept).items()
-        if name.endswith("_at")
+    return {
+        "id": kept.id,
+        "version": kept.version,
+        "deploy": kept.deploy,
+        "status": kept.status,
+        "error": kept.error,
+        "created_at": kept.created_at.isoformat(),
+        "started_at": kept.started_at and kept.started_at.isoformat(),
+        "finished_at": kept.finished_at and kept.finished_at.isoformat(),
+        "stage": kept.stage,
+        "share": kept.share,
+        "percent": None if kept.share is None else round(100 * kept.share),
+        "loss": kept.loss,
+        "seconds_left": kept.seconds_left,
+        "lessons": kept.lessons,
+        "holdout": kept.holdout,
+        "gates": kept.gates,
+        "model_id": kept.model_id,
     }
-    percent = None if kept.share is None else round(100 * kept.share)
-    return {**vars(kept), **times, "percent": percent}
 
 
 def kept_model(kept: Kept) -> Json:
@@ -127,7 +154,12 @@ def guard(found: Watched) -> Json:
 
 def alert(told: Alert) -> Json:
     """What happened by itself."""
-    return {**vars(told), "created_at": told.created_at.isoformat()}
+    return {
+        "id": told.id,
+        "kind": told.kind,
+        "message": told.message,
+        "created_at": told.created_at.isoformat(),
+    }
 
 
 def experiment(kept: Summary) -> Json:
@@ -144,9 +176,17 @@ def experiment(kept: Summary) -> Json:
         "started_at": kept.started_at.isoformat(),
         "ended_at": kept.ended_at and kept.ended_at.isoformat(),
         "end_reason": kept.end_reason,
-        "steps": [{**vars(step), "started_at": step.started_at.isoformat()} for step in kept.steps],
+        "steps": [_step(step) for step in kept.steps],
         "winner": winner,
         **assessment(kept.assessment),
+    }
+
+
+def _step(step: Step) -> Json:
+    return {
+        "weight": step.weight,
+        "reason": step.reason,
+        "started_at": step.started_at.isoformat(),
     }
 
 
@@ -210,6 +250,16 @@ def spoken(found: tuple[Words, Mapping[Version, Words]]) -> Json:
     return {**words(total), "versions": by_version}
 
 
+def reliability(found: Reliability) -> Json:
+    """What a reviewer made of pictures with known digits."""
+    return {
+        "reviewer_id": found.reviewer_id,
+        "read": found.read,
+        "right": found.right,
+        "is_reliable": found.is_reliable,
+    }
+
+
 def outcome(found: Outcome) -> Json:
     """What a reviewer said of somebody's picture."""
     return {
@@ -228,7 +278,17 @@ def _version(found: VersionReport) -> Json:
         "latency_ms": found.latency_ms,
         "accuracy": {"value": found.accuracy.value, **interval(found.accuracy.interval)},
         "confusion_matrix": found.confusion,
-        "calibration": [vars(part) for part in found.calibration],
+        "calibration": [_calibration(part) for part in found.calibration],
+    }
+
+
+def _calibration(part: Calibration) -> Json:
+    return {
+        "low": part.low,
+        "high": part.high,
+        "labels": part.labels,
+        "confidence": part.confidence,
+        "accuracy": part.accuracy,
     }
 
 

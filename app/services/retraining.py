@@ -1,7 +1,7 @@
 """Retraining: a job is a row first; who takes it up holds it by a lease and a fence."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
 from app.domain.errors import Conflict, NotFound, NothingToLearn
-from app.domain.gates import judge, rejection
+from app.domain.gates import Gate, judge, rejection
 from app.domain.lessons import FEWEST_LABELS, Lessons, divide
 from app.domain.notices import Kind
 from app.services import guarding, models, probing
@@ -234,7 +234,7 @@ def conclude(claimed: Claim, made: Assignment, candidate: Candidate, log: str) -
             return
         model = models.keep(session, made.name, candidate.onnx)
         model.version, model.rejection = claimed.version, reason
-        job.model_id, job.gates = model.id, [asdict(gate) for gate in gates]
+        job.model_id, job.gates = model.id, [_stored(gate) for gate in gates]
         job.lessons, job.holdout = len(made.lessons.taught), len(made.lessons.held_out)
         if reason is not None:
             _end(session, job, "rejected", reason)
@@ -277,6 +277,16 @@ def _end(session: Session, job: RetrainJob, status: str, error: str | None = Non
     job.lease_until = job.seconds_left = None
     reason = f" ({error})" if error else ""
     notices.add(session, Kind.RETRAIN, f"retrain {job.id} of {job.version}: {status}{reason}")
+
+
+def _stored(gate: Gate) -> dict[str, Any]:
+    """A gate as it is stored with the job, and as clients see it."""
+    return {
+        "name": gate.name,
+        "passed": gate.passed,
+        "said": gate.said,
+        "numbers": dict(gate.numbers),
+    }
 
 
 def _job(row: RetrainJob) -> Job:

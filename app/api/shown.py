@@ -69,7 +69,7 @@ def entry(kept: Entry) -> Json:
         }
         if kept.prediction.shadow is not None:
             other = kept.prediction.version.other
-            shown["other"] = {**reading(kept.prediction.shadow), "version": other}
+            shown["shadow_prediction"] = {**reading(kept.prediction.shadow), "version": other}
     return shown
 
 
@@ -83,7 +83,7 @@ def account(kept: Account) -> Json:
         "locked": kept.locked,
         "has_password": kept.has_password,
         "created_at": kept.created_at and kept.created_at.isoformat(),
-        "mail": kept.mail,
+        "notifications": kept.notifications,
     }
 
 
@@ -99,12 +99,11 @@ def job(kept: Job) -> Json:
         "started_at": kept.started_at and kept.started_at.isoformat(),
         "finished_at": kept.finished_at and kept.finished_at.isoformat(),
         "stage": kept.stage,
-        "share": kept.share,
-        "percent": None if kept.share is None else round(100 * kept.share),
+        "progress": kept.progress,
         "loss": kept.loss,
         "seconds_left": kept.seconds_left,
-        "lessons": kept.lessons,
-        "holdout": kept.holdout,
+        "train_labels": kept.train_labels,
+        "holdout_labels": kept.holdout_labels,
         "gates": kept.gates,
         "model_id": kept.model_id,
     }
@@ -115,10 +114,10 @@ def kept_model(kept: Kept) -> Json:
     return {
         "id": kept.model.id,
         **model(kept.model),
-        "shipped": kept.shipped,
+        "is_bundled": kept.is_bundled,
         "version": kept.version,
-        "rejection": kept.rejection,
-        "serves": kept.serves,
+        "rejection_reason": kept.rejection_reason,
+        "deployed_as": kept.deployed_as,
         "created_at": kept.created_at.isoformat(),
     }
 
@@ -176,13 +175,13 @@ def experiment(kept: Summary) -> Json:
         "started_at": kept.started_at.isoformat(),
         "ended_at": kept.ended_at and kept.ended_at.isoformat(),
         "end_reason": kept.end_reason,
-        "steps": [_step(step) for step in kept.steps],
+        "stages": [_stage(step) for step in kept.steps],
         "winner": winner,
         **assessment(kept.assessment),
     }
 
 
-def _step(step: Step) -> Json:
+def _stage(step: Step) -> Json:
     return {
         "weight": step.weight,
         "reason": step.reason,
@@ -197,7 +196,7 @@ def assessment(found: Assessment) -> Json:
         "verdict": verdict.outcome,
         "reason": verdict.reason,
         "e_value": verdict.e_value,
-        "v2_share_of_wins": interval(verdict.share),
+        "v2_win_rate": interval(verdict.share),
         "accuracy_difference": interval(verdict.difference),
         "labels_needed": found.labels_needed,
         "labels": found.labels_used,
@@ -208,9 +207,9 @@ def assessment(found: Assessment) -> Json:
             "log_e_value": found.soundness.log_mismatch,
             "p_value": found.mismatch_p_value,
         },
-        "crossed_over": found.soundness.crossed.value,
-        "skipped": found.soundness.skipped.value,
-        "erased": found.soundness.erased.value,
+        "crossover_rate": found.soundness.crossed.value,
+        "skip_rate": found.soundness.skipped.value,
+        "erasure_rate": found.soundness.erased.value,
         "warnings": found.warnings,
     }
 
@@ -226,7 +225,7 @@ def comparison(made: Report) -> Json:
     return {
         "versions": {name: _version(version) for name, version in made.versions.items()},
         "experiment": made.experiment and experiment(made.experiment),
-        "users_view": made.users_view and _users_view(made.users_view),
+        "user_feedback": made.users_view and _users_view(made.users_view),
     }
 
 
@@ -244,7 +243,7 @@ def spoken(found: tuple[Words, Mapping[Version, Words]]) -> Json:
     """What people said, of all answers and of each version's."""
     total, versions = found
     by_version = {
-        version: {"words": said.total, "correct": said.correct}
+        version: {"feedback_count": said.total, "correct": said.correct}
         for version, said in versions.items()
     }
     return {**words(total), "versions": by_version}
@@ -254,8 +253,8 @@ def reliability(found: Reliability) -> Json:
     """What a reviewer made of pictures with known digits."""
     return {
         "reviewer_id": found.reviewer_id,
-        "read": found.read,
-        "right": found.right,
+        "answered": found.answered,
+        "correct": found.correct,
         "is_reliable": found.is_reliable,
     }
 
@@ -272,7 +271,7 @@ def outcome(found: Outcome) -> Json:
 def _version(found: VersionReport) -> Json:
     return {
         "served": found.served,
-        "words": found.words.total,
+        "feedback_count": found.words.total,
         "correct": found.words.correct,
         "response_rate": found.words.total / max(found.served, 1),
         "latency_ms": found.latency_ms,
@@ -297,7 +296,7 @@ def _users_view(found: UsersView) -> Json:
     return {
         "note": "volunteered by users, who are not blind: it never moves the verdict",
         "versions": {
-            version: {"counted": words.total, "correct": words.correct}
+            version: {"eligible": words.total, "eligible_correct": words.correct}
             for version, words in found.words.items()
         },
         "difference": interval(found.difference),

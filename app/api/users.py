@@ -47,7 +47,7 @@ def page() -> shown.Json:
     more = len(found) == wanted.limit
     return {
         "users": [shown.account(account) for account in found],
-        "after": found[-1].id if more else None,
+        "next_after": found[-1].id if more else None,
     }
 
 

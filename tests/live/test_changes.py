@@ -67,7 +67,7 @@ def test_many_predictions_are_a_few_events(
 def test_an_admin_hears_of_deployments_and_alerts(server: Server, dashboard: Listener) -> None:
     admin = server.admin()
     models = admin.call("GET", "/admin/models").json()["models"]
-    v1 = next(model["id"] for model in models if "v1" in model["serves"])
+    v1 = next(model["id"] for model in models if "v1" in model["deployed_as"])
     made = admin.call("POST", f"/admin/models/{v1}/deploy", json={"version": "v2"}).json()
     assert dashboard.wait_for("deployment", id=made["id"]) == made
     admin.call("POST", "/admin/versions/v2/rollback")

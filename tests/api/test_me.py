@@ -69,7 +69,7 @@ def test_without_an_address_there_is_no_mail(admin: Person) -> None:
     refused = change(admin, notifications=["alert"])
     assert (refused.status_code, refused.get_json()["msg"]) == (
         400,
-        "Mail needs an address: send `email` too",
+        "Notifications need an address: send `email` too",
     )
     change(admin, email=ADDRESS, notifications=["alert"])
     assert change(admin, email="", notifications=["alert"]).status_code == 400
@@ -80,7 +80,10 @@ def test_without_an_address_there_is_no_mail(admin: Person) -> None:
 
 def test_who_is_no_admin_cannot_ask_for_mail(ana: Person) -> None:
     refused = change(ana, email=ADDRESS, notifications=["alert"])
-    assert (refused.status_code, refused.get_json()["msg"]) == (403, "Only admins are mailed")
+    assert (refused.status_code, refused.get_json()["msg"]) == (
+        403,
+        "Only admins receive notifications",
+    )
     assert me(ana)["email"] is None
     assert change(ana, notifications=[]).status_code == 200
 
@@ -88,8 +91,8 @@ def test_who_is_no_admin_cannot_ask_for_mail(ana: Person) -> None:
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
-        ({}, "email or mail required"),
-        ({"email": None}, "email or mail required"),
+        ({}, "email or notifications required"),
+        ({"email": None}, "email or notifications required"),
         ({"email": 5}, "email must be text"),
         ({"email": "ana"}, "The email address is not valid"),
         ({"email": "a@example.org\r\nBcc: b@example.org"}, "The email address is not valid"),

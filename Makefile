@@ -9,7 +9,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 TEST_PROCESSES ?= $(shell expr $(CORES) + 1) # one more than cores: tests often wait for a server
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve-http serve-live worker test test-fast test-long check lint format models measure pictures simulate verdict costs bench workers learn-check dashboards faults translations demo demo-clean clean
+.PHONY: help run serve-http serve-live worker test test-fast test-long check lint format models measure bench-images simulate verdict bench bench-report bench-workers bench-retrain bench-live chaos translations demo demo-clean clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -21,10 +21,10 @@ serve-http: $(VENV)/trains ## serve the HTTP tier alone, with granian; sockets a
 	@exec $(BIN)/python http_tier.py
 
 serve-live: $(VENV)/trains ## serve the dashboards' sockets alone, on PORT, beside an HTTP tier
-	@SERVES=live exec $(BIN)/python -m gunicorn
+	@ROLE=live exec $(BIN)/python -m gunicorn
 
 worker: $(VENV)/trains ## train what servers with a REDIS_URL leave to workers
-	@exec $(BIN)/flask --app wsgi work
+	@exec $(BIN)/flask --app wsgi worker
 
 test: $(VENV)/tests ## run every test, in random order
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_OPTIONS)
@@ -54,7 +54,7 @@ models: $(VENV)/tests ## train both shipped models from scratch, then measure th
 measure: $(VENV)/tests ## measure the shipped models anew and write their cards
 	$(BIN)/python -m benchmarks.models
 
-pictures: $(VENV)/tests ## measure each kind of picture, and what imaging costs
+bench-images: $(VENV)/tests ## measure each kind of picture, and what imaging costs
 	$(BIN)/python -m benchmarks.kinds
 	$(BIN)/python -m benchmarks.imaging
 
@@ -64,22 +64,22 @@ simulate: $(VENV)/tests ## whether verdicts err as seldom as they say, in simula
 verdict: $(VENV)/tests ## an experiment from start to verdict, over HTTP, on real pictures
 	$(BIN)/python -m benchmarks.verdict
 
-costs: $(VENV)/tests ## what the report costs at a thousand and at a million predictions
+bench-report: $(VENV)/tests ## what the report costs at a thousand and at a million predictions
 	$(BIN)/python -m benchmarks.report
 
 bench: $(VENV)/tests $(VENV)-bench/peer ## how fast it answers, beside a bare FastAPI and ONNX Runtime server
 	$(BIN)/python -m benchmarks.serving
 
-workers: $(VENV)/tests ## what a request costs with one worker and with two
+bench-workers: $(VENV)/tests ## what a request costs with one worker and with two
 	$(BIN)/python -m benchmarks.serving.workers
 
-learn-check: $(VENV)/tests ## whether retrains learn, never get worse, and harm no request
+bench-retrain: $(VENV)/tests ## whether retrains learn, never get worse, and harm no request
 	$(BIN)/python -m benchmarks.learning
 
-dashboards: $(VENV)/tests ## what fifty dashboards cost the predictions beside them
+bench-live: $(VENV)/tests ## what fifty dashboards cost the predictions beside them
 	$(BIN)/python -m benchmarks.live
 
-faults: $(VENV)/tests ## what Cifra does when parts of it fail, and when clients mean it ill
+chaos: $(VENV)/tests ## what Cifra does when parts of it fail, and when clients mean it ill
 	$(BIN)/python -m benchmarks.faults
 
 translations: $(VENV)/tests ## gather the pages' texts for translation, and compile what is translated

@@ -89,7 +89,7 @@ class Config:
     mail_default_sender: str
     log_format: str
     log_level: str
-    serves_live_alone: bool
+    is_live_only: bool
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -143,7 +143,7 @@ class Config:
             mail_default_sender=env.line("MAIL_DEFAULT_SENDER", "cifra@localhost"),
             log_format=env.choice("LOG_FORMAT", ("text", "json")),
             log_level=env.choice("LOG_LEVEL", ("info", "debug")),
-            serves_live_alone=env.choice("SERVES", ("all", "live")) == "live",
+            is_live_only=env.choice("ROLE", ("all", "live")) == "live",
         )
 
     @property

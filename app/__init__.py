@@ -101,7 +101,7 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     attach(app, wired)
     access.register(app, wired.meters)
     handing.register(app)
-    if config.serves_live_alone:
+    if config.is_live_only:
         app.before_request(health.serve_nothing_else)
     errors.register(app)
     for extension in (jwt, limiter, smtp.mail):
@@ -114,10 +114,10 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     if live:
         channel = Channel(app, config)
         wired.meters.watch(
-            "cifra_live_sockets", "Live connections that are open.", channel.count_open
+            "cifra_live_connections", "Live connections that are open.", channel.count_open
         )
     _trust(app, config)  # around the sockets too: they are limited by address
-    if not config.serves_live_alone:
+    if not config.is_live_only:
         app.wsgi_app = Express(app, wired)  # type: ignore[method-assign]
     revocations.watch(db.session)
     return app

@@ -106,9 +106,9 @@ def predictions(size: int, dice: np.random.Generator) -> Iterator[Row]:
             "created_at": now,
             "version": split.draw(1, made).version,
             "model_id": 1,
-            "digit": int(digit),
+            "predicted_digit": int(digit),
             "probabilities": shares[digit],
-            "image": image,
+            "digit_image": image,
             "latency_us": int(latency_us),
             "stage_id": split.stage_id,
             "assignment_probability": 0.5,
@@ -122,15 +122,15 @@ def items(made: list[Row]) -> Iterator[Row]:
     """Every disagreement, and a twentieth of the rest."""
     split = current_split()
     for number, one in enumerate(made):
-        disagrees = one["digit"] != one["shadow_digit"]
+        disagrees = one["predicted_digit"] != one["shadow_digit"]
         if disagrees or number % 20 == 0:
             yield {
                 "prediction_id": one["id"],
                 "experiment_id": split.experiment_id,
-                "picture_hash": uuid4().hex,
+                "image_hash": uuid4().hex,
                 "is_audit": not disagrees,
                 "is_open": True,
-                "place": split.review_place(one["id"]),
+                "order_key": split.review_place(one["id"]),
             }
 
 
@@ -138,7 +138,7 @@ def labels(waiting: list[Row]) -> Iterator[Row]:
     """A word of a reviewer on each."""
     for item in waiting:
         named = ("prediction_id", "experiment_id", "is_audit")
-        said = {"reviewer_id": 1, "truth": 3, "created_at": datetime.now(UTC)}
+        said = {"reviewer_id": 1, "label": 3, "created_at": datetime.now(UTC)}
         yield {name: item[name] for name in named} | said
 
 
@@ -147,13 +147,13 @@ def words(spoken_on: list[Row], dice: np.random.Generator) -> Iterator[Row]:
     experiment_id = current_split().experiment_id
     for one in spoken_on:
         yield {
-            "prediction": one["digit"],
+            "prediction": one["predicted_digit"],
             "correct": bool(dice.random() < 0.9),
             "user_id": 1,
             "prediction_id": one["id"],
             "version": one["version"],
             "experiment_id": experiment_id,
-            "counted": False,
+            "is_eligible": False,
             "created_at": one["created_at"],
         }
 

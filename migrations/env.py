@@ -1,5 +1,7 @@
 """How Alembic reaches the database: a connection of its own, by the rules of app/store/db.py."""
 
+from typing import Any
+
 from alembic import context
 from flask import current_app
 from sqlalchemy import create_engine, event, func, select
@@ -11,12 +13,18 @@ from app.store.tables import Base
 _URL = current_app.config["SQLALCHEMY_DATABASE_URI"]
 
 
+def _use_wal(connection: Any, _: object) -> None:
+    """Let others read what is committed while a migration writes: a backup is made then."""
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
 def _migrate() -> None:
     """Run the migrations in one transaction; foreign keys are off, so tables can be rebuilt."""
     is_sqlite = _URL.startswith("sqlite")
     driver = {"isolation_level": None} if is_sqlite else {}
     engine = create_engine(_URL, poolclass=NullPool, connect_args=driver)
     if is_sqlite:
+        event.listen(engine, "connect", _use_wal)
         event.listen(engine, "begin", begin_sqlite)
     with engine.connect().execution_options(**{WRITES: True}) as connection:
         context.configure(

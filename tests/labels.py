@@ -49,7 +49,7 @@ def label(
                         prediction_id=made.id,
                         reviewer_id=1,
                         is_audit=not made.disagrees,
-                        truth=int(digit),
+                        label=int(digit),
                         created_at=datetime.now(UTC),
                     ),
                 )

@@ -59,7 +59,7 @@ def mailer(clock: Clock) -> Mailer:
 
 
 def wants(person: Person, *kinds: str, email: str = ADDRESS) -> None:
-    answer = person.call("PATCH", "/me", json={"email": email, "mail": kinds})
+    answer = person.call("PATCH", "/me", json={"email": email, "notifications": kinds})
     assert answer.status_code == 200, answer.text
 
 

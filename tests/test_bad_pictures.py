@@ -58,7 +58,7 @@ def test_blank_double_and_torn_pictures_of_every_format_have_their_own_error(
     assert found == {
         "blank": (422, "No digit"),
         "double": (422, "Several digits"),
-        "torn": (415, "Unreadable picture"),
+        "torn": (415, "Unreadable image"),
     }
     assert stored(bob) == before
 

@@ -20,7 +20,7 @@ def kept_ids(client: Client) -> set[str]:
     while True:
         page = client.call("GET", f"/predictions?limit=100{before}").json()
         found |= {entry["prediction_id"] for entry in page["predictions"]}
-        if page["before"] is None:
+        if page["next_before"] is None:
             return found
         before = f"&before={page['before']}"
 

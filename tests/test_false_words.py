@@ -22,7 +22,7 @@ def admin(app: Flask) -> Person:
 def state(admin: Person) -> dict[str, Any]:
     """What of an experiment words could move."""
     found = admin.call("GET", "/admin/report").get_json()["experiment"]
-    names = ("verdict", "reason", "e_value", "winner", "labels", "v2_share_of_wins")
+    names = ("verdict", "reason", "e_value", "winner", "labels", "v2_win_rate")
     return {name: found[name] for name in names}
 
 
@@ -36,8 +36,8 @@ def lie(person: Person, pictures: Iterable[bytes]) -> None:
 
 def counted(admin: Person) -> int:
     """How many words the users' view rests on."""
-    versions = admin.call("GET", "/admin/report").get_json()["users_view"]["versions"]
-    return sum(version["counted"] for version in versions.values())
+    versions = admin.call("GET", "/admin/report").get_json()["user_feedback"]["versions"]
+    return sum(version["eligible"] for version in versions.values())
 
 
 def test_many_false_words_of_one_user_move_nothing(

@@ -13,7 +13,7 @@ def mail_through(port: int) -> dict[str, str]:
 
 
 def ask_for_mail(server: Server) -> None:
-    wanted = {"email": "boss@example.org", "mail": ["feedback"]}
+    wanted = {"email": "boss@example.org", "notifications": ["feedback"]}
     assert server.admin().call("PATCH", "/me", json=wanted).status_code == 200
 
 
@@ -30,8 +30,8 @@ def let_the_lease_end(data_dir: Path) -> None:
     """What two minutes of waiting do."""
     connection = sqlite3.connect(data_dir / "app.db")
     with connection:
-        [[left]] = connection.execute("SELECT count(*) FROM user WHERE mail_due_at IS NOT NULL")
-        connection.execute("UPDATE user SET mail_due_at = '2026-01-01 00:00:00'")
+        [[left]] = connection.execute("SELECT count(*) FROM user WHERE next_mail_at IS NOT NULL")
+        connection.execute("UPDATE user SET next_mail_at = '2026-01-01 00:00:00'")
     connection.close()
     assert left == 1
 

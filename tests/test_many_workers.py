@@ -97,7 +97,7 @@ def test_a_revoked_token_is_refused_by_every_worker_within_two_seconds(
 def test_a_deployment_reaches_every_worker_within_two_seconds(tier: Server, golden: Golden) -> None:
     admin, dora = tier.admin(), tier.newcomer("dora")
     models = admin.call("GET", "/admin/models").json()["models"]
-    other = next(model for model in models if "v1" in model["serves"])
+    other = next(model for model in models if "v1" in model["deployed_as"])
     deployed = admin.call("POST", f"/admin/models/{other['id']}/deploy", json={"version": "v2"})
     assert deployed.status_code == 201
     time.sleep(2)
@@ -119,7 +119,7 @@ def test_without_redis_predictions_go_on_and_admins_are_told(
         assert all_at_once(emil, golden, "ab", 40) == [200] * 40
         assert time.monotonic() - begun_s < 20
         start()
-    alerts = wait(lambda: told(admin, "limits"), "the alert")
+    alerts = wait(lambda: told(admin, "rate limits"), "the alert")
     assert alerts == ["Redis does not answer: each process counts limits for itself"]
     time.sleep(2.5)
     all_at_once(emil, golden, "ab", 20)
@@ -155,7 +155,7 @@ def working(place: Place) -> Iterator["subprocess.Popen[bytes]"]:
     folder.mkdir(exist_ok=True)
     with (folder / "log").open("ab") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "work"],
+            [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
             cwd=ROOT,
             env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(folder), **place.settings},
             stdout=log,

@@ -98,9 +98,9 @@ def test_a_retrain_teaches_hollow_digits_and_goes_into_service_without_one_faile
     finally:
         is_over.set()
         using.join()
-    assert {"preparing", "training", "examining"} <= seen
+    assert {"preparing", "training", "evaluating"} <= seen
     assert set(answers) == {200}
-    assert job["gates"][-1]["numbers"]["holdout"] > 0.1
+    assert job["gates"][-1]["metrics"]["holdout"] > 0.1
     assert is_cleared(school)
     rolled_back = admin.call("POST", "/admin/versions/v1/rollback").json()
     assert rolled_back["model"]["hash"] == before["hash"]
@@ -115,7 +115,7 @@ def test_a_killed_training_ends_its_job_and_the_old_model_serves_on(
     job = until(admin, location, "failed")
     assert job["error"] == "the training process ended: status -9"
     assert admin.predict("v1", golden.png_of(3)).status_code == 200
-    assert admin.call("GET", "/admin/deployments").json()["deployments"][0]["reason"] == "shipped"
+    assert admin.call("GET", "/admin/deployments").json()["deployments"][0]["reason"] == "bundled"
 
 
 def test_a_cancelled_training_ends_within_seconds(school: Server) -> None:

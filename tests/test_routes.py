@@ -56,7 +56,7 @@ ROUTES = {
     ("POST", "/admin/models/<int(max=2147483647):model_id>/deploy"): ADMIN,
     ("POST", "/admin/versions/<any(v1, v2):version>/rollback"): ADMIN,
     ("GET", "/admin/deployments"): ADMIN,
-    ("GET", "/admin/guards"): ADMIN,
+    ("GET", "/admin/rollouts"): ADMIN,
     ("GET", "/admin/alerts"): ADMIN,
     ("GET", "/admin/users"): ADMIN,
     ("GET", "/admin/users/reviewers"): ADMIN,

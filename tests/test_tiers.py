@@ -74,7 +74,7 @@ def test_torch_is_in_no_process_of_the_tier(tier: Server) -> None:
 def test_dashboards_on_the_live_service_hear_what_the_tier_answers(
     tier: Server, golden: Golden
 ) -> None:
-    with serve(tier.data_dir, **UNLIMITED, SERVES="live") as live:
+    with serve(tier.data_dir, **UNLIMITED, ROLE="live") as live:
         admin = tier.admin()
         for path, status in (("/livez", 200), ("/metrics", 200), ("/", 404), ("/predictions", 404)):
             assert requests.get(f"{live.url}{path}", timeout=30).status_code == status

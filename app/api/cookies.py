@@ -6,7 +6,7 @@ from flask import Response, current_app, request
 
 from app.domain.errors import NotAllowed
 
-WANTED = "X-Cifra-Cookie"  # a header that a form of another site cannot send
+WANTED = "X-Cifra-Refresh-Cookie"  # a header that a form of another site cannot send
 NAME = "cifra_refresh"
 PATH = "/refresh"
 

@@ -38,7 +38,7 @@ def page() -> shown.Json:
     more = len(found) == wanted.limit
     return {
         "predictions": [shown.entry(entry) for entry in found],
-        "before": str(found[-1].prediction.id) if more else None,
+        "next_before": str(found[-1].prediction.id) if more else None,
     }
 
 

@@ -23,10 +23,14 @@ blueprint = Blueprint("me", __name__, url_prefix="/me")
 class Change(BaseModel):
     """What is to change; an empty address removes it."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [given(email={}), given(mail={})]})
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [given(email={}), given(notifications={})]}
+    )
 
     email: Annotated[EmailText | Literal[""] | None, Field(description="text")] = None
-    mail: Annotated[list[Kind] | None, Field(description=f"a list of {', '.join(Kind)}")] = None
+    notifications: Annotated[
+        list[Kind] | None, Field(description=f"a list of {', '.join(Kind)}")
+    ] = None
 
 
 @blueprint.get("")
@@ -47,9 +51,11 @@ def find() -> shown.Json:
 def amend() -> shown.Json:
     """Change one's address, and what one is mailed about."""
     change = json_body(Change)
-    if change.email is None and change.mail is None:
-        raise InvalidInput("email or mail required")
-    return shown.account(profile.amend(caller().user_id, email=change.email, mail=change.mail))
+    if change.email is None and change.notifications is None:
+        raise InvalidInput("email or notifications required")
+    return shown.account(
+        profile.amend(caller().user_id, email=change.email, notifications=change.notifications)
+    )
 
 
 @blueprint.delete("")

@@ -91,20 +91,20 @@ def _rows(vitals: Vitals) -> Iterator[Metric]:
     disagreements.add_metric([], vitals.disagreements)
     yield disagreements
     words = GaugeMetricFamily(
-        "cifra_feedback_words", "Users' words on answers.", labels=["version", "correct"]
+        "cifra_feedback", "Users' feedback on predictions.", labels=["version", "correct"]
     )
     for (of_version, is_correct), count in vitals.words.items():
         words.add_metric([of_version or "none", str(is_correct).lower()], count)
     yield words
     yield _by(*("cifra_retrain_jobs", "Retrains by what became of them.", "status"), vitals.jobs)
-    yield _gauge("cifra_outbox_waiting", "Notices that wait to be mailed.", vitals.outbox)
+    yield _gauge("cifra_outbox_pending", "Notifications that wait to be mailed.", vitals.outbox)
     waiting = vitals.waiting
     yield _by(
-        *("cifra_review_queue", "Pictures that wait for a reviewer.", "part"),
+        *("cifra_review_queue", "Pictures that wait for a reviewer.", "queue"),
         {
             "disagreement": waiting.disagreements,
             "audit": waiting.audits,
-            "flagged": waiting.flagged,
+            "user_flagged": waiting.user_flagged,
         },
     )
 

@@ -11,7 +11,7 @@ from app.api.contract import answers, raises, takes
 from app.api.identity import caller, requires
 from app.api.limits import limiter, read_limit
 from app.api.parts import parts
-from app.api.schemas.serving import Alerts, Deployment, Deployments, Guards, KeptModels
+from app.api.schemas.serving import Alerts, Deployment, Deployments, GuardedRollouts, KeptModels
 from app.domain.assignment import Version
 from app.domain.errors import Conflict, UnfitModel
 from app.domain.roles import Role
@@ -69,13 +69,13 @@ def deployments() -> shown.Json:
     return {"deployments": [shown.deployment(each) for each in models.deployments(SHOWN)]}
 
 
-@blueprint.get("/guards")
+@blueprint.get("/rollouts")
 @limiter.limit(read_limit)
 @requires(Role.ADMIN)
-@answers(Guards)
-def guards() -> shown.Json:
+@answers(GuardedRollouts)
+def rollouts() -> shown.Json:
     """The last deployments beside their predecessors, the newest first."""
-    return {"guards": [shown.guard(each) for each in guarding.newest(SHOWN)]}
+    return {"rollouts": [shown.guard(each) for each in guarding.newest(SHOWN)]}
 
 
 @blueprint.get("/alerts")

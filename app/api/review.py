@@ -58,7 +58,11 @@ class Label(BaseModel):
 def following() -> shown.Json:
     """The picture that is next for this reviewer, theirs for two minutes."""
     item, waiting = reviewing.next_item(caller().user_id)
-    answer: shown.Json = {"waiting": waiting.total, "flagged": waiting.flagged, "item": None}
+    answer: shown.Json = {
+        "pending": waiting.total,
+        "user_flagged": waiting.user_flagged,
+        "item": None,
+    }
     if item is not None:
         image = base64.b64encode(encode_png(item.image)).decode()
         answer["item"] = {

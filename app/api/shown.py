@@ -8,12 +8,14 @@ from app.domain.intervals import Interval
 from app.domain.readings import ModelName, Prediction, Reading
 from app.services.accounts import Account
 from app.services.alerts import Alert
-from app.services.experiments import Summary
+from app.services.experiments import Step, Summary
 from app.services.guarding import Watched
 from app.services.history import Entry
 from app.services.judging import Assessment
+from app.services.labelled import Calibration
 from app.services.models import Deployed, Kept
 from app.services.outcomes import Outcome
+from app.services.probing import Reliability
 from app.services.reporting import Report, UsersView, VersionReport, Words
 from app.services.retraining import Job
 
@@ -59,28 +61,52 @@ def entry(kept: Entry) -> Json:
     shown["created_at"] = kept.prediction.created_at.isoformat()
     shown["feedback"] = None
     if kept.word is not None:
-        shown["feedback"] = {**vars(kept.word), "comment": kept.comment}
+        shown["feedback"] = {
+            "correct": kept.word.correct,
+            "digit": kept.word.digit,
+            "not_a_digit": kept.word.not_a_digit,
+            "comment": kept.comment,
+        }
         if kept.prediction.shadow is not None:
             other = kept.prediction.version.other
-            shown["other"] = {**reading(kept.prediction.shadow), "version": other}
+            shown["shadow_prediction"] = {**reading(kept.prediction.shadow), "version": other}
     return shown
 
 
 def account(kept: Account) -> Json:
     """An account as admins see it."""
-    created = kept.created_at and kept.created_at.isoformat()
-    return {**vars(kept), "created_at": created}
+    return {
+        "id": kept.id,
+        "username": kept.username,
+        "email": kept.email,
+        "role": kept.role,
+        "locked": kept.locked,
+        "has_password": kept.has_password,
+        "created_at": kept.created_at and kept.created_at.isoformat(),
+        "notifications": kept.notifications,
+    }
 
 
 def job(kept: Job) -> Json:
     """A retrain."""
-    times = {
-        name: moment and moment.isoformat()
-        for name, moment in vars(kept).items()
-        if name.endswith("_at")
+    return {
+        "id": kept.id,
+        "version": kept.version,
+        "deploy": kept.deploy,
+        "status": kept.status,
+        "error": kept.error,
+        "created_at": kept.created_at.isoformat(),
+        "started_at": kept.started_at and kept.started_at.isoformat(),
+        "finished_at": kept.finished_at and kept.finished_at.isoformat(),
+        "stage": kept.stage,
+        "progress": kept.progress,
+        "loss": kept.loss,
+        "seconds_left": kept.seconds_left,
+        "train_labels": kept.train_labels,
+        "holdout_labels": kept.holdout_labels,
+        "gates": kept.gates,
+        "model_id": kept.model_id,
     }
-    percent = None if kept.share is None else round(100 * kept.share)
-    return {**vars(kept), **times, "percent": percent}
 
 
 def kept_model(kept: Kept) -> Json:
@@ -88,10 +114,10 @@ def kept_model(kept: Kept) -> Json:
     return {
         "id": kept.model.id,
         **model(kept.model),
-        "shipped": kept.shipped,
+        "is_bundled": kept.is_bundled,
         "version": kept.version,
-        "rejection": kept.rejection,
-        "serves": kept.serves,
+        "rejection_reason": kept.rejection_reason,
+        "deployed_as": kept.deployed_as,
         "created_at": kept.created_at.isoformat(),
     }
 
@@ -127,7 +153,12 @@ def guard(found: Watched) -> Json:
 
 def alert(told: Alert) -> Json:
     """What happened by itself."""
-    return {**vars(told), "created_at": told.created_at.isoformat()}
+    return {
+        "id": told.id,
+        "kind": told.kind,
+        "message": told.message,
+        "created_at": told.created_at.isoformat(),
+    }
 
 
 def experiment(kept: Summary) -> Json:
@@ -144,9 +175,17 @@ def experiment(kept: Summary) -> Json:
         "started_at": kept.started_at.isoformat(),
         "ended_at": kept.ended_at and kept.ended_at.isoformat(),
         "end_reason": kept.end_reason,
-        "steps": [{**vars(step), "started_at": step.started_at.isoformat()} for step in kept.steps],
+        "stages": [_stage(step) for step in kept.steps],
         "winner": winner,
         **assessment(kept.assessment),
+    }
+
+
+def _stage(step: Step) -> Json:
+    return {
+        "weight": step.weight,
+        "reason": step.reason,
+        "started_at": step.started_at.isoformat(),
     }
 
 
@@ -157,7 +196,7 @@ def assessment(found: Assessment) -> Json:
         "verdict": verdict.outcome,
         "reason": verdict.reason,
         "e_value": verdict.e_value,
-        "v2_share_of_wins": interval(verdict.share),
+        "v2_win_rate": interval(verdict.share),
         "accuracy_difference": interval(verdict.difference),
         "labels_needed": found.labels_needed,
         "labels": found.labels_used,
@@ -168,9 +207,9 @@ def assessment(found: Assessment) -> Json:
             "log_e_value": found.soundness.log_mismatch,
             "p_value": found.mismatch_p_value,
         },
-        "crossed_over": found.soundness.crossed.value,
-        "skipped": found.soundness.skipped.value,
-        "erased": found.soundness.erased.value,
+        "crossover_rate": found.soundness.crossed.value,
+        "skip_rate": found.soundness.skipped.value,
+        "erasure_rate": found.soundness.erased.value,
         "warnings": found.warnings,
     }
 
@@ -186,7 +225,7 @@ def comparison(made: Report) -> Json:
     return {
         "versions": {name: _version(version) for name, version in made.versions.items()},
         "experiment": made.experiment and experiment(made.experiment),
-        "users_view": made.users_view and _users_view(made.users_view),
+        "user_feedback": made.users_view and _users_view(made.users_view),
     }
 
 
@@ -204,10 +243,20 @@ def spoken(found: tuple[Words, Mapping[Version, Words]]) -> Json:
     """What people said, of all answers and of each version's."""
     total, versions = found
     by_version = {
-        version: {"words": said.total, "correct": said.correct}
+        version: {"feedback_count": said.total, "correct": said.correct}
         for version, said in versions.items()
     }
     return {**words(total), "versions": by_version}
+
+
+def reliability(found: Reliability) -> Json:
+    """What a reviewer made of pictures with known digits."""
+    return {
+        "reviewer_id": found.reviewer_id,
+        "answered": found.answered,
+        "correct": found.correct,
+        "is_reliable": found.is_reliable,
+    }
 
 
 def outcome(found: Outcome) -> Json:
@@ -222,13 +271,23 @@ def outcome(found: Outcome) -> Json:
 def _version(found: VersionReport) -> Json:
     return {
         "served": found.served,
-        "words": found.words.total,
+        "feedback_count": found.words.total,
         "correct": found.words.correct,
         "response_rate": found.words.total / max(found.served, 1),
         "latency_ms": found.latency_ms,
         "accuracy": {"value": found.accuracy.value, **interval(found.accuracy.interval)},
         "confusion_matrix": found.confusion,
-        "calibration": [vars(part) for part in found.calibration],
+        "calibration": [_calibration(part) for part in found.calibration],
+    }
+
+
+def _calibration(part: Calibration) -> Json:
+    return {
+        "low": part.low,
+        "high": part.high,
+        "labels": part.labels,
+        "confidence": part.confidence,
+        "accuracy": part.accuracy,
     }
 
 
@@ -237,7 +296,7 @@ def _users_view(found: UsersView) -> Json:
     return {
         "note": "volunteered by users, who are not blind: it never moves the verdict",
         "versions": {
-            version: {"counted": words.total, "correct": words.correct}
+            version: {"eligible": words.total, "eligible_correct": words.correct}
             for version, words in found.words.items()
         },
         "difference": interval(found.difference),

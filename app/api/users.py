@@ -47,7 +47,7 @@ def page() -> shown.Json:
     more = len(found) == wanted.limit
     return {
         "users": [shown.account(account) for account in found],
-        "after": found[-1].id if more else None,
+        "next_after": found[-1].id if more else None,
     }
 
 
@@ -57,7 +57,7 @@ def page() -> shown.Json:
 @answers(Reviewers)
 def reviewers() -> shown.Json:
     """How reviewers read pictures with known digits."""
-    return {"reviewers": [vars(each) for each in probing.reliabilities()]}
+    return {"reviewers": [shown.reliability(each) for each in probing.reliabilities()]}
 
 
 @blueprint.patch("/<int(max=2147483647):user_id>")

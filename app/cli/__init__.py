@@ -6,8 +6,8 @@ from app.cli import accounts, database, doctor, keys, work
 
 COMMANDS = (
     *(accounts.create_admin, accounts.set_password),
-    *(database.prepare, database.recount, database.backup, database.restore),
-    *(keys.rotate_key, doctor.doctor, work.work),
+    *(database.prepare, database.verify_counters, database.backup, database.restore),
+    *(keys.rotate_key, doctor.doctor, work.worker),
 )
 
 

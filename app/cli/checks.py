@@ -117,7 +117,7 @@ def database(config: Config) -> Iterator[Finding]:
 def _rows(state: condition.State) -> Iterator[Finding]:
     differences = sum(1 for _ in recounting.differences())
     if differences:
-        advice = "flask --app wsgi recount --mend"
+        advice = "flask --app wsgi verify-counters --repair"
         yield Finding(Level.FAIL, f"{differences} counters differ from their rows", advice)
     else:
         yield Finding(Level.OK, "counters: each is what its rows come to")

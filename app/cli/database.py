@@ -26,21 +26,21 @@ def prepare() -> None:
         click.echo(f"admin: {bootstrap.prepare(parts().config, parts().hasher)}")
 
 
-@click.command("recount")
-@click.option("--mend", is_flag=True, help="Set the counters that differ to what is right.")
+@click.command("verify-counters")
+@click.option("--repair", is_flag=True, help="Set the counters that differ to the right value.")
 @with_appcontext
-def recount(*, mend: bool) -> None:
-    """Work every counter out from rows again; ends with an error where one differs."""
+def verify_counters(*, repair: bool) -> None:
+    """Compute every counter from rows again; ends with an error where one differs."""
     found = list(recounting.differences())
     for line in found:
         click.echo(line)
-    if found and mend:
+    if found and repair:
         recounting.mend()
-        click.echo(f"{len(found)} counters were mended")
+        click.echo(f"{len(found)} counters were repaired")
     elif found:
         raise click.ClickException(f"{len(found)} counters differ from their rows")
     else:
-        click.echo("every counter is what its rows come to")
+        click.echo("all counters match")
 
 
 @click.command("backup")

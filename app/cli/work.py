@@ -16,9 +16,9 @@ from logs import set_up
 LOOKS_EVERY_S = 1.0
 
 
-@click.command("work")
+@click.command("worker")
 @with_appcontext
-def work() -> None:
+def worker() -> None:
     """Train retrains as they are asked for, on this machine, until told to end.
 
     Any number of workers may run; each retrain is trained by one. What an ended or killed one

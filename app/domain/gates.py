@@ -70,12 +70,12 @@ class Marks:
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate: what was asked, the numbers it rests on, and whether the candidate passed."""
+    """One gate: what was asked, the metrics it rests on, and whether the candidate passed."""
 
     name: str
     passed: bool
-    said: str
-    numbers: Mapping[str, float]
+    summary: str
+    metrics: Mapping[str, float]
 
 
 def judge(marks: Marks) -> list[Gate]:
@@ -83,21 +83,21 @@ def judge(marks: Marks) -> list[Gate]:
     return [
         _not_below("validation", marks.validation, MOST_LOST_TO_SERVING, "the model in service"),
         _not_below(
-            "validation beside shipped",
+            "validation vs bundled",
             marks.validation_beside_shipped,
             MOST_LOST_TO_SHIPPED,
             "the shipped model",
         ),
         _bounded(marks.validation),
-        _no_part_lost("digits", marks.digits),
-        _no_part_lost("kinds", marks.kinds),
+        _no_part_lost("per-class accuracy", marks.digits),
+        _no_part_lost("robustness", marks.kinds),
         _better(marks.holdout, marks.lessons),
     ]
 
 
 def rejection(gates: Sequence[Gate]) -> str | None:
     """Why a candidate may not serve: what the first gate that it failed said; None if it may."""
-    return next((f"{gate.name}: {gate.said}" for gate in gates if not gate.passed), None)
+    return next((f"{gate.name}: {gate.summary}" for gate in gates if not gate.passed), None)
 
 
 def _not_below(name: str, found: Paired, most_lost: float, whom: str) -> Gate:
@@ -105,13 +105,13 @@ def _not_below(name: str, found: Paired, most_lost: float, whom: str) -> Gate:
         name,
         found.difference >= -most_lost - _ROUNDING,
         f"{found.difference:+.2%} beside {whom}, at most {-most_lost:.1%} is let through",
-        {"candidate": found.candidate, "other": found.other, "difference": found.difference},
+        {"candidate": found.candidate, "baseline": found.other, "difference": found.difference},
     )
 
 
 def _bounded(found: Paired) -> Gate:
     return Gate(
-        "bound",
+        "non-inferiority",
         found.lower_bound > WORST_BOUND,
         f"with 95 % confidence not below {found.lower_bound:+.2%}, the bar is {WORST_BOUND:.1%}",
         {"lower_bound": found.lower_bound},
@@ -132,17 +132,17 @@ def _no_part_lost(name: str, parts: Mapping[str, Paired]) -> Gate:
 
 def _better(holdout: Paired, lessons: Paired) -> Gate:
     """Better on labels that it has not seen; or not worse there, and better on those it has."""
-    numbers = {
+    metrics = {
         "holdout": holdout.difference,
-        "holdout_pictures": holdout.pictures,
+        "holdout_images": holdout.pictures,
         "p_value": holdout.p_value,
-        "lessons": lessons.difference,
+        "train": lessons.difference,
     }
     if holdout.p_value < ALPHA:
-        said = f"better on the holdout, {holdout.difference:+.1%}, p = {holdout.p_value:.3g}"
-        return Gate("better", True, said, numbers)
+        summary = f"better on the holdout, {holdout.difference:+.1%}, p = {holdout.p_value:.3g}"
+        return Gate("improvement", True, summary, metrics)
     passed = holdout.difference >= 0 and lessons.difference > 0
     beside = f"{holdout.difference:+.1%} on the holdout, {lessons.difference:+.1%} on its lessons"
     if passed:
-        return Gate("better", True, f"better on its lessons and not worse: {beside}", numbers)
-    return Gate("better", False, f"not shown to be better: {beside}", numbers)
+        return Gate("improvement", True, f"better on its lessons and not worse: {beside}", metrics)
+    return Gate("improvement", False, f"not shown to be better: {beside}", metrics)

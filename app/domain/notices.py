@@ -7,7 +7,7 @@ from enum import StrEnum
 
 MOST_LINES = 20  # of a kind in one digest
 
-_END = 'You asked Cifra for this mail. PATCH /me with {"mail": []} ends it.\n'
+_END = 'You asked Cifra for this mail. PATCH /me with {"notifications": []} ends it.\n'
 
 
 class Kind(StrEnum):
@@ -28,7 +28,7 @@ _HEADINGS = {
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notification:
     """Something that one admin is to be told."""
 
     id: int
@@ -45,7 +45,7 @@ class Digest:
     body: str
 
 
-def digest(notices: Sequence[Notice]) -> Digest:
+def digest(notices: Sequence[Notification]) -> Digest:
     """One mail of all these: by kind, the newest of each, and how many more there were."""
     parts = [
         (heading, [notice for notice in notices if notice.kind is kind])
@@ -63,7 +63,7 @@ def one_line(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _part(heading: str, told: Sequence[Notice]) -> str:
+def _part(heading: str, told: Sequence[Notification]) -> str:
     lines = [
         f"- {notice.created_at:%Y-%m-%d %H:%M} UTC: {notice.message}"
         for notice in told[-MOST_LINES:]

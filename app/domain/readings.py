@@ -19,7 +19,7 @@ Digit = npt.NDArray[np.uint8]
 """One digit as the models know it, uint8 (28, 28): light ink on a dark ground."""
 
 
-def picture_hash(image: bytes) -> str:
+def image_hash(image: bytes) -> str:
     """A name for a digit's 784 bytes, by which the same picture is known again."""
     return hashlib.sha256(image).hexdigest()[:32]
 
@@ -64,10 +64,10 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class GuardCase:
+class ShadowComparison:
     """What a guarded model named, what its predecessor would have, and what the other version."""
 
-    guard_id: int
+    rollout_id: int
     digit: int
     predecessor_digit: int
     other_digit: int

@@ -59,14 +59,14 @@ class Evidence:
     neither: int = 0
 
     @property
-    def informative(self) -> int:
+    def discordant(self) -> int:
         """Those on which exactly one was right."""
         return self.v1_alone + self.v2_alone
 
     @property
     def labelled(self) -> int:
         """All of them."""
-        return self.informative + self.neither
+        return self.discordant + self.neither
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Soundness:
         if self.skipped.exceeds(MOST_SKIPPED):
             return "skipped labels"
         if self.erased.exceeds(MOST_ERASED):
-            return "erased pictures"
+            return "erased images"
         return None
 
 
@@ -146,15 +146,15 @@ def decide(
     return Verdict(
         outcome=outcome,
         reason=reason,
-        e_value=exp(min(log_e_value(evidence.v2_alone, evidence.informative), 700)),
-        share=share_sequence(evidence.v2_alone, evidence.informative, ALPHA),
+        e_value=exp(min(log_e_value(evidence.v2_alone, evidence.discordant), 700)),
+        share=share_sequence(evidence.v2_alone, evidence.discordant, ALPHA),
         difference=difference,
     )
 
 
 def winner_of(evidence: Evidence) -> Version | None:
     """The version that the e-value names, or None as long as it is below 1/ALPHA."""
-    if log_e_value(evidence.v2_alone, evidence.informative) < -log(ALPHA):
+    if log_e_value(evidence.v2_alone, evidence.discordant) < -log(ALPHA):
         return None
     return Version.V2 if evidence.v2_alone > evidence.v1_alone else Version.V1
 
@@ -179,8 +179,8 @@ def won_on_disagreements(evidence: Evidence, alpha: float) -> Interval:
     The product of two shares, each at half of alpha: disagreements with exactly one right, and
     2 share - 1.
     """
-    one_right = share_sequence(evidence.informative, evidence.labelled, alpha / 2)
-    share = share_sequence(evidence.v2_alone, evidence.informative, alpha / 2)
+    one_right = share_sequence(evidence.discordant, evidence.labelled, alpha / 2)
+    share = share_sequence(evidence.v2_alone, evidence.discordant, alpha / 2)
     ends = (2 * share.low - 1, 2 * share.high - 1)
     return Interval(
         ends[0] * (one_right.high if ends[0] < 0 else one_right.low),
@@ -193,8 +193,8 @@ def labels_needed(traffic: Traffic, evidence: Evidence) -> int | None:
 
     To whichever comes first, a winner or equivalence; an estimate without a guarantee.
     """
-    share = (evidence.v2_alone + 1) / (evidence.informative + 2)
-    one_right = (evidence.informative + 1) / (evidence.labelled + 2)
+    share = (evidence.v2_alone + 1) / (evidence.discordant + 2)
+    one_right = (evidence.discordant + 1) / (evidence.labelled + 2)
 
     def after(more: int) -> Evidence:
         one, ahead = more * one_right, more * one_right * share

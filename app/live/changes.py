@@ -115,7 +115,7 @@ def _traffic(found: Traffic, rates: Rates) -> Json:
         },
         "requests": found.compared.total,
         "disagreements": found.compared.disagreements,
-        "waiting": found.waiting,
+        "pending_reviews": found.waiting,
     }
 
 

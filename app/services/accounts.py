@@ -28,7 +28,7 @@ class Account:
     locked: bool
     has_password: bool
     created_at: datetime | None
-    mail: tuple[Kind, ...]
+    notifications: tuple[Kind, ...]
 
 
 def register(
@@ -184,5 +184,5 @@ def account_of(user: User) -> Account:
         locked=user.locked,
         has_password=user.password_hash is not None,
         created_at=user.created_at,
-        mail=tuple(Kind(kind) for kind in user.mail_kinds or ()),
+        notifications=tuple(Kind(kind) for kind in user.notification_kinds or ()),
     )

@@ -17,7 +17,7 @@ from app.services import judging
 from app.services.judging import Assessment
 from app.store import counters, experiments, models
 from app.store.db import Turn, reading, take_turn, writing
-from app.store.tables import Experiment, Stage
+from app.store.tables import Experiment, ExperimentStage
 
 EVEN = 0.5
 UNITS_PER_STEP = 500
@@ -240,11 +240,11 @@ def _due(session: Session) -> _Due | None:
     drawn, weight = counters.drawn(session), stages[-1].weight
     is_climbing = bool(experiment.ramp) and weight > 0
     if experiment.voided_at is None and is_mismatch(judging.log_mismatch(stages, drawn)):
-        return _Due(0.0 if is_climbing else None, "turned back: sample ratio mismatch", voids=True)
+        return _Due(0.0 if is_climbing else None, "rolled back: sample ratio mismatch", voids=True)
     if not is_climbing:
         return None
     if judging.assess(session, experiment).verdict.outcome is Outcome.V1:
-        return _Due(0.0, "turned back: v1 is better")
+        return _Due(0.0, "rolled back: v1 is better")
     units = sum(count.units for count in drawn if count.stage_id == stages[-1].id)
     higher = next((step for step in experiment.ramp if step > weight), None)
     if higher is None or units < experiment.ramp_units:
@@ -287,7 +287,7 @@ def _begin(session: Session, plan: Plan, reason: str) -> Experiment:
 
 
 def _enter(session: Session, experiment: Experiment, weight: float, reason: str) -> None:
-    stage = Stage(weight=weight, reason=reason, started_at=datetime.now(UTC))
+    stage = ExperimentStage(weight=weight, reason=reason, started_at=datetime.now(UTC))
     experiments.enter_stage(session, experiment, stage)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.domain.assignment import PLACES, Unit
 from app.domain.errors import Conflict, Contradiction, InvalidInput, NotFound
 from app.domain.notices import Kind
-from app.domain.readings import picture_hash
+from app.domain.readings import image_hash
 from app.domain.sureness import SURE
 from app.domain.words import INCOMPLETE, Word, settle
 from app.services.history import UNKNOWN
@@ -89,9 +89,9 @@ def _flag(session: Session, user_id: int, prediction_id: UUID, answered: Answere
         session,
         prediction_id=prediction_id,
         experiment_id=None,
-        picture_hash=picture_hash(answered.image),
+        image_hash=image_hash(answered.image),
         is_audit=False,
-        place=secrets.randbelow(PLACES),
+        order_key=secrets.randbelow(PLACES),
     )
 
 
@@ -109,11 +109,11 @@ def _tell(session: Session, prediction_id: UUID, answered: Answered) -> None:
 def _place(session: Session, row: Feedback, experiment: Experiment, answered: Answered) -> None:
     """Name a word's experiment, and whether the users' view there counts it: few of one user."""
     row.experiment_id = experiment.id
-    row.picture_hash = picture_hash(answered.image)
+    row.image_hash = image_hash(answered.image)
     most = 1 if experiment.unit == Unit.USER else MOST_WORDS_OF_ONE_USER
     given = feedback.count_of_user(session, experiment.id, row.user_id or 0)
-    row.counted = given < most and not feedback.is_picture_counted(
-        session, experiment.id, row.picture_hash
+    row.is_eligible = given < most and not feedback.is_image_counted(
+        session, experiment.id, row.image_hash
     )
 
 
@@ -140,7 +140,7 @@ def _row(user_id: int, answered: int, word: Word, comment: str | None) -> Feedba
         correct=word.correct,
         digit=word.digit,
         not_a_digit=word.not_a_digit,
-        counted=False,
+        is_eligible=False,
         comment=comment,
         user_id=user_id,
         created_at=datetime.now(UTC),

@@ -16,7 +16,7 @@ from app.services import models
 from app.store import alerts, guards
 from app.store import models as model_rows
 from app.store.db import Turn, reading, take_turn, writing
-from app.store.tables import Guard
+from app.store.tables import GuardedRollout
 
 COOL_DOWN = timedelta(days=1)
 MOST_REQUESTS = 20_000  # that a guard looks at
@@ -87,7 +87,7 @@ def is_cooling_down(session: Session, version: Version) -> bool:
     return guards.closed_since(session, version, Standing.WORSE, datetime.now(UTC) - COOL_DOWN)
 
 
-def _decided(session: Session, guard: Guard) -> str | None:
+def _decided(session: Session, guard: GuardedRollout) -> str | None:
     """How an open guard closes now; None where it stays open."""
     requests = guards.requests(session, guard.id)
     if not requests:
@@ -97,19 +97,19 @@ def _decided(session: Session, guard: Guard) -> str | None:
     return "undecided" if standing is None and is_over else standing
 
 
-def _take_back(session: Session, guard: Guard) -> None:
+def _take_back(session: Session, guard: GuardedRollout) -> None:
     version = Version(guard.version)
     predecessor = model_rows.held(session, guard.predecessor_id)
     models.put_into_service(session, version, predecessor, TAKEN_BACK, is_rollback=True)
     alerts.add(
         session,
-        "rolled back",
+        "rollback",
         f"{version} proved worse than its predecessor and was rolled back; for a day no retrain of"
         " it goes into service by itself",
     )
 
 
-def _watched(session: Session, guard: Guard) -> Watched:
+def _watched(session: Session, guard: GuardedRollout) -> Watched:
     requests, parts = guards.requests(session, guard.id), guards.parts(session, guard.id)
     return Watched(
         id=guard.id,

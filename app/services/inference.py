@@ -10,7 +10,7 @@ import numpy as np
 
 from app.domain.assignment import Version
 from app.domain.errors import Unavailable, UnfitModel
-from app.domain.readings import Digit, GuardCase, ModelName, Reading
+from app.domain.readings import Digit, ModelName, Reading, ShadowComparison
 from app.imaging.digits import as_input
 from app.services import alerts, guarding, models
 from app.services.artefacts import Session, open_checked
@@ -68,7 +68,7 @@ class InferenceService:
                 self.follow()
         return self._slots[version].read(digits)
 
-    def guarded(self, answers: Mapping[Version, Reading], digit: Digit) -> list[GuardCase]:
+    def guarded(self, answers: Mapping[Version, Reading], digit: Digit) -> list[ShadowComparison]:
         """What the predecessors of newly deployed models would have named."""
         cases = []
         for guard, predecessor in self._guards:
@@ -76,7 +76,7 @@ class InferenceService:
             if answer.model.id == guard.model_id:
                 named = predecessor.read([digit])[0].digit
                 other = answers[guard.version.other].digit
-                cases.append(GuardCase(guard.id, answer.digit, named, other))
+                cases.append(ShadowComparison(guard.id, answer.digit, named, other))
         return cases
 
     def follow(self) -> None:
@@ -116,5 +116,5 @@ class InferenceService:
         except UnfitModel as error:
             self._unfit.add(model_id)
             _log.error("model %s cannot serve %s: %s", model_id, version, error.message)
-            alerts.tell("unfit model", f"{version} does without a model: {error.message}")
+            alerts.tell("invalid model", f"{version} does without a model: {error.message}")
             return None

@@ -22,7 +22,7 @@ from app.domain.verdicts import (
 )
 from app.store import counters, experiments
 from app.store.counters import Drawn, Labelled
-from app.store.tables import Experiment, Stage
+from app.store.tables import Experiment, ExperimentStage
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Assessment:
 
     verdict: Verdict
     labels_needed: int | None
-    stages: tuple[Stage, ...]
+    stages: tuple[ExperimentStage, ...]
     traffic: Traffic
     evidence: Evidence
     soundness: Soundness
@@ -48,9 +48,9 @@ class Assessment:
         """What does not void the experiment and should be looked at."""
         found = []
         if self.mismatch_p_value is not None and self.mismatch_p_value < mismatch.SHOWN_BELOW:
-            found.append("versions were not drawn as often as set")
+            found.append("possible sample ratio mismatch")
         if self.soundness.crossed.exceeds(CROSSED_WARNING):
-            found.append("users met both versions")
+            found.append("users exposed to both versions")
         return found
 
     @property
@@ -58,10 +58,10 @@ class Assessment:
         """How many labels there are of each kind."""
         said = [label for label in self.labels if label.truth <= NOT_A_DIGIT]
         return {
-            "informative": self.evidence.informative,
+            "discordant": self.evidence.discordant,
             "disagreements": self.evidence.labelled,
             "audit": sum(label.labels for label in said if label.is_audit),
-            "all": sum(label.labels for label in said),
+            "total": sum(label.labels for label in said),
             "skipped": self.soundness.skipped.count,
             "erased": self.soundness.erased.count,
         }
@@ -89,7 +89,7 @@ def assess(session: Session, experiment: Experiment) -> Assessment:
     )
 
 
-def within(stages: Sequence[Stage], drawn: Sequence[Drawn]) -> tuple[Drawn, ...]:
+def within(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> tuple[Drawn, ...]:
     """What was counted in these stages."""
     ids = {stage.id for stage in stages}
     return tuple(count for count in drawn if count.stage_id in ids)
@@ -115,14 +115,14 @@ def evidence_of(labels: Sequence[Labelled]) -> Evidence:
     return Evidence(v1_alone, v2_alone, sum(label.labels for label in told) - v1_alone - v2_alone)
 
 
-def log_mismatch(stages: Sequence[Stage], drawn: Sequence[Drawn]) -> float:
+def log_mismatch(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float:
     """Log of the evidence that versions were not drawn as set; of stages it adds up."""
     return sum(mismatch.log_e_value(_draws(stage, drawn)) for stage in stages)
 
 
 def _soundness(
     experiment: Experiment,
-    stages: Sequence[Stage],
+    stages: Sequence[ExperimentStage],
     drawn: Sequence[Drawn],
     labels: Sequence[Labelled],
 ) -> Soundness:
@@ -144,13 +144,13 @@ def _share_of(truth: int, labels: Sequence[Labelled]) -> Share:
     )
 
 
-def _p_value(stages: Sequence[Stage], drawn: Sequence[Drawn]) -> float | None:
+def _p_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float | None:
     """Of the last stage that divided traffic."""
     divided = [stage for stage in stages if 0 < stage.weight < 1]
     return mismatch.p_value(_draws(divided[-1], drawn)) if divided else None
 
 
-def _draws(stage: Stage, drawn: Sequence[Drawn]) -> Draws:
+def _draws(stage: ExperimentStage, drawn: Sequence[Drawn]) -> Draws:
     units = {
         version: sum(
             count.units

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from app.store import alerts
 from app.store.db import Turn, take_turn, writing
 
-KIND = "limits"
+KIND = "rate limits"
 MESSAGE = "Redis does not answer: each process counts limits for itself"
 ONCE_IN = timedelta(hours=1)
 

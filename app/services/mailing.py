@@ -88,13 +88,13 @@ def _claim(user_id: int, now: datetime) -> _Claim | None:
     """
     with writing() as session:
         user = accounts.lock(session, user_id)
-        if user is None or (user.mail_due_at is not None and user.mail_due_at > now):
+        if user is None or (user.next_mail_at is not None and user.next_mail_at > now):
             return None
         notices.remove_others(session, user_id, notices.wanted_by(user))
         found = notices.of_user(session, user_id, MOST_IN_A_DIGEST)
         if not found or user.email is None:
             return None
-        user.mail_due_at = until = now + LEASE
+        user.next_mail_at = until = now + LEASE
         ids = tuple(notice.id for notice in found)
         return _Claim(user_id, user.email, until, ids, digest(found))
 
@@ -105,12 +105,12 @@ def _settle(claim: _Claim, due_at: datetime) -> None:
         user = accounts.lock(session, claim.user_id)  # first, as whoever removes the account does
         notices.remove(session, claim.ids)
         if user is not None:
-            user.mail_due_at = due_at
+            user.next_mail_at = due_at
 
 
 def _release(claim: _Claim, due_at: datetime) -> None:
     """Leave a digest that was not sent to whoever is first from then on."""
     with writing() as session:
         user = accounts.lock(session, claim.user_id)
-        if user is not None and user.mail_due_at == claim.until:
-            user.mail_due_at = due_at
+        if user is not None and user.next_mail_at == claim.until:
+            user.next_mail_at = due_at

@@ -14,7 +14,7 @@ from app.services import experiments
 from app.services.artefacts import name_of, open_checked
 from app.store import guards, models
 from app.store.db import Turn, reading, take_turn, writing
-from app.store.tables import Deployment, Guard, Model
+from app.store.tables import Deployment, GuardedRollout, Model
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Kept:
     """A model that is kept: what it serves now, what it was made for, why it may not serve."""
 
     model: ModelName
-    shipped: bool
+    is_bundled: bool
     version: str | None
-    rejection: str | None
+    rejection_reason: str | None
     created_at: datetime
-    serves: tuple[Version, ...]
+    deployed_as: tuple[Version, ...]
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def take_in_shipped(folder: Path) -> None:
             take_turn(session, Turn.MODELS)
             model = keep(session, name, onnx, shipped=True)
             served = models.served(session, version)
-            if not served or (served[0].shipped and model not in served):
-                put_into_service(session, version, model, models.SHIPPED)
+            if not served or (served[0].is_bundled and model not in served):
+                put_into_service(session, version, model, models.BUNDLED)
 
 
 def served_ids(version: Version) -> list[int]:
@@ -85,11 +85,11 @@ def newest(limit: int) -> list[Kept]:
         return [
             Kept(
                 model=_name(model),
-                shipped=model.shipped,
+                is_bundled=model.is_bundled,
                 version=model.version,
-                rejection=model.rejection,
+                rejection_reason=model.rejection_reason,
                 created_at=model.created_at,
-                serves=tuple(version for version, its in serves.items() if its is model),
+                deployed_as=tuple(version for version, its in serves.items() if its is model),
             )
             for model in models.newest(session, limit)
         ]
@@ -112,8 +112,8 @@ def deploy(model_id: int, version: Version, user_id: int) -> Deployed:
         wanted = models.find(session, model_id)
         if wanted is None:
             raise NotFound("There is no such model")
-        if wanted.rejection is not None:
-            raise Conflict(f"This model was rejected: {wanted.rejection}")
+        if wanted.rejection_reason is not None:
+            raise Conflict(f"This model was rejected: {wanted.rejection_reason}")
         artefact = _artefact(session, wanted)
     open_checked(artefact.onnx)
     with writing() as session:
@@ -152,7 +152,7 @@ def keep(session: Session, name: str, onnx: bytes, *, shipped: bool = False) -> 
     model = models.find_by_checksum(session, sha256)
     if model is None:
         now = datetime.now(UTC)
-        model = Model(name=name, sha256=sha256, artefact=onnx, shipped=shipped, created_at=now)
+        model = Model(name=name, sha256=sha256, artifact=onnx, is_bundled=shipped, created_at=now)
         models.add(session, model)
     return model
 
@@ -199,7 +199,9 @@ def _guard(session: Session, version: Version, model: Model | None, now: datetim
     if model is not None and trusted_id not in (None, model.id):
         guards.add(
             session,
-            Guard(version=version, model_id=model.id, predecessor_id=trusted_id, opened_at=now),
+            GuardedRollout(
+                version=version, model_id=model.id, predecessor_id=trusted_id, opened_at=now
+            ),
         )
 
 

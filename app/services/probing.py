@@ -20,7 +20,7 @@ from app.domain.readings import Digit
 from app.domain.reviewers import PROBE_SHARE, is_reliable
 from app.store import probes
 from app.store.db import reading
-from app.store.tables import Probe
+from app.store.tables import AttentionCheck
 
 _JITTER_MS = 60_000
 
@@ -32,14 +32,14 @@ class Reliability:
     """How a reviewer read probes, and whether their labels are learned from."""
 
     reviewer_id: int
-    read: int
-    right: int
+    answered: int
+    correct: int
     is_reliable: bool
 
 
 def due(
     session: Session, reviewer_id: int, until: datetime, beside: UUID
-) -> tuple[Probe, Digit] | None:
+) -> tuple[AttentionCheck, Digit] | None:
     """A probe with its picture, if this reviewer has one before them or it is time for another.
 
     It looks as old as the prediction beside it, which the reviewer would see otherwise.
@@ -50,15 +50,15 @@ def due(
         if secrets.randbelow(1_000) >= 1_000 * PROBE_SHARE:
             return None
         number = secrets.randbelow(len(labels))
-        probe = Probe(
+        probe = AttentionCheck(
             id=_as_old_as(beside),
             reviewer_id=reviewer_id,
-            number=number,
-            digit=int(labels[number]),
+            image_index=number,
+            true_digit=int(labels[number]),
         )
         probes.add(session, probe)
     probe.leased_until = until
-    return probe, digits[probe.number]
+    return probe, digits[probe.image_index]
 
 
 def reliabilities() -> list[Reliability]:

@@ -22,7 +22,7 @@ def find(user_id: int) -> Account:
         return account_of(user)
 
 
-def amend(user_id: int, *, email: str | None, mail: Collection[Kind] | None) -> Account:
+def amend(user_id: int, *, email: str | None, notifications: Collection[Kind] | None) -> Account:
     """Change one's address, which "" removes, and what one is mailed about from now on.
 
     Without an address there is no mail. Raises InvalidInput, NotAllowed where somebody who is no
@@ -33,13 +33,13 @@ def amend(user_id: int, *, email: str | None, mail: Collection[Kind] | None) -> 
         user = accounts.lock(session, user_id)
         if user is None:
             raise NotFound(_GONE)
-        if mail and user.role != Role.ADMIN:
-            raise NotAllowed("Only admins are mailed")
+        if notifications and user.role != Role.ADMIN:
+            raise NotAllowed("Only admins receive notifications")
         user.email = user.email if email is None else address
-        if mail and user.email is None:
-            raise InvalidInput("Mail needs an address: send `email` too")
-        if mail is not None:
-            user.mail_kinds = [kind for kind in Kind if kind in mail]
+        if notifications and user.email is None:
+            raise InvalidInput("Notifications need an address: send `email` too")
+        if notifications is not None:
+            user.notification_kinds = [kind for kind in Kind if kind in notifications]
         if user.email is None:
-            user.mail_kinds = None
+            user.notification_kinds = None
         return account_of(user)

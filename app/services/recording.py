@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from app.domain.assignment import Split, Unit
-from app.domain.readings import Digit, GuardCase, Prediction, picture_hash
+from app.domain.readings import Digit, Prediction, ShadowComparison, image_hash
 from app.store import counters, experiments, guards, predictions, reviews
 from app.store.counters import NO_UNITS, Units
 from app.store.groups import Group, GroupWriter
@@ -25,7 +25,7 @@ class Entry:
     prediction: Prediction
     digit: Digit
     split: Split | None = None
-    guarded: Sequence[GuardCase] = ()
+    guarded: Sequence[ShadowComparison] = ()
 
 
 _Divided = tuple[Entry, Split]
@@ -77,9 +77,9 @@ def _review_item(entry: Entry, split: Split, experiment_id: int | None) -> dict[
     return {
         "prediction_id": prediction.id,
         "experiment_id": experiment_id,
-        "picture_hash": picture_hash(entry.digit.tobytes()),
+        "image_hash": image_hash(entry.digit.tobytes()),
         "is_audit": experiment_id is not None and not prediction.disagrees,
-        "place": split.review_place(prediction.id),
+        "order_key": split.review_place(prediction.id),
     }
 
 

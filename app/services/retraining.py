@@ -1,7 +1,7 @@
 """Retraining: a job is a row first; who takes it up holds it by a lease and a fence."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
 from app.domain.errors import Conflict, NotFound, NothingToLearn
-from app.domain.gates import judge, rejection
+from app.domain.gates import Gate, judge, rejection
 from app.domain.lessons import FEWEST_LABELS, Lessons, divide
 from app.domain.notices import Kind
 from app.services import guarding, models, probing
@@ -53,11 +53,11 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     stage: str | None
-    share: float | None
+    progress: float | None
     loss: float | None
     seconds_left: float | None
-    lessons: int | None
-    holdout: int | None
+    train_labels: int | None
+    holdout_labels: int | None
     gates: Sequence[dict[str, Any]]
     model_id: int | None
 
@@ -153,7 +153,7 @@ def claim() -> Claim | None:
         job = retrains.find_open(session)
         if job is None or (job.lease_until is not None and job.lease_until > now):
             return None
-        if job.is_cancelled or job.fence == MOST_ATTEMPTS:
+        if job.is_cancelled or job.fencing_token == MOST_ATTEMPTS:
             _end_without(session, job, _GIVEN_UP)
             return None
         version = Version(job.version)
@@ -162,9 +162,9 @@ def claim() -> Claim | None:
         if serving is None or shipped is None:
             _end(session, job, "failed", f"no model serves {version}")
             return None
-        job.fence += 1
+        job.fencing_token += 1
         job.status, job.started_at, job.lease_until = "running", now, now + LEASE
-        return Claim(job.id, job.fence, version, shipped.id, serving.id)
+        return Claim(job.id, job.fencing_token, version, shipped.id, serving.id)
 
 
 def is_under_way() -> bool:
@@ -196,7 +196,7 @@ def renew(claimed: Claim, said: Progress | None) -> None:
             raise Cancelled
         job.lease_until = datetime.now(UTC) + LEASE
         if said is not None:
-            job.stage, job.share = said.stage, said.share
+            job.stage, job.progress = said.stage, said.progress
             job.loss, job.seconds_left = said.loss, said.seconds_left
 
 
@@ -205,7 +205,7 @@ def hand_back(claimed: Claim) -> None:
     with writing() as session:
         job = _held(session, claimed)
         job.status, job.lease_until = "queued", None
-        job.stage = job.share = job.loss = job.seconds_left = None
+        job.stage = job.progress = job.loss = job.seconds_left = None
 
 
 def give_up(claimed: Claim, error: str, log: str) -> None:
@@ -233,9 +233,9 @@ def conclude(claimed: Claim, made: Assignment, candidate: Candidate, log: str) -
             _end(session, job, "cancelled")
             return
         model = models.keep(session, made.name, candidate.onnx)
-        model.version, model.rejection = claimed.version, reason
-        job.model_id, job.gates = model.id, [asdict(gate) for gate in gates]
-        job.lessons, job.holdout = len(made.lessons.taught), len(made.lessons.held_out)
+        model.version, model.rejection_reason = claimed.version, reason
+        job.model_id, job.gates = model.id, [_stored(gate) for gate in gates]
+        job.train_labels, job.holdout_labels = len(made.lessons.taught), len(made.lessons.held_out)
         if reason is not None:
             _end(session, job, "rejected", reason)
         elif job.deploy == "manual":
@@ -279,6 +279,16 @@ def _end(session: Session, job: RetrainJob, status: str, error: str | None = Non
     notices.add(session, Kind.RETRAIN, f"retrain {job.id} of {job.version}: {status}{reason}")
 
 
+def _stored(gate: Gate) -> dict[str, Any]:
+    """A gate as it is stored with the job, and as clients see it."""
+    return {
+        "name": gate.name,
+        "passed": gate.passed,
+        "summary": gate.summary,
+        "metrics": dict(gate.metrics),
+    }
+
+
 def _job(row: RetrainJob) -> Job:
     return Job(
         id=row.id,
@@ -290,11 +300,11 @@ def _job(row: RetrainJob) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         stage=row.stage,
-        share=row.share,
+        progress=row.progress,
         loss=row.loss,
         seconds_left=row.seconds_left,
-        lessons=row.lessons,
-        holdout=row.holdout,
+        train_labels=row.train_labels,
+        holdout_labels=row.holdout_labels,
         gates=row.gates or [],
         model_id=row.model_id,
     )

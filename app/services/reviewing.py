@@ -22,7 +22,7 @@ from app.services.judging import evidence_of
 from app.store import counters, experiments, notices, predictions, probes, reviews
 from app.store.db import writing
 from app.store.reviews import Waiting
-from app.store.tables import Experiment, Probe, Review, ReviewItem
+from app.store.tables import AttentionCheck, Experiment, Review, ReviewItem
 
 LEASE = timedelta(minutes=2)
 
@@ -93,7 +93,7 @@ def take_back(reviewer_id: int, prediction_id: UUID) -> None:
         review = reviews.last_of(session, reviewer_id)
         probe = probes.find(session, prediction_id, reviewer_id)
         if probe is not None and _is_last(probe, review):
-            probe.said = probe.said_at = None
+            probe.answer = probe.answered_at = None
             return
         item = reviews.find_item(session, prediction_id)
         if review is None or review.prediction_id != prediction_id or item is None:
@@ -102,7 +102,7 @@ def take_back(reviewer_id: int, prediction_id: UUID) -> None:
             raise Conflict(_NOT_YOURS_TO_UNDO)
         _lock(session, review.experiment_id)
         reviews.remove(session, review)
-        item.is_open = item.is_open or review.truth != SKIPPED
+        item.is_open = item.is_open or review.label != SKIPPED
 
 
 def _following(session: Session, experiment_id: int, reviewer_id: int) -> ReviewItem | None:
@@ -111,17 +111,17 @@ def _following(session: Session, experiment_id: int, reviewer_id: int) -> Review
     return evidence or reviews.next_item(session, None, reviewer_id, now)
 
 
-def _say(probe: Probe, truth: int) -> None:
-    if probe.said is not None:
+def _say(probe: AttentionCheck, truth: int) -> None:
+    if probe.answer is not None:
         raise NotFound(_GONE)
-    probe.said, probe.said_at = truth, datetime.now(UTC)
+    probe.answer, probe.answered_at = truth, datetime.now(UTC)
 
 
-def _is_last(probe: Probe, review: Review | None) -> bool:
+def _is_last(probe: AttentionCheck, review: Review | None) -> bool:
     """Whether a reviewer said something of the probe, and nothing of a picture since."""
-    if probe.said_at is None:
+    if probe.answered_at is None:
         return False
-    return review is None or review.created_at < probe.said_at
+    return review is None or review.created_at < probe.answered_at
 
 
 def _lock(session: Session, experiment_id: int | None) -> Experiment | None:
@@ -135,12 +135,12 @@ def _latch(session: Session, experiment: Experiment) -> None:
     winner = winner_of(evidence)
     if winner is not None and experiment.winner is None:
         experiment.winner, experiment.winner_at = winner, datetime.now(UTC)
-        experiment.winner_informative = evidence.informative
-        experiment.winner_v2_alone = evidence.v2_alone
-        experiment.winner_e_value = exp(log_e_value(evidence.v2_alone, evidence.informative))
+        experiment.winner_discordant = evidence.discordant
+        experiment.winner_v2_wins = evidence.v2_alone
+        experiment.winner_e_value = exp(log_e_value(evidence.v2_alone, evidence.discordant))
         notices.add(
             session,
             Kind.VERDICT,
-            f"experiment {experiment.id}: {winner} is better, by {evidence.informative} labels on"
+            f"experiment {experiment.id}: {winner} is better, by {evidence.discordant} labels on"
             " pictures that only one version read right",
         )

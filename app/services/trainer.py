@@ -52,10 +52,10 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is; `share` is what is done of the stage."""
+    """How far a training is; `progress` is what is done of the stage."""
 
     stage: str
-    share: float
+    progress: float
     loss: float | None = None
     seconds_left: float | None = None
 

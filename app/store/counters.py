@@ -20,7 +20,7 @@ from app.store.tables import Base
 
 WORKERS = 16  # rows that processes count in, so that they seldom wait for each other
 
-_TRAFFIC = ("served", "disagreements", "units", "crossed")
+_TRAFFIC = ("served", "disagreements", "assigned_units", "crossed_over")
 _NO_TRAFFIC = dict.fromkeys(_TRAFFIC, 0)
 
 _Row = dict[str, Any]
@@ -29,8 +29,8 @@ _Row = dict[str, Any]
 class TrafficCount(Base):
     """Answers of a version as one worker counted them; stage 0 is outside every experiment.
 
-    `units` are what was assigned: requests, or users seen for the first time in the stage, of
-    whom `crossed` had met the other version there.
+    `assigned_units` are requests, or users seen for the first time in the stage, of whom
+    `crossed_over` had met the other version there.
     """
 
     __tablename__ = "traffic_count"
@@ -40,8 +40,8 @@ class TrafficCount(Base):
     version: Mapped[str] = mapped_column(String(2), primary_key=True)
     served: Mapped[int] = mapped_column(server_default="0")
     disagreements: Mapped[int] = mapped_column(server_default="0")
-    units: Mapped[int] = mapped_column(server_default="0")
-    crossed: Mapped[int] = mapped_column(server_default="0")
+    assigned_units: Mapped[int] = mapped_column(server_default="0")
+    crossed_over: Mapped[int] = mapped_column(server_default="0")
 
 
 class LatencyCount(Base):
@@ -64,12 +64,12 @@ class LabelCount(Base):
     is_audit: Mapped[bool] = mapped_column(primary_key=True)
     v1_digit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     v2_digit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    truth: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     labels: Mapped[int] = mapped_column(server_default="0")
 
 
 class ConfidenceCount(Base):
-    """Labelled answers of a version by how sure it was; `sure` is the sum, in millionths."""
+    """Labelled answers of a version by how sure it was."""
 
     __tablename__ = "confidence_count"
 
@@ -79,23 +79,23 @@ class ConfidenceCount(Base):
     bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     labels: Mapped[int] = mapped_column(server_default="0")
     correct: Mapped[int] = mapped_column(server_default="0")
-    sure: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    confidence_sum_millionths: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
-class WordCount(Base):
+class FeedbackCount(Base):
     """Users' words by version; experiment 0 and no version for those that name no prediction.
 
-    `counted` are those that the users' view rests on: few of one user, one of one picture.
+    `eligible` are those that the users' view rests on: few of one user, one of one picture.
     """
 
-    __tablename__ = "word_count"
+    __tablename__ = "feedback_count"
 
     experiment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     version: Mapped[str] = mapped_column(String(2), primary_key=True)
-    words: Mapped[int] = mapped_column(server_default="0")
+    total: Mapped[int] = mapped_column(server_default="0")
     correct: Mapped[int] = mapped_column(server_default="0")
-    counted: Mapped[int] = mapped_column(server_default="0")
-    counted_correct: Mapped[int] = mapped_column(server_default="0")
+    eligible: Mapped[int] = mapped_column(server_default="0")
+    eligible_correct: Mapped[int] = mapped_column(server_default="0")
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,8 @@ def count_predictions(group: Group, made: Sequence[tuple[Prediction, Units]]) ->
         counted = traffic.setdefault((stage_id, version), row | _NO_TRAFFIC)
         counted["served"] += 1
         counted["disagreements"] += one.disagrees
-        counted["units"] += units.assigned
-        counted["crossed"] += units.crossed
+        counted["assigned_units"] += units.assigned
+        counted["crossed_over"] += units.crossed
         bucket = bucket_of(one.latency_us or 0)
         row = {"worker": worker, "version": version, "bucket": bucket, "served": 0}
         latencies.setdefault((version, bucket), row)["served"] += 1
@@ -197,7 +197,7 @@ def drawn(session: Session) -> list[Drawn]:
     """The traffic of every stage and version."""
     counter = TrafficCount
     sums = [func.sum(each) for each in (counter.served, counter.disagreements)]
-    more = [func.sum(each) for each in (counter.units, counter.crossed)]
+    more = [func.sum(each) for each in (counter.assigned_units, counter.crossed_over)]
     query = select(counter.stage_id, counter.version, *sums, *more)
     rows = session.execute(query.group_by(counter.stage_id, counter.version))
     return [Drawn(*row[:2], *map(int, row[2:])) for row in rows]
@@ -219,7 +219,7 @@ def labelled(session: Session, experiment_id: int) -> list[Labelled]:
     """What reviewers said in an experiment."""
     counter = LabelCount
     query = select(
-        *(counter.is_audit, counter.v1_digit, counter.v2_digit, counter.truth, counter.labels)
+        *(counter.is_audit, counter.v1_digit, counter.v2_digit, counter.label, counter.labels)
     ).where(counter.experiment_id == experiment_id, counter.labels > 0)
     return [Labelled(*row) for row in session.execute(query)]
 
@@ -228,14 +228,14 @@ def sureness(session: Session, experiment_id: int) -> list[Sureness]:
     """How sure the versions were of what reviewers labelled in an experiment."""
     counter = ConfidenceCount
     shown = (counter.is_audit, counter.version, counter.bucket)
-    query = select(*shown, counter.labels, counter.correct, counter.sure)
+    query = select(*shown, counter.labels, counter.correct, counter.confidence_sum_millionths)
     rows = session.execute(query.where(counter.experiment_id == experiment_id))
     return [Sureness(*row) for row in rows]
 
 
 def spoken(session: Session) -> list[Spoken]:
     """Users' words, by experiment and version."""
-    counter = WordCount
-    keys = (counter.experiment_id, counter.version, counter.words, counter.correct)
-    rows = session.execute(select(*keys, counter.counted, counter.counted_correct))
+    counter = FeedbackCount
+    keys = (counter.experiment_id, counter.version, counter.total, counter.correct)
+    rows = session.execute(select(*keys, counter.eligible, counter.eligible_correct))
     return [Spoken(*row) for row in rows]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.store.counters import NO_UNITS, Units
 from app.store.groups import Group, Prepared, inserting_new
-from app.store.tables import Experiment, Exposure, Stage
+from app.store.tables import Experiment, ExperimentStage, Exposure
 
 
 def add(session: Session, experiment: Experiment) -> None:
@@ -17,7 +17,7 @@ def add(session: Session, experiment: Experiment) -> None:
     session.flush()
 
 
-def enter_stage(session: Session, experiment: Experiment, stage: Stage) -> None:
+def enter_stage(session: Session, experiment: Experiment, stage: ExperimentStage) -> None:
     """Divide A/B traffic anew from the commit on."""
     stage.experiment_id = experiment.id
     session.add(stage)
@@ -36,7 +36,7 @@ def lock(session: Session, experiment_id: int) -> Experiment:
 
 def lock_of_stage(session: Session, stage_id: int) -> Experiment:
     """The experiment of a stage; nobody else changes it before this unit ends."""
-    return lock(session, session.get_one(Stage, stage_id).experiment_id)
+    return lock(session, session.get_one(ExperimentStage, stage_id).experiment_id)
 
 
 def newest(session: Session) -> Experiment | None:
@@ -49,17 +49,19 @@ def page(session: Session, limit: int) -> Sequence[Experiment]:
     return session.scalars(select(Experiment).order_by(Experiment.id.desc()).limit(limit)).all()
 
 
-def last_stage(session: Session) -> tuple[Stage, Experiment] | None:
+def last_stage(session: Session) -> tuple[ExperimentStage, Experiment] | None:
     """The stage that says how A/B traffic is divided now, with its experiment."""
-    query = select(Stage, Experiment).join(Experiment, Stage.experiment_id == Experiment.id)
-    found = session.execute(query.order_by(Stage.id.desc()).limit(1)).one_or_none()
+    query = select(ExperimentStage, Experiment).join(
+        Experiment, ExperimentStage.experiment_id == Experiment.id
+    )
+    found = session.execute(query.order_by(ExperimentStage.id.desc()).limit(1)).one_or_none()
     return None if found is None else (found[0], found[1])
 
 
-def stages(session: Session, experiment_id: int) -> Sequence[Stage]:
+def stages(session: Session, experiment_id: int) -> Sequence[ExperimentStage]:
     """The stages of an experiment, the first one first."""
-    query = select(Stage).where(Stage.experiment_id == experiment_id)
-    return session.scalars(query.order_by(Stage.id)).all()
+    query = select(ExperimentStage).where(ExperimentStage.experiment_id == experiment_id)
+    return session.scalars(query.order_by(ExperimentStage.id)).all()
 
 
 def expose(group: Group, stage_id: int, unit_hash: str, version: str) -> Units:
@@ -67,7 +69,7 @@ def expose(group: Group, stage_id: int, unit_hash: str, version: str) -> Units:
     met = {"stage_id": stage_id, "unit_hash": unit_hash, "version": version}
     looking, adding = _exposing(group.dialect)
     crossed = looking.first(group, met) is not None
-    added = adding.first(group, met | {"crossed": crossed})
+    added = adding.first(group, met | {"crossed_over": crossed})
     return NO_UNITS if added is None else Units(1, int(crossed))
 
 

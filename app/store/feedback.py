@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store import counters
-from app.store.counters import WordCount
+from app.store.counters import FeedbackCount
 from app.store.tables import Feedback
 
 
@@ -22,12 +22,12 @@ def count(session: Session, word: Feedback, by: int) -> None:
     """Add a word to the counters, or take it out again."""
     counters.add(
         session,
-        WordCount,
+        FeedbackCount,
         {"experiment_id": word.experiment_id or 0, "version": word.version or ""},
-        words=by,
+        total=by,
         correct=by * word.correct,
-        counted=by * word.counted,
-        counted_correct=by * (word.counted and word.correct),
+        eligible=by * word.is_eligible,
+        eligible_correct=by * (word.is_eligible and word.correct),
     )
 
 
@@ -47,17 +47,19 @@ def count_of_user(session: Session, experiment_id: int, user_id: int) -> int:
     """How many words of a user count in an experiment."""
     return session.scalars(
         select(func.count()).where(
-            Feedback.experiment_id == experiment_id, Feedback.user_id == user_id, Feedback.counted
+            Feedback.experiment_id == experiment_id,
+            Feedback.user_id == user_id,
+            Feedback.is_eligible,
         )
     ).one()
 
 
-def is_picture_counted(session: Session, experiment_id: int, picture_hash: str) -> bool:
+def is_image_counted(session: Session, experiment_id: int, image_hash: str) -> bool:
     """Whether a word on the same picture counts in an experiment already."""
     found = select(Feedback.id).where(
         Feedback.experiment_id == experiment_id,
-        Feedback.picture_hash == picture_hash,
-        Feedback.counted,
+        Feedback.image_hash == image_hash,
+        Feedback.is_eligible,
     )
     return session.scalar(found.limit(1)) is not None
 
@@ -83,7 +85,9 @@ def erase_loose(session: Session, before: datetime) -> int:
 
 def _erase(session: Session, words: ColumnElement[bool]) -> int:
     """Remove the words that a condition holds for, and take them out of the counters."""
-    correct, counted = (case((each, 1), else_=0) for each in (Feedback.correct, Feedback.counted))
+    correct, counted = (
+        case((each, 1), else_=0) for each in (Feedback.correct, Feedback.is_eligible)
+    )
     key = (func.coalesce(Feedback.experiment_id, 0), func.coalesce(Feedback.version, ""))
     sums = [func.sum(each) for each in (correct, counted, correct * counted)]
     query = select(*key, func.count(), *sums).where(words).group_by(*key)
@@ -91,12 +95,12 @@ def _erase(session: Session, words: ColumnElement[bool]) -> int:
     for experiment_id, version, total, right, used, used_right in found:
         counters.add(
             session,
-            WordCount,
+            FeedbackCount,
             {"experiment_id": experiment_id, "version": version},
-            words=-total,
+            total=-total,
             correct=-right,
-            counted=-used,
-            counted_correct=-used_right,
+            eligible=-used,
+            eligible_correct=-used_right,
         )
     session.execute(delete(Feedback).where(words))
     return sum(row[2] for row in found)

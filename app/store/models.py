@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.store.tables import Deployment, Model
 
-SHIPPED = "shipped"  # the reason of a deployment that came with Cifra
+BUNDLED = "bundled"  # the reason of a deployment that came with Cifra
 
 
 def find(session: Session, model_id: int) -> Model | None:
@@ -80,12 +80,12 @@ def served(session: Session, version: str) -> Sequence[Model]:
 
 def shipped(session: Session, version: str) -> Model | None:
     """The last model that Cifra itself shipped for a version."""
-    return session.scalar(_served(version).where(Deployment.reason == SHIPPED).limit(1))
+    return session.scalar(_served(version).where(Deployment.reason == BUNDLED).limit(1))
 
 
 def artefact(session: Session, model_id: int) -> bytes:
     """A model's ONNX file."""
-    return session.scalars(select(Model.artefact).where(Model.id == model_id)).one()
+    return session.scalars(select(Model.artifact).where(Model.id == model_id)).one()
 
 
 def _served(version: str) -> Select[Model]:

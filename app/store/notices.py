@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.domain.credentials import is_address
-from app.domain.notices import Kind, Notice, one_line
+from app.domain.notices import Kind, Notification, one_line
 from app.domain.roles import Role
 from app.store import tables
 from app.store.tables import User
@@ -32,7 +32,7 @@ def add(session: Session, kind: Kind, message: str) -> None:
     admins = select(User).where(User.role == Role.ADMIN, User.email.is_not(None)).order_by(User.id)
     told_at = datetime.now(UTC)
     session.add_all(
-        tables.Notice(
+        tables.Notification(
             user_id=user.id, kind=kind, message=one_line(message)[:LONGEST], created_at=told_at
         )
         for user in session.scalars(admins.with_for_update(read=True, key_share=True))
@@ -43,39 +43,43 @@ def add(session: Session, kind: Kind, message: str) -> None:
 def wanted_by(user: User) -> Collection[str]:
     """The kinds that an account is to be mailed about: none where it is no admin who can be."""
     can_be = user.role == Role.ADMIN and not user.locked and is_address(user.email or "")
-    return user.mail_kinds or () if can_be else ()
+    return user.notification_kinds or () if can_be else ()
 
 
 def waiting(session: Session) -> Waiting:
     """What waits to be mailed."""
-    row = tables.Notice
+    row = tables.Notification
     count, oldest_at = session.execute(select(func.count(), func.min(row.created_at))).one()
     return Waiting(count, oldest_at)
 
 
 def due(session: Session, now: datetime) -> list[int]:
     """The accounts for which something waits that may be mailed now."""
-    may_be = or_(User.mail_due_at.is_(None), User.mail_due_at <= now)
-    query = select(User.id).join(tables.Notice, tables.Notice.user_id == User.id).where(may_be)
+    may_be = or_(User.next_mail_at.is_(None), User.next_mail_at <= now)
+    query = (
+        select(User.id)
+        .join(tables.Notification, tables.Notification.user_id == User.id)
+        .where(may_be)
+    )
     return list(session.scalars(query.distinct().order_by(User.id)))
 
 
-def of_user(session: Session, user_id: int, limit: int) -> list[Notice]:
+def of_user(session: Session, user_id: int, limit: int) -> list[Notification]:
     """What waits for an account, in the order of time; words of users only where there is room."""
-    row = tables.Notice
+    row = tables.Notification
     query = select(row).where(row.user_id == user_id).order_by(row.kind == Kind.FEEDBACK, row.id)
     return [
-        Notice(found.id, Kind(found.kind), found.message, found.created_at)
+        Notification(found.id, Kind(found.kind), found.message, found.created_at)
         for found in session.scalars(query.limit(limit))
     ]
 
 
 def remove(session: Session, ids: Iterable[int]) -> None:
     """Remove what was mailed."""
-    session.execute(delete(tables.Notice).where(tables.Notice.id.in_(list(ids))))
+    session.execute(delete(tables.Notification).where(tables.Notification.id.in_(list(ids))))
 
 
 def remove_others(session: Session, user_id: int, kinds: Collection[str]) -> None:
     """Remove what waits for an account and is of none of these kinds."""
-    row = tables.Notice
+    row = tables.Notification
     session.execute(delete(row).where(row.user_id == user_id, row.kind.not_in(kinds)))

@@ -48,7 +48,9 @@ class Answered:
 def lock(session: Session, user_id: int, prediction_id: UUID) -> Answered | None:
     """What one of a user's own predictions answered; nobody else changes it in this unit."""
     row = tables.Prediction
-    query = select(row.digit, row.probabilities, row.version, row.stage_id, row.image)
+    query = select(
+        *(row.predicted_digit, row.probabilities, row.version, row.stage_id, row.digit_image)
+    )
     own = query.where(_own(user_id, prediction_id)).with_for_update(key_share=True)
     found = session.execute(own).one_or_none()
     if found is None:
@@ -67,7 +69,9 @@ def page(session: Session, user_id: int, limit: int, before: UUID | None) -> lis
 
 def image(session: Session, user_id: int, prediction_id: UUID) -> Digit | None:
     """The digit (28, 28) that one of a user's own predictions was made on."""
-    found = session.scalar(select(tables.Prediction.image).where(_own(user_id, prediction_id)))
+    found = session.scalar(
+        select(tables.Prediction.digit_image).where(_own(user_id, prediction_id))
+    )
     return None if found is None else _digit(found)
 
 
@@ -83,13 +87,16 @@ def erase(session: Session, user_id: int, prediction_id: UUID | None = None) -> 
     What the versions said stays, since it was counted; owner and image go.
     """
     erased = _own(user_id, prediction_id)
-    session.execute(update(tables.Prediction).where(erased).values(user_id=None, image=None))
+    session.execute(update(tables.Prediction).where(erased).values(user_id=None, digit_image=None))
 
 
 def is_erased(session: Session, prediction_id: UUID) -> bool:
     """Whether a prediction has lost its image."""
     row = tables.Prediction
-    return session.scalar(select(row.image.is_(None)).where(row.id == prediction_id)) is not False
+    return (
+        session.scalar(select(row.digit_image.is_(None)).where(row.id == prediction_id))
+        is not False
+    )
 
 
 def older_than(session: Session, moment: datetime, limit: int) -> tuple[int, list[UUID]] | None:
@@ -106,7 +113,7 @@ def older_than(session: Session, moment: datetime, limit: int) -> tuple[int, lis
 def image_of(session: Session, prediction_id: UUID) -> Digit:
     """The digit (28, 28) that a prediction, which is not erased, was made on."""
     row = tables.Prediction
-    query = select(row.image).where(row.id == prediction_id, row.image.is_not(None))
+    query = select(row.digit_image).where(row.id == prediction_id, row.digit_image.is_not(None))
     return _digit(session.scalars(query).one() or b"")
 
 
@@ -132,9 +139,9 @@ def answers(
     query = (
         select(
             row.id,
-            case((is_drawn, row.digit), else_=row.shadow_digit),
+            case((is_drawn, row.predicted_digit), else_=row.shadow_digit),
             case((is_drawn, row.probabilities), else_=row.shadow_probabilities),
-            row.shadow_digit != row.digit,
+            row.shadow_digit != row.predicted_digit,
         )
         .where(row.id >= _first_id(since))
         .where(or_(is_drawn, row.shadow_digit.is_not(None)))
@@ -185,9 +192,9 @@ def _to_row(prediction: Prediction, digit: Digit) -> dict[str, object]:
         "created_at": prediction.created_at,
         "version": prediction.version.value,
         "model_id": prediction.reading.model.id,
-        "digit": prediction.reading.digit,
+        "predicted_digit": prediction.reading.digit,
         "probabilities": _pack(prediction.reading),
-        "image": digit.tobytes(),
+        "digit_image": digit.tobytes(),
         "latency_us": prediction.latency_us,
         "stage_id": prediction.stage_id,
         "assignment_probability": prediction.assignment_probability,

@@ -15,14 +15,22 @@ from app.domain.sureness import bucket_of as sureness_bucket
 from app.store import reviews
 from app.store.counters import (
     ConfidenceCount,
+    FeedbackCount,
     LabelCount,
     LatencyCount,
     TrafficCount,
-    WordCount,
     add,
 )
 from app.store.reviews import Answers
-from app.store.tables import Base, Experiment, Exposure, Feedback, Prediction, Review, Stage
+from app.store.tables import (
+    Base,
+    Experiment,
+    ExperimentStage,
+    Exposure,
+    Feedback,
+    Prediction,
+    Review,
+)
 
 Counts = dict[tuple[Any, ...], tuple[int, ...]]
 """What was counted, by key; keys with nothing but noughts are left out."""
@@ -62,20 +70,20 @@ def mend(session: Session) -> None:
 
 def _answers(session: Session) -> Counts:
     by = (func.coalesce(Prediction.stage_id, 0), Prediction.version)
-    disagrees = case((Prediction.shadow_digit != Prediction.digit, 1), else_=0)
+    disagrees = case((Prediction.shadow_digit != Prediction.predicted_digit, 1), else_=0)
     query = select(*by, func.count(), func.sum(disagrees)).group_by(*by)
     return _kept(session.execute(query), len(by))
 
 
 def _units(session: Session) -> Counts:
     """Exposed users where an experiment assigns users, requests where it assigns those."""
-    crossed = func.sum(case((Exposure.crossed, 1), else_=0))
+    crossed = func.sum(case((Exposure.crossed_over, 1), else_=0))
     exposed = select(Exposure.stage_id, Exposure.version, func.count(), crossed)
     users = session.execute(exposed.group_by(Exposure.stage_id, Exposure.version))
     by_request = (
         select(Prediction.stage_id, Prediction.version, func.count(), literal(0))
-        .join(Stage, Prediction.stage_id == Stage.id)
-        .join(Experiment, Stage.experiment_id == Experiment.id)
+        .join(ExperimentStage, Prediction.stage_id == ExperimentStage.id)
+        .join(Experiment, ExperimentStage.experiment_id == Experiment.id)
         .where(Experiment.unit == Unit.REQUEST)
         .group_by(Prediction.stage_id, Prediction.version)
     )
@@ -98,28 +106,30 @@ def _labels(session: Session) -> Counts:
     found: Counter[tuple[Any, ...]] = Counter()
     for review, answers in _reviewed(session):
         named = tuple(int(answers[version].argmax()) for version in Version)
-        found[review.experiment_id, review.is_audit, *named, review.truth] += 1
+        found[review.experiment_id, review.is_audit, *named, review.label] += 1
     return {key: (labels,) for key, labels in found.items()}
 
 
 def _confidences(session: Session) -> Counts:
     found: dict[tuple[Any, ...], tuple[int, int, int]] = {}
     for review, answers in _reviewed(session):
-        if review.truth > NOT_A_DIGIT:
+        if review.label > NOT_A_DIGIT:
             continue
         for version in Version:
             sure = float(answers[version].max())
             key = (review.experiment_id, review.is_audit, version, sureness_bucket(sure))
             labels, correct, millionths = found.get(key, (0, 0, 0))
-            is_correct = int(answers[version].argmax()) == review.truth
+            is_correct = int(answers[version].argmax()) == review.label
             found[key] = (labels + 1, correct + is_correct, millionths + round(sure * 1_000_000))
     return {key: tuple(amounts) for key, amounts in found.items()}
 
 
 def _words(session: Session) -> Counts:
     by = (func.coalesce(Feedback.experiment_id, 0), func.coalesce(Feedback.version, ""))
-    correct, counted_ = (case((each, 1), else_=0) for each in (Feedback.correct, Feedback.counted))
-    sums = [func.sum(each) for each in (correct, counted_, correct * counted_)]
+    correct, eligible = (
+        case((each, 1), else_=0) for each in (Feedback.correct, Feedback.is_eligible)
+    )
+    sums = [func.sum(each) for each in (correct, eligible, correct * eligible)]
     query = select(*by, func.count(), *sums).group_by(*by)
     return _kept(session.execute(query), len(by))
 
@@ -136,16 +146,19 @@ def _kept(rows: Iterable[Sequence[Any]], keys: int) -> Counts:
 
 
 _STAGE, _PART = ("stage_id", "version"), ("experiment_id", "is_audit")
-_NAMED, _RANGE = ("v1_digit", "v2_digit", "truth"), ("version", "bucket")
-_SPOKEN = ("words", "correct", "counted", "counted_correct")
+_NAMED, _RANGE = ("v1_digit", "v2_digit", "label"), ("version", "bucket")
+_SPOKEN = ("total", "correct", "eligible", "eligible_correct")
 
 KINDS = {
     "answers": Kind(TrafficCount, _STAGE, ("served", "disagreements"), _answers),
-    "units": Kind(TrafficCount, _STAGE, ("units", "crossed"), _units),
+    "units": Kind(TrafficCount, _STAGE, ("assigned_units", "crossed_over"), _units),
     "latencies": Kind(LatencyCount, _RANGE, ("served",), _latencies),
     "labels": Kind(LabelCount, _PART + _NAMED, ("labels",), _labels),
     "confidences": Kind(
-        ConfidenceCount, _PART + _RANGE, ("labels", "correct", "sure"), _confidences
+        ConfidenceCount,
+        _PART + _RANGE,
+        ("labels", "correct", "confidence_sum_millionths"),
+        _confidences,
     ),
-    "words": Kind(WordCount, ("experiment_id", "version"), _SPOKEN, _words),
+    "words": Kind(FeedbackCount, ("experiment_id", "version"), _SPOKEN, _words),
 }

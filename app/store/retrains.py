@@ -27,7 +27,7 @@ def find(session: Session, job_id: int) -> RetrainJob | None:
 def hold(session: Session, job_id: int, fence: int) -> RetrainJob | None:
     """The running job that was taken up with this fence; None where another one has it since."""
     query = select(RetrainJob).where(
-        RetrainJob.id == job_id, RetrainJob.fence == fence, RetrainJob.status == "running"
+        RetrainJob.id == job_id, RetrainJob.fencing_token == fence, RetrainJob.status == "running"
     )
     return session.scalar(query.with_for_update())
 
@@ -63,9 +63,9 @@ def labels(session: Session, unreliable: Collection[int], limit: int) -> list[La
     But for those who are not reliable, or whose account and probes are gone.
     """
     query = (
-        select(Prediction.image, Review.truth, Prediction.user_id)
+        select(Prediction.digit_image, Review.label, Prediction.user_id)
         .join(Review, Review.prediction_id == Prediction.id)
-        .where(Review.truth < NOT_A_DIGIT, Prediction.image.is_not(None))
+        .where(Review.label < NOT_A_DIGIT, Prediction.digit_image.is_not(None))
         .where(Review.reviewer_id.is_not(None), Review.reviewer_id.not_in(unreliable))
         .order_by(Review.id.desc())
         .limit(limit)

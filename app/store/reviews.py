@@ -31,12 +31,12 @@ class Waiting:
 
     disagreements: int
     audits: int
-    flagged: int
+    user_flagged: int
 
     @property
     def total(self) -> int:
         """Of all parts."""
-        return self.disagreements + self.audits + self.flagged
+        return self.disagreements + self.audits + self.user_flagged
 
 
 def enqueue(session: Session, **item: Any) -> None:
@@ -50,7 +50,7 @@ def enqueue(session: Session, **item: Any) -> None:
 def enqueue_in(group: Group, items: Iterable[dict[str, Any]]) -> None:
     """The same in a group commit, for pictures that nobody holds; in the order of their hashes."""
     waiting = {"is_open": True, "leased_by": None, "leased_until": None}
-    ordered = sorted(items, key=lambda item: (item["experiment_id"] or 0, item["picture_hash"]))
+    ordered = sorted(items, key=lambda item: (item["experiment_id"] or 0, item["image_hash"]))
     _enqueueing(group.dialect).run(group, [item | waiting for item in ordered])
 
 
@@ -93,7 +93,7 @@ def next_item(
                 )
             ),
         )
-        .order_by(ReviewItem.is_audit, ReviewItem.place)
+        .order_by(ReviewItem.is_audit, ReviewItem.order_key)
         .limit(1)
         .with_for_update(skip_locked=True, key_share=True)
     )
@@ -142,7 +142,7 @@ def review_of(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:
         prediction_id=item.prediction_id,
         reviewer_id=reviewer_id,
         is_audit=item.is_audit,
-        truth=truth,
+        label=truth,
         created_at=datetime.now(UTC),
     )
 
@@ -185,9 +185,9 @@ def last_of(session: Session, reviewer_id: int) -> Review | None:
 def newest(session: Session, limit: int) -> list[tuple[int, int, UUID, int]]:
     """The last words on pictures with an owner: review, owner, prediction and truth."""
     query = (
-        select(Review.id, Prediction.user_id, Review.prediction_id, Review.truth)
+        select(Review.id, Prediction.user_id, Review.prediction_id, Review.label)
         .join(Prediction, Prediction.id == Review.prediction_id)
-        .where(Review.truth <= NOT_A_DIGIT, Prediction.user_id.is_not(None))
+        .where(Review.label <= NOT_A_DIGIT, Prediction.user_id.is_not(None))
         .order_by(Review.id.desc())
         .limit(limit)
     )
@@ -219,15 +219,22 @@ def _count(session: Session, review: Review, by: int) -> None:
     digits = {version: int(said[version].argmax()) for version in Version}
     part = {"experiment_id": review.experiment_id, "is_audit": review.is_audit}
     named = {"v1_digit": digits[Version.V1], "v2_digit": digits[Version.V2]}
-    counters.add(session, LabelCount, part | named | {"truth": review.truth}, labels=by)
-    if review.truth > NOT_A_DIGIT:
+    counters.add(session, LabelCount, part | named | {"label": review.label}, labels=by)
+    if review.label > NOT_A_DIGIT:
         return
     for version in Version:
         sure = float(said[version].max())
-        correct = by * (digits[version] == review.truth)
+        correct = by * (digits[version] == review.label)
         bucket = part | {"version": version, "bucket": bucket_of(sure)}
         millionths = by * round(sure * 1_000_000)
-        counters.add(session, ConfidenceCount, bucket, labels=by, correct=correct, sure=millionths)
+        counters.add(
+            session,
+            ConfidenceCount,
+            bucket,
+            labels=by,
+            correct=correct,
+            confidence_sum_millionths=millionths,
+        )
 
 
 def _is_free(reviewer_id: int, now: datetime) -> ColumnElement[bool]:

@@ -1,9 +1,15 @@
 """SQLite files as files: copying one while it is written to, and whether one is sound."""
 
+import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from app.domain.errors import Unavailable
+
+_log = logging.getLogger(__name__)
 
 PAGES_AT_ONCE = 1_000
 WAIT_S = 10
@@ -24,6 +30,37 @@ def copy(source: Path, target: Path, tell: Callable[[float], None]) -> None:
             progress=lambda _, left, total: tell(1 - left / max(total, 1)),
         )
         made.execute("PRAGMA journal_mode=DELETE")
+
+
+def back_up_before(revision: str, path: Path) -> None:
+    """Copy a database to a file beside it, for its owner alone, before a migration changes it.
+
+    A database without rows is not copied, and a copy that is already there is kept. What is
+    copied is the last state that was committed. Raises Unavailable where no copy can be made.
+    """
+    target = path.with_name(f"{path.name}.before-{revision}")
+    try:
+        if target.exists() or _is_empty(path):
+            return
+        with NamedTemporaryFile(dir=path.parent, prefix=f".{target.name}-") as partial:
+            copy(path, Path(partial.name), lambda _: None)
+            with suppress(FileExistsError):
+                target.hardlink_to(partial.name)
+    except (OSError, sqlite3.Error) as error:
+        raise Unavailable(f"The database cannot be backed up to {target}: {error}") from error
+    _log.info("backed up the database to %s before migration %s", target, revision)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether no table has a row, but for the one that names the migration."""
+    with closing(_open(path)) as database:
+        tables = database.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'alembic_version'"
+        ).fetchall()
+        return not any(
+            database.execute(f'SELECT EXISTS (SELECT 1 FROM "{name}")').fetchone()[0]  # noqa: S608
+            for (name,) in tables
+        )
 
 
 def faults(path: Path) -> list[str]:

@@ -55,14 +55,14 @@ def main(folder: Path) -> None:
     replay = make_replay(base.training, course, order.seed)
     net = export.from_onnx((folder / "start.onnx").read_bytes())
     net = learn(net, lessons, replay, course, order.seed, saying.learning)
-    saying.say("examining", 0)
+    saying.say("evaluating", 0)
     candidate = _calibrated(net, base.validation, order)
     others = [(folder / name).read_bytes() for name in ("serving.onnx", "shipped.onnx")]
     sessions = [open_session(artefact) for artefact in (candidate, *others)]
     marks = mark(sessions, base.validation, holdout, lessons)
     _write(folder / "candidate.onnx", candidate)
     _write(folder / "marks.json", json.dumps(asdict(marks)).encode())
-    saying.say("examining", 1)
+    saying.say("evaluating", 1)
 
 
 def _without_examined(lessons: LabelledDigits, base: BaseSets) -> LabelledDigits:
@@ -92,7 +92,7 @@ class Saying:
 
     def say(self, stage: str, share: float, **more: float) -> None:
         """Say it now; `share` is what is done of this stage."""
-        sys.stdout.write(json.dumps({"stage": stage, "share": share, **more}) + "\n")
+        sys.stdout.write(json.dumps({"stage": stage, "progress": share, **more}) + "\n")
         sys.stdout.flush()
         self._said_at_s = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""`make faults`: what Cifra does when parts of it fail, and when clients mean it ill.
+"""`make chaos`: what Cifra does when parts of it fail, and when clients mean it ill.
 
 Every row has a bar; the command fails where a figure falls short of its own. docs/RELIABILITY.md
 says what each fault is, and which tests hold the rest.

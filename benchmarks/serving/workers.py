@@ -1,4 +1,4 @@
-"""`make workers`: what a request costs with one worker and with two, on PostgreSQL and Redis.
+"""`make bench-workers`: what a request costs with one worker and with two, on PostgreSQL and Redis.
 
 Processor time is that of Cifra's own processes: PostgreSQL, Redis and the load are counted apart.
 Each worker has sixteen connections.

@@ -88,7 +88,7 @@ def retrain(town: Town) -> None:
 
         def show(job: RetrainJob) -> None:
             progress.set_postfix_str(job.stage or job.status)
-            progress.update(max(0, (job.percent or 0) - progress.n))
+            progress.update(max(0, round(100 * (job.progress or 0)) - progress.n))
 
         try:
             job = town.admin.wait(town.admin.retrain("v2"), on_progress=show)

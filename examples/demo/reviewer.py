@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from app.domain.errors import PictureError
-from app.domain.readings import picture_hash
+from app.domain.readings import image_hash
 from app.imaging import digits
 from app.imaging.pictures import decode
 from app.services.probing import PROBES
@@ -29,7 +29,7 @@ class Eyes:
     def remember(self, picture: Picture) -> None:
         """Remember what a picture shows, by what the models see of it."""
         try:
-            seen = picture_hash(digits.read(picture.file).tobytes())
+            seen = image_hash(digits.read(picture.file).tobytes())
         except PictureError:
             return
         self._shows[seen] = picture.shows
@@ -68,9 +68,9 @@ def _probes() -> dict[str, int | None]:
     """The digits that reviewers are tried with: known as whoever can read knows them."""
     with np.load(PROBES) as archive:
         pairs = zip(archive["digits"], archive["labels"], strict=True)
-        return {picture_hash(digit.tobytes()): int(label) for digit, label in pairs}
+        return {image_hash(digit.tobytes()): int(label) for digit, label in pairs}
 
 
 def _hash_of(image: bytes) -> str:
     plane = decode(image) * np.float32(255)
-    return picture_hash(np.rint(plane).astype(np.uint8).tobytes())
+    return image_hash(np.rint(plane).astype(np.uint8).tobytes())

@@ -24,7 +24,7 @@ def log_in(client: FlaskClient, at: str = "http://localhost") -> Morsel[str]:
     answer = client.post(
         "/login",
         json={"username": "admin", "password": ADMIN_PASSWORD},
-        headers={"X-Cifra-Cookie": "1"},
+        headers={"X-Cifra-Refresh-Cookie": "1"},
         base_url=at,
     )
     assert answer.status_code == 200

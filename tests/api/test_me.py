@@ -40,7 +40,7 @@ def test_everybody_sees_their_own_account(ana: Person) -> None:
         "role": "user",
         "locked": False,
         "has_password": True,
-        "mail": [],
+        "notifications": [],
     }
 
 
@@ -52,49 +52,60 @@ def test_everybody_can_set_and_remove_their_address(ana: Person) -> None:
 
 
 def test_an_admin_says_what_to_be_mailed_about(admin: Person) -> None:
-    assert change(admin, email=ADDRESS, mail=["retrain", "alert", "alert"]).status_code == 200
-    assert me(admin)["mail"] == ["alert", "retrain"]
-    assert change(admin, mail=["verdict"]).get_json()["mail"] == ["verdict"]
-    assert change(admin, mail=[]).get_json()["mail"] == []
+    assert (
+        change(admin, email=ADDRESS, notifications=["retrain", "alert", "alert"]).status_code == 200
+    )
+    assert me(admin)["notifications"] == ["alert", "retrain"]
+    assert change(admin, notifications=["verdict"]).get_json()["notifications"] == ["verdict"]
+    assert change(admin, notifications=[]).get_json()["notifications"] == []
 
 
 def test_an_address_that_changes_leaves_what_is_mailed(admin: Person) -> None:
-    change(admin, email=ADDRESS, mail=["alert"])
-    assert change(admin, email="b@example.org").get_json()["mail"] == ["alert"]
+    change(admin, email=ADDRESS, notifications=["alert"])
+    assert change(admin, email="b@example.org").get_json()["notifications"] == ["alert"]
 
 
 def test_without_an_address_there_is_no_mail(admin: Person) -> None:
-    refused = change(admin, mail=["alert"])
+    refused = change(admin, notifications=["alert"])
     assert (refused.status_code, refused.get_json()["msg"]) == (
         400,
-        "Mail needs an address: send `email` too",
+        "Notifications need an address: send `email` too",
     )
-    change(admin, email=ADDRESS, mail=["alert"])
-    assert change(admin, email="", mail=["alert"]).status_code == 400
+    change(admin, email=ADDRESS, notifications=["alert"])
+    assert change(admin, email="", notifications=["alert"]).status_code == 400
     assert me(admin)["email"] == ADDRESS
-    assert change(admin, email="").get_json()["mail"] == []
-    assert change(admin, email=ADDRESS).get_json()["mail"] == []
+    assert change(admin, email="").get_json()["notifications"] == []
+    assert change(admin, email=ADDRESS).get_json()["notifications"] == []
 
 
 def test_who_is_no_admin_cannot_ask_for_mail(ana: Person) -> None:
-    refused = change(ana, email=ADDRESS, mail=["alert"])
-    assert (refused.status_code, refused.get_json()["msg"]) == (403, "Only admins are mailed")
+    refused = change(ana, email=ADDRESS, notifications=["alert"])
+    assert (refused.status_code, refused.get_json()["msg"]) == (
+        403,
+        "Only admins receive notifications",
+    )
     assert me(ana)["email"] is None
-    assert change(ana, mail=[]).status_code == 200
+    assert change(ana, notifications=[]).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
-        ({}, "email or mail required"),
-        ({"email": None}, "email or mail required"),
+        ({}, "email or notifications required"),
+        ({"email": None}, "email or notifications required"),
         ({"email": 5}, "email must be text"),
         ({"email": "ana"}, "The email address is not valid"),
         ({"email": "a@example.org\r\nBcc: b@example.org"}, "The email address is not valid"),
         ({"email": "a@example.org\n"}, "The email address is not valid"),
         ({"email": "a@example.org,b@example.org"}, "The email address is not valid"),
-        ({"mail": "alert"}, "mail must be a list of alert, verdict, retrain, feedback"),
-        ({"mail": ["spam"]}, "mail must be a list of alert, verdict, retrain, feedback"),
+        (
+            {"notifications": "alert"},
+            "notifications must be a list of alert, verdict, retrain, feedback",
+        ),
+        (
+            {"notifications": ["spam"]},
+            "notifications must be a list of alert, verdict, retrain, feedback",
+        ),
     ],
 )
 def test_a_change_that_makes_no_sense_is_refused(

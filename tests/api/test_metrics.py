@@ -87,7 +87,9 @@ def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: 
             if name == "cifra_model_info"
         }
         listed = server.admin().call("GET", "/admin/models").json()["models"]
-        assert models == {version: each["hash"] for each in listed for version in each["serves"]}
+        assert models == {
+            version: each["hash"] for each in listed for version in each["deployed_as"]
+        }
         assert any(
             name == "cifra_build_info" and ("version", VERSION) in labels for name, labels in after
         )
@@ -109,7 +111,7 @@ def test_the_rows_sums_are_those_of_the_report(app_on_each: Flask, disputed: Dis
     found = scrape(app_on_each.test_client())
     report = admin.call("GET", "/admin/report").get_json()
     experiment = report["experiment"]
-    assert experiment["labels"]["informative"] > 0
+    assert experiment["labels"]["discordant"] > 0
     assert value(found, "cifra_disagreements_total") == experiment["disagreements"] > 0
     assert value(found, "cifra_experiment_requests") == experiment["requests"] == 11
     assert value(found, "cifra_experiment_e_value") == experiment["e_value"]
@@ -119,13 +121,16 @@ def test_the_rows_sums_are_those_of_the_report(app_on_each: Flask, disputed: Dis
         assert value(found, "cifra_experiment_labels", kind=kind) == count
     for version, its in report["versions"].items():
         assert value(found, "cifra_predictions_total", version=version) == its["served"]
-        for correct, words in (("true", its["correct"]), ("false", its["words"] - its["correct"])):
+        for correct, words in (
+            ("true", its["correct"]),
+            ("false", its["feedback_count"] - its["correct"]),
+        ):
             said = {"version": version, "correct": correct}
-            assert value(found, "cifra_feedback_words", **said) == words
-    assert value(found, "cifra_feedback_words", version="none", correct="false") == 1
+            assert value(found, "cifra_feedback", **said) == words
+    assert value(found, "cifra_feedback", version="none", correct="false") == 1
     queue = admin.call("GET", "/admin/review").get_json()
     parts = [n for (name, _), n in found.items() if name == "cifra_review_queue"]
-    assert sum(parts) == queue["waiting"] > 0
+    assert sum(parts) == queue["pending"] > 0
 
 
 def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: Golden) -> None:
@@ -143,8 +148,8 @@ def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: Golden) -> None:
     assert set(jobs) == {
         *("queued", "running", "deployed", "ready", "rejected", "failed", "cancelled")
     }
-    assert ("cifra_outbox_waiting", frozenset()) in found
-    assert value(found, "cifra_live_sockets") == 0
+    assert ("cifra_outbox_pending", frozenset()) in found
+    assert value(found, "cifra_live_connections") == 0
     assert value(found, "cifra_ratelimit_fallback_in_use") == 0
     assert value(found, "cifra_database_connections", state="idle") >= 1
 
@@ -152,7 +157,7 @@ def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: Golden) -> None:
 def test_open_live_connections_are_counted(server: Server) -> None:
     def open_now() -> float:
         answer = requests.get(f"{server.url}/metrics", timeout=30)
-        return value(parsed(answer.text), "cifra_live_sockets")
+        return value(parsed(answer.text), "cifra_live_connections")
 
     before = open_now()
     listener = Listener(server.url, server.admin().tokens["access_token"])

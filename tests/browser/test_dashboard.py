@@ -152,7 +152,7 @@ def test_mail_switches_are_kept(fresh: Server, visitors: Visitors) -> None:
     page.locator("#mail button").click()
     expect(page.locator(".toast")).to_have_text("Saved.")
     me = fresh.admin().call("GET", "/me").json()
-    assert (me["email"], me["mail"]) == ("ada@example.org", ["alert"])
+    assert (me["email"], me["notifications"]) == ("ada@example.org", ["alert"])
 
 
 def test_the_report_is_saved_as_a_file(fresh: Server, visitors: Visitors) -> None:

@@ -99,7 +99,7 @@ def test_the_other_version_stays_closed_until_the_word(home: Page, kim: Client) 
     expect(home.locator("#other")).to_have_class(f"face {other}")
     told = kim.call("GET", f"/predictions/{newest(kim)['prediction_id']}").json()
     assert told["feedback"]["correct"] is True
-    assert shares(home, other) == told["other"]["probabilidades"]
+    assert shares(home, other) == told["shadow_prediction"]["probabilidades"]
     expect(home.locator("#spoken")).to_have_text(re.compile(f"The other version, {other}, .+ 3"))
     expect(home.get_by_role("button", name="Right", exact=True)).to_have_attribute(
         "aria-pressed", "true"

@@ -47,7 +47,7 @@ class Office:
         """What reviewers said of these pictures, by prediction, in order."""
         found: dict[str, list[int]] = {made: [] for made, _ in sent.values()}
         with closing(sqlite3.connect(self.server.data_dir / "app.db")) as connection:
-            rows = connection.execute("SELECT prediction_id, truth FROM review ORDER BY id")
+            rows = connection.execute("SELECT prediction_id, label FROM review ORDER BY id")
             for made, truth in rows.fetchall():
                 if str(UUID(made)) in found:
                     found[str(UUID(made))].append(truth)

@@ -130,7 +130,7 @@ def test_on_each_database_all_is_well_until_something_is_not(
     assert {each.level for each in found_by(checks.database, app_on_each)} == {Level.OK}
     change(app_on_each, "UPDATE traffic_count SET served = served + 1")
     advice = only(found_by(checks.database, app_on_each), Level.FAIL).advice
-    assert advice == "flask --app wsgi recount --mend"
+    assert advice == "flask --app wsgi verify-counters --repair"
     change(app_on_each, "UPDATE traffic_count SET served = served - 1")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     if app_on_each.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
@@ -140,7 +140,7 @@ def test_on_each_database_all_is_well_until_something_is_not(
 
 
 def test_a_torn_model_is_found(app: Flask) -> None:
-    change(app, "UPDATE model SET artefact = :torn WHERE id = 2", torn=b"no model")
+    change(app, "UPDATE model SET artifact = :torn WHERE id = 2", torn=b"no model")
     found = only(found_by(checks.database, app), Level.FAIL)
     assert found.text == "v2: The artefact of cifra-improved is damaged"
     assert found.advice == "roll back: POST /admin/versions/v2/rollback"

@@ -47,7 +47,7 @@ def test_answers_cannot_be_changed(client: Cifra) -> None:
 def test_a_picture_that_is_none_is_refused_with_all_that_the_server_says(client: Cifra) -> None:
     with pytest.raises(PictureRefused) as refused:
         client.predict(b"no picture")
-    assert (refused.value.status, refused.value.title) == (415, "Unreadable picture")
+    assert (refused.value.status, refused.value.title) == (415, "Unreadable image")
     assert refused.value.detail.startswith("The file is not a PNG")
     assert refused.value.request_id is not None
     assert refused.value.request_id in str(refused.value)
@@ -74,8 +74,11 @@ def test_words_are_taken_replaced_and_shown_with_what_the_other_version_said(
     assert past.id == made.id
     assert past.feedback is not None
     assert (past.feedback.not_a_digit, past.feedback.comment) == (True, "so it is")
-    assert past.other is not None
-    assert {past.digit, past.other.digit} == {disputed.v1_digits[0], disputed.v2_digits[0]}
+    assert past.shadow_prediction is not None
+    assert {past.digit, past.shadow_prediction.digit} == {
+        disputed.v1_digits[0],
+        disputed.v2_digits[0],
+    }
 
 
 def test_words_that_contradict_each_other_and_foreign_predictions_are_refused(

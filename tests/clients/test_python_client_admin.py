@@ -59,7 +59,7 @@ def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
         item = vera.review_next()
         assert item is not None
         assert item.image.startswith(b"\x89PNG")
-        assert item.waiting == 1
+        assert item.pending == 1
         vera.review(item.prediction_id, digit=disputed.labels[0])
         vera.take_back_review(item.prediction_id)
         again = vera.review_next()
@@ -89,7 +89,7 @@ def test_a_retrain_is_asked_for_waited_for_and_cancelled(tmp_path: Path) -> None
 
 def test_deployments_are_listed_and_none_is_left_to_take_back(tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
-        assert [each.reason for each in admin.deployments()] == ["shipped", "shipped"]
+        assert [each.reason for each in admin.deployments()] == ["bundled", "bundled"]
         with pytest.raises(Conflict):
             admin.roll_back("v2")
         assert admin.alerts() == []

@@ -51,7 +51,7 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
         words = until(events, lambda event: isinstance(event, Feedback))
         until(events, lambda event: isinstance(event, Comparison))
     assert isinstance(traffic, Traffic)
-    assert (traffic.requests, traffic.disagreements, traffic.waiting) == (1, 1, 1)
+    assert (traffic.requests, traffic.disagreements, traffic.pending_reviews) == (1, 1, 1)
     assert isinstance(words, Feedback)
     assert (words.total_feedback, words.incorrect_feedback) == (1, 1)
 

@@ -31,11 +31,11 @@ def test_a_good_candidate_passes_every_gate_in_order() -> None:
     gates = judge(GOOD)
     assert [gate.name for gate in gates] == [
         "validation",
-        "validation beside shipped",
-        "bound",
-        "digits",
-        "kinds",
-        "better",
+        "validation vs bundled",
+        "non-inferiority",
+        "per-class accuracy",
+        "robustness",
+        "improvement",
     ]
     assert rejection(gates) is None
 
@@ -44,12 +44,18 @@ def test_a_good_candidate_passes_every_gate_in_order() -> None:
     ("worse", "failed"),
     [
         ({"validation": paired(6_000, 3, 10)}, "validation: -0.12%"),
-        ({"validation_beside_shipped": paired(6_000, 0, 13)}, "validation beside shipped: -0.22%"),
-        ({"validation": paired(6_000, 200, 200)}, "bound: with 95 % confidence not below -0.55%"),
-        ({"digits": GOOD.digits | {"7": paired(600, 0, 7)}}, "digits: 7 is the worst"),
-        ({"kinds": GOOD.kinds | {"drawing": paired(600, 1, 8)}}, "kinds: drawing is the worst"),
-        ({"holdout": paired(100, 3, 4)}, "better: not shown to be better: -1.0%"),
-        ({"holdout": EVEN, "lessons": EVEN}, "better: not shown to be better: +0.0%"),
+        ({"validation_beside_shipped": paired(6_000, 0, 13)}, "validation vs bundled: -0.22%"),
+        (
+            {"validation": paired(6_000, 200, 200)},
+            "non-inferiority: with 95 % confidence not below -0.55%",
+        ),
+        ({"digits": GOOD.digits | {"7": paired(600, 0, 7)}}, "per-class accuracy: 7 is the worst"),
+        (
+            {"kinds": GOOD.kinds | {"drawing": paired(600, 1, 8)}},
+            "robustness: drawing is the worst",
+        ),
+        ({"holdout": paired(100, 3, 4)}, "improvement: not shown to be better: -1.0%"),
+        ({"holdout": EVEN, "lessons": EVEN}, "improvement: not shown to be better: +0.0%"),
     ],
 )
 def test_a_candidate_that_fails_a_gate_is_rejected_with_its_numbers(
@@ -71,7 +77,7 @@ def test_small_losses_are_let_through() -> None:
 def test_not_worse_on_the_holdout_and_better_on_the_lessons_is_said_to_be_that() -> None:
     better = judge(replace(GOOD, holdout=paired(20, 1, 1)))[-1]
     assert better.passed
-    assert better.said.startswith("better on its lessons and not worse: +0.0% on the holdout")
+    assert better.summary.startswith("better on its lessons and not worse: +0.0% on the holdout")
 
 
 def test_nothing_to_compare_is_no_evidence() -> None:

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from app.domain.notices import MOST_LINES, Kind, Notice, digest, one_line
+from app.domain.notices import MOST_LINES, Kind, Notification, digest, one_line
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 
 
-def notices(kind: Kind, count: int) -> list[Notice]:
+def notices(kind: Kind, count: int) -> list[Notification]:
     return [
-        Notice(number, kind, f"{kind} {number}.", NOON + timedelta(minutes=number))
+        Notification(number, kind, f"{kind} {number}.", NOON + timedelta(minutes=number))
         for number in range(count)
     ]
 
@@ -25,7 +25,7 @@ def test_a_digest_is_by_kind_with_the_time_of_each() -> None:
         "Words against sure answers: 1\n"
         "- 2026-05-01 12:00 UTC: feedback 0.\n"
         "\n"
-        'You asked Cifra for this mail. PATCH /me with {"mail": []} ends it.\n'
+        'You asked Cifra for this mail. PATCH /me with {"notifications": []} ends it.\n'
     )
 
 

@@ -85,7 +85,7 @@ def test_what_was_latched_stays_whatever_comes_later(evidence: Evidence, winner:
         (Soundness(mismatched=True), "sample ratio mismatch"),
         (Soundness(crossed=Share(51, 1000)), "crossovers"),
         (Soundness(skipped=Share(26, 100)), "skipped labels"),
-        (Soundness(erased=Share(26, 100)), "erased pictures"),
+        (Soundness(erased=Share(26, 100)), "erased images"),
     ],
 )
 def test_an_unsound_experiment_is_invalid_even_with_a_winner(

@@ -56,7 +56,7 @@ def test_the_demo_fills_an_instance_with_requests_words_and_labels(tmp_path: Pat
     assert sum(version.served for version in report.versions.values()) == 80
     assert report.total_feedback > 0
     assert report.experiment is not None
-    assert 0 < report.experiment.labels["all"] <= 24
+    assert 0 < report.experiment.labels["total"] <= 24
     assert report.experiment.labels["skipped"] == 0
     assert (tmp_path / "people_password").stat().st_mode & 0o077 == 0
 

@@ -48,9 +48,9 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
 def test_an_admin_who_comes_in_hears_at_once_what_is_served(
     server: Server, dashboard: Listener
 ) -> None:
-    assert dashboard.wait_for("traffic", requests=0, waiting=0)
+    assert dashboard.wait_for("traffic", requests=0, pending_reviews=0)
     with listening(server.url, server.admin().tokens["access_token"]) as second:
-        assert second.wait_for("traffic", requests=0, waiting=0)
+        assert second.wait_for("traffic", requests=0, pending_reviews=0)
 
 
 def test_many_predictions_are_a_few_events(
@@ -67,7 +67,7 @@ def test_many_predictions_are_a_few_events(
 def test_an_admin_hears_of_deployments_and_alerts(server: Server, dashboard: Listener) -> None:
     admin = server.admin()
     models = admin.call("GET", "/admin/models").json()["models"]
-    v1 = next(model["id"] for model in models if "v1" in model["serves"])
+    v1 = next(model["id"] for model in models if "v1" in model["deployed_as"])
     made = admin.call("POST", f"/admin/models/{v1}/deploy", json={"version": "v2"}).json()
     assert dashboard.wait_for("deployment", id=made["id"]) == made
     admin.call("POST", "/admin/versions/v2/rollback")

@@ -103,7 +103,7 @@ def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
     word = {"prediction_id": made["prediction_id"], "correct": True}
     assert admin.call("POST", "/feedback", json=word).status_code == 201
     kept = admin.call("GET", f"/predictions/{made['prediction_id']}").get_json()
-    assert kept["other"]["version"] == loser
+    assert kept["shadow_prediction"]["version"] == loser
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(app: Flask, gold
     for index in range(9):
         parts_of(app).splits.forget()  # as a second later
         assert admin.predict("ab", golden.png(index)).status_code == 200
-    steps = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["steps"]
+    steps = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["stages"]
     assert [step["weight"] for step in steps] == [0.01, 0.25, 0.5]
     assert [step["reason"] for step in steps] == ["started", "ramp", "ramp"]
 
@@ -166,7 +166,7 @@ def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
         with writing() as session:
             session.execute(
                 text(
-                    "INSERT INTO traffic_count (worker, stage_id, version, served, units)"
+                    "INSERT INTO traffic_count (worker, stage_id, version, served, assigned_units)"
                     " VALUES (99, 2, 'v2', 40, 40)"
                 )
             )
@@ -174,8 +174,8 @@ def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
         experiments.watch()
     parts_of(app).splits.forget()
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
-    assert [step["weight"] for step in found["steps"]] == [0.01, 0.0]
-    assert found["steps"][-1]["reason"] == "turned back: sample ratio mismatch"
+    assert [step["weight"] for step in found["stages"]] == [0.01, 0.0]
+    assert found["stages"][-1]["reason"] == "rolled back: sample ratio mismatch"
     assert (found["verdict"], found["reason"]) == ("invalid", "sample ratio mismatch")
     versions = {admin.predict("ab", golden.png(i)).get_json()["ab_version"] for i in range(6)}
     assert versions == {"v1"}
@@ -211,12 +211,12 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
             units = parts_of(app).groups.write(expose)
             with writing() as session:
                 key = {"worker": 1, "stage_id": 2, "version": other}
-                more = {"units": units.assigned, "crossed": units.crossed}
+                more = {"assigned_units": units.assigned, "crossed_over": units.crossed}
                 counters.add(session, TrafficCount, key, **more)
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
-    assert found["crossed_over"] == 0.5
+    assert found["crossover_rate"] == 0.5
     assert (found["verdict"], found["reason"]) == ("invalid", "crossovers")
-    assert "users met both versions" in found["warnings"]
+    assert "users exposed to both versions" in found["warnings"]
     with app.app_context():
         assert list(recounting.differences()) == []
 
@@ -226,7 +226,7 @@ def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
         with app.app_context():
             with writing() as session:
                 key = {"worker": 0, "stage_id": 1, "version": version}
-                counters.add(session, TrafficCount, key, served=units, units=units)
+                counters.add(session, TrafficCount, key, served=units, assigned_units=units)
             experiments.watch()
 
     draw("v1", 400)

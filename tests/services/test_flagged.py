@@ -33,7 +33,7 @@ def correct(client: Person, route: str, png: bytes, digit: int) -> str:
 
 
 def flagged(admin: Person) -> int:
-    return int(admin.call("GET", "/admin/review").get_json()["flagged"])
+    return int(admin.call("GET", "/admin/review").get_json()["user_flagged"])
 
 
 def lessons(app: Flask) -> list[tuple[int, int]]:
@@ -87,7 +87,7 @@ def test_what_waits_in_an_experiments_queue_is_not_flagged_as_well(
     admin: Person, client: Person, disputed: Disputed
 ) -> None:
     correct(client, "ab", disputed.pngs[0], digit=(disputed.v1_digits[0] + 5) % 10)
-    assert admin.call("GET", "/admin/review").get_json()["waiting"] == 1
+    assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
     assert flagged(admin) == 0
 
 
@@ -151,7 +151,7 @@ def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
     assert taken_back.status_code == 200
     assert say(admin, probe["prediction_id"], skip=True) == 201
     [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]
-    assert (found["read"], found["right"]) == (1, 0)
+    assert (found["answered"], found["correct"]) == (1, 0)
 
 
 def test_a_probe_is_not_anothers(
@@ -178,7 +178,7 @@ def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
     for _ in range(20):
         assert say(rita, (ask(rita) or {})["prediction_id"], digit=1) == 201
     [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]
-    assert found["read"] == 20
+    assert found["answered"] == 20
     assert not found["is_reliable"]
     assert lessons(app) == []
 

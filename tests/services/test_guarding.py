@@ -8,7 +8,7 @@ from flask import Flask
 from app.domain.assignment import Version
 from app.services import guarding, models, retraining
 from app.store.db import writing
-from app.store.tables import Guard
+from app.store.tables import GuardedRollout
 from tests.conftest import Disputed, Golden, Person, admin_of, parts_of, register
 from tests.labels import label, submitters
 from tests.services.test_models import another_v2, keep, serves
@@ -46,7 +46,7 @@ def deploy(app: Flask, admin: Person, model_id: int, version: str) -> None:
 
 
 def guards(admin: Person) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = admin.call("GET", "/admin/guards").get_json()["guards"]
+    found: list[dict[str, object]] = admin.call("GET", "/admin/rollouts").get_json()["rollouts"]
     return found
 
 
@@ -81,7 +81,7 @@ def test_a_model_that_proves_worse_is_rolled_back_by_itself_and_an_alert_says_so
     [guard] = guards(admin)
     assert (guard["outcome"], guard["labels"]) == ("worse", len(pngs))
     [alert] = admin.call("GET", "/admin/alerts").get_json()["alerts"]
-    assert alert["kind"] == "rolled back"
+    assert alert["kind"] == "rollback"
     last = admin.call("GET", "/admin/deployments").get_json()["deployments"][0]
     assert last["reason"] == "rolled back: proved worse than its predecessor"
     assert (last["user_id"], last["model"]["id"]) == (None, 2)
@@ -184,7 +184,7 @@ def test_a_picture_in_an_experiments_queue_is_not_asked_about_a_second_time(
     deploy(app_on_each, admin, model_id=1, version="v2")
     for _ in range(3):
         send(client, disputed.pngs[:1], disputed.labels[:1])
-    assert admin.call("GET", "/admin/review").get_json()["waiting"] == 1
+    assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
     assert guards(admin)[0]["disagreements"] == 3
 
 
@@ -194,7 +194,9 @@ def test_an_unfit_predecessor_shadows_nothing_and_is_told_of_once(
     with app_on_each.app_context():
         torn = keep(another_v2("torn")[:-1_000])
         with writing() as session:
-            session.add(Guard(version="v2", model_id=2, predecessor_id=torn, opened_at=NOW))
+            session.add(
+                GuardedRollout(version="v2", model_id=2, predecessor_id=torn, opened_at=NOW)
+            )
     for _ in range(3):
         look(app_on_each)
     send(client, [golden.png(0)], [7])

@@ -70,7 +70,7 @@ def admin(app_on_each: Flask) -> Person:
 
 def test_a_first_start_puts_both_shipped_models_into_service(app_on_each: Flask) -> None:
     with app_on_each.app_context():
-        assert deployments() == [("v1", "shipped"), ("v2", "shipped")]
+        assert deployments() == [("v1", "bundled"), ("v2", "bundled")]
         for version in Version:
             expected = hashlib.sha256((SHIPPED / f"{version}.onnx").read_bytes()).hexdigest()
             [serving] = models.served_ids(version)
@@ -86,7 +86,7 @@ def test_another_start_with_the_same_models_deploys_nothing(app: Flask) -> None:
 def test_a_newer_shipped_model_takes_the_place_of_the_older(app: Flask, tmp_path: Path) -> None:
     with app.app_context():
         models.take_in_shipped(swapped(tmp_path))
-        assert deployments()[2:] == [("v2", "shipped")]
+        assert deployments()[2:] == [("v2", "bundled")]
         assert models.served_ids(Version.V2)[0] == models.served_ids(Version.V1)[0]
 
 
@@ -95,14 +95,14 @@ def test_a_newer_shipped_model_that_was_taken_back_stays_back(app: Flask, tmp_pa
         models.take_in_shipped(swapped(tmp_path))
         models.roll_back(Version.V2, 1)
         models.take_in_shipped(tmp_path)
-        assert deployments()[2:] == [("v2", "shipped"), ("v2", "rolled back")]
+        assert deployments()[2:] == [("v2", "bundled"), ("v2", "rolled back")]
 
 
 def test_a_model_that_was_trained_here_is_left_in_service(app: Flask, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     with app.app_context():
         with writing() as session:
-            own = Model(name="own", sha256="0" * 64, artefact=b"", shipped=False, created_at=now)
+            own = Model(name="own", sha256="0" * 64, artifact=b"", is_bundled=False, created_at=now)
             rows.add(session, own)
             put = Deployment(version="v2", model_id=own.id, reason="retrain", created_at=now)
             rows.deploy(session, put)
@@ -156,7 +156,7 @@ def test_a_rollback_takes_the_last_deployment_back_and_the_next_the_one_before(
     assert [each["reason"] for each in history] == [
         *(["rolled back"] * 2),
         *(["deployed"] * 2),
-        *(["shipped"] * 2),
+        *(["bundled"] * 2),
     ]
 
 
@@ -203,7 +203,7 @@ def test_where_the_last_deployment_cannot_serve_the_last_good_model_does(
             inference.follow()
         assert inference.read(Version.V2, golden.digits[0]).model.id == good
         told = alerts.newest(10)
-    assert [alert.kind for alert in told] == ["unfit model"]
+    assert [alert.kind for alert in told] == ["invalid model"]
     assert told[0].message.startswith("v2 does without a model: ")
     assert admin_of(app).call("GET", "/admin/alerts").get_json()["alerts"][0]["id"] == told[0].id
 
@@ -211,7 +211,7 @@ def test_where_the_last_deployment_cannot_serve_the_last_good_model_does(
 def test_where_every_artefact_is_damaged_nothing_is_served(app: Flask) -> None:
     with app.app_context():
         with writing() as session:
-            session.execute(text("UPDATE model SET artefact = :torn"), {"torn": b"torn"})
+            session.execute(text("UPDATE model SET artifact = :torn"), {"torn": b"torn"})
         with pytest.raises(Unavailable, match="No model that could serve v1"):
             InferenceService(app.app_context).follow()
     assert app.test_client().get("/readyz").status_code == 503
@@ -225,7 +225,7 @@ def test_a_served_cifra_follows_a_deployment_within_two_seconds(
     v1 = next(
         model
         for model in admin.call("GET", "/admin/models").json()["models"]
-        if "v1" in model["serves"]
+        if "v1" in model["deployed_as"]
     )
     deployed = admin.call("POST", f"/admin/models/{v1['id']}/deploy", json={"version": "v2"})
     assert deployed.status_code == 201

@@ -180,7 +180,7 @@ def test_what_nobody_wants_any_more_is_not_sent_and_does_not_stay(
     assert waiting(mailing).count == 2
     own = other.call("GET", "/me").get_json()["id"]
     admin.call("PATCH", f"/admin/users/{own}", json={"role": "user"})
-    admin.call("PATCH", "/me", json={"mail": ["verdict"]})
+    admin.call("PATCH", "/me", json={"notifications": ["verdict"]})
     deliver(mailing, mailer)
     assert mailbox.count == 0
     assert waiting(mailing).count == 0

@@ -29,10 +29,10 @@ def test_history_is_paged_from_the_newest_on(app_on_each: Flask, golden: Golden)
     ana = register(app_on_each, "ana")
     made = [ana.predict("v1", golden.png(i)).get_json()["prediction_id"] for i in range(5)]
     first = ana.call("GET", "/predictions?limit=3").get_json()
-    rest = ana.call("GET", f"/predictions?limit=3&before={first['before']}").get_json()
+    rest = ana.call("GET", f"/predictions?limit=3&before={first['next_before']}").get_json()
     listed = [entry["prediction_id"] for entry in first["predictions"] + rest["predictions"]]
     assert listed == made[::-1]
-    assert rest["before"] is None
+    assert rest["next_before"] is None
 
 
 def test_an_ab_prediction_keeps_both_readings_and_the_probability(
@@ -44,9 +44,9 @@ def test_an_ab_prediction_keeps_both_readings_and_the_probability(
         row = session.execute(text("SELECT * FROM prediction")).mappings().one()
     assert row["assignment_probability"] == 0.5
     assert row["shadow_model_id"] != row["model_id"]
-    assert row["shadow_digit"] == row["digit"] == served["prediccion"] == 6
+    assert row["shadow_digit"] == row["predicted_digit"] == served["prediccion"] == 6
     assert len(row["shadow_probabilities"]) == len(row["probabilities"]) == 40
-    assert len(row["image"]) == 784
+    assert len(row["digit_image"]) == 784
 
 
 @pytest.mark.parametrize("route", ["v1", "v2"])
@@ -64,11 +64,11 @@ def test_what_the_other_version_said_appears_once_a_word_is_given(
     ana = register(app_on_each, "ana")
     made = ana.predict("ab", golden.png_of(2)).get_json()
     path = f"/predictions/{made['prediction_id']}"
-    assert "other" not in ana.call("GET", path).get_json()
+    assert "shadow_prediction" not in ana.call("GET", path).get_json()
     word = {"prediction_id": made["prediction_id"], "digit": 2, "comment": "fine"}
     assert ana.call("POST", "/feedback", json=word).status_code == 201
     kept = ana.call("GET", path).get_json()
-    assert {kept["version"], kept["other"]["version"]} == {"v1", "v2"}
+    assert {kept["version"], kept["shadow_prediction"]["version"]} == {"v1", "v2"}
     assert kept["feedback"] == {
         "correct": True,
         "digit": 2,
@@ -84,7 +84,7 @@ def test_the_kept_image_is_the_one_that_the_models_saw(app: Flask, golden: Golde
     assert answer.mimetype == "image/png"
     image = np.asarray(Image.open(io.BytesIO(answer.data)))
     with app.app_context(), reading() as session:
-        stored = session.scalar(text("SELECT image FROM prediction"))
+        stored = session.scalar(text("SELECT digit_image FROM prediction"))
     assert image.shape == (28, 28)
     assert image.tobytes() == stored
 
@@ -106,7 +106,9 @@ def test_an_erased_prediction_is_gone_with_its_words(app_on_each: Flask, golden:
     assert ana.call("DELETE", f"/predictions/{made}").status_code == 200
     assert ana.call("DELETE", f"/predictions/{made}").status_code == 404
     with app_on_each.app_context(), reading() as session:
-        kept = session.execute(text("SELECT user_id, image, digit FROM prediction")).one()
+        kept = session.execute(
+            text("SELECT user_id, digit_image, predicted_digit FROM prediction")
+        ).one()
         assert tuple(kept) == (None, None, 1)  # what was counted stays, without owner and image
         assert session.scalar(text("SELECT count(*) FROM feedback")) == 0
 

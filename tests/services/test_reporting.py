@@ -30,11 +30,11 @@ def test_a_new_report_has_an_answer_for_everything(app: Flask) -> None:
     assert found["msg"] == "No hay feedback disponible"
     for version in ("v1", "v2"):
         empty = found["versions"][version]
-        assert (empty["served"], empty["words"], empty["calibration"]) == (0, 0, [])
+        assert (empty["served"], empty["feedback_count"], empty["calibration"]) == (0, 0, [])
         assert empty["accuracy"] == {"value": None, "low": 0.0, "high": 1.0}
         assert empty["latency_ms"] == {"p50": None, "p99": None}
     assert found["experiment"]["verdict"] == "collecting"
-    assert found["users_view"]["difference"] == {"low": -1.0, "high": 1.0}
+    assert found["user_feedback"]["difference"] == {"low": -1.0, "high": 1.0}
 
 
 def test_served_answers_and_words_are_counted_by_version(
@@ -50,8 +50,13 @@ def test_served_answers_and_words_are_counted_by_version(
     found = report(admin)
     assert (found["total_feedback"], found["correct_feedback"]) == (3, 2)
     v1, v2 = found["versions"]["v1"], found["versions"]["v2"]
-    assert (v1["served"], v1["words"], v1["correct"]) == (1, 1, 1)
-    assert (v2["served"], v2["words"], v2["correct"], v2["response_rate"]) == (2, 1, 0, 0.5)
+    assert (v1["served"], v1["feedback_count"], v1["correct"]) == (1, 1, 1)
+    assert (v2["served"], v2["feedback_count"], v2["correct"], v2["response_rate"]) == (
+        2,
+        1,
+        0,
+        0.5,
+    )
     assert 0 < v2["latency_ms"]["p50"] <= v2["latency_ms"]["p99"]
     with app_on_each.app_context():
         assert list(recounting.differences()) == []
@@ -79,9 +84,9 @@ def test_the_users_view_counts_20_words_of_one_user_and_one_of_one_picture(
         speak(ana, golden.png(index), correct=True)
     for _ in range(3):
         speak(admin, golden.png(30), correct=False)
-    found = report(admin)["users_view"]
-    assert sum(version["counted"] for version in found["versions"].values()) == 21
-    assert sum(version["correct"] for version in found["versions"].values()) == 20
+    found = report(admin)["user_feedback"]
+    assert sum(version["eligible"] for version in found["versions"].values()) == 21
+    assert sum(version["eligible_correct"] for version in found["versions"].values()) == 20
     assert "never moves the verdict" in found["note"]
 
 
@@ -91,8 +96,8 @@ def test_where_users_are_assigned_each_of_them_counts_once(app: Flask, golden: G
     admin.call("POST", "/admin/experiments", json={"unit": "user"})
     for index in range(3):
         speak(admin, golden.png(index), correct=True)
-    versions = report(admin)["users_view"]["versions"]
-    assert sum(version["counted"] for version in versions.values()) == 1
+    versions = report(admin)["user_feedback"]["versions"]
+    assert sum(version["eligible"] for version in versions.values()) == 1
 
 
 def test_a_late_word_goes_to_the_experiment_of_its_prediction(app: Flask, golden: Golden) -> None:
@@ -102,8 +107,8 @@ def test_a_late_word_goes_to_the_experiment_of_its_prediction(app: Flask, golden
     admin.call("POST", "/admin/experiments")
     word = {"prediction_id": made, "correct": True}
     assert admin.call("POST", "/feedback", json=word).status_code == 201
-    versions = report(admin)["users_view"]["versions"]
-    assert sum(version["counted"] for version in versions.values()) == 0
+    versions = report(admin)["user_feedback"]["versions"]
+    assert sum(version["eligible"] for version in versions.values()) == 0
     with app.app_context():
         assert list(recounting.differences()) == []
 
@@ -151,15 +156,15 @@ def test_the_report_as_csv_has_the_same_figures(app: Flask, golden: Golden) -> N
     assert admin.call("GET", "/admin/report?format=xml").status_code == 400
 
 
-def test_recount_finds_a_counter_that_is_off(app: Flask, golden: Golden) -> None:
+def test_verify_counters_finds_a_counter_that_is_off(app: Flask, golden: Golden) -> None:
     speak(admin_of(app), golden.png(0), correct=True)
     with app.app_context():
         with writing() as session:
-            session.execute(text("UPDATE word_count SET correct = correct + 1"))
+            session.execute(text("UPDATE feedback_count SET correct = correct + 1"))
         assert len(list(recounting.differences())) == 1
-    done = app.test_cli_runner().invoke(args=["recount"])
+    done = app.test_cli_runner().invoke(args=["verify-counters"])
     assert done.exit_code == 1
     assert "words" in done.output
     with app.app_context(), writing() as session:
-        session.execute(text("UPDATE word_count SET correct = correct - 1"))
-    assert app.test_cli_runner().invoke(args=["recount"]).exit_code == 0
+        session.execute(text("UPDATE feedback_count SET correct = correct - 1"))
+    assert app.test_cli_runner().invoke(args=["verify-counters"]).exit_code == 0

@@ -21,7 +21,7 @@ def now() -> datetime:
 def kept(app: Flask) -> tuple[int, int, int]:
     """How many images, owned predictions and words there are."""
     with app.app_context(), reading() as session:
-        query = "SELECT count(image), count(user_id), (SELECT count(*) FROM feedback)"
+        query = "SELECT count(digit_image), count(user_id), (SELECT count(*) FROM feedback)"
         images, owned, words = session.execute(text(f"{query} FROM prediction")).one()
     return images, owned, words
 
@@ -80,7 +80,7 @@ def test_old_pictures_leave_the_queue_and_void_nothing(
     expire_all(app, now)
     assert ask(admin) is None
     found = running(admin)
-    assert (found["erased"], found["labels"]["disagreements"]) == (0.0, 1)
+    assert (found["erasure_rate"], found["labels"]["disagreements"]) == (0.0, 1)
     assert len(label_all(admin, dispute(client, disputed, 10))) == 9  # the labelled one is known
 
 

@@ -119,10 +119,10 @@ def test_a_good_candidate_goes_into_service_and_the_next_experiment_begins(
     assert (job.id, job.status, job.error) == (job_id, "deployed", None)
     shown = admin.call("GET", f"/admin/retrain/{job_id}").get_json()
     assert [gate["passed"] for gate in shown["gates"]] == [True] * 6
-    assert shown["lessons"] + shown["holdout"] == 40
+    assert shown["train_labels"] + shown["holdout_labels"] == 40
     assert admin.call("GET", f"/admin/retrain/{job_id}/log").text == "a log"
     served = admin.call("GET", "/admin/models").get_json()["models"][0]
-    assert (served["name"], served["serves"]) == (f"cifra-improved-retrain-{job_id}", ["v2"])
+    assert (served["name"], served["deployed_as"]) == (f"cifra-improved-retrain-{job_id}", ["v2"])
     last = admin.call("GET", "/admin/deployments").get_json()["deployments"][0]
     assert (last["version"], last["reason"]) == ("v2", f"retrain {job_id}")
     experiments = admin.call("GET", "/admin/experiments").get_json()["experiments"]
@@ -139,7 +139,7 @@ def test_a_rejected_candidate_is_kept_with_the_reason_and_may_not_serve(
     assert job.status == "rejected"
     assert (job.error or "").startswith("validation: -1.47% beside the model in service")
     kept = admin.call("GET", "/admin/models").get_json()["models"][0]
-    assert (kept["rejection"], kept["serves"]) == (job.error, [])
+    assert (kept["rejection_reason"], kept["deployed_as"]) == (job.error, [])
     answer = admin.call("POST", f"/admin/models/{kept['id']}/deploy", json={"version": "v2"})
     assert answer.status_code == 409
     assert answer.get_json()["msg"].startswith("This model was rejected: validation")
@@ -221,7 +221,7 @@ def test_progress_is_seen_while_it_runs(app_on_each: Flask, admin: Person) -> No
     with app_on_each.app_context():
         retraining.renew(taken_up(), Progress("training", 0.25, loss=0.5, seconds_left=30))
     job = admin.call("GET", f"/admin/retrain/{job_id}").get_json()
-    assert (job["status"], job["stage"], job["percent"]) == ("running", "training", 25)
+    assert (job["status"], job["stage"], job["progress"]) == ("running", "training", 0.25)
     assert (job["loss"], job["seconds_left"]) == (0.5, 30)
 
 
@@ -250,7 +250,7 @@ def test_a_stale_worker_that_wakes_up_is_fenced_off(app_on_each: Flask, admin: P
         with pytest.raises(Superseded):
             retraining.give_up(stale, "stale", "")
         assert retraining.find(job_id).status == "running"
-        assert models.deployments(1)[0].reason == "shipped"
+        assert models.deployments(1)[0].reason == "bundled"
         assert conclude(fresh, candidate()).status == "deployed"
         with pytest.raises(Superseded):
             conclude(fresh, candidate())
@@ -272,7 +272,7 @@ def test_a_job_that_never_ends_is_given_up(app_on_each: Flask, admin: Person) ->
 
 def test_erased_pictures_teach_nothing(app_on_each: Flask, admin: Person) -> None:
     with app_on_each.app_context(), writing() as session:
-        session.execute(text("UPDATE prediction SET image = NULL, user_id = NULL"))
+        session.execute(text("UPDATE prediction SET digit_image = NULL, user_id = NULL"))
     assert admin.call("POST", "/admin/retrain").status_code == 422
 
 

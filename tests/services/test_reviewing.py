@@ -82,7 +82,7 @@ def test_only_what_the_versions_disagree_on_waits_and_an_audit_of_the_rest(
     for index in range(60):
         client.predict("ab", golden.png(index))
     assert client.predict("v1", disputed.pngs[7]).status_code == 200  # no part of any experiment
-    waiting = admin.call("GET", "/admin/review").get_json()["waiting"]
+    waiting = admin.call("GET", "/admin/review").get_json()["pending"]
     assert 6 <= waiting <= 6 + 15
     items = [ask(admin) for _ in range(2)]
     asked = {item["prediction_id"] for item in items if item is not None}
@@ -129,7 +129,7 @@ def test_disagreements_come_before_audits_and_in_an_order_that_is_not_time(
     assert len(order) > 12
     labels = running(admin)["labels"]
     assert (labels["disagreements"], labels["audit"]) == (12, len(order) - 12)
-    assert labels["all"] == len(order)
+    assert labels["total"] == len(order)
 
 
 def test_a_label_says_which_version_was_right(
@@ -137,7 +137,7 @@ def test_a_label_says_which_version_was_right(
 ) -> None:
     label_all(admin, dispute(client, disputed, 5))
     found, right = running(admin), disputed.v1_right[:5]
-    assert found["labels"]["informative"] == sum(
+    assert found["labels"]["discordant"] == sum(
         one or other for one, other in zip(right, disputed.v2_right[:5], strict=True)
     )
     assert (found["requests"], found["disagreements"]) == (5, 5)
@@ -196,8 +196,8 @@ def test_a_skipped_picture_goes_to_another_reviewer_and_is_reported(
     assert again["prediction_id"] == made
     assert say(rita, made, not_a_digit=True) == 201
     found = running(admin)
-    assert (found["skipped"], found["labels"]["skipped"]) == (0.5, 1)
-    assert found["labels"]["informative"] == 0
+    assert (found["skip_rate"], found["labels"]["skipped"]) == (0.5, 1)
+    assert found["labels"]["discordant"] == 0
 
 
 def test_many_skips_void_an_experiment(admin: Person, client: Person, disputed: Disputed) -> None:
@@ -258,7 +258,7 @@ def test_a_word_that_is_none_or_several_is_refused(
     (made,) = dispute(client, disputed, 1)
     assert ask(admin) is not None
     assert say(admin, made, **word) == 400
-    assert running(admin)["labels"]["all"] == 0
+    assert running(admin)["labels"]["total"] == 0
 
 
 def test_words_of_users_never_touch_the_queue_nor_the_verdict(
@@ -269,7 +269,7 @@ def test_words_of_users_never_touch_the_queue_nor_the_verdict(
         word = {"prediction_id": made, "not_a_digit": True}
         assert client.call("POST", "/feedback", json=word).status_code == 201
     after = running(admin)
-    assert admin.call("GET", "/admin/review").get_json()["waiting"] == 4
+    assert admin.call("GET", "/admin/review").get_json()["pending"] == 4
     assert (after["e_value"], after["labels"]) == (before["e_value"], before["labels"])
 
 
@@ -284,11 +284,11 @@ def test_a_winner_is_latched_when_it_is_first_named_and_stays(
         if running(admin)["winner"] is not None:
             break
     found = running(admin)
-    assert (found["verdict"], found["labels"]["informative"]) == ("v2", 8)
+    assert (found["verdict"], found["labels"]["discordant"]) == ("v2", 8)
     assert found["e_value"] >= 20
     assert undo(admin, made) == 200
     later = running(admin)
-    assert later["labels"]["informative"] == 7
+    assert later["labels"]["discordant"] == 7
     assert (later["verdict"], later["winner"]) == ("v2", found["winner"])
 
 
@@ -305,7 +305,7 @@ def test_an_erased_picture_leaves_the_queue_and_what_was_said_of_it_stays(
     assert ask(admin) is None
     found = running(admin)
     assert (found["requests"], found["labels"]["disagreements"]) == (2, 1)
-    assert (found["labels"]["erased"], found["erased"]) == (1, 0.5)
+    assert (found["labels"]["erased"], found["erasure_rate"]) == (1, 0.5)
     assert undo(admin, labelled) == 409
     assert differences(app) == []
 
@@ -320,7 +320,7 @@ def test_a_picture_that_was_labelled_and_erased_is_no_evidence_again(
         for made in shown:
             assert client.call("DELETE", f"/predictions/{made}").status_code == 200
     found = running(admin)
-    assert (found["labels"]["disagreements"], found["erased"]) == (2, 0.0)
+    assert (found["labels"]["disagreements"], found["erasure_rate"]) == (2, 0.0)
     assert differences(app_on_each) == []
 
 
@@ -331,8 +331,10 @@ def test_whoever_erases_many_pictures_voids_the_experiment(
     dispute(client, disputed, 4)
     assert client.call("DELETE", "/me").status_code == 200
     found = running(admin)
-    assert (found["verdict"], found["reason"]) == ("invalid", "erased pictures")
+    assert (found["verdict"], found["reason"]) == ("invalid", "erased images")
     assert differences(app_on_each) == []
     with app_on_each.app_context(), reading() as session:
-        kept = session.execute(text("SELECT count(*) FROM prediction WHERE image IS NOT NULL"))
+        kept = session.execute(
+            text("SELECT count(*) FROM prediction WHERE digit_image IS NOT NULL")
+        )
         assert kept.scalar() == 0

@@ -126,8 +126,8 @@ def test_a_retrains_child_says_how_far_it_is_and_leaves_a_candidate_with_its_mar
         said = [json.loads(line) for line in running.stdout or ()]
     assert running.returncode == 0
     stages = [line["stage"] for line in said]
-    assert list(dict.fromkeys(stages)) == ["preparing", "training", "examining"]
-    shares = [line["share"] for line in said if line["stage"] == "training"]
+    assert list(dict.fromkeys(stages)) == ["preparing", "training", "evaluating"]
+    shares = [line["progress"] for line in said if line["stage"] == "training"]
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert all(line["loss"] > 0 for line in said if line["stage"] == "training")

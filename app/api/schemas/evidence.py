@@ -30,8 +30,8 @@ class NextPicture(BaseModel):
 class ReviewQueue(BaseModel):
     """What waits for a reviewer."""
 
-    waiting: Annotated[Count, Field(description="pictures")]
-    flagged: Annotated[Count, Field(description="those among them outside the experiment")]
+    pending: Annotated[Count, Field(description="pictures")]
+    user_flagged: Annotated[Count, Field(description="those among them outside the experiment")]
     item: Annotated[NextPicture | None, Field(description="null where nothing waits for you")]
 
 
@@ -45,10 +45,10 @@ class ByVersion(BaseModel):
 class Labels(BaseModel):
     """Reviewers' labels of an experiment, by what they are good for."""
 
-    informative: Annotated[Count, Field(description="exactly one version was right")]
+    discordant: Annotated[Count, Field(description="exactly one version was right")]
     disagreements: Annotated[Count, Field(description="on pictures that the versions differ on")]
     audit: Annotated[Count, Field(description="on pictures that they agree on")]
-    all: Count
+    total: Count
     skipped: Count
     erased: Annotated[Count, Field(description="pictures that were erased before their label")]
 
@@ -60,7 +60,7 @@ class Mismatch(BaseModel):
     p_value: Annotated[Share | None, Field(description="of the last stage that divided traffic")]
 
 
-class Step(BaseModel):
+class Stage(BaseModel):
     """A time at one weight."""
 
     weight: Annotated[Share, Field(description="the share of A/B traffic that v2 answers")]
@@ -81,17 +81,17 @@ class Experiment(BaseModel):
     id: Id
     running: bool
     unit: Annotated[Unit, Field(description="what is assigned to a version")]
-    weight: Annotated[Share, Field(description="of the last step")]
+    weight: Annotated[Share, Field(description="of the last stage")]
     ramp: list[Share]
     started_at: datetime
     ended_at: datetime | None
     end_reason: str | None
-    steps: list[Step]
+    stages: list[Stage]
     winner: Winner | None
     verdict: Outcome
     reason: Annotated[str | None, Field(description="why it is void")]
     e_value: Annotated[float, Field(ge=0, description="against 'neither is better'; decides at 20")]
-    v2_share_of_wins: Annotated[
+    v2_win_rate: Annotated[
         ShareInterval, Field(description="how often v2 is right where exactly one version is")
     ]
     accuracy_difference: Annotated[DifferenceInterval, Field(description="v2 less v1")]
@@ -101,9 +101,9 @@ class Experiment(BaseModel):
     disagreements: Annotated[Count, Field(description="requests on which the versions differ")]
     served: Annotated[ByVersion, Field(description="requests by the version that answered")]
     sample_ratio_mismatch: Mismatch
-    crossed_over: Annotated[Share, Field(description="of users, who met both versions")]
-    skipped: Annotated[Share, Field(description="of labels")]
-    erased: Annotated[Share, Field(description="of pictures on which the versions differ")]
+    crossover_rate: Annotated[Share, Field(description="of users, who met both versions")]
+    skip_rate: Annotated[Share, Field(description="of labels")]
+    erasure_rate: Annotated[Share, Field(description="of pictures on which the versions differ")]
     warnings: list[str]
 
 
@@ -143,7 +143,7 @@ class VersionReport(BaseModel):
     """A version at a glance; labels are those of the current experiment."""
 
     served: Annotated[Count, Field(description="requests")]
-    words: Annotated[Count, Field(description="of users on its answers")]
+    feedback_count: Annotated[Count, Field(description="of users on its answers")]
     correct: Annotated[Count, Field(description="of these words")]
     response_rate: Annotated[float, Field(ge=0, description="words by request")]
     latency_ms: Latency
@@ -170,8 +170,8 @@ class VersionReports(BaseModel):
 class CountedWords(BaseModel):
     """Users' words on one version."""
 
-    counted: Count
-    correct: Count
+    eligible: Count
+    eligible_correct: Count
 
 
 class WordsByVersion(BaseModel):
@@ -202,4 +202,4 @@ class Report(BaseModel):
     accuracy_percentage: Annotated[float | SkipJsonSchema[None], Field(ge=0, le=100)] = None
     versions: VersionReports
     experiment: Annotated[Experiment | None, Field(description="the current one")]
-    users_view: UsersView | None
+    user_feedback: UsersView | None

@@ -39,22 +39,22 @@ class Account(BaseModel):
     locked: bool
     has_password: Annotated[bool, Field(description="false for old accounts that wait for one")]
     created_at: datetime | None
-    mail: Annotated[list[Kind], Field(description="what they are mailed about")]
+    notifications: Annotated[list[Kind], Field(description="what they are mailed about")]
 
 
 class AccountPage(BaseModel):
     """Accounts in the order of their ids."""
 
     users: list[Account]
-    after: Annotated[int | None, Field(description="the next page's `after`, if there is one")]
+    next_after: Annotated[int | None, Field(description="the next page's `after`, if there is one")]
 
 
 class Reliability(BaseModel):
     """What a reviewer made of pictures with known digits."""
 
     reviewer_id: Id
-    read: Count
-    right: Count
+    answered: Count
+    correct: Count
     is_reliable: Annotated[bool, Field(description="whether their labels are learned from")]
 
 

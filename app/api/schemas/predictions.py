@@ -79,7 +79,7 @@ class Entry(Prediction):
 
     created_at: datetime
     feedback: Word | None
-    other: Annotated[
+    shadow_prediction: Annotated[
         OtherReading | SkipJsonSchema[None],
         Field(description="of A/B predictions, once there is feedback"),
     ] = None
@@ -89,4 +89,6 @@ class EntryPage(BaseModel):
     """Predictions, the newest first."""
 
     predictions: list[Entry]
-    before: Annotated[UUID | None, Field(description="the next page's `before`, if there is one")]
+    next_before: Annotated[
+        UUID | None, Field(description="the next page's `before`, if there is one")
+    ]

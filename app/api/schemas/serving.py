@@ -13,10 +13,10 @@ class KeptModel(ModelName):
     """A model that is kept."""
 
     id: Id
-    shipped: Annotated[bool, Field(description="came with Cifra")]
+    is_bundled: Annotated[bool, Field(description="came with Cifra")]
     version: Annotated[VersionName | None, Field(description="what a retrain made it for")]
-    rejection: Annotated[str | None, Field(description="why it may not serve")]
-    serves: Annotated[list[VersionName], Field(description="now")]
+    rejection_reason: Annotated[str | None, Field(description="why it may not serve")]
+    deployed_as: Annotated[list[VersionName], Field(description="now")]
     created_at: datetime
 
 
@@ -49,7 +49,7 @@ class Deployments(BaseModel):
     deployments: list[Deployment]
 
 
-class Guard(BaseModel):
+class GuardedRollout(BaseModel):
     """A newly deployed model beside its predecessor."""
 
     id: Id
@@ -68,10 +68,10 @@ class Guard(BaseModel):
     accuracy_difference: Annotated[DifferenceInterval, Field(description="new less predecessor")]
 
 
-class Guards(BaseModel):
+class GuardedRollouts(BaseModel):
     """The last guards, the newest first."""
 
-    guards: list[Guard]
+    rollouts: list[GuardedRollout]
 
 
 class Alert(BaseModel):
@@ -94,8 +94,8 @@ class Gate(BaseModel):
 
     name: str
     passed: bool
-    said: Annotated[str, Field(description="the result in words")]
-    numbers: Annotated[dict[str, float], Field(description="shares and differences in 0..1")]
+    summary: Annotated[str, Field(description="the result in words")]
+    metrics: Annotated[dict[str, float], Field(description="shares and differences in 0..1")]
 
 
 class Job(BaseModel):
@@ -110,12 +110,11 @@ class Job(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     stage: Annotated[str | None, Field(description="what the training does now")]
-    share: Annotated[Share | None, Field(description="what is done of the stage, 0..1")]
-    percent: Annotated[int | None, Field(ge=0, le=100, description="the same, rounded")]
+    progress: Annotated[Share | None, Field(description="what is done of the stage, 0..1")]
     loss: float | None
     seconds_left: Annotated[float | None, Field(ge=0)]
-    lessons: Annotated[Count | None, Field(description="reviewed pictures it learned from")]
-    holdout: Annotated[Count | None, Field(description="reviewed pictures it was judged on")]
+    train_labels: Annotated[Count | None, Field(description="reviewed pictures it learned from")]
+    holdout_labels: Annotated[Count | None, Field(description="reviewed pictures it was judged on")]
     gates: Annotated[list[Gate], Field(description="in their order; empty before the judgement")]
     model_id: Annotated[int | None, Field(description="the candidate, once it is kept")]
 

@@ -6,37 +6,44 @@ row; probabilities are ten little-endian float32.
 
 from app.store.tables.base import Base, UtcDateTime
 from app.store.tables.evidence import (
+    AttentionCheck,
     Experiment,
+    ExperimentStage,
     Exposure,
     Feedback,
     Prediction,
-    Probe,
     Review,
     ReviewItem,
-    Stage,
 )
-from app.store.tables.mail import Notice
+from app.store.tables.mail import Notification
 from app.store.tables.people import LoginSession, User
-from app.store.tables.serving import Alert, Deployment, Guard, GuardCase, Model, RetrainJob
+from app.store.tables.serving import (
+    Alert,
+    Deployment,
+    GuardedRollout,
+    Model,
+    RetrainJob,
+    RolloutComparison,
+)
 
 __all__ = [
     "Alert",
+    "AttentionCheck",
     "Base",
     "Deployment",
     "Experiment",
+    "ExperimentStage",
     "Exposure",
     "Feedback",
-    "Guard",
-    "GuardCase",
+    "GuardedRollout",
     "LoginSession",
     "Model",
-    "Notice",
+    "Notification",
     "Prediction",
-    "Probe",
     "RetrainJob",
     "Review",
     "ReviewItem",
-    "Stage",
+    "RolloutComparison",
     "User",
     "UtcDateTime",
 ]

@@ -45,15 +45,15 @@ class Experiment(Base):
     voided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     winner: Mapped[str | None] = mapped_column(String(2))
     winner_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    winner_informative: Mapped[int | None]
-    winner_v2_alone: Mapped[int | None]
+    winner_discordant: Mapped[int | None]
+    winner_v2_wins: Mapped[int | None]
     winner_e_value: Mapped[float | None]
 
 
-class Stage(Base):
+class ExperimentStage(Base):
     """A time at one weight; the last stage of all says how A/B traffic is divided now."""
 
-    __tablename__ = "stage"
+    __tablename__ = "experiment_stage"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     experiment_id: Mapped[int] = mapped_column(ForeignKey("experiment.id"), index=True)
@@ -79,11 +79,11 @@ class Prediction(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[str] = mapped_column(String(2))
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
-    digit: Mapped[int]
+    predicted_digit: Mapped[int]
     probabilities: Mapped[bytes] = mapped_column(LargeBinary(40))
-    image: Mapped[bytes | None] = mapped_column(LargeBinary(784))
+    digit_image: Mapped[bytes | None] = mapped_column(LargeBinary(784))
     latency_us: Mapped[int | None]
-    stage_id: Mapped[int | None] = mapped_column(ForeignKey("stage.id"))
+    stage_id: Mapped[int | None] = mapped_column(ForeignKey("experiment_stage.id"))
     assignment_probability: Mapped[float | None]
     shadow_model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
     shadow_digit: Mapped[int | None]
@@ -93,12 +93,12 @@ class Prediction(Base):
 class Feedback(Base):
     """Somebody's word on an answer; old clients name no prediction, old rows not always a digit.
 
-    `counted` words are those that the users' view of their experiment rests on.
+    `is_eligible` marks those that the users' view of their experiment rests on.
     """
 
     __tablename__ = "feedback"
     __table_args__ = (
-        Index(None, "experiment_id", "picture_hash"),
+        Index(None, "experiment_id", "image_hash"),
         Index(None, "experiment_id", "user_id"),
     )
 
@@ -117,22 +117,22 @@ class Feedback(Base):
     created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     version: Mapped[str | None] = mapped_column(String(2))
     experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiment.id"))
-    picture_hash: Mapped[str | None] = mapped_column(String(32))
-    counted: Mapped[bool] = mapped_column(server_default=false())
+    image_hash: Mapped[str | None] = mapped_column(String(32))
+    is_eligible: Mapped[bool] = mapped_column(server_default=false())
 
 
 class Exposure(Base):
     """A user who met a version in a stage of an experiment that assigns users, under a hash.
 
-    `crossed` where they had met the other version there before.
+    `crossed_over` where they had met the other version there before.
     """
 
     __tablename__ = "exposure"
 
-    stage_id: Mapped[int] = mapped_column(ForeignKey("stage.id"), primary_key=True)
+    stage_id: Mapped[int] = mapped_column(ForeignKey("experiment_stage.id"), primary_key=True)
     unit_hash: Mapped[str] = mapped_column(String(32), primary_key=True)
     version: Mapped[str] = mapped_column(String(2), primary_key=True)
-    crossed: Mapped[bool] = mapped_column(server_default=false())
+    crossed_over: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ReviewItem(Base):
@@ -143,11 +143,11 @@ class ReviewItem(Base):
 
     __tablename__ = "review_item"
     __table_args__ = (
-        Index(None, "experiment_id", "is_open", "is_audit", "place"),
-        UniqueConstraint("experiment_id", "picture_hash"),
+        Index(None, "experiment_id", "is_open", "is_audit", "order_key"),
+        UniqueConstraint("experiment_id", "image_hash"),
         Index(
             "uq_review_item_flagged",
-            "picture_hash",
+            "image_hash",
             unique=True,
             sqlite_where=text("experiment_id IS NULL"),
             postgresql_where=text("experiment_id IS NULL"),
@@ -158,10 +158,10 @@ class ReviewItem(Base):
         ForeignKey("prediction.id", ondelete="CASCADE"), primary_key=True
     )
     experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiment.id"))
-    picture_hash: Mapped[str] = mapped_column(String(32))
+    image_hash: Mapped[str] = mapped_column(String(32))
     is_audit: Mapped[bool]
     is_open: Mapped[bool] = mapped_column(server_default=true())
-    place: Mapped[int] = mapped_column(BigInteger)
+    order_key: Mapped[int] = mapped_column(BigInteger)
     leased_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -181,20 +181,20 @@ class Review(Base):
     prediction_id: Mapped[UUID] = mapped_column(ForeignKey("prediction.id"))
     reviewer_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     is_audit: Mapped[bool]
-    truth: Mapped[int]
+    label: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Probe(Base):
+class AttentionCheck(Base):
     """A picture with a known digit, shown to a reviewer among the others; what they said of it."""
 
-    __tablename__ = "probe"
+    __tablename__ = "attention_check"
     __table_args__ = (Index(None, "reviewer_id"),)
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     reviewer_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
-    number: Mapped[int]
-    digit: Mapped[int]
-    said: Mapped[int | None]
+    image_index: Mapped[int]
+    true_digit: Mapped[int]
+    answer: Mapped[int | None]
     leased_until: Mapped[datetime] = mapped_column(UtcDateTime)
-    said_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

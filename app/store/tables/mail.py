@@ -8,10 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.store.tables.base import Base, UtcDateTime
 
 
-class Notice(Base):
+class Notification(Base):
     """The outbox: something that one admin is to be told; it goes when it was mailed."""
 
-    __tablename__ = "notice"
+    __tablename__ = "notification"
     __table_args__ = (  # no id is ever used again: a process may remove late what it mailed
         Index(None, "user_id", "id"),
         {"sqlite_autoincrement": True},

@@ -12,7 +12,7 @@ from app.store.tables.base import Base, UtcDateTime
 class User(Base):
     """An account; without a password hash nobody can log in to it.
 
-    `mail_kinds` is what it is to be mailed about; no mail goes to it before `mail_due_at`.
+    `notification_kinds` is what it is to be mailed about; no mail goes to it before `next_mail_at`.
     """
 
     __tablename__ = "user"
@@ -25,8 +25,8 @@ class User(Base):
     role: Mapped[str] = mapped_column(String(10), server_default="user")
     locked: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    mail_kinds: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
-    mail_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    notification_kinds: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    next_mail_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class LoginSession(Base):

@@ -13,7 +13,7 @@ from app.store.tables.base import Base, UtcDateTime
 class Model(Base):
     """A trained model: an immutable ONNX artefact, named by its checksum.
 
-    `version` is what a retrain made it for; `rejection` is why it may not serve, if it may not.
+    `version` is what a retrain made it for; `rejection_reason` is why it may not serve, if any.
     """
 
     __tablename__ = "model"
@@ -21,11 +21,11 @@ class Model(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(80))
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    artefact: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    shipped: Mapped[bool]
+    artifact: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    is_bundled: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[str | None] = mapped_column(String(2))
-    rejection: Mapped[str | None] = mapped_column(String(200))
+    rejection_reason: Mapped[str | None] = mapped_column(String(200))
 
 
 class Deployment(Base):
@@ -46,13 +46,13 @@ class Deployment(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Guard(Base):
+class GuardedRollout(Base):
     """A newly deployed model that its predecessor shadows, until one of them is shown to be better.
 
     Without `closed_at` it is open; `outcome` is how it was closed.
     """
 
-    __tablename__ = "guard"
+    __tablename__ = "guarded_rollout"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(String(2))
@@ -63,19 +63,20 @@ class Guard(Base):
     outcome: Mapped[str | None] = mapped_column(String(12))
 
 
-class GuardCase(Base):
+class RolloutComparison(Base):
     """An A/B request that a guard saw: what the model named, what its predecessor would have.
 
-    `is_disputed` where the other version disagreed with the model too, as an experiment asks about.
+    `versions_disagree` where the other version disagreed with the model too, as an experiment
+    asks about.
     """
 
-    __tablename__ = "guard_case"
+    __tablename__ = "rollout_comparison"
 
-    guard_id: Mapped[int] = mapped_column(ForeignKey("guard.id"), primary_key=True)
+    rollout_id: Mapped[int] = mapped_column(ForeignKey("guarded_rollout.id"), primary_key=True)
     prediction_id: Mapped[UUID] = mapped_column(ForeignKey("prediction.id"), primary_key=True)
-    digit: Mapped[int]
+    predicted_digit: Mapped[int]
     predecessor_digit: Mapped[int]
-    is_disputed: Mapped[bool]
+    versions_disagree: Mapped[bool]
 
 
 class Alert(Base):
@@ -92,8 +93,8 @@ class Alert(Base):
 class RetrainJob(Base):
     """A retrain that was asked for and what became of it; the row is the truth.
 
-    Whoever trains renews `lease_until`, and writes only while `fence`, which every taking up
-    raises, is still the number that they took it up with.
+    Whoever trains renews `lease_until`, and writes only while `fencing_token`, which every claim
+    increases, is still the number that they claimed it with.
     """
 
     __tablename__ = "retrain_job"
@@ -107,15 +108,15 @@ class RetrainJob(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    fence: Mapped[int] = mapped_column(server_default="0")
+    fencing_token: Mapped[int] = mapped_column(server_default="0")
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_cancelled: Mapped[bool] = mapped_column(server_default=false())
     stage: Mapped[str | None] = mapped_column(String(20))
-    share: Mapped[float | None]
+    progress: Mapped[float | None]
     loss: Mapped[float | None]
     seconds_left: Mapped[float | None]
-    lessons: Mapped[int | None]
-    holdout: Mapped[int | None]
+    train_labels: Mapped[int | None]
+    holdout_labels: Mapped[int | None]
     gates: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
     model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
     log: Mapped[str | None] = mapped_column(Text, deferred=True)

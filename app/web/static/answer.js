@@ -60,7 +60,7 @@ async function give(word) {
     if (shownId() !== said.prediction_id) return;
     entry = kept;
     draw();
-    speak(entry.other ? text("spoken_other", saying(entry.other)) : text("thanks"));
+    speak(entry.shadow_prediction ? text("spoken_other", saying(entry.shadow_prediction)) : text("thanks"));
   } catch (refused) {
     tell(refused.message, "error");
   } finally {
@@ -70,14 +70,14 @@ async function give(word) {
 
 function draw() {
   face(find("#said"), entry);
-  find("#other").hidden = !entry.other;
-  if (entry.other) face(find("#other"), entry.other);
+  find("#other").hidden = !entry.shadow_prediction;
+  if (entry.shadow_prediction) face(find("#other"), entry.shadow_prediction);
   find("#after").hidden = !entry.feedback;
   find("#thanks").textContent = `${told(entry.feedback)} ${text("thanks")}`;
   const given = chosen(entry);
   for (const button of wordButtons) button.setAttribute("aria-pressed", given.includes(button.dataset.word));
   const readings = { [entry.version]: entry };
-  if (entry.other) readings[entry.other.version] = entry.other;
+  if (entry.shadow_prediction) readings[entry.shadow_prediction.version] = entry.shadow_prediction;
   drawBars(find("tbody"), readings, entry.feedback ? "did_not_read" : "after_your_word");
 }
 

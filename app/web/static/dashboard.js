@@ -39,9 +39,9 @@ const readServing = reading(
   },
 );
 const readWatched = reading(
-  () => all("/admin/guards", "/admin/users/reviewers"),
-  ([{ guards }, { reviewers }]) => {
-    deployments.showGuards(guards);
+  () => all("/admin/rollouts", "/admin/users/reviewers"),
+  ([{ rollouts }, { reviewers }]) => {
+    deployments.showGuards(rollouts);
     people.showReviewers(reviewers, names);
   },
 );
@@ -94,7 +94,7 @@ function hear(read, show) {
 function showComparison(found) {
   const { experiment } = found;
   verdict.showExperiment(experiment);
-  verdict.showUsers(found.users_view);
+  verdict.showUsers(found.user_feedback);
   versions.showVersions(found.versions);
   traffic.showRequests(experiment?.requests ?? 0, experiment?.disagreements ?? 0);
 }

@@ -74,7 +74,7 @@ async function fetchPage(from) {
   page.predictions.forEach(put);
   none.hidden = items.size > 0;
   if (!isFirst && !from) return; // older pages stay as they are
-  before = page.before;
+  before = page.next_before;
   moreButton.hidden = before === null;
 }
 

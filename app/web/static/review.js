@@ -29,8 +29,8 @@ function inTurn(job) {
 async function ask() {
   if (item !== null) return;
   const answer = await call("GET", "/admin/review");
-  waiting = answer.waiting;
-  part("flagged").textContent = number(answer.flagged);
+  waiting = answer.pending;
+  part("flagged").textContent = number(answer.user_flagged);
   item = answer.item;
   show();
   if (item === null) showNothing();
@@ -156,5 +156,5 @@ open(async () => {
   done = [];
   inTurn(ask);
   await work;
-  listen({ traffic: (told) => { if (told.waiting > waiting) askIfWatched(); } }, askIfWatched, () => {});
+  listen({ traffic: (told) => { if (told.pending_reviews > waiting) askIfWatched(); } }, askIfWatched, () => {});
 });

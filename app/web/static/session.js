@@ -48,7 +48,7 @@ async function refresh() {
 export async function logIn(username, password) {
   const answer = await ask("/login", {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-Cifra-Cookie": "1" },
+    headers: { "Content-Type": "application/json", "X-Cifra-Refresh-Cookie": "1" },
     body: JSON.stringify({ username, password }),
   });
   keep(await body(answer));

@@ -86,7 +86,7 @@ function writeModel(row, model) {
   fill(row, { model: named(model), at: when(model.created_at), standing: standing(model) });
   for (const button of row.querySelectorAll("button")) {
     const version = button.value;
-    button.disabled = model.rejection !== null || model.serves.includes(version);
+    button.disabled = model.rejection_reason !== null || model.deployed_as.includes(version);
     button.setAttribute("aria-label", `${named(model)}: ${version}`);
     if (row.dataset.ready) continue;
     askFirst(button, text("deploy_sure", { version }), async () => {
@@ -100,10 +100,10 @@ function writeModel(row, model) {
 
 function standing(model) {
   const parts = [];
-  if (model.serves.length) parts.push(text("standing_serves", { versions: model.serves.join(", ") }));
-  if (model.shipped) parts.push(text("standing_shipped"));
+  if (model.deployed_as.length) parts.push(text("standing_serves", { versions: model.deployed_as.join(", ") }));
+  if (model.is_bundled) parts.push(text("standing_shipped"));
   else if (model.version) parts.push(text("standing_trained", { version: model.version }));
-  if (model.rejection !== null) parts.push(text("standing_rejected", { reason: model.rejection }));
+  if (model.rejection_reason !== null) parts.push(text("standing_rejected", { reason: model.rejection_reason }));
   return parts.join("; ");
 }
 

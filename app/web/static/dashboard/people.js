@@ -11,12 +11,12 @@ const alerts = new Map();
 export function begin(me) {
   const form = at("mail");
   form.elements.email.value = me.email ?? "";
-  for (const box of form.querySelectorAll("[name=mail]")) box.checked = me.mail.includes(box.value);
+  for (const box of form.querySelectorAll("[name=notifications]")) box.checked = me.notifications.includes(box.value);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const mail = [...form.querySelectorAll("[name=mail]:checked")].map((box) => box.value);
+    const notifications = [...form.querySelectorAll("[name=notifications]:checked")].map((box) => box.value);
     try {
-      await call("PATCH", "/me", { json: { email: form.elements.email.value, mail } });
+      await call("PATCH", "/me", { json: { email: form.elements.email.value, notifications } });
       tell(text("saved"));
     } catch (refused) {
       tell(refused.message, "error");
@@ -46,8 +46,8 @@ export function showReviewers(found, people) {
   const items = found.map((each) => ({ id: each.reviewer_id, ...each }));
   list(at("reviewers"), at("reviewer-row"), items, (row, each) => fill(row, {
     name: people.get(each.id) ?? text("account", { id: each.id }),
-    read: number(each.read),
-    right: percent(each.right / Math.max(each.read, 1)),
+    answered: number(each.answered),
+    correct: percent(each.correct / Math.max(each.answered, 1)),
     reliable: text(each.is_reliable ? "yes" : "no"),
   }));
 }

@@ -6,7 +6,7 @@ import { askFirst } from "../twosteps.js";
 import { at, fill, list, points, say, when } from "./fields.js";
 
 const OPEN = ["queued", "running"];
-const WHOLE = ["candidate", "other"]; // accuracies
+const WHOLE = ["candidate", "baseline"]; // accuracies
 const jobs = new Map();
 let shown = null; // the id of the job whose outcome is looked at
 
@@ -84,8 +84,8 @@ function showProgress(job) {
     else item.removeAttribute("aria-current");
   }
   const bar = at("retrain-bar");
-  if (job.percent === null) bar.removeAttribute("value");
-  else bar.value = job.percent;
+  if (job.progress === null) bar.removeAttribute("value");
+  else bar.value = job.progress;
   const parts = [text("job_name", { id: job.id, version: job.version })];
   if (job.loss !== null) parts.push(text("progress_loss", { loss: number(job.loss, 3) }));
   if (job.seconds_left !== null) parts.push(text("progress_left", { seconds: number(job.seconds_left) }));
@@ -102,18 +102,18 @@ function showOutcome() {
   say(at("retrain-status"), text(`job_${job.status}`));
   at("retrain-status").className = job.status === "deployed" || job.status === "ready" ? "good" : "bad";
   say(at("retrain-error"), job.error ?? "");
-  say(at("retrain-taught"), job.lessons === null ? "" : text("job_taught", { lessons: number(job.lessons), holdout: number(job.holdout) }));
+  say(at("retrain-taught"), job.train_labels === null ? "" : text("job_taught", { lessons: number(job.train_labels), holdout: number(job.holdout_labels) }));
   at("gates-box").hidden = job.gates.length === 0;
   list(at("gates"), at("gate-row"), job.gates.map((gate, order) => ({ id: `${job.id}-${order}`, ...gate })), (row, gate) => {
-    const numbers = Object.entries(gate.numbers).map(([name, value]) => `${name.replaceAll("_", " ")}: ${figure(name, value)}`);
-    fill(row, { name: gate.name, passed: text(gate.passed ? "gate_passed" : "gate_failed"), said: gate.said, numbers: numbers.join(" · ") });
+    const numbers = Object.entries(gate.metrics).map(([name, value]) => `${name.replaceAll("_", " ")}: ${figure(name, value)}`);
+    fill(row, { name: gate.name, passed: text(gate.passed ? "gate_passed" : "gate_failed"), summary: gate.summary, metrics: numbers.join(" · ") });
     row.querySelector('[data-field="passed"]').className = gate.passed ? "good" : "bad";
   });
 }
 
 /** A number of a gate, which is a difference of accuracies where its name says nothing else. */
 function figure(name, value) {
-  if (name.endsWith("pictures")) return number(value);
+  if (name.endsWith("images")) return number(value);
   if (name === "p_value") return number(value, 4);
   return WHOLE.includes(name) ? percent(value, 2) : `${points(value)}%`;
 }

@@ -14,7 +14,7 @@ export function beginShare() {
 }
 
 /** One more look at an experiment; labels that were taken back take their looks along. */
-export function showShare({ id, labels: { informative: labels }, v2_share_of_wins: { low, high } }) {
+export function showShare({ id, labels: { discordant: labels }, v2_win_rate: { low, high } }) {
   if (experiment_id !== id) looks = [];
   experiment_id = id;
   looks = [...looks.filter((look) => look.labels < labels), { labels, low, high }];

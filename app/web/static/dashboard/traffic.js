@@ -39,7 +39,7 @@ export function showTraffic(event) {
     fill(at(`traffic-${version}`), { per_second: number(latest[version], 1) });
   }
   say(at("rate-now"), number(latest.v1 + latest.v2, 1));
-  say(at("waiting-now"), number(event.waiting));
+  say(at("waiting-now"), number(event.pending_reviews));
   showRequests(event.requests, event.disagreements);
 }
 

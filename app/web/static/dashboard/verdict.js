@@ -21,7 +21,7 @@ export function begin(changed) {
   askFirst(conclude.querySelector("[type=submit]"), text("conclude_sure"), async () => {
     const winner = conclude.elements.winner.value || null;
     const ended = await call("POST", `/admin/experiments/${experiment.id}/conclude`, { json: { winner } });
-    tell(text("concluded", { winner: ended.steps.at(-1).weight === 1 ? "v2" : "v1" }));
+    tell(text("concluded", { winner: ended.stages.at(-1).weight === 1 ? "v2" : "v1" }));
     await changed();
   });
   at("start").addEventListener("submit", (event) => start(event, changed));
@@ -62,9 +62,9 @@ export function showExperiment(found) {
 /** What users said of this experiment, beside it. */
 export function showUsers(view) {
   for (const version of VERSIONS) {
-    const { counted = 0, correct = 0 } = view?.versions[version] ?? {};
-    const share = counted ? percent(correct / counted, 1) : text("none");
-    fill(at(`users-${version}`), { counted: number(counted), correct: number(correct), share });
+    const { eligible = 0, eligible_correct: correct = 0 } = view?.versions[version] ?? {};
+    const share = eligible ? percent(correct / eligible, 1) : text("none");
+    fill(at(`users-${version}`), { eligible: number(eligible), correct: number(correct), share });
   }
   const known = view && view.difference.high - view.difference.low < 2;
   say(at("users-difference"), known
@@ -80,7 +80,7 @@ export function showExperiments(found) {
     ended: each.running ? text("runs") : `${when(each.ended_at)}, ${ended(each)}`,
     verdict: text(`short_${each.verdict}`),
     requests: number(each.requests),
-    labels: number(each.labels.all),
+    labels: number(each.labels.total),
   }));
 }
 
@@ -141,7 +141,7 @@ function showFacts(found) {
     served: text("v1_and_v2", { v1: number(served.v1), v2: number(served.v2) }),
     disagreements: number(found.disagreements),
     labelled: number(labels.disagreements),
-    informative: number(labels.informative),
+    discordant: number(labels.discordant),
     audit: number(labels.audit),
     skipped: text("skipped_erased", { skipped: number(labels.skipped), erased: number(labels.erased) }),
     needed,

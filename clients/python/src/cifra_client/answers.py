@@ -56,11 +56,11 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True)
 class PastPrediction(Prediction):
-    """One of one's own predictions; `other` is told once a word was given on it."""
+    """One of one's own predictions; `shadow_prediction` is told once a word was given on it."""
 
     created_at: datetime
     feedback: Word | None
-    other: Reading | None = None
+    shadow_prediction: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class ReviewItem:
     prediction_id: str
     image: bytes
     leased_until: datetime
-    waiting: int
-    flagged: int
+    pending: int
+    user_flagged: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class RetrainJob:
     status: str
     error: str | None
     stage: str | None
-    percent: int | None
+    progress: float | None
     seconds_left: float | None
     gates: tuple[Mapping[str, Any], ...]
     model_id: int | None

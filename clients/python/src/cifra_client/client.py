@@ -142,8 +142,8 @@ class Cifra:
             prediction_id=item["prediction_id"],
             image=base64.b64decode(item["image"].partition(",")[2]),
             leased_until=datetime.fromisoformat(item["leased_until"]),
-            waiting=told["waiting"],
-            flagged=told["flagged"],
+            pending=told["pending"],
+            user_flagged=told["user_flagged"],
         )
 
     def review(
@@ -235,9 +235,9 @@ class Cifra:
         while True:
             page = self._transport.call("GET", "/predictions", query=query)
             yield from (load(PastPrediction, each) for each in page["predictions"])
-            if page["before"] is None:
+            if page["next_before"] is None:
                 return
-            query["before"] = page["before"]
+            query["before"] = page["next_before"]
 
 
 def _part(picture: Picture) -> File:

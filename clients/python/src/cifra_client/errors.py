@@ -19,7 +19,7 @@ CifraError
 
 from typing import Self
 
-PICTURE_TITLES = {"Unreadable picture", "Picture too large", "No digit", "Several digits"}
+PICTURE_TITLES = {"Unreadable image", "Image too large", "No digit", "Several digits"}
 
 
 class CifraError(Exception):

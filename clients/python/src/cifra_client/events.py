@@ -23,14 +23,14 @@ class Traffic:
     versions: Mapping[str, VersionTraffic]
     requests: int
     disagreements: int
-    waiting: int
+    pending_reviews: int
 
 
 @dataclass(frozen=True)
 class SpokenWords:
     """Words on a version's answers, and how many call them right."""
 
-    words: int
+    feedback_count: int
     correct: int
 
 

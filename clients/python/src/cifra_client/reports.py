@@ -50,7 +50,7 @@ class VersionReport:
     """
 
     served: int
-    words: int
+    feedback_count: int
     correct: int
     response_rate: float
     latency_ms: Latency
@@ -94,8 +94,8 @@ class Experiment:
 class UsersWords:
     """Words of users that their view counts."""
 
-    counted: int
-    correct: int
+    eligible: int
+    eligible_correct: int
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Comparison:
 
     versions: Mapping[str, VersionReport]
     experiment: Experiment | None
-    users_view: UsersView | None
+    user_feedback: UsersView | None
 
 
 @dataclass(frozen=True, kw_only=True)

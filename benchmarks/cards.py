@@ -114,7 +114,7 @@ Golden recall by digit:
 |{" --- |" * 10}
 | {recalls} |
 
-Golden digits as pictures of a kind (`docs/PICTURES.md` shows them):
+Golden digits as pictures of a kind (`docs/IMAGES.md` shows them):
 
 | kind | accuracy |
 | --- | --- |

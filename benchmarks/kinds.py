@@ -1,6 +1,6 @@
 """`python -m benchmarks.kinds`: how well each kind of picture is read, and a sheet of each.
 
-Prints the table of docs/PICTURES.md and draws the sheets beside it.
+Prints the table of docs/IMAGES.md and draws the sheets beside it.
 """
 
 import io
@@ -15,7 +15,7 @@ from app.training.sets import load_base_sets
 from benchmarks.exams import pictures_of, scanned
 from config import ROOT
 
-SHEETS = ROOT / "docs" / "pictures"
+SHEETS = ROOT / "docs" / "images"
 SCANNED = "scanned digits"
 SHOWN, CELL = 8, 112
 

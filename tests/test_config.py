@@ -1,4 +1,4 @@
-"""Settings: their defaults, what stops a start, the secrets, and the README's table of them."""
+"""Settings: their defaults, what stops a start, the secrets, and their table in the documents."""
 
 import contextlib
 import re
@@ -176,10 +176,9 @@ def test_on_postgresql_the_secrets_must_be_given(tmp_path: Path) -> None:
     assert config.database_url == "postgresql+psycopg://x@localhost/cifra"
 
 
-def test_the_readme_has_every_setting_with_its_default() -> None:
-    table = dict(
-        re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \|", (ROOT / "README.md").read_text(), re.M)
-    )
+def test_the_configuration_page_has_every_setting_with_its_default() -> None:
+    page = (ROOT / "docs" / "CONFIGURATION.md").read_text()
+    table = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \|", page, re.M))
     read = dict(re.findall(r'env\.\w+\(\s*"(\w+)",?\s*([^,)]*)', (ROOT / "config.py").read_text()))
     assert set(table) == set(read)
     for name, default in read.items():

@@ -18,7 +18,7 @@ run: $(VENV)/trains ## serve Cifra; a first start makes all that it needs
 	@exec $(BIN)/python -m gunicorn
 
 serve-http: $(VENV)/trains ## serve the HTTP tier alone, with granian; sockets are the live service's
-	@exec $(BIN)/python http_tier.py
+	@exec $(BIN)/python serve_granian.py
 
 serve-live: $(VENV)/trains ## serve the dashboards' sockets alone, on PORT, beside an HTTP tier
 	@ROLE=live exec $(BIN)/python -m gunicorn
@@ -80,7 +80,7 @@ bench-live: $(VENV)/tests ## what fifty dashboards cost the predictions beside t
 	$(BIN)/python -m benchmarks.live
 
 chaos: $(VENV)/tests ## what Cifra does when parts of it fail, and when clients mean it ill
-	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.chaos
 
 translations: $(VENV)/tests ## gather the pages' texts for translation, and compile what is translated
 	@mkdir -p build

@@ -16,7 +16,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 
 from config import Config
-from logs import set_up
+from logging_config import set_up
 
 _config = Config.from_env()
 
@@ -43,7 +43,7 @@ control_socket_disable = True
 
 def post_worker_init(worker: Worker) -> None:
     """Prepare what a first start needs, then say where to go; requests wait in the meantime."""
-    from app.api.errors import refuse_body  # noqa: PLC0415  not before the fork
+    from app.api.http.error_handlers import refuse_body  # noqa: PLC0415  not before the fork
     from app.bootstrap import start  # noqa: PLC0415
     from app.domain.errors import CifraError  # noqa: PLC0415
 
@@ -60,7 +60,7 @@ def post_worker_init(worker: Worker) -> None:
 
 def _see_sockets_out_at_the_end(worker: Worker) -> None:
     """Close open sockets at the first word of the end: each holds a thread that is waited for."""
-    from app.live.channel import channel_of  # noqa: PLC0415  not before the fork
+    from app.live.live_server import channel_of  # noqa: PLC0415  not before the fork
 
     channel = channel_of(worker.wsgi)
 

@@ -10,63 +10,65 @@ from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, smtp
-from app.api import (
+from app.api.fastpath import fallback
+from app.api.fastpath.middleware import Express
+from app.api.http import (
+    error_handlers,
+    rate_limit_storage,
+    rate_limits,
+    refresh_cookie,
+    request_logging,
+)
+from app.api.http.authentication import jwt
+from app.api.http.container import Parts, attach
+from app.api.http.json_provider import Json, NoSessions
+from app.api.http.rate_limits import limiter
+from app.api.http.request_metrics import Meters
+from app.api.http.request_parsing import MAX_BATCH_BODY_BYTES
+from app.api.views import (
     ab,
-    access,
     auth,
-    cookies,
     docs,
-    errors,
     experiments,
     feedback,
-    handing,
     health,
-    history,
-    limits,
     me,
     metrics,
     models,
+    predictions,
     report,
     retrain,
-    review,
+    reviews,
     users,
     v1,
     v2,
-    windows,
 )
-from app.api.bodies import MAX_BATCH_BODY_BYTES
-from app.api.express import Express
-from app.api.flasks import Json, NoSessions
-from app.api.identity import jwt
-from app.api.limits import limiter
-from app.api.meters import Meters
-from app.api.parts import Parts, attach
-from app.live.channel import Channel
-from app.services import guarding
-from app.services.background import BackgroundThread
-from app.services.drifting import DriftWatch
-from app.services.experiments import Splits
-from app.services.inference import InferenceService
-from app.services.limitswatch import LimitsWatch
-from app.services.lookout import Look, look
-from app.services.mailing import Mailer
-from app.services.passwords import PasswordHasher
-from app.services.prediction import Reader
-from app.services.retention import Retention
-from app.services.sessions import KnownTokens
-from app.services.signing import KeyFiles, SigningKeys
-from app.services.supervisor import take_up
-from app.services.trainer import Workshop
-from app.store import revocations
-from app.store.db import GROUPS, db, engine_options, group_options, prepare_engines
-from app.store.groups import GroupWriter
+from app.live.live_server import Channel
+from app.services.accounts.passwords import PasswordHasher
+from app.services.accounts.sessions import KnownTokens
+from app.services.accounts.signing_keys import KeyFiles, SigningKeys
+from app.services.background.periodic_tasks import Look, look
+from app.services.background.periodic_worker import BackgroundThread
+from app.services.experiments.lifecycle import Splits
+from app.services.maintenance.retention import Retention
+from app.services.models import guarded_rollout
+from app.services.models.inference import InferenceService
+from app.services.monitoring.drift_monitor import DriftWatch
+from app.services.monitoring.rate_limit_monitor import LimitsWatch
+from app.services.notifications.mailer import Mailer
+from app.services.predictions.predictor import Reader
+from app.services.retraining.training_process import Workshop
+from app.services.retraining.worker import take_up
+from app.store.engine import auth_changes
+from app.store.engine.batch_writes import GroupWriter
+from app.store.engine.db import GROUPS, db, engine_options, group_options, prepare_engines
 from app.web import language, pages
 from config import ROOT, Config, without_secrets
 
 BLUEPRINTS = (
     *(v1.blueprint, v2.blueprint, ab.blueprint),
-    *(auth.blueprint, me.blueprint, feedback.blueprint, history.blueprint),
-    *(report.blueprint, experiments.blueprint, review.blueprint),
+    *(auth.blueprint, me.blueprint, feedback.blueprint, predictions.blueprint),
+    *(report.blueprint, experiments.blueprint, reviews.blueprint),
     *(retrain.blueprint, models.blueprint, users.blueprint, health.blueprint),
     metrics.blueprint,
     docs.blueprint,
@@ -99,11 +101,11 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
         groups = GroupWriter(db.engines[GROUPS])
     wired = _parts(app, config, groups)
     attach(app, wired)
-    access.register(app, wired.meters)
-    handing.register(app)
+    request_logging.register(app, wired.meters)
+    fallback.register(app)
     if config.is_live_only:
         app.before_request(health.serve_nothing_else)
-    errors.register(app)
+    error_handlers.register(app)
     for extension in (jwt, limiter, smtp.mail):
         extension.init_app(app)
     language.babel.init_app(app, locale_selector=language.chosen)
@@ -119,7 +121,7 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     _trust(app, config)  # around the sockets too: they are limited by address
     if not config.is_live_only:
         app.wsgi_app = Express(app, wired)  # type: ignore[method-assign]
-    revocations.watch(db.session)
+    auth_changes.watch(db.session)
     return app
 
 
@@ -162,8 +164,14 @@ def _parts(app: Flask, config: Config, groups: GroupWriter) -> Parts:
 def _watched(config: Config, inference: InferenceService) -> list[Look]:
     """What deployments, guards, the world, limits and age ask for, in this order."""
     retention = Retention(config.retention_days, config.database_file)
-    counting = LimitsWatch(limits.counts_alone)
-    return [inference.follow, guarding.watch, DriftWatch().look, counting.look, retention.look]
+    counting = LimitsWatch(rate_limits.counts_alone)
+    return [
+        inference.follow,
+        guarded_rollout.watch,
+        DriftWatch().look,
+        counting.look,
+        retention.look,
+    ]
 
 
 def _keys(config: Config) -> SigningKeys:
@@ -188,10 +196,10 @@ def _flask_settings(config: Config) -> dict[str, object]:
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=config.access_token_minutes),
         "JWT_REFRESH_TOKEN_EXPIRES": timedelta(days=config.refresh_token_days),
         "JWT_TOKEN_LOCATION": ["headers"],
-        "JWT_REFRESH_COOKIE_NAME": cookies.NAME,
+        "JWT_REFRESH_COOKIE_NAME": refresh_cookie.NAME,
         "JWT_COOKIE_CSRF_PROTECT": False,  # cookies.is_sent looks at the origin
         "RATELIMIT_ENABLED": config.ratelimit_enabled,
-        "RATELIMIT_STORAGE_URI": windows.place_of(config.redis_url),
+        "RATELIMIT_STORAGE_URI": rate_limit_storage.place_of(config.redis_url),
         "MAIL_SERVER": config.mail_server,
         "MAIL_PORT": config.mail_port,
         "MAIL_USERNAME": config.mail_username,

@@ -12,11 +12,13 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from app.api.parts import parts
+from app.api.http.container import parts
 from app.domain.errors import CifraError, Conflict, InvalidInput, Unavailable
-from app.services import accounts, experiments, models
-from app.services.passwords import PasswordHasher
-from app.store.db import bound_waits
+from app.services.accounts import users
+from app.services.accounts.passwords import PasswordHasher
+from app.services.experiments import lifecycle
+from app.services.models import registry
+from app.store.engine.db import bound_waits
 from config import ROOT, Config
 
 ADMIN_FILE = "admin_password"
@@ -52,8 +54,8 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
     try:
         with alone_in(config.data_dir):
             flask_migrate.upgrade()
-            models.take_in_shipped(ROOT / "models")
-            experiments.ensure_one()
+            registry.take_in_shipped(ROOT / "models")
+            lifecycle.ensure_one()
             return _ensure_admin(config, hasher)
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]
@@ -105,14 +107,14 @@ def _lock_alone(folder: int) -> bool:
 
 def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
     path = config.data_dir / ADMIN_FILE
-    if not accounts.lacks_admin():
+    if not users.lacks_admin():
         return f"first password in {path}" if path.exists() else "made earlier"
     path.unlink(missing_ok=True)
     generated = secrets.token_urlsafe(12)
     if config.admin_password is None:
         _keep(path, generated)  # before it becomes true, so that no crash can lose it
     try:
-        accounts.make_first_admin(hasher, config.admin_username, config.admin_password or generated)
+        users.make_first_admin(hasher, config.admin_username, config.admin_password or generated)
     except CifraError as error:
         path.unlink(missing_ok=True)
         raise InvalidInput(f"ADMIN_USERNAME or ADMIN_PASSWORD: {error.message}") from error

@@ -7,7 +7,7 @@ import ssl
 from flask import current_app
 from flask_mail import Connection, Mail, Message
 
-from app.domain.notices import Digest
+from app.domain.notifications import Digest
 
 TIMEOUT_S = 10
 

@@ -7,14 +7,14 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from app.domain.drift import Window, compare
-from app.domain.readings import Digit
-from app.services.artefacts import open_session
-from app.services.drifting import RECENT, REFERENCE, STEP
-from app.training.corruptions import CORRUPTIONS, Dice
-from app.training.exams import Exam, changed, plain
-from app.training.sets import load_base_sets
-from app.training.shipping import SEEDS, path_of
-from benchmarks.rows import Row
+from app.domain.predictions import Digit
+from app.services.models.onnx_runtime import open_session
+from app.services.monitoring.drift_monitor import RECENT, REFERENCE, STEP
+from app.training.bundled_models import SEEDS, path_of
+from app.training.datasets import load_base_sets
+from app.training.evaluation_sets import Exam, changed, plain
+from app.training.mnist_c import CORRUPTIONS, Dice
+from benchmarks.results_table import Row
 
 SEED = 20_260_901
 STABLE_WINDOWS, MOST_ALARMS = 1_000, 3

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from app.domain.readings import Digit
-from app.imaging.pictures import GreyPlane
-from app.training.exams import Exam, Labelled, changed, made
-from app.training.kinds import Dice, file_of
-from app.training.sets import LabelledDigits
+from app.domain.predictions import Digit
+from app.imaging.decoding import GreyPlane
+from app.training.datasets import LabelledDigits
+from app.training.evaluation_sets import Exam, Labelled, changed, made
+from app.training.synthetic_images import Dice, file_of
 
 PICTURES_OF_A_KIND = 2_000
 FEWER_PICTURES = {"huge": 300}

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from app.imaging import digits
-from app.imaging.pictures import encode_png
-from app.training.kinds import KINDS
-from app.training.sets import load_base_sets
+from app.imaging import normalization
+from app.imaging.decoding import encode_png
+from app.training.datasets import load_base_sets
+from app.training.synthetic_images import KINDS
 
 ROUNDS = 5
 
@@ -33,7 +33,7 @@ def main() -> None:
 def cost_ms(file: bytes) -> float:
     """Wall-clock milliseconds that one picture takes."""
     begun_s = time.perf_counter()
-    digits.read(file)
+    normalization.read(file)
     return (time.perf_counter() - begun_s) * 1000
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from app.services.artefacts import open_session
-from app.training.exams import exam, read_or_none
-from app.training.kinds import KINDS
-from app.training.sets import load_base_sets
+from app.services.models.onnx_runtime import open_session
+from app.training.datasets import load_base_sets
+from app.training.evaluation_sets import exam, read_or_none
+from app.training.synthetic_images import KINDS
 from benchmarks.exams import pictures_of, scanned
 from config import ROOT
 

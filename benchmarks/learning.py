@@ -10,10 +10,10 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 
 from tqdm import tqdm
 
-from benchmarks import drifts, lessons, loads, promotions
-from benchmarks.lessons import LABELS, ONE_SIDED_LABELS, POISONS, RETRAINS_IN_A_ROW
-from benchmarks.rows import Row, show
-from benchmarks.worlds import Lesson
+from benchmarks import drifts, promotions, retrain_cases, training_interference
+from benchmarks.results_table import Row, show
+from benchmarks.retrain_cases import LABELS, ONE_SIDED_LABELS, POISONS, RETRAINS_IN_A_ROW
+from benchmarks.retrain_scenarios import Lesson
 
 MOST_LOST, MOST_LOST_TO_OTHERS, MOST_SECONDS = 0.1, 0.2, 90  # points of golden, seconds
 POISONED = 20
@@ -30,12 +30,12 @@ def main() -> None:
 
 def others() -> Sequence[Iterator[Row]]:
     """What is not about what a candidate learns."""
-    return promotions.rows(), loads.rows(), drifts.rows()
+    return promotions.rows(), training_interference.rows(), drifts.rows()
 
 
 def shifted(processes: Executor) -> Iterator[Row]:
     """A style that v2 reads badly; alone on the machine, since its seconds count."""
-    lesson = processes.submit(lessons.shifted).result()
+    lesson = processes.submit(retrain_cases.shifted).result()
     before, after = lesson.before.style, lesson.after.style
     wanted = before + (1 - before) / 2
     yield Row(
@@ -55,9 +55,9 @@ def shifted(processes: Executor) -> Iterator[Row]:
 
 def worlds(processes: Executor) -> Iterator[Row]:
     """One digit alone, ten in a row, and poison, two worlds at a time."""
-    repeated = processes.submit(lessons.in_a_row)
-    alone = processes.submit(lessons.one_sided)
-    poisoned = [processes.submit(lessons.poisoned, turn) for turn in range(POISONED)]
+    repeated = processes.submit(retrain_cases.in_a_row)
+    alone = processes.submit(retrain_cases.one_sided)
+    poisoned = [processes.submit(retrain_cases.poisoned, turn) for turn in range(POISONED)]
     for done in tqdm(poisoned, "poison", leave=False):
         done.result()
     yield _lost(f"{ONE_SIDED_LABELS} labels of one digit alone", alone.result(), MOST_LOST)

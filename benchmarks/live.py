@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.loads import Load
-from benchmarks.rows import Row, show
-from benchmarks.watchers import watching
-from tests.served import UNLIMITED, serve
+from benchmarks.dashboard_clients import watching
+from benchmarks.results_table import Row, show
+from benchmarks.training_interference import Load
+from tests.support.server_process import UNLIMITED, serve
 
 ROUNDS, REQUESTS, DASHBOARDS = 7, 1_000, 50
 MOST_SLOWER = 0.10

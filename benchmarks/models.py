@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from app.imaging.digits import as_input
-from app.services.artefacts import Session, open_session
-from app.training import export, nets
-from app.training.corruptions import CORRUPTIONS
-from app.training.exams import Exam, corrupted, exam, plain
-from app.training.kinds import KINDS
-from app.training.sets import load_base_sets
-from app.training.shipping import MODELS, SEEDS, path_of
-from benchmarks import cards, plots
-from benchmarks.cards import Figures
+from app.imaging.normalization import as_input
+from app.services.models.onnx_runtime import Session, open_session
+from app.training import architectures, onnx_export
+from app.training.bundled_models import MODELS, SEEDS, path_of
+from app.training.datasets import load_base_sets
+from app.training.evaluation_sets import Exam, corrupted, exam, plain
+from app.training.mnist_c import CORRUPTIONS
+from app.training.synthetic_images import KINDS
+from benchmarks import model_cards, plots
 from benchmarks.exams import STRESSES, pictures_of, scanned, stress
 from benchmarks.measures import auroc, expected_calibration_error
-from benchmarks.strangers import STRANGERS
+from benchmarks.model_cards import Figures
+from benchmarks.ood_images import STRANGERS
 
 VERSIONS = ("v1", "v2")
 _ROUNDS = 3_000
@@ -43,7 +43,7 @@ def main() -> None:
     exams = make_exams()
     for version in VERSIONS:
         figures = measure(version, exams)
-        text = cards.render(version, figures)
+        text = model_cards.render(version, figures)
         print(text, flush=True)
         (MODELS / f"{version}.md").write_text(text)
         plots.draw(MODELS / f"{version}.svg", figures)
@@ -76,13 +76,13 @@ def measure(version: str, exams: Exams) -> Figures:
     right = exams.golden.right(session)
     confidences = golden.max(axis=1)
     strange = {name: _confidences(of, session) for name, of in exams.strangers.items()}
-    net = nets.ARCHITECTURES[version]()
+    net = architectures.ARCHITECTURES[version]()
     return Figures(
         notes=session.get_modelmeta().custom_metadata_map,
         sha256=hashlib.sha256(artefact).hexdigest(),
         size_bytes=len(artefact),
-        parameters=nets.count_parameters(net),
-        multiply_adds=export.multiply_adds(net),
+        parameters=architectures.count_parameters(net),
+        multiply_adds=onnx_export.multiply_adds(net),
         microseconds=_microseconds(session),
         validation=_share(exams.validation, session),
         golden_by_seed=tuple(

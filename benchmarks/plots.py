@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.cards import Figures
 from benchmarks.measures import reliability
+from benchmarks.model_cards import Figures
 
 _INK, _MARKED = "#1f3a5f", "#d1495b"
 

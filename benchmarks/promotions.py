@@ -17,17 +17,19 @@ from sqlalchemy import text
 from tqdm import tqdm
 
 from app.domain.assignment import Version
-from app.domain.gates import Marks, Paired
-from app.domain.readings import SIDE
-from app.services import experiments, models, retraining
-from app.services.inference import InferenceService
-from app.services.trainer import Candidate
-from app.store.db import writing
-from app.training.sets import load_base_sets
-from benchmarks.rows import Row
+from app.domain.predictions import SIDE
+from app.domain.promotion_gates import Marks, Paired
+from app.services.experiments import lifecycle
+from app.services.models import registry
+from app.services.models.inference import InferenceService
+from app.services.retraining import jobs
+from app.services.retraining.training_process import Candidate
+from app.store.engine.db import writing
+from app.training.datasets import load_base_sets
+from benchmarks.results_table import Row
 from config import ROOT
 from tests.conftest import beside, prepared, settings
-from tests.labels import label, submitters
+from tests.support.review_data import label, submitters
 
 SEED, KILLS = 20_260_901, 100
 LABELS = 40
@@ -48,7 +50,7 @@ def rows() -> Iterator[Row]:
         _teach(app)
         for turn in tqdm(range(KILLS), "kills", leave=False):
             with app.app_context():
-                job = retraining.request(1, Version.V2, "auto")
+                job = jobs.request(1, Version.V2, "auto")
             ours, theirs = processes.Pipe()
             promoting = processes.Process(target=promote, args=(Path(folder), turn, theirs))
             promoting.start()
@@ -57,7 +59,7 @@ def rows() -> Iterator[Row]:
             promoting.kill()
             promoting.join()
             with app.app_context():
-                landed += retraining.find(job.id).status == "deployed"
+                landed += jobs.find(job.id).status == "deployed"
                 broken += not _is_whole(job.id)
                 _let_go(job.id)
     yield Row(
@@ -73,12 +75,12 @@ def promote(folder: Path, turn: int, parent: Connection) -> None:
     net = onnx.load(ROOT / "models" / "v2.onnx")
     helper.set_model_props(net, {"name": f"candidate {turn}"})
     with beside(settings(folder)) as app, app.app_context():
-        claimed = retraining.claim()
+        claimed = jobs.claim()
         if claimed is None:
             raise RuntimeError("there is no job")
-        wanted = retraining.assignment(claimed)
+        wanted = jobs.assignment(claimed)
         parent.send("promoting")
-        retraining.conclude(claimed, wanted, Candidate(net.SerializeToString(), _GOOD), "")
+        jobs.conclude(claimed, wanted, Candidate(net.SerializeToString(), _GOOD), "")
 
 
 def _is_whole(job_id: int) -> bool:
@@ -87,10 +89,10 @@ def _is_whole(job_id: int) -> bool:
     inference.follow()
     blank = np.zeros((SIDE, SIDE), dtype=np.uint8)
     serving = {version: inference.read(version, blank).model.id for version in Version}
-    last = {version: models.served_ids(version)[0] for version in Version}
-    job = retraining.find(job_id)
-    deployed = [each.reason for each in models.deployments(1)] == [f"retrain {job_id}"]
-    running = [each for each in experiments.newest(2) if each.ended_at is None]
+    last = {version: registry.served_ids(version)[0] for version in Version}
+    job = jobs.find(job_id)
+    deployed = [each.reason for each in registry.deployments(1)] == [f"retrain {job_id}"]
+    running = [each for each in lifecycle.newest(2) if each.ended_at is None]
     return (
         serving == last
         and deployed == (job.status == "deployed")
@@ -101,7 +103,7 @@ def _is_whole(job_id: int) -> bool:
 
 
 def _compares(experiment_id: int) -> tuple[int, int]:
-    split = experiments.current_split()
+    split = lifecycle.current_split()
     if split.experiment_id != experiment_id:
         raise RuntimeError("the running experiment divides no traffic")
     return split.model_ids
@@ -109,13 +111,13 @@ def _compares(experiment_id: int) -> tuple[int, int]:
 
 def _let_go(job_id: int) -> None:
     """End a job whose process was killed, as the next one to look would after its lease."""
-    if retraining.find(job_id).status != "running":
+    if jobs.find(job_id).status != "running":
         return
-    retraining.cancel(job_id)
+    jobs.cancel(job_id)
     with writing() as session:
         past = datetime.now(UTC) - timedelta(seconds=1)
         session.execute(text("UPDATE retrain_job SET lease_until = :past"), {"past": past})
-    retraining.claim()
+    jobs.claim()
 
 
 def _teach(app: Flask) -> None:

@@ -20,10 +20,10 @@ from tqdm import tqdm
 from uuid_utils.compat import uuid7
 
 from app import bootstrap, create_app
-from app.api.parts import parts
-from app.services import recounting
-from app.services.experiments import current_split
-from app.store.db import writing
+from app.api.http.container import parts
+from app.services.experiments.lifecycle import current_split
+from app.services.maintenance import counter_audit
+from app.store.engine.db import writing
 from app.store.tables import Feedback, Prediction, Review, ReviewItem
 from config import Config
 
@@ -57,7 +57,7 @@ def measure(folder: Path, size: int) -> list[float]:
     with app.app_context():
         bootstrap.prepare(config, parts().hasher)
         fill(size)
-        recounting.mend()
+        counter_audit.mend()
     client, token = app.test_client(), login(app)
     costs_ms = []
     for _ in range(CALLS):

@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from app.domain import mismatch
+from app.domain import sample_ratio_mismatch
 from app.domain.assignment import AUDIT_SHARE, Split, Unit
 from app.domain.intervals import log_e_value, unpaired_labels_needed
-from app.domain.mismatch import Draws
+from app.domain.sample_ratio_mismatch import Draws
 from app.domain.verdicts import ALPHA, MISMATCH_E_VALUE, Stratum, stratified_accuracy
-from app.services.artefacts import open_session
-from app.training.exams import Exam
-from app.training.sets import load_base_sets
-from app.training.shipping import SEEDS, path_of
-from app.training.variants import varied
-from benchmarks.habits import Dice, Wins, habit, leaky_queue, one_account, sticky
-from benchmarks.rows import Row, show
+from app.services.models.onnx_runtime import open_session
+from app.training.augmentation import varied
+from app.training.bundled_models import SEEDS, path_of
+from app.training.datasets import load_base_sets
+from app.training.evaluation_sets import Exam
+from benchmarks.feedback_bias import Dice, Wins, habit, leaky_queue, one_account, sticky
+from benchmarks.results_table import Row, show
 
 SEED = 20_260_901
 RUNS, LOOKS = 2_000, 1_500
@@ -250,7 +250,7 @@ def _log_mismatch(
         for count, share in ((v2, weight), (total - v2, 1 - weight)):
             log_e += gammaln(100 * share + count) - gammaln(100 * share) - count * log(share)
         draws = Draws(weight, int(total[-1] - v2[-1]), int(v2[-1]))
-        assert abs(log_e[-1] - mismatch.log_e_value(draws)) < 1e-6
+        assert abs(log_e[-1] - sample_ratio_mismatch.log_e_value(draws)) < 1e-6
         found.append(before + log_e)
         before += float(log_e[-1])
     return np.concatenate(found)

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from app.domain.readings import Digit
-from app.imaging.pictures import GreyPlane
+from app.domain.predictions import Digit
+from app.imaging.decoding import GreyPlane
 
 _SIDE = 112
 _HOLLOW, _PEN = 9, 3

@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 from app.domain.intervals import unpaired_labels_needed
 from app.domain.verdicts import ALPHA
-from app.imaging.pictures import encode_png
-from app.services.artefacts import open_session
-from app.training.exams import exam
-from app.training.sets import load_base_sets
-from app.training.variants import varied
+from app.imaging.decoding import encode_png
+from app.services.models.onnx_runtime import open_session
+from app.training.augmentation import varied
+from app.training.datasets import load_base_sets
+from app.training.evaluation_sets import exam
 from config import ROOT
-from tests.served import UNLIMITED, Client, serve
+from tests.support.server_process import UNLIMITED, Client, serve
 
 SEED = 20_260_901
 ROUND, MOST_PICTURES = 250, 20_000

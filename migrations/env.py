@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: a connection of its own, by the rules of app/store/db.py."""
+"""Connect Alembic to the database, by the rules of app/store/engine/db.py."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from flask import current_app
 from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.pool import NullPool
 
-from app.store.db import WRITES, Turn, begin_sqlite
+from app.store.engine.db import WRITES, Turn, begin_sqlite
 from app.store.tables import Base
 
 _URL = current_app.config["SQLALCHEMY_DATABASE_URI"]

@@ -26,17 +26,17 @@ from threadpoolctl import threadpool_limits
 from werkzeug.test import TestResponse
 
 from app import bootstrap, create_app
-from app.api.parts import Parts, parts
-from app.imaging.digits import as_input
-from app.imaging.pictures import encode_png
-from app.services import probing
-from app.services.artefacts import open_session
-from app.store.db import dispose_engines
-from app.training.sets import MNIST, as_served
+from app.api.http.container import Parts, parts
+from app.imaging.decoding import encode_png
+from app.imaging.normalization import as_input
+from app.services.models.onnx_runtime import open_session
+from app.services.reviews import attention_checks
+from app.store.engine.db import dispose_engines
+from app.training.datasets import MNIST, as_served
 from config import Config
-from tests.documented import DocumentedClient
-from tests.postgres_server import PostgresServer
-from tests.served import ROOT, UNLIMITED, Server, serve
+from tests.support.openapi_client import DocumentedClient
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 
 SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
 ADMIN_PASSWORD = "the admin's password"
@@ -50,7 +50,9 @@ hypothesis_settings.register_profile("cifra", deadline=None)
 hypothesis_settings.load_profile("cifra")
 
 # Folders and fixtures of tests that start a server, a browser, a database or a training.
-SLOW_FOLDERS = {"benchmarks", "browser", "clients", "examples", "live", "training"}
+SLOW_FOLDERS = {
+    *("benchmarks", "browser", "clients", "examples", "integration", "live", "training")
+}
 SLOW_FIXTURES = {"browser", "disputed", "postgres_url", "redis", "server"}
 
 
@@ -63,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folders = item.path.relative_to(ROOT / "tests").parts[:-1]
         fixtures = set(getattr(item, "fixturenames", ()))
-        if not folders or folders[0] in SLOW_FOLDERS or SLOW_FIXTURES & fixtures:
+        if folders[0] in SLOW_FOLDERS or SLOW_FIXTURES & fixtures:
             item.add_marker("slow")
         if "postgresql" in item.name:
             item.add_marker("slow")
@@ -202,7 +204,7 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture(autouse=True)
 def _unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reviewers in this process see no probes but where a test asks for them."""
-    monkeypatch.setattr(probing, "PROBE_SHARE", 0)
+    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 0)
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from app.cli import accounts, database, doctor, keys, work
+from app.cli import accounts, database, doctor, keys, worker
 
 COMMANDS = (
     *(accounts.create_admin, accounts.set_password),
     *(database.prepare, database.verify_counters, database.backup, database.restore),
-    *(keys.rotate_key, doctor.doctor, work.worker),
+    *(keys.rotate_key, doctor.doctor, worker.worker),
 )
 
 

@@ -3,9 +3,9 @@
 import click
 from flask.cli import with_appcontext
 
-from app.api.parts import parts
-from app.cli.lines import errors_on_one_line
-from app.services import accounts
+from app.api.http.container import parts
+from app.cli.output import errors_on_one_line
+from app.services.accounts import users
 
 _PASSWORD = click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
 
@@ -17,7 +17,7 @@ _PASSWORD = click.option("--password", prompt=True, hide_input=True, confirmatio
 def create_admin(username: str, password: str) -> None:
     """Make an admin, or make an account one, with a new password."""
     with errors_on_one_line():
-        accounts.make_admin(parts().hasher, username, password)
+        users.make_admin(parts().hasher, username, password)
     click.echo(f"{username} is an admin")
 
 
@@ -28,5 +28,5 @@ def create_admin(username: str, password: str) -> None:
 def set_password(username: str, password: str) -> None:
     """Give an account a new password, old accounts without one among them."""
     with errors_on_one_line():
-        accounts.set_password(parts().hasher, username, password)
+        users.set_password(parts().hasher, username, password)
     click.echo(f"{username} has a new password, and was logged out everywhere")

@@ -7,12 +7,12 @@ import flask_migrate
 from flask.cli import with_appcontext
 
 from app import bootstrap
-from app.api.parts import parts
-from app.cli.lines import errors_on_one_line, tell
+from app.api.http.container import parts
+from app.cli.output import errors_on_one_line, tell
 from app.domain.errors import NotFound
-from app.services import archives, recounting
-from app.services.archives import Place
-from app.store import revisions
+from app.services.maintenance import backups, counter_audit
+from app.services.maintenance.backups import Place
+from app.store.engine import migration_state
 from config import ROOT, Config
 
 _FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -31,11 +31,11 @@ def prepare() -> None:
 @with_appcontext
 def verify_counters(*, repair: bool) -> None:
     """Compute every counter from rows again; ends with an error where one differs."""
-    found = list(recounting.differences())
+    found = list(counter_audit.differences())
     for line in found:
         click.echo(line)
     if found and repair:
-        recounting.mend()
+        counter_audit.mend()
         click.echo(f"{len(found)} counters were repaired")
     elif found:
         raise click.ClickException(f"{len(found)} counters differ from their rows")
@@ -59,9 +59,9 @@ def backup(file: Path, *, with_secrets: bool) -> None:
     config = parts().config
     with errors_on_one_line():
         place = _place(config, f"pg_dump --format=custom --file={file} '{config.database_shown}'")
-        made = archives.make(place, file.absolute(), tell, with_secrets=with_secrets)
+        made = backups.make(place, file.absolute(), tell, with_secrets=with_secrets)
     secrets = "with the secrets" if with_secrets else "without the secrets"
-    click.echo(f"{file}: {made.files[archives.DATABASE].size:,} bytes of database, {secrets}")
+    click.echo(f"{file}: {made.files[backups.DATABASE].size:,} bytes of database, {secrets}")
 
 
 @click.command("restore")
@@ -77,7 +77,7 @@ def restore(file: Path) -> None:
         place = _place(config, f"pg_restore --dbname='{config.database_shown}' {file}")
         migrations = ROOT / "migrations"
         with bootstrap.without_server(config.data_dir):
-            made = archives.unpack(file.absolute(), place, revisions.known(migrations), tell)
+            made = backups.unpack(file.absolute(), place, migration_state.known(migrations), tell)
             flask_migrate.upgrade()
     click.echo(f"restored what was backed up at {made.made_at:%Y-%m-%d %H:%M:%S} UTC")
 

@@ -3,8 +3,8 @@
 import click
 from flask.cli import with_appcontext
 
-from app.api.parts import parts
-from app.cli.checks import ALL, Level
+from app.api.http.container import parts
+from app.cli.doctor_checks import ALL, Level
 
 
 @click.command("doctor")

@@ -6,9 +6,9 @@ import click
 from flask.cli import with_appcontext
 
 from app import bootstrap
-from app.api.parts import parts
-from app.cli.lines import errors_on_one_line
-from app.services.signing import Key, KeyFiles
+from app.api.http.container import parts
+from app.cli.output import errors_on_one_line
+from app.services.accounts.signing_keys import Key, KeyFiles
 from config import Config
 
 _BY_HAND = """\

@@ -1,4 +1,4 @@
-"""The errors that Cifra's own code raises; what HTTP makes of them stands in app/api/errors.py.
+"""The errors that Cifra raises; app/api/http/error_handlers.py maps them to status codes.
 
 CifraError
 ├── InvalidInput            what was sent cannot be understood

@@ -8,15 +8,15 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import PLACES, Unit
+from app.domain.confidence import SURE
 from app.domain.errors import Conflict, Contradiction, InvalidInput, NotFound
-from app.domain.notices import Kind
-from app.domain.readings import image_hash
-from app.domain.sureness import SURE
-from app.domain.words import INCOMPLETE, Word, settle
-from app.services.history import UNKNOWN
-from app.store import accounts, experiments, feedback, notices, predictions, reviews
-from app.store.db import writing
-from app.store.predictions import Answered
+from app.domain.feedback import INCOMPLETE, Word, settle
+from app.domain.notifications import Kind
+from app.domain.predictions import image_hash
+from app.services.predictions.history import UNKNOWN
+from app.store.engine.db import writing
+from app.store.queries import accounts, experiments, feedback, notifications, predictions, reviews
+from app.store.queries.predictions import Answered
 from app.store.tables import Experiment, Feedback
 
 MOST_WORDS_OF_ONE_USER = 20  # that the users' view of one experiment counts
@@ -98,7 +98,7 @@ def _flag(session: Session, user_id: int, prediction_id: UUID, answered: Answere
 def _tell(session: Session, prediction_id: UUID, answered: Answered) -> None:
     """Have admins mailed when an answer that was sure is contradicted."""
     if answered.probability >= SURE:
-        notices.add(
+        notifications.add(
             session,
             Kind.FEEDBACK,
             f"{answered.version} answered {answered.digit}, {answered.probability:.1%} sure, and"

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.training.fitting import Recipe
-from app.training.pools import make_pool
-from app.training.sets import LabelledDigits, load_base_sets
-from app.training.shipping import MODELS, PASSES, POOL_SEED, RECIPES, SEEDS, train
+from app.training.augmented_pool import make_pool
+from app.training.bundled_models import MODELS, PASSES, POOL_SEED, RECIPES, SEEDS, train
+from app.training.datasets import LabelledDigits, load_base_sets
+from app.training.training_loop import Recipe
 
 PROCESSES = 2  # each trains a net on a core of its own
 REHEARSED_DIGITS = 400

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from app.training.nets import Net
+from app.training.architectures import Net
 
 _TRIED = np.geomspace(0.2, 5, 400)
 

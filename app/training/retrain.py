@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 import torch
 
-from app.services.artefacts import open_session
-from app.training import calibration, export, fitting
-from app.training.learning import COURSE, learn, make_replay
-from app.training.marking import mark
-from app.training.nets import Net
-from app.training.sets import BaseSets, LabelledDigits, as_served, load_base_sets
+from app.services.models.onnx_runtime import open_session
+from app.training import calibration, onnx_export, training_loop
+from app.training.architectures import Net
+from app.training.candidate_evaluation import mark
+from app.training.datasets import BaseSets, LabelledDigits, as_served, load_base_sets
+from app.training.fine_tuning import COURSE, learn, make_replay
 
 SAY_EVERY_S = 0.5
 NICENESS = 19
@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
     lessons = _without_examined(lessons, base)
     course = replace(COURSE, steps=order.steps)
     replay = make_replay(base.training, course, order.seed)
-    net = export.from_onnx((folder / "start.onnx").read_bytes())
+    net = onnx_export.from_onnx((folder / "start.onnx").read_bytes())
     net = learn(net, lessons, replay, course, order.seed, saying.learning)
     saying.say("evaluating", 0)
     candidate = _calibrated(net, base.validation, order)
@@ -78,10 +78,10 @@ def _without_examined(lessons: LabelledDigits, base: BaseSets) -> LabelledDigits
 
 def _calibrated(net: Net, validation: LabelledDigits, order: Order) -> bytes:
     """The ONNX file of a net, its probabilities made to mean what they say."""
-    answers = fitting.logits(net, as_served(validation.digits, "validation"))
+    answers = training_loop.logits(net, as_served(validation.digits, "validation"))
     temperature = calibration.fitted_temperature(answers, validation.labels)
     notes = {"name": order.name, "seed": str(order.seed), "temperature": f"{temperature:.3f}"}
-    return export.to_onnx(calibration.cooled(net, temperature), notes)
+    return onnx_export.to_onnx(calibration.cooled(net, temperature), notes)
 
 
 class Saying:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.api.limits import limiter
+from app.api.http.rate_limits import limiter
 from app.web.language import COOKIE, LANGUAGES, chosen
 
 A_YEAR_S = 365 * 24 * 3600

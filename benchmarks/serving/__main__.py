@@ -19,13 +19,13 @@ import psutil
 import requests
 from tqdm import tqdm
 
-from app.imaging.pictures import encode_png
-from app.training.sets import load_base_sets
-from benchmarks.rows import Row, show
-from benchmarks.serving import figures
-from benchmarks.serving.tiers import all_of, ensure_peer
+from app.imaging.decoding import encode_png
+from app.training.datasets import load_base_sets
+from benchmarks.results_table import Row, show
+from benchmarks.serving import extra_results
+from benchmarks.serving.server_setups import all_of, ensure_peer
 from benchmarks.serving.wrk import Measured, Pictures, Target, ensure_wrk, measure
-from tests.served import ROOT
+from tests.support.server_process import ROOT
 
 ROUNDS, TURNS, SECONDS, WARM_S = 5, 4, 1, 2
 CONNECTIONS = 16
@@ -90,10 +90,10 @@ def main() -> None:
             ),
         ]
         if not quick:
-            parts += [figures.batches(Path(folder)), figures.starts(Path(folder))]
+            parts += [extra_results.batches(Path(folder)), extra_results.starts(Path(folder))]
             parts += [
-                figures.growth(Path(folder), pictures),
-                figures.memory(Path(folder), pictures),
+                extra_results.growth(Path(folder), pictures),
+                extra_results.memory(Path(folder), pictures),
             ]
         show(parts, len(parts), "serving", kept=kept)
 

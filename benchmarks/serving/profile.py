@@ -20,19 +20,19 @@ from typing import Any
 from flask import Flask
 from uuid_utils.compat import uuid7
 
-from app.api import shown
-from app.api.flasks import Json
-from app.api.limits import spend_all
-from app.api.multipart import only_file
+from app.api.http.json_provider import Json
+from app.api.http.multipart import only_file
+from app.api.http.rate_limits import spend_all
+from app.api.schemas import serializers
 from app.domain.assignment import Version
-from app.imaging import digits
-from app.imaging.pictures import encode_png
-from app.services import recording
-from app.services.prediction import Asked
-from app.services.recording import Entry
-from app.training.sets import load_base_sets
-from benchmarks.serving.tiers import MANY, PASSWORD
-from logs import set_up
+from app.imaging import normalization
+from app.imaging.decoding import encode_png
+from app.services.predictions import batch_writer
+from app.services.predictions.batch_writer import Entry
+from app.services.predictions.predictor import Asked
+from app.training.datasets import load_base_sets
+from benchmarks.serving.server_setups import MANY, PASSWORD
+from logging_config import set_up
 from tests.conftest import parts_of, prepared, settings
 
 PICTURES, TOGETHER, CALLS = 500, 16, 2_000
@@ -101,7 +101,7 @@ def main() -> None:
 def steps(sent: Requests) -> None:
     """Time each step, and the whole."""
     wired, pngs = parts_of(sent.app), sent.pngs
-    found = [digits.read(png) for png in pngs]
+    found = [normalization.read(png) for png in pngs]
     reader, inference = wired.reader, wired.inference
     made = reader.read_all([Asked(1, png, Version.V2, 0.0) for png in pngs])
     assert not any(isinstance(each, Exception) for each in made)
@@ -112,17 +112,17 @@ def steps(sent: Requests) -> None:
         def run(number: int) -> object:
             at = [(number + offset) % PICTURES for offset in range(count)]
             entries = [Entry(replace(predictions[each], id=uuid7()), found[each]) for each in at]
-            return recording.record(wired.groups, entries)
+            return batch_writer.record(wired.groups, entries)
 
         return run
 
     sent.send(0)
     sent.send(0)
-    told = [shown.prediction(each) for each in predictions]
+    told = [serializers.prediction(each) for each in predictions]
     show("token", lambda _: wired.known_tokens.find(sent.token))
     show("limit", lambda _: spend_all([(1, "v2.predict", f"{MANY} per day")]))
     show("body", lambda n: only_file(KIND, sent.bodies[n % PICTURES]))
-    show("imaging", lambda n: digits.read(pngs[n % PICTURES]))
+    show("imaging", lambda n: normalization.read(pngs[n % PICTURES]))
     show("v1's net", lambda n: inference.read(Version.V1, found[n % PICTURES]))
     show("v2's net", lambda n: inference.read(Version.V2, found[n % PICTURES]))
     show("row and counters, committed alone", record(1))

@@ -16,14 +16,14 @@ import psutil
 from sqlalchemy import create_engine, text
 from tqdm import tqdm
 
-from benchmarks.rows import Row, show
+from benchmarks.results_table import Row, show
 from benchmarks.serving.__main__ import CONNECTIONS, WARM_S, pictures_in
-from benchmarks.serving.tiers import SETTINGS, Tier, token_of
+from benchmarks.serving.server_setups import SETTINGS, Tier, token_of
 from benchmarks.serving.wrk import Pictures, ensure_wrk, measure
 from tests.conftest import SECRETS, postgres_database
-from tests.postgres_server import PostgresServer
-from tests.redis_server import RedisServer
-from tests.served import HTTP_TIER, serve
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
+from tests.support.server_process import HTTP_TIER, serve
 
 WORKERS = (1, 2)
 MOST_TIMES, MOST_WAITING, LEAST_SHARE = 1.15, 0.01, 0.4

@@ -18,7 +18,7 @@ from cifra_client import CifraError, RetrainJob, Unprocessable
 from config import ROOT
 from examples.demo.people import PEOPLE, REVIEWER
 from examples.demo.serving import free_port, served
-from examples.demo.town import Town
+from examples.demo.simulation import Town
 
 REQUESTS, LABELS = 1_700, 150
 BEFORE_RETRAIN = 0.6  # of the requests

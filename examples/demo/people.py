@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from app.training.kinds import Dice
-from app.training.sets import LabelledDigits
+from app.training.datasets import LabelledDigits
+from app.training.synthetic_images import Dice
 from cifra_client import Cifra, PictureRefused, Prediction
 from cifra_client.client import Route
 from examples.demo.pictures import BLANK, NO_DIGIT, Picture, picture

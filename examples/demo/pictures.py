@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.domain.readings import Digit
-from app.imaging.pictures import encode_png
-from app.training.corruptions import CORRUPTIONS
-from app.training.kinds import KINDS, Dice, file_of
-from app.training.nondigits import unlike_any_digit
-from app.training.sets import LabelledDigits
-from app.training.variants import varied
+from app.domain.predictions import Digit
+from app.imaging.decoding import encode_png
+from app.training.augmentation import varied
+from app.training.datasets import LabelledDigits
+from app.training.mnist_c import CORRUPTIONS
+from app.training.out_of_distribution import unlike_any_digit
+from app.training.synthetic_images import KINDS, Dice, file_of
 
 NO_DIGIT, BLANK = "no digit", "blank"
 

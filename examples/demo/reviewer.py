@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from app.domain.errors import PictureError
-from app.domain.readings import image_hash
-from app.imaging import digits
-from app.imaging.pictures import decode
-from app.services.probing import PROBES
+from app.domain.predictions import image_hash
+from app.imaging import normalization
+from app.imaging.decoding import decode
+from app.services.reviews.attention_checks import PROBES
 from cifra_client import Cifra
 from examples.demo.pictures import Picture
 
@@ -29,7 +29,7 @@ class Eyes:
     def remember(self, picture: Picture) -> None:
         """Remember what a picture shows, by what the models see of it."""
         try:
-            seen = image_hash(digits.read(picture.file).tobytes())
+            seen = image_hash(normalization.read(picture.file).tobytes())
         except PictureError:
             return
         self._shows[seen] = picture.shows

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from alembic import op
 
-from app.store.snapshot import back_up_before
+from app.store.engine.sqlite_backup import back_up_before
 
 revision = "0008"
 down_revision = "0007"

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from app.training.exams import exam
-from app.training.sets import LabelledDigits
+from app.training.datasets import LabelledDigits
+from app.training.evaluation_sets import exam
 from benchmarks.exams import STRESSES, stress
 from benchmarks.measures import auroc, expected_calibration_error, reliability
-from benchmarks.strangers import STRANGERS
+from benchmarks.ood_images import STRANGERS
 from tests.conftest import Golden
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.training.sets import load_base_sets
+from app.training.datasets import load_base_sets
 from benchmarks.styles import hollow
 from tests.browser.accessibility import barriers
 from tests.browser.conftest import PHONE, Visitors, enter
 from tests.browser.drawing import draw
 from tests.conftest import Disputed, Golden, beside, settings
-from tests.labels import label, submitters
-from tests.served import UNLIMITED, Server, serve
+from tests.support.review_data import label, submitters
+from tests.support.server_process import UNLIMITED, Server, serve
 
 AT_ONCE_MS = 2_000  # how late the dashboard may be
 TRAINED_WITHIN_MS = 400_000

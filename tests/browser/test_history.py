@@ -10,7 +10,7 @@ from tests.browser.conftest import Visitors, come_in, name_of
 from tests.browser.drawing import ONE, draw
 from tests.browser.visits import read_it
 from tests.conftest import Disputed, Golden
-from tests.served import Client, Server
+from tests.support.server_process import Client, Server
 
 
 def test_history_pages_back_and_shows_a_picture_again(

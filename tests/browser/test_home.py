@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visitors, enter
 from tests.browser.drawing import ONE, SEVEN, THREE, draw
 from tests.browser.visits import newest, read_it, sent
-from tests.served import QUICK, Client, serve
+from tests.support.server_process import QUICK, Client, serve
 
 
 def shares(page: Page, version: str) -> list[float]:

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from app.imaging.pictures import MAX_IMAGE_PIXELS, encode_png
+from app.imaging.decoding import MAX_IMAGE_PIXELS, encode_png
 from tests.browser.conftest import Visitors, come_in
 from tests.browser.drawing import ONE, draw
 from tests.browser.visits import sent
 from tests.conftest import Golden, encoded
-from tests.served import Client, Server
+from tests.support.server_process import Client, Server
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 

@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app.domain.labels import NOT_A_DIGIT, SKIPPED
+from app.domain.review_labels import NOT_A_DIGIT, SKIPPED
 from tests.browser.conftest import Visitors, enter
 from tests.conftest import Disputed
-from tests.served import UNLIMITED, Server, serve
+from tests.support.server_process import UNLIMITED, Server, serve
 
 Sent = dict[str, tuple[str, int]]
 """By the image as the page shows it: the prediction, and the digit on its picture."""

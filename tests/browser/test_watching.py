@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.accessibility import barriers
 from tests.browser.conftest import Visitors
-from tests.served import Server
+from tests.support.server_process import Server
 
 FAULTS = {
     "console: spoken": "() => console.error('spoken')",

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.services import recounting
-from app.store.db import db
+from app.services.maintenance import counter_audit
+from app.store.engine.db import db
 from config import Config
-from tests.cli.commands import flask
 from tests.conftest import (
     SECRETS,
     Golden,
@@ -22,7 +21,8 @@ from tests.conftest import (
     register,
     settings,
 )
-from tests.served import UNLIMITED, Client, serve
+from tests.support.cli import flask
+from tests.support.server_process import UNLIMITED, Client, serve
 
 LEAST_WHILE_LOADED = 20
 
@@ -87,7 +87,7 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
     restored = flask(there, "restore", file)
     assert restored.returncode == 0, restored.stderr
     with beside(settings(there)) as app, app.app_context():
-        assert list(recounting.differences()) == []
+        assert list(counter_audit.differences()) == []
         found = {str(row[0]) for row in db.session.execute(db.text("SELECT id FROM prediction"))}
         db.session.close()
     assert {made.replace("-", "") for made in acknowledged} <= found

@@ -10,14 +10,14 @@ from flask import Flask
 from sqlalchemy import text
 
 from app import create_app
-from app.cli import checks
-from app.cli.checks import Check, Finding, Level
-from app.store.db import writing
+from app.cli import doctor_checks
+from app.cli.doctor_checks import Check, Finding, Level
+from app.store.engine.db import writing
 from config import Config
-from tests.cli.commands import flask, flask_process
 from tests.conftest import Golden, parts_of, prepared, register, settings
-from tests.mailbox import mail_server
-from tests.served import UNLIMITED, free_port, serve
+from tests.support.cli import flask, flask_process
+from tests.support.server_process import UNLIMITED, free_port, serve
+from tests.support.smtp_server import mail_server
 
 
 def found_by(check: Check, app: Flask, config: Config | None = None) -> list[Finding]:
@@ -62,24 +62,24 @@ def test_a_fail_ends_the_command_with_an_error(tmp_path: Path) -> None:
 
 def test_settings_that_invite_trouble_are_warned_of(app: Flask) -> None:
     config = replace(parts_of(app).config, cors_origins=("*",), ratelimit_enabled=False)
-    found = found_by(checks.settings, app, config)
+    found = found_by(doctor_checks.settings, app, config)
     assert [each.level for each in found] == [Level.OK, Level.WARN, Level.WARN]
 
 
 def test_an_open_data_dir_is_warned_of(app: Flask) -> None:
     data_dir = parts_of(app).config.data_dir
     data_dir.chmod(0o755)
-    assert only(found_by(checks.files, app), Level.WARN).advice == f"chmod 700 {data_dir}"
+    assert only(found_by(doctor_checks.files, app), Level.WARN).advice == f"chmod 700 {data_dir}"
     data_dir.chmod(0o700)
-    assert {each.level for each in found_by(checks.files, app)} == {Level.OK}
+    assert {each.level for each in found_by(doctor_checks.files, app)} == {Level.OK}
 
 
 def test_damaged_signing_keys_are_found(tmp_path: Path) -> None:
     config = Config.from_env({"DATA_DIR": str(tmp_path)})
     app = create_app(config)
-    assert {each.level for each in found_by(checks.keys, app)} == {Level.OK}
+    assert {each.level for each in found_by(doctor_checks.keys, app)} == {Level.OK}
     (tmp_path / "jwt_retired_keys").write_text("nonsense")
-    assert "jwt_retired_keys is damaged" in only(found_by(checks.keys, app), Level.FAIL).text
+    assert "jwt_retired_keys is damaged" in only(found_by(doctor_checks.keys, app), Level.FAIL).text
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_a_full_disk_is_found(
 ) -> None:
     usage = shutil.disk_usage("/")._replace(free=free_bytes)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    assert [each.level for each in found_by(checks.disk, app)] == [level]
+    assert [each.level for each in found_by(doctor_checks.disk, app)] == [level]
 
 
 def test_a_database_that_does_not_answer_is_found_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://cifra:secret-word@127.0.0.1:{free_port()}/cifra"
-    found = found_by(checks.database, create_app(settings(tmp_path, DATABASE_URL=url)))
+    found = found_by(doctor_checks.database, create_app(settings(tmp_path, DATABASE_URL=url)))
     assert "does not answer" in only(found, Level.FAIL).text
     assert "secret-word" not in str(found)
     assert len(found) == 1
@@ -104,18 +104,18 @@ def test_a_database_that_does_not_answer_is_found_without_its_password(tmp_path:
 
 def test_a_database_of_yesterday_is_found(tmp_path: Path) -> None:
     app = create_app(settings(tmp_path))
-    assert "at migration None" in only(found_by(checks.database, app), Level.WARN).text
+    assert "at migration None" in only(found_by(doctor_checks.database, app), Level.WARN).text
 
 
 def test_a_damaged_file_is_found(tmp_path: Path) -> None:
     with prepared(settings(tmp_path)) as app:
-        assert {each.level for each in found_by(checks.database, app)} == {Level.OK}
+        assert {each.level for each in found_by(doctor_checks.database, app)} == {Level.OK}
     with (tmp_path / "app.db").open("r+b") as file:
         file.seek(0, 2)
         file.seek(file.tell() - 6 * 4096)
         file.write(b"\xff" * 4096 * 6)
     app = create_app(settings(tmp_path))
-    assert "damaged" in only(found_by(checks.database, app), Level.FAIL).text
+    assert "damaged" in only(found_by(doctor_checks.database, app), Level.FAIL).text
 
 
 def change(app: Flask, statement: str, **values: object) -> None:
@@ -127,21 +127,24 @@ def test_on_each_database_all_is_well_until_something_is_not(
     app_on_each: Flask, golden: Golden
 ) -> None:
     assert register(app_on_each, "ana").predict("v2", golden.png(0)).status_code == 200
-    assert {each.level for each in found_by(checks.database, app_on_each)} == {Level.OK}
+    assert {each.level for each in found_by(doctor_checks.database, app_on_each)} == {Level.OK}
     change(app_on_each, "UPDATE traffic_count SET served = served + 1")
-    advice = only(found_by(checks.database, app_on_each), Level.FAIL).advice
+    advice = only(found_by(doctor_checks.database, app_on_each), Level.FAIL).advice
     assert advice == "flask --app wsgi verify-counters --repair"
     change(app_on_each, "UPDATE traffic_count SET served = served - 1")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     if app_on_each.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
         tomorrow = tomorrow.replace(tzinfo=None)
     change(app_on_each, "UPDATE prediction SET created_at = :at", at=str(tomorrow))
-    assert "behind the newest row" in only(found_by(checks.database, app_on_each), Level.FAIL).text
+    assert (
+        "behind the newest row"
+        in only(found_by(doctor_checks.database, app_on_each), Level.FAIL).text
+    )
 
 
 def test_a_torn_model_is_found(app: Flask) -> None:
     change(app, "UPDATE model SET artifact = :torn WHERE id = 2", torn=b"no model")
-    found = only(found_by(checks.database, app), Level.FAIL)
+    found = only(found_by(doctor_checks.database, app), Level.FAIL)
     assert found.text == "v2: The artefact of cifra-improved is damaged"
     assert found.advice == "roll back: POST /admin/versions/v2/rollback"
 
@@ -150,8 +153,8 @@ def test_a_mail_server_that_answers_or_does_not(tmp_path: Path) -> None:
     port = free_port()
     more = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port)}
     app = create_app(settings(tmp_path, **more))
-    assert only(found_by(checks.mail, app), Level.FAIL).text == (
+    assert only(found_by(doctor_checks.mail, app), Level.FAIL).text == (
         f"mail: 127.0.0.1:{port} does not take us: ConnectionRefusedError"
     )
     with mail_server(port):
-        assert [each.level for each in found_by(checks.mail, app)] == [Level.OK]
+        assert [each.level for each in found_by(doctor_checks.mail, app)] == [Level.OK]

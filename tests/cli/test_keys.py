@@ -11,10 +11,10 @@ import pytest
 import requests
 from flask import Flask
 
-from app.services.signing import Key
-from tests.cli.commands import flask
+from app.services.accounts.signing_keys import Key
 from tests.conftest import ADMIN_PASSWORD, SECRETS, Person, admin_of, prepared, register, settings
-from tests.served import UNLIMITED, serve
+from tests.support.cli import flask
+from tests.support.server_process import UNLIMITED, serve
 
 
 def header_of(token: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from cifra_client import Cifra
 from tests.clients.logins import admin_of, newcomer
-from tests.served import Server
+from tests.support.server_process import Server
 
 
 @pytest.fixture

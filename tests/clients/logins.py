@@ -1,7 +1,7 @@
 """Logins with the Python client, for its tests."""
 
 from cifra_client import Cifra
-from tests.served import Server
+from tests.support.server_process import Server
 
 PASSWORD = "a long password"
 

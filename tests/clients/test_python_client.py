@@ -22,7 +22,7 @@ from cifra_client import (
 )
 from tests.clients.logins import newcomer
 from tests.conftest import Disputed, Golden
-from tests.served import QUICK, ROOT, Server, serve
+from tests.support.server_process import QUICK, ROOT, Server, serve
 
 SEVEN = ROOT / "examples" / "digits" / "7.png"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.training.sets import load_base_sets
+from app.training.datasets import load_base_sets
 from cifra_client import (
     Cifra,
     Conflict,
@@ -14,8 +14,8 @@ from cifra_client import (
 )
 from tests.clients.logins import PASSWORD, admin_of, newcomer
 from tests.conftest import Disputed, beside, settings
-from tests.labels import label, submitters
-from tests.served import ROOT, UNLIMITED, serve
+from tests.support.review_data import label, submitters
+from tests.support.server_process import ROOT, UNLIMITED, serve
 
 SEVEN = ROOT / "examples" / "digits" / "7.png"
 

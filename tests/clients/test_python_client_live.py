@@ -22,7 +22,7 @@ from cifra_client import (
 )
 from tests.clients.logins import PASSWORD, admin_of, newcomer
 from tests.conftest import Disputed
-from tests.served import UNLIMITED, Server, free_port, serve
+from tests.support.server_process import UNLIMITED, Server, free_port, serve
 
 SOON_S = 15.0
 

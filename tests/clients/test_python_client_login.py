@@ -17,7 +17,7 @@ from cifra_client import (
 )
 from cifra_client.transport import Tokens
 from tests.clients.logins import PASSWORD, newcomer
-from tests.served import QUICK, ROOT, Server, serve
+from tests.support.server_process import QUICK, ROOT, Server, serve
 
 SEVEN = ROOT / "examples" / "digits" / "7.png"
 

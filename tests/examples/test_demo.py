@@ -12,7 +12,7 @@ import requests
 
 from cifra_client import Cifra, NotAllowed
 from examples.demo.people import PEOPLE, REVIEWER
-from tests.served import ROOT, UNLIMITED, free_port, serve
+from tests.support.server_process import ROOT, UNLIMITED, free_port, serve
 
 SMALL = ("--requests", "80", "--labels", "12")
 FILLED_WITHIN_S = 120

@@ -7,7 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from tests.served import QUICK, ROOT, Server, serve
+from tests.support.server_process import QUICK, ROOT, Server, serve
 
 SESSION = ROOT / "examples" / "session.py"
 

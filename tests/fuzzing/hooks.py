@@ -17,8 +17,8 @@ from hypothesis import strategies
 from PIL import Image
 from schemathesis import AuthContext, Case, CheckContext, HookContext, Response
 
-from app.api.contract.operations import PICTURE_KINDS
-from app.training.sets import MNIST
+from app.api.openapi.operations import PICTURE_KINDS
+from app.training.datasets import MNIST
 
 URL = os.environ["CIFRA_URL"]
 USERNAME = os.environ.get("CIFRA_USERNAME")

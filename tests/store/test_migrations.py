@@ -5,7 +5,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 
-from app.store.db import db
+from app.store.engine.db import db
 from app.store.tables import Base
 
 

@@ -14,14 +14,14 @@ import pytest
 import torch
 from torch import nn
 
-from app.imaging.digits import as_input
-from app.services.artefacts import open_session
-from app.training import calibration, export, fitting, nets
-from app.training.nondigits import unlike_any_digit
-from app.training.pools import Pool, make_pool
-from app.training.sets import LabelledDigits, load_base_sets
-from app.training.shipping import RECIPES
-from app.training.variants import varied
+from app.imaging.normalization import as_input
+from app.services.models.onnx_runtime import open_session
+from app.training import architectures, calibration, onnx_export, training_loop
+from app.training.augmentation import varied
+from app.training.augmented_pool import Pool, make_pool
+from app.training.bundled_models import RECIPES
+from app.training.datasets import LabelledDigits, load_base_sets
+from app.training.out_of_distribution import unlike_any_digit
 from config import ROOT
 from tests.conftest import run_python
 
@@ -104,23 +104,23 @@ def test_a_pool_is_the_same_for_the_same_seed_and_however_many_make_it(
 def test_a_fit_learns_and_the_same_seed_learns_the_same(few: LabelledDigits, pool: Pool) -> None:
     recipe = replace(RECIPES["v1"], epochs=8, averaging=0.9)
 
-    def fitted() -> nets.Net:
+    def fitted() -> architectures.Net:
         torch.manual_seed(1)
-        return fitting.fit(nets.baseline(), pool, recipe, seed=1)
+        return training_loop.fit(architectures.baseline(), pool, recipe, seed=1)
 
     one, other = fitted(), fitted()
-    answers = fitting.logits(one, few.digits).argmax(axis=1)
+    answers = training_loop.logits(one, few.digits).argmax(axis=1)
     assert np.mean(answers == few.labels) > 0.8
-    assert export.to_onnx(one, {"name": "x"}) == export.to_onnx(other, {"name": "x"})
+    assert onnx_export.to_onnx(one, {"name": "x"}) == onnx_export.to_onnx(other, {"name": "x"})
 
 
 def test_a_net_learns_to_be_unsure_of_pictures_of_none(few: LabelledDigits, pool: Pool) -> None:
     recipe = replace(RECIPES["v1"], epochs=8, averaging=0.9, others_share=0.3)
     torch.manual_seed(1)
-    net = fitting.fit(nets.baseline(), pool, recipe, seed=1)
+    net = training_loop.fit(architectures.baseline(), pool, recipe, seed=1)
 
     def mean_top(pictures: npt.NDArray[np.uint8]) -> float:
-        found = torch.from_numpy(fitting.logits(net, pictures)).softmax(dim=1)
+        found = torch.from_numpy(training_loop.logits(net, pictures)).softmax(dim=1)
         return float(found.max(dim=1).values.mean())
 
     assert mean_top(pool.others) < 0.5 < mean_top(pool.digits)
@@ -138,11 +138,11 @@ def test_the_temperature_undoes_what_made_the_logits_too_sure() -> None:
 def test_a_cooled_net_gives_its_logits_divided_and_the_net_itself_stays(
     few: LabelledDigits,
 ) -> None:
-    net = nets.baseline()
-    before = fitting.logits(net, few.digits[:50])
-    found = fitting.logits(calibration.cooled(net, 2), few.digits[:50])
+    net = architectures.baseline()
+    before = training_loop.logits(net, few.digits[:50])
+    found = training_loop.logits(calibration.cooled(net, 2), few.digits[:50])
     assert np.allclose(found, before / 2, atol=1e-6)
-    assert np.array_equal(fitting.logits(net, few.digits[:50]), before)
+    assert np.array_equal(training_loop.logits(net, few.digits[:50]), before)
     with pytest.raises(TypeError, match="Flatten"):
         calibration.cooled(nn.Sequential(nn.Flatten()), 2)
 
@@ -150,16 +150,16 @@ def test_a_cooled_net_gives_its_logits_divided_and_the_net_itself_stays(
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_the_exported_file_answers_as_the_net_does(version: str, few: LabelledDigits) -> None:
     torch.manual_seed(3)
-    net = nets.ARCHITECTURES[version]()
+    net = architectures.ARCHITECTURES[version]()
     for module in net.modules():  # batch norms that do something
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean = torch.rand(module.num_features)
             module.running_var = torch.rand(module.num_features) + 0.5
     notes = {"name": "a name", "seed": "3"}
-    artefact = export.to_onnx(net, notes)
+    artefact = onnx_export.to_onnx(net, notes)
     session = open_session(artefact)
     found = session.run(None, {"digits": as_input(few.digits[:100])})[0]
-    expected = torch.from_numpy(fitting.logits(net, few.digits[:100])).softmax(dim=1).numpy()
+    expected = torch.from_numpy(training_loop.logits(net, few.digits[:100])).softmax(dim=1).numpy()
     assert np.abs(found - expected).max() < 1e-5
     assert session.get_modelmeta().custom_metadata_map == notes
     assert {node.op_type for node in onnx.load_from_string(artefact).graph.node} <= {
@@ -169,12 +169,12 @@ def test_the_exported_file_answers_as_the_net_does(version: str, few: LabelledDi
 
 def test_a_layer_without_an_operator_is_refused() -> None:
     with pytest.raises(TypeError, match="Tanh"):
-        export.to_onnx(nn.Sequential(nn.Tanh()), {"name": "x"})
+        onnx_export.to_onnx(nn.Sequential(nn.Tanh()), {"name": "x"})
 
 
 def test_v1_has_at_most_10_000_parameters_and_v2_at_most_6_million_multiply_adds() -> None:
-    assert nets.count_parameters(nets.baseline()) <= 10_000
-    assert export.multiply_adds(nets.improved()) <= 6_000_000
+    assert architectures.count_parameters(architectures.baseline()) <= 10_000
+    assert onnx_export.multiply_adds(architectures.improved()) <= 6_000_000
 
 
 def test_a_rehearsal_walks_the_whole_road_of_training_and_keeps_nothing() -> None:
@@ -205,7 +205,7 @@ def test_onnx_runtime_is_imported_in_one_place_alone() -> None:
 def test_onnx_runtime_leaves_no_telemetry_behind(tmp_path: Path) -> None:
     run_python(
         f"import os, pathlib; os.environ['HOME'] = '{tmp_path}'\n"
-        "from app.services.artefacts import name_of\n"
+        "from app.services.models.onnx_runtime import name_of\n"
         "name_of(pathlib.Path('models/v1.onnx').read_bytes())"
     )
     assert list(tmp_path.iterdir()) == []

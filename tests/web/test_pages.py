@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.web.pages import POLICY
-from tests.served import ROOT
+from tests.support.server_process import ROOT
 
 PAGES = ("/", "/review", "/dashboard")
 EVERY_PAGE = pytest.mark.parametrize("path", PAGES)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.served import ROOT
+from tests.support.server_process import ROOT
 
 FOLDERS = [ROOT / "app" / "web" / "static" / "vendor", ROOT / "tests" / "browser" / "vendor"]
 _ROW = re.compile(

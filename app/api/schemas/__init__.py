@@ -1,1 +1,1 @@
-"""Answers as the OpenAPI document describes them; what app/api/shown.py and the views return."""
+"""Request and response bodies, as the OpenAPI document describes them."""

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from app.api.schemas.fields import Digit, ModelName, Share, VersionName
-from app.api.schemas.messages import PictureProblem
+from app.api.schemas.errors import PictureProblem
+from app.api.schemas.response_fields import Digit, ModelName, Share, VersionName
 
 
 class Reading(BaseModel):

@@ -4,8 +4,9 @@
 row; probabilities are ten little-endian float32.
 """
 
+from app.store.tables.accounts import LoginSession, User
 from app.store.tables.base import Base, UtcDateTime
-from app.store.tables.evidence import (
+from app.store.tables.experiments import (
     AttentionCheck,
     Experiment,
     ExperimentStage,
@@ -15,9 +16,7 @@ from app.store.tables.evidence import (
     Review,
     ReviewItem,
 )
-from app.store.tables.mail import Notification
-from app.store.tables.people import LoginSession, User
-from app.store.tables.serving import (
+from app.store.tables.models import (
     Alert,
     Deployment,
     GuardedRollout,
@@ -25,6 +24,7 @@ from app.store.tables.serving import (
     RetrainJob,
     RolloutComparison,
 )
+from app.store.tables.notifications import Notification
 
 __all__ = [
     "Alert",

@@ -1,0 +1,1 @@
+"""Answer plain predictions ahead of Flask, and fall back to it for everything else."""

@@ -1,0 +1,1 @@
+"""Handle what every request needs: parsing, authentication, rate limits, errors, logging."""

@@ -1,0 +1,308 @@
+"""Domain values as the JSON that clients see."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.domain.assignment import Version
+from app.domain.intervals import Interval
+from app.domain.predictions import ModelName, Prediction, Reading
+from app.services.accounts.users import Account
+from app.services.experiments.evaluation import Assessment
+from app.services.experiments.lifecycle import Step, Summary
+from app.services.models.guarded_rollout import Watched
+from app.services.models.registry import Deployed, Kept
+from app.services.notifications.alerts import Alert
+from app.services.predictions.history import Entry
+from app.services.reporting.report import Report, UsersView, VersionReport, Words
+from app.services.reporting.version_metrics import Calibration
+from app.services.retraining.jobs import Job
+from app.services.reviews.attention_checks import Reliability
+from app.services.reviews.recent_labels import Outcome
+
+IMPROVED = "Predicción mejorada"
+NO_FEEDBACK = "No hay feedback disponible"
+
+Json = dict[str, Any]
+
+
+def prediction(made: Prediction) -> Json:
+    """An answer in the shape that old clients of its version know, with what we add."""
+    answer = reading(made.reading)
+    answer["version"] = made.version
+    if made.version is Version.V2:
+        answer["mensaje"] = IMPROVED
+    answer["prediction_id"] = str(made.id)
+    return answer
+
+
+def drawn(made: Prediction) -> Json:
+    """An answer of the A/B test: which version was drawn is said twice, for old clients."""
+    return prediction(made) | {"ab_version": made.version}
+
+
+def reading(read: Reading) -> Json:
+    """What a model said of a digit."""
+    return {
+        "prediccion": read.digit,
+        "probabilidad": read.probability,
+        "probabilidades": read.shares,
+        "model": model(read.model),
+    }
+
+
+def model(name: ModelName) -> Json:
+    """Which model it was."""
+    return {"name": name.name, "hash": name.short_hash}
+
+
+def entry(kept: Entry) -> Json:
+    """A prediction in one's history; what the other version said only after a word on it."""
+    shown: Json = prediction(kept.prediction)
+    shown["created_at"] = kept.prediction.created_at.isoformat()
+    shown["feedback"] = None
+    if kept.word is not None:
+        shown["feedback"] = {
+            "correct": kept.word.correct,
+            "digit": kept.word.digit,
+            "not_a_digit": kept.word.not_a_digit,
+            "comment": kept.comment,
+        }
+        if kept.prediction.shadow is not None:
+            other = kept.prediction.version.other
+            shown["shadow_prediction"] = {**reading(kept.prediction.shadow), "version": other}
+    return shown
+
+
+def account(kept: Account) -> Json:
+    """An account as admins see it."""
+    return {
+        "id": kept.id,
+        "username": kept.username,
+        "email": kept.email,
+        "role": kept.role,
+        "locked": kept.locked,
+        "has_password": kept.has_password,
+        "created_at": kept.created_at and kept.created_at.isoformat(),
+        "notifications": kept.notifications,
+    }
+
+
+def job(kept: Job) -> Json:
+    """A retrain."""
+    return {
+        "id": kept.id,
+        "version": kept.version,
+        "deploy": kept.deploy,
+        "status": kept.status,
+        "error": kept.error,
+        "created_at": kept.created_at.isoformat(),
+        "started_at": kept.started_at and kept.started_at.isoformat(),
+        "finished_at": kept.finished_at and kept.finished_at.isoformat(),
+        "stage": kept.stage,
+        "progress": kept.progress,
+        "loss": kept.loss,
+        "seconds_left": kept.seconds_left,
+        "train_labels": kept.train_labels,
+        "holdout_labels": kept.holdout_labels,
+        "gates": kept.gates,
+        "model_id": kept.model_id,
+    }
+
+
+def kept_model(kept: Kept) -> Json:
+    """A model that is kept."""
+    return {
+        "id": kept.model.id,
+        **model(kept.model),
+        "is_bundled": kept.is_bundled,
+        "version": kept.version,
+        "rejection_reason": kept.rejection_reason,
+        "deployed_as": kept.deployed_as,
+        "created_at": kept.created_at.isoformat(),
+    }
+
+
+def deployment(made: Deployed) -> Json:
+    """A model put into service."""
+    return {
+        "id": made.id,
+        "version": made.version,
+        "model": {"id": made.model.id, **model(made.model)},
+        "reason": made.reason,
+        "user_id": made.user_id,
+        "created_at": made.created_at.isoformat(),
+    }
+
+
+def guard(found: Watched) -> Json:
+    """A newly deployed model beside its predecessor."""
+    return {
+        "id": found.id,
+        "version": found.version,
+        "model_id": found.model_id,
+        "predecessor_id": found.predecessor_id,
+        "opened_at": found.opened_at.isoformat(),
+        "closed_at": found.closed_at and found.closed_at.isoformat(),
+        "outcome": found.outcome,
+        "requests": found.requests,
+        "disagreements": found.disagreements,
+        "labels": found.labelled,
+        "accuracy_difference": interval(found.difference),
+    }
+
+
+def alert(told: Alert) -> Json:
+    """What happened by itself."""
+    return {
+        "id": told.id,
+        "kind": told.kind,
+        "message": told.message,
+        "created_at": told.created_at.isoformat(),
+    }
+
+
+def experiment(kept: Summary) -> Json:
+    """An experiment with its steps and its verdict."""
+    winner = None
+    if kept.winner is not None and kept.winner_at is not None:
+        winner = {"version": kept.winner, "named_at": kept.winner_at.isoformat()}
+    return {
+        "id": kept.id,
+        "running": kept.ended_at is None,
+        "unit": kept.unit,
+        "weight": kept.steps[-1].weight,
+        "ramp": kept.ramp,
+        "started_at": kept.started_at.isoformat(),
+        "ended_at": kept.ended_at and kept.ended_at.isoformat(),
+        "end_reason": kept.end_reason,
+        "stages": [_stage(step) for step in kept.steps],
+        "winner": winner,
+        **assessment(kept.assessment),
+    }
+
+
+def _stage(step: Step) -> Json:
+    return {
+        "weight": step.weight,
+        "reason": step.reason,
+        "started_at": step.started_at.isoformat(),
+    }
+
+
+def assessment(found: Assessment) -> Json:
+    """A verdict with what it rests on; shares and differences are in 0..1."""
+    verdict = found.verdict
+    return {
+        "verdict": verdict.outcome,
+        "reason": verdict.reason,
+        "e_value": verdict.e_value,
+        "v2_win_rate": interval(verdict.share),
+        "accuracy_difference": interval(verdict.difference),
+        "labels_needed": found.labels_needed,
+        "labels": found.labels_used,
+        "requests": found.traffic.total,
+        "disagreements": found.traffic.disagreements,
+        "served": {version: found.served_by(version) for version in Version},
+        "sample_ratio_mismatch": {
+            "log_e_value": found.soundness.log_mismatch,
+            "p_value": found.mismatch_p_value,
+        },
+        "crossover_rate": found.soundness.crossed.value,
+        "skip_rate": found.soundness.skipped.value,
+        "erasure_rate": found.soundness.erased.value,
+        "warnings": found.warnings,
+    }
+
+
+def report(made: Report) -> Json:
+    """The old report's figures, and beside them those of each version and of the experiment."""
+    told = words(made.words) if made.words.total else {"msg": NO_FEEDBACK}
+    return told | comparison(made)
+
+
+def comparison(made: Report) -> Json:
+    """The part of the report that holds the versions against each other."""
+    return {
+        "versions": {name: _version(version) for name, version in made.versions.items()},
+        "experiment": made.experiment and experiment(made.experiment),
+        "user_feedback": made.users_view and _users_view(made.users_view),
+    }
+
+
+def words(found: Words) -> Json:
+    """What people said, in the old report's figures."""
+    return {
+        "total_feedback": found.total,
+        "correct_feedback": found.correct,
+        "incorrect_feedback": found.total - found.correct,
+        "accuracy_percentage": round(100 * found.correct / max(found.total, 1), 2),
+    }
+
+
+def spoken(found: tuple[Words, Mapping[Version, Words]]) -> Json:
+    """What people said, of all answers and of each version's."""
+    total, versions = found
+    by_version = {
+        version: {"feedback_count": said.total, "correct": said.correct}
+        for version, said in versions.items()
+    }
+    return {**words(total), "versions": by_version}
+
+
+def reliability(found: Reliability) -> Json:
+    """What a reviewer made of pictures with known digits."""
+    return {
+        "reviewer_id": found.reviewer_id,
+        "answered": found.answered,
+        "correct": found.correct,
+        "is_reliable": found.is_reliable,
+    }
+
+
+def outcome(found: Outcome) -> Json:
+    """What a reviewer said of somebody's picture."""
+    return {
+        "prediction_id": str(found.prediction_id),
+        "digit": found.digit,
+        "not_a_digit": found.digit is None,
+    }
+
+
+def _version(found: VersionReport) -> Json:
+    return {
+        "served": found.served,
+        "feedback_count": found.words.total,
+        "correct": found.words.correct,
+        "response_rate": found.words.total / max(found.served, 1),
+        "latency_ms": found.latency_ms,
+        "accuracy": {"value": found.accuracy.value, **interval(found.accuracy.interval)},
+        "confusion_matrix": found.confusion,
+        "calibration": [_calibration(part) for part in found.calibration],
+    }
+
+
+def _calibration(part: Calibration) -> Json:
+    return {
+        "low": part.low,
+        "high": part.high,
+        "labels": part.labels,
+        "confidence": part.confidence,
+        "accuracy": part.accuracy,
+    }
+
+
+def _users_view(found: UsersView) -> Json:
+    """Marked for what it is: nothing here moves the verdict."""
+    return {
+        "note": "volunteered by users, who are not blind: it never moves the verdict",
+        "versions": {
+            version: {"eligible": words.total, "eligible_correct": words.correct}
+            for version, words in found.words.items()
+        },
+        "difference": interval(found.difference),
+    }
+
+
+def interval(found: Interval) -> Json:
+    """Both ends."""
+    return {"low": found.low, "high": found.high}

@@ -1,0 +1,1 @@
+"""Serve the routes: each view parses, calls one service and returns."""

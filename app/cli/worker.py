@@ -1,0 +1,35 @@
+"""The command that trains what servers leave to workers."""
+
+import logging
+import signal
+import threading
+
+import click
+from flask.cli import with_appcontext
+
+from app import bootstrap
+from app.api.http.container import parts
+from app.cli.output import errors_on_one_line
+from app.services.retraining.worker import take_up
+from logging_config import set_up
+
+LOOKS_EVERY_S = 1.0
+
+
+@click.command("worker")
+@with_appcontext
+def worker() -> None:
+    """Train retrains as they are asked for, on this machine, until told to end.
+
+    Any number of workers may run; each retrain is trained by one. What an ended or killed one
+    leaves is taken up by another.
+    """
+    config, ending = parts().config, threading.Event()
+    set_up(config.log_format, config.log_level)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    with errors_on_one_line():
+        bootstrap.prepare(config, parts().hasher)
+    logging.getLogger(__name__).info("waiting for retrains")
+    while not ending.wait(LOOKS_EVERY_S):
+        take_up(parts().workshop, ending)

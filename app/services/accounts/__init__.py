@@ -1,0 +1,1 @@
+"""Manage accounts, logins and the keys that sign their tokens."""

@@ -1,0 +1,189 @@
+"""Accounts: making them, their roles and passwords, and their end."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from app.domain.credentials import check_email, check_username, normal_form
+from app.domain.errors import Conflict, NotAuthenticated, NotFound
+from app.domain.notifications import Kind
+from app.domain.roles import Role
+from app.services.accounts.passwords import PasswordHasher
+from app.store.engine import wal_cleanup
+from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.queries import accounts, feedback, predictions, reviews
+from app.store.tables import User
+
+LAST_ADMIN = "The last admin cannot be removed, locked or made less than an admin"
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account as admins and its owner may see it."""
+
+    id: int
+    username: str
+    email: str | None
+    role: Role
+    locked: bool
+    has_password: bool
+    created_at: datetime | None
+    notifications: tuple[Kind, ...]
+
+
+def register(
+    hasher: PasswordHasher, username: str, password: str, email: str | None = None
+) -> Account:
+    """Make an account with the role `user`.
+
+    Raises InvalidInput or WeakPassword for what breaks a rule, Conflict where the name is taken.
+    """
+    name = check_username(username)
+    address = None if email is None else check_email(email)
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        if accounts.find_by_name(session, name) is not None:
+            raise Conflict("That username is taken")
+        user = User(
+            username=name,
+            password_hash=password_hash,
+            email=address,
+            role=Role.USER,
+            locked=False,
+            created_at=datetime.now(UTC),
+        )
+        accounts.add(session, user)
+        return account_of(user)
+
+
+def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
+    """Make an admin; an account of that name becomes one, with the new password and logged out.
+
+    Raises InvalidInput or WeakPassword.
+    """
+    name = check_username(username)
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        return _promote(session, name, password_hash)
+
+
+def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> None:
+    """Make an admin where nobody can log in as one.
+
+    An old account of that name, which has no password, becomes the admin. One that somebody can
+    log in to does not: Conflict is raised.
+    """
+    name = check_username(username)
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        take_turn(session, Turn.ADMINS)
+        namesake = accounts.find_by_name(session, name)
+        if namesake is not None and namesake.password_hash is not None:
+            raise Conflict(f"There is no admin, and {name!r} is somebody's account")
+        _promote(session, name, password_hash)
+
+
+def lacks_admin() -> bool:
+    """Whether nobody can log in as an admin."""
+    with reading() as session:
+        return accounts.count_able_admins(session) == 0
+
+
+def set_password(hasher: PasswordHasher, username: str, password: str) -> None:
+    """Give an account a new password and end its logins; the way in for old accounts.
+
+    Raises NotFound or WeakPassword.
+    """
+    password_hash = hasher.hash(password)
+    with writing() as session:
+        user = accounts.find_by_name(session, normal_form(username))
+        if user is None:
+            raise NotFound("There is no account of that name")
+        user.password_hash = password_hash
+        accounts.end_logins(session, user.id, datetime.now(UTC))
+
+
+def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) -> None:
+    """Change one's own password and end all one's logins.
+
+    Raises NotAuthenticated where the old password is wrong, WeakPassword for the new one.
+    """
+    with reading() as session:
+        user = accounts.find(session, user_id)
+        current = None if user is None else user.password_hash
+    if not hasher.matches(old, current):
+        raise NotAuthenticated("The old password is wrong")
+    password_hash = hasher.hash(new)
+    with writing() as session:
+        user = accounts.lock(session, user_id)
+        if user is None or user.password_hash != current:
+            raise Conflict("The password was changed meanwhile")
+        user.password_hash = password_hash
+        accounts.end_logins(session, user_id, datetime.now(UTC))
+
+
+def page(after: int, limit: int) -> list[Account]:
+    """Accounts in the order of their ids."""
+    with reading() as session:
+        return [account_of(user) for user in accounts.page(session, after, limit)]
+
+
+def amend(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
+    """Change what an account may do; locking it ends its logins.
+
+    Raises NotFound, or Conflict where no admin would be left.
+    """
+    with writing() as session:
+        take_turn(session, Turn.ADMINS)
+        user = accounts.lock(session, user_id)
+        if user is None:
+            raise NotFound("There is no such account")
+        user.role = role or user.role
+        user.locked = user.locked if locked is None else locked
+        if user.locked:
+            accounts.end_logins(session, user_id, datetime.now(UTC))
+        session.flush()
+        if accounts.count_able_admins(session) == 0:
+            raise Conflict(LAST_ADMIN)
+        return account_of(user)
+
+
+def remove(user_id: int) -> None:
+    """Erase an account with its predictions, their images and its words.
+
+    Raises Conflict where no admin would be left.
+    """
+    with writing() as session:
+        take_turn(session, Turn.ADMINS)
+        accounts.bar(session, user_id)
+        reviews.forget(session, user_id)
+        predictions.erase(session, user_id)
+        feedback.erase_of(session, user_id)
+        accounts.remove(session, user_id)
+        if accounts.count_able_admins(session) == 0:
+            raise Conflict(LAST_ADMIN)
+    wal_cleanup.note()
+
+
+def _promote(session: Session, name: str, password_hash: str) -> Account:
+    now = datetime.now(UTC)
+    user = accounts.find_by_name(session, name) or User(username=name, created_at=now)
+    user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
+    accounts.add(session, user)
+    accounts.end_logins(session, user.id, now)
+    return account_of(user)
+
+
+def account_of(user: User) -> Account:
+    """An account as it is shown."""
+    return Account(
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        role=Role(user.role),
+        locked=user.locked,
+        has_password=user.password_hash is not None,
+        created_at=user.created_at,
+        notifications=tuple(Kind(kind) for kind in user.notification_kinds or ()),
+    )

@@ -1,0 +1,1 @@
+"""Run A/B experiments and evaluate them."""

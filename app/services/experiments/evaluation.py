@@ -1,0 +1,165 @@
+"""Judging an experiment by its counters; reads them, changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.domain import sample_ratio_mismatch
+from app.domain.assignment import Version
+from app.domain.review_labels import ERASED, NOT_A_DIGIT, SKIPPED
+from app.domain.sample_ratio_mismatch import Draws
+from app.domain.verdicts import (
+    CROSSED_WARNING,
+    Evidence,
+    Outcome,
+    Share,
+    Soundness,
+    Traffic,
+    Verdict,
+    decide,
+    labels_needed,
+)
+from app.store.queries import counters, experiments
+from app.store.queries.counters import Drawn, Labelled
+from app.store.tables import Experiment, ExperimentStage
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """An experiment's verdict with all that it rests on."""
+
+    verdict: Verdict
+    labels_needed: int | None
+    stages: tuple[ExperimentStage, ...]
+    traffic: Traffic
+    evidence: Evidence
+    soundness: Soundness
+    mismatch_p_value: float | None
+    labels: tuple[Labelled, ...]
+    drawn: tuple[Drawn, ...]
+
+    def served_by(self, version: Version) -> int:
+        """How many requests a version answered."""
+        return served_by(version, self.drawn)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What does not void the experiment and should be looked at."""
+        found = []
+        if (
+            self.mismatch_p_value is not None
+            and self.mismatch_p_value < sample_ratio_mismatch.SHOWN_BELOW
+        ):
+            found.append("possible sample ratio mismatch")
+        if self.soundness.crossed.exceeds(CROSSED_WARNING):
+            found.append("users exposed to both versions")
+        return found
+
+    @property
+    def labels_used(self) -> dict[str, int]:
+        """How many labels there are of each kind."""
+        said = [label for label in self.labels if label.truth <= NOT_A_DIGIT]
+        return {
+            "discordant": self.evidence.discordant,
+            "disagreements": self.evidence.labelled,
+            "audit": sum(label.labels for label in said if label.is_audit),
+            "total": sum(label.labels for label in said),
+            "skipped": self.soundness.skipped.count,
+            "erased": self.soundness.erased.count,
+        }
+
+
+def assess(session: Session, experiment: Experiment) -> Assessment:
+    """Judge an experiment as it stands."""
+    stages = tuple(experiments.stages(session, experiment.id))
+    drawn = within(stages, counters.drawn(session))
+    labels, traffic = tuple(counters.labelled(session, experiment.id)), traffic_of(drawn)
+    evidence, soundness = evidence_of(labels), _soundness(experiment, stages, drawn, labels)
+    latched = None if experiment.winner is None else Version(experiment.winner)
+    verdict = decide(traffic, evidence, soundness, latched)
+    is_open = experiment.ended_at is None and verdict.outcome is Outcome.COLLECTING
+    return Assessment(
+        verdict=verdict,
+        labels_needed=labels_needed(traffic, evidence) if is_open else None,
+        stages=stages,
+        traffic=traffic,
+        evidence=evidence,
+        soundness=soundness,
+        mismatch_p_value=_p_value(stages, drawn),
+        labels=labels,
+        drawn=drawn,
+    )
+
+
+def within(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> tuple[Drawn, ...]:
+    """What was counted in these stages."""
+    ids = {stage.id for stage in stages}
+    return tuple(count for count in drawn if count.stage_id in ids)
+
+
+def traffic_of(drawn: Sequence[Drawn]) -> Traffic:
+    """How many requests were counted, and on how many of them the versions disagreed."""
+    return Traffic(
+        sum(count.served for count in drawn), sum(count.disagreements for count in drawn)
+    )
+
+
+def served_by(version: Version, drawn: Sequence[Drawn]) -> int:
+    """How many of these requests a version answered."""
+    return sum(count.served for count in drawn if count.version == version)
+
+
+def evidence_of(labels: Sequence[Labelled]) -> Evidence:
+    """What reviewers' labels on disagreements say; audits and skips say nothing here."""
+    told = [label for label in labels if not label.is_audit and label.truth <= NOT_A_DIGIT]
+    v1_alone = sum(label.labels for label in told if label.truth == label.v1_digit)
+    v2_alone = sum(label.labels for label in told if label.truth == label.v2_digit)
+    return Evidence(v1_alone, v2_alone, sum(label.labels for label in told) - v1_alone - v2_alone)
+
+
+def log_mismatch(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float:
+    """Log of the evidence that versions were not drawn as set; of stages it adds up."""
+    return sum(sample_ratio_mismatch.log_e_value(_draws(stage, drawn)) for stage in stages)
+
+
+def _soundness(
+    experiment: Experiment,
+    stages: Sequence[ExperimentStage],
+    drawn: Sequence[Drawn],
+    labels: Sequence[Labelled],
+) -> Soundness:
+    disputed = [label for label in labels if not label.is_audit and label.truth != SKIPPED]
+    given = [label for label in labels if label.truth != ERASED]
+    return Soundness(
+        mismatched=experiment.voided_at is not None,
+        log_mismatch=log_mismatch(stages, drawn),
+        crossed=Share(sum(count.crossed for count in drawn), sum(count.units for count in drawn)),
+        skipped=_share_of(SKIPPED, given),
+        erased=_share_of(ERASED, disputed),
+    )
+
+
+def _share_of(truth: int, labels: Sequence[Labelled]) -> Share:
+    return Share(
+        sum(label.labels for label in labels if label.truth == truth),
+        sum(label.labels for label in labels),
+    )
+
+
+def _p_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float | None:
+    """Of the last stage that divided traffic."""
+    divided = [stage for stage in stages if 0 < stage.weight < 1]
+    return sample_ratio_mismatch.p_value(_draws(divided[-1], drawn)) if divided else None
+
+
+def _draws(stage: ExperimentStage, drawn: Sequence[Drawn]) -> Draws:
+    units = {
+        version: sum(
+            count.units
+            for count in drawn
+            if count.stage_id == stage.id and count.version == version
+        )
+        for version in Version
+    }
+    return Draws(stage.weight, units[Version.V1], units[Version.V2])

@@ -1,0 +1,313 @@
+"""Experiments: one runs at a time; how A/B traffic is divided is what its last stage says."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from app.domain.assignment import Split, Unit, Version
+from app.domain.errors import Conflict, NotFound, Unavailable
+from app.domain.verdicts import Outcome, is_mismatch
+from app.services.experiments import evaluation
+from app.services.experiments.evaluation import Assessment
+from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.queries import counters, experiments, models
+from app.store.tables import Experiment, ExperimentStage
+
+EVEN = 0.5
+UNITS_PER_STEP = 500
+LOOK_EVERY_S = 1.0
+
+_UNKNOWN = "There is no such experiment"
+_ENDED = "This experiment has ended"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an experiment is to divide A/B traffic: at one weight, or up a ramp of weights.
+
+    The next step of a ramp is taken after `ramp_units` units at the one before.
+    """
+
+    weight: float = EVEN
+    unit: Unit = Unit.REQUEST
+    ramp: tuple[float, ...] = ()
+    ramp_units: int = UNITS_PER_STEP
+
+
+@dataclass(frozen=True)
+class Step:
+    """A time at one weight, and why it began."""
+
+    weight: float
+    reason: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An experiment with its steps and its verdict."""
+
+    id: int
+    unit: Unit
+    ramp: tuple[float, ...]
+    started_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    winner: Version | None
+    winner_at: datetime | None
+    steps: tuple[Step, ...]
+    assessment: Assessment
+
+
+def ensure_one() -> None:
+    """Start the first experiment, at one half each, where there has never been one."""
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        if experiments.newest(session) is None:
+            _begin(session, Plan(), "first start")
+
+
+def start(plan: Plan) -> Summary:
+    """Start an experiment. Raises Conflict while another one runs."""
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        if _running(session) is not None:
+            raise Conflict("An experiment is running; stop or conclude it first")
+        return _summary(session, _begin(session, plan, "started"))
+
+
+def stop(experiment_id: int) -> Summary:
+    """End an experiment; A/B goes on at its last weight. Raises NotFound, Conflict."""
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        experiment = _find_running(session, experiment_id)
+        _end(experiment, "stopped")
+        return _summary(session, experiment)
+
+
+def conclude(experiment_id: int, winner: Version | None) -> Summary:
+    """End an experiment and give all A/B traffic to the winner; the loser goes on in its shadow.
+
+    The winner is the verdict's where none is named. Raises NotFound; Conflict where it has ended,
+    or where no winner is named and the verdict has none.
+    """
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        experiment = _find_running(session, experiment_id)
+        if winner is None:
+            outcome = evaluation.assess(session, experiment).verdict.outcome
+            if outcome not in {Outcome.V1, Outcome.V2}:
+                raise Conflict(f"The verdict is {outcome}; name the version that is to stay")
+            winner = Version(outcome)
+        weight = 1.0 if winner is Version.V2 else 0.0
+        _end(experiment, "concluded")
+        _enter(session, experiment, weight, f"concluded for {winner}")
+        return _summary(session, experiment)
+
+
+def follow_deployment(session: Session) -> None:
+    """End the running experiment, whose models changed, and start the next one like it.
+
+    To be called in the unit that deploys; where none runs there is nothing to do.
+    """
+    take_turn(session, Turn.EXPERIMENTS)
+    experiment = _running(session)
+    if experiment is None:
+        return
+    weight = experiments.stages(session, experiment.id)[-1].weight
+    _end(experiment, "deployment")
+    plan = Plan(weight, Unit(experiment.unit), tuple(experiment.ramp), experiment.ramp_units)
+    _begin(session, plan, "deployment")
+
+
+def find(experiment_id: int) -> Summary:
+    """An experiment. Raises NotFound."""
+    with reading() as session:
+        experiment = experiments.find(session, experiment_id)
+        if experiment is None:
+            raise NotFound(_UNKNOWN)
+        return _summary(session, experiment)
+
+
+def newest_in(session: Session) -> Summary | None:
+    """The last experiment, running or not, in a unit of work of the caller's."""
+    experiment = experiments.newest(session)
+    return None if experiment is None else _summary(session, experiment)
+
+
+def newest(limit: int) -> list[Summary]:
+    """The last experiments, the newest first."""
+    with reading() as session:
+        return [_summary(session, experiment) for experiment in experiments.page(session, limit)]
+
+
+def current_split() -> Split:
+    """How A/B traffic is divided now. Raises Unavailable before the first experiment."""
+    with reading() as session:
+        found = experiments.last_stage(session)
+    if found is None:
+        raise Unavailable("No experiment has been started")
+    stage, experiment = found
+    unit = Unit(experiment.unit)
+    if experiment.ended_at is not None:
+        return Split(stage.weight, unit, experiment.salt)
+    model_ids = (experiment.v1_model_id, experiment.v2_model_id)
+    return Split(stage.weight, unit, experiment.salt, stage.id, experiment.id, model_ids)
+
+
+def watch() -> None:
+    """Look after the running experiment: void it where draws are not as set, and mind its ramp.
+
+    The next step is taken when it is due; back to v1 alone where draws are not as set, or where the
+    verdict is against v2.
+    """
+    with reading() as session:
+        if _due(session) is None:
+            return
+    with writing() as session:
+        take_turn(session, Turn.EXPERIMENTS)
+        step, experiment = _due(session), _running(session)
+        if step is None or experiment is None:
+            return
+        if step.voids:
+            experiment.voided_at = datetime.now(UTC)
+        if step.weight is not None:
+            _enter(session, experiment, step.weight, step.reason)
+
+
+class Splits:
+    """How A/B traffic is divided, as this process knows it: looked up anew once a second."""
+
+    def __init__(self, context: Callable[[], AbstractContextManager[object]]) -> None:
+        self._context = context
+        self._looking = threading.Lock()
+        self._split: Split | None = None
+        self._looked_at_s = 0.0
+        self._failed: Exception | None = None
+        self._failed_at_s = 0.0
+
+    def current(self) -> Split:
+        """The split; the running experiment is looked after on the way.
+
+        Raises Unavailable, and what the database raises: at once also to those who waited while
+        somebody else looked in vain, since each of them would wait as long.
+        """
+        asked_at_s = time.monotonic()
+        with self._looking:
+            if self._failed is not None and self._failed_at_s > asked_at_s:
+                raise self._failed
+            split = self._split
+            if split is None or asked_at_s - self._looked_at_s > LOOK_EVERY_S:
+                split = self._look()
+                self._split, self._looked_at_s, self._failed = split, asked_at_s, None
+            return split
+
+    def _look(self) -> Split:
+        try:
+            with self._context():
+                watch()
+                return current_split()
+        except Exception as error:
+            self._failed, self._failed_at_s = error, time.monotonic()
+            raise
+
+    def forget(self) -> None:
+        """Look it up anew at the next request: it was changed here."""
+        with self._looking:
+            self._split = None
+
+
+@dataclass(frozen=True)
+class _Due:
+    """What is to be done to the running experiment; no weight leaves it as it is."""
+
+    weight: float | None
+    reason: str
+    voids: bool = False
+
+
+def _due(session: Session) -> _Due | None:
+    experiment = _running(session)
+    if experiment is None:
+        return None
+    stages = experiments.stages(session, experiment.id)
+    drawn, weight = counters.drawn(session), stages[-1].weight
+    is_climbing = bool(experiment.ramp) and weight > 0
+    if experiment.voided_at is None and is_mismatch(evaluation.log_mismatch(stages, drawn)):
+        return _Due(0.0 if is_climbing else None, "rolled back: sample ratio mismatch", voids=True)
+    if not is_climbing:
+        return None
+    if evaluation.assess(session, experiment).verdict.outcome is Outcome.V1:
+        return _Due(0.0, "rolled back: v1 is better")
+    units = sum(count.units for count in drawn if count.stage_id == stages[-1].id)
+    higher = next((step for step in experiment.ramp if step > weight), None)
+    if higher is None or units < experiment.ramp_units:
+        return None
+    return _Due(higher, "ramp")
+
+
+def _running(session: Session) -> Experiment | None:
+    newest_of_all = experiments.newest(session)
+    return newest_of_all if newest_of_all and newest_of_all.ended_at is None else None
+
+
+def _find_running(session: Session, experiment_id: int) -> Experiment:
+    experiment = experiments.find(session, experiment_id)
+    if experiment is None:
+        raise NotFound(_UNKNOWN)
+    if experiment.ended_at is not None:
+        raise Conflict(_ENDED)
+    return experiment
+
+
+def _begin(session: Session, plan: Plan, reason: str) -> Experiment:
+    """Raises Unavailable where a version has no model."""
+    serving = {version: models.serving(session, version) for version in Version}
+    v1, v2 = serving[Version.V1], serving[Version.V2]
+    if v1 is None or v2 is None:
+        raise Unavailable("Both versions need a model before they can be compared")
+    experiment = Experiment(
+        v1_model_id=v1.id,
+        v2_model_id=v2.id,
+        unit=plan.unit,
+        salt=secrets.token_hex(16),
+        ramp=list(plan.ramp),
+        ramp_units=plan.ramp_units,
+        started_at=datetime.now(UTC),
+    )
+    experiments.add(session, experiment)
+    _enter(session, experiment, plan.ramp[0] if plan.ramp else plan.weight, reason)
+    return experiment
+
+
+def _enter(session: Session, experiment: Experiment, weight: float, reason: str) -> None:
+    stage = ExperimentStage(weight=weight, reason=reason, started_at=datetime.now(UTC))
+    experiments.enter_stage(session, experiment, stage)
+
+
+def _end(experiment: Experiment, reason: str) -> None:
+    experiment.ended_at, experiment.end_reason = datetime.now(UTC), reason
+
+
+def _summary(session: Session, experiment: Experiment) -> Summary:
+    assessment = evaluation.assess(session, experiment)
+    return Summary(
+        id=experiment.id,
+        unit=Unit(experiment.unit),
+        ramp=tuple(experiment.ramp),
+        started_at=experiment.started_at,
+        ended_at=experiment.ended_at,
+        end_reason=experiment.end_reason,
+        winner=None if experiment.winner is None else Version(experiment.winner),
+        winner_at=experiment.winner_at,
+        steps=tuple(
+            Step(stage.weight, stage.reason, stage.started_at) for stage in assessment.stages
+        ),
+        assessment=assessment,
+    )

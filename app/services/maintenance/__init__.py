@@ -1,0 +1,1 @@
+"""Back up and restore the database, erase what is too old, audit counters."""

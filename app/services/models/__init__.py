@@ -1,0 +1,1 @@
+"""Register, deploy and run models, and roll back those that prove worse."""

@@ -1,0 +1,241 @@
+"""Models: what there is, what serves each version, and putting another one into service."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.domain.assignment import Version
+from app.domain.errors import Conflict, NotFound, UnfitModel
+from app.domain.predictions import ModelName
+from app.services.experiments import lifecycle
+from app.services.models.onnx_runtime import name_of, open_checked
+from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.queries import guarded_rollouts, models
+from app.store.tables import Deployment, GuardedRollout, Model
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A model's ONNX file with the name of the model that it is."""
+
+    model: ModelName
+    onnx: bytes
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A model that is kept: what it serves now, what it was made for, why it may not serve."""
+
+    model: ModelName
+    is_bundled: bool
+    version: str | None
+    rejection_reason: str | None
+    created_at: datetime
+    deployed_as: tuple[Version, ...]
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A model that was put into service as a version, when and why."""
+
+    id: int
+    version: Version
+    model: ModelName
+    reason: str
+    user_id: int | None
+    created_at: datetime
+
+
+def take_in_shipped(folder: Path) -> None:
+    """Store the models that ship with Cifra, and put them into service where nothing serves yet.
+
+    Where an earlier shipped model still serves, a newer one takes its place, once: after a rollback
+    it does not come back. A model that Cifra trained itself is left in service.
+    """
+    for version in Version:
+        onnx = (folder / f"{version}.onnx").read_bytes()
+        name = name_of(onnx)
+        with writing() as session:
+            take_turn(session, Turn.MODELS)
+            model = keep(session, name, onnx, shipped=True)
+            served = models.served(session, version)
+            if not served or (served[0].is_bundled and model not in served):
+                put_into_service(session, version, model, models.BUNDLED)
+
+
+def served_ids(version: Version) -> list[int]:
+    """The ids of the models that ever served a version, as they were deployed, the last first."""
+    with reading() as session:
+        return [model.id for model in models.served(session, version)]
+
+
+def artefact(model_id: int) -> Artefact:
+    """A model's file. Raises UnfitModel for one that is not what was stored."""
+    with reading() as session:
+        return _artefact(session, models.held(session, model_id))
+
+
+def newest(limit: int) -> list[Kept]:
+    """The last models, the newest first."""
+    with reading() as session:
+        serves = {version: models.serving(session, version) for version in Version}
+        return [
+            Kept(
+                model=_name(model),
+                is_bundled=model.is_bundled,
+                version=model.version,
+                rejection_reason=model.rejection_reason,
+                created_at=model.created_at,
+                deployed_as=tuple(version for version, its in serves.items() if its is model),
+            )
+            for model in models.newest(session, limit)
+        ]
+
+
+def deployments(limit: int) -> list[Deployed]:
+    """What was put into service last, the newest first."""
+    with reading() as session:
+        return [
+            _deployed(deployment, model) for deployment, model in models.deployments(session, limit)
+        ]
+
+
+def deploy(model_id: int, version: Version, user_id: int) -> Deployed:
+    """Put a model into service, after it was loaded and has read a digit.
+
+    Raises NotFound; Conflict for one that serves the version already or was rejected; UnfitModel.
+    """
+    with reading() as session:
+        wanted = models.find(session, model_id)
+        if wanted is None:
+            raise NotFound("There is no such model")
+        if wanted.rejection_reason is not None:
+            raise Conflict(f"This model was rejected: {wanted.rejection_reason}")
+        artefact = _artefact(session, wanted)
+    open_checked(artefact.onnx)
+    with writing() as session:
+        take_turn(session, Turn.MODELS)
+        serving_now = models.serving(session, version)
+        if serving_now is not None and serving_now.id == model_id:
+            raise Conflict(f"This model serves {version} already")
+        model = models.held(session, model_id)
+        return _deployed(put_into_service(session, version, model, "deployed", user_id), model)
+
+
+def roll_back(version: Version, user_id: int) -> Deployed:
+    """Take back the last deployment of a version that was not taken back yet.
+
+    Raises Conflict where there is none to take back, or another one came in the meantime;
+    UnfitModel for an earlier model that is damaged.
+    """
+    with reading() as session:
+        _, earlier = _last_two(session, version)
+        artefact = _artefact(session, earlier)
+    open_checked(artefact.onnx)
+    with writing() as session:
+        take_turn(session, Turn.MODELS)
+        _, model = _last_two(session, version)
+        if model.id != earlier.id:
+            raise Conflict("Another model was put into service in the meantime")
+        deployment = put_into_service(
+            session, version, model, "rolled back", user_id, is_rollback=True
+        )
+        return _deployed(deployment, model)
+
+
+def keep(session: Session, name: str, onnx: bytes, *, shipped: bool = False) -> Model:
+    """Store a model, in a unit of work of the caller's; the same artefact is stored once."""
+    sha256 = hashlib.sha256(onnx).hexdigest()
+    model = models.find_by_checksum(session, sha256)
+    if model is None:
+        now = datetime.now(UTC)
+        model = Model(name=name, sha256=sha256, artifact=onnx, is_bundled=shipped, created_at=now)
+        models.add(session, model)
+    return model
+
+
+def put_into_service(
+    session: Session,
+    version: Version,
+    model: Model,
+    reason: str,
+    user_id: int | None = None,
+    *,
+    is_rollback: bool = False,
+) -> Deployment:
+    """Have a model serve a version from the commit on; the experiment against the old one ends.
+
+    The old one shadows it from then on, unless this takes a deployment back.
+    """
+    now = datetime.now(UTC)
+    _guard(session, version, None if is_rollback else model, now)
+    deployment = Deployment(
+        version=version,
+        model_id=model.id,
+        reason=reason,
+        is_rollback=is_rollback,
+        user_id=user_id,
+        created_at=now,
+    )
+    models.deploy(session, deployment)
+    lifecycle.follow_deployment(session)
+    return deployment
+
+
+def _guard(session: Session, version: Version, model: Model | None, now: datetime) -> None:
+    """Close the version's guard, and open another one for the model that comes.
+
+    One that follows before its predecessor was shown to be good is held against the model before.
+    """
+    serving = models.serving(session, version)
+    trusted_id = None if serving is None else serving.id
+    for guard in guarded_rollouts.open_guards(session):
+        if guard.version == version:
+            guard.closed_at, guard.outcome = now, "superseded"
+            trusted_id = guard.predecessor_id
+    if model is not None and trusted_id not in (None, model.id):
+        guarded_rollouts.add(
+            session,
+            GuardedRollout(
+                version=version, model_id=model.id, predecessor_id=trusted_id, opened_at=now
+            ),
+        )
+
+
+def _last_two(session: Session, version: Version) -> tuple[Model, Model]:
+    """The model that serves a version, and the one that a rollback brings back."""
+    standing: list[Model] = []
+    for deployment, model in models.history(session, version):
+        while deployment.is_rollback and standing and standing[-1] is not model:
+            standing.pop()
+        if not deployment.is_rollback:
+            standing.append(model)
+    if len(standing) < 2:
+        raise Conflict(f"No deployment of {version} is left to take back")
+    return standing[-1], standing[-2]
+
+
+def _artefact(session: Session, model: Model) -> Artefact:
+    """Raises UnfitModel for a file that is not what was stored."""
+    onnx = models.artefact(session, model.id)
+    if hashlib.sha256(onnx).hexdigest() != model.sha256:
+        raise UnfitModel(f"The artefact of {model.name} is damaged")
+    return Artefact(_name(model), onnx)
+
+
+def _name(model: Model) -> ModelName:
+    return ModelName(model.id, model.name, model.sha256)
+
+
+def _deployed(deployment: Deployment, model: Model) -> Deployed:
+    return Deployed(
+        id=deployment.id,
+        version=Version(deployment.version),
+        model=_name(model),
+        reason=deployment.reason,
+        user_id=deployment.user_id,
+        created_at=deployment.created_at,
+    )

@@ -1,0 +1,1 @@
+"""Watch readiness, drift, rate limits and the models' health, and collect metrics."""

@@ -1,0 +1,41 @@
+"""How the database is: whether it answers, at which migration it is, and its newest row."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.store.engine import migration_state
+from app.store.engine.db import reading
+from app.store.queries import models, predictions
+
+
+@dataclass(frozen=True)
+class State:
+    """What was found; with an error, nothing else was."""
+
+    error: str | None = None
+    revision: str | None = None
+    is_migrated: bool = False
+    newest_at: datetime | None = None
+
+
+def of_database(migrations: Path) -> State:
+    """Look at the database, and hold it against the migrations in this folder."""
+    try:
+        with reading() as session:
+            revision = migration_state.current(session)
+            is_migrated = revision == migration_state.known(migrations)[0]
+            newest_at = _newest_at(session) if is_migrated else None
+    except OperationalError as error:
+        return State(error=str(error.orig).splitlines()[0])
+    except SQLAlchemyError as error:
+        return State(error=type(error).__name__)
+    return State(None, revision, is_migrated, newest_at)
+
+
+def _newest_at(session: Session) -> datetime | None:
+    times = [models.last_deployed_at(session), predictions.newest_at(session)]
+    return max((at for at in times if at is not None), default=None)

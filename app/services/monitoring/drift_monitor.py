@@ -1,0 +1,87 @@
+"""Watching for drift: the last answers beside those that followed the last deployment.
+
+It tells admins; it deploys nothing.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+
+from app.domain.assignment import Version
+from app.domain.drift import Window, compare
+from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.queries import alerts, models, predictions
+from app.store.queries.predictions import Answer
+
+WATCHED = Version.V2  # as drawn or as shadow: it reads what comes to A/B and to v2
+REFERENCE, RECENT, STEP = 1_000, 200, 50
+LOOK_EVERY_S = 5.0
+QUIET = timedelta(days=1)  # after an alarm
+
+KIND = "drift"
+_SAID = {
+    "digits": "the mix of digits has changed",
+    "confidence": "the models are otherwise sure than they were",
+    "disagreement": "the versions disagree more, or less, than they did",
+}
+
+
+class DriftWatch:
+    """Compares the last answers with the reference whenever enough new ones have come."""
+
+    def __init__(self) -> None:
+        self._dice = np.random.default_rng()
+        self._looked_at_s = 0.0
+        self._since: datetime | None = None
+        self._reference: list[Answer] = []
+        self._tested: UUID | None = None
+
+    def look(self) -> None:
+        """Raise an alert where the last answers are of another world. Looks every few seconds."""
+        if time.monotonic() - self._looked_at_s < LOOK_EVERY_S:
+            return
+        self._looked_at_s = time.monotonic()
+        recent = self._new_answers()
+        if recent is None or self._since is None:
+            return
+        self._tested = recent[-1].id
+        found = compare(_window(self._reference), _window(recent), self._dice)
+        if found.is_alarm:
+            _tell(f"{_SAID[found.part]} (p = {found.p_value:.1g})", self._since)
+
+    def _new_answers(self) -> Sequence[Answer] | None:
+        """The last answers, or None as long as there are too few, or too few new ones."""
+        with reading() as session:
+            since = models.last_deployed_at(session)
+            if since is None:
+                return None
+            if since != self._since:
+                self._since, self._reference = since, []
+            if len(self._reference) < REFERENCE:
+                self._reference = predictions.answers(session, WATCHED, since, REFERENCE)
+            recent = predictions.answers(session, WATCHED, since, RECENT, last=True)
+        if len(self._reference) < REFERENCE or recent[0].id <= self._reference[-1].id:
+            return None
+        new = sum(self._tested is None or answer.id > self._tested for answer in recent)
+        return recent if new >= STEP else None
+
+
+def _tell(message: str, since: datetime) -> None:
+    with writing() as session:
+        take_turn(session, Turn.ALERTS)
+        if not alerts.told_since(session, KIND, max(since, datetime.now(UTC) - QUIET)):
+            alerts.add(session, KIND, message)
+
+
+def _window(answers: Sequence[Answer]) -> Window:
+    return Window(
+        np.array([answer.digit for answer in answers]),
+        np.array([answer.confidence for answer in answers], dtype=np.float32),
+        np.array(
+            [np.nan if answer.disagrees is None else answer.disagrees for answer in answers],
+            dtype=np.float32,
+        ),
+    )

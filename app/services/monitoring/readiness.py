@@ -1,0 +1,18 @@
+"""Whether this process can do its work at the moment."""
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.domain.errors import Unavailable
+from app.services.models.inference import InferenceService
+from app.store.engine.db import reading
+
+
+def check(inference: InferenceService) -> None:
+    """Raise Unavailable where the database does not answer or a model cannot be loaded."""
+    try:
+        with reading() as session:
+            session.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        raise Unavailable("The database does not answer") from error
+    inference.follow()

@@ -1,0 +1,1 @@
+"""Raise alerts and send notifications by mail."""

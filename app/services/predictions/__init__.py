@@ -1,0 +1,1 @@
+"""Predict digits in batches, store the predictions and list them."""

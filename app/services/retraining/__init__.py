@@ -1,0 +1,1 @@
+"""Run retrain jobs: claim, train in a child process, evaluate, deploy."""

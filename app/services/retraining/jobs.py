@@ -1,0 +1,311 @@
+"""Retraining: a job is a row first; who takes it up holds it by a lease and a fence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.domain.assignment import Version
+from app.domain.errors import Conflict, NotFound, NothingToLearn
+from app.domain.notifications import Kind
+from app.domain.promotion_gates import Gate, judge, rejection
+from app.domain.training_set import FEWEST_LABELS, Lessons, divide
+from app.services.models import guarded_rollout, registry
+from app.services.retraining.training_process import Assignment, Candidate, Progress
+from app.services.reviews import attention_checks
+from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.queries import models as model_rows
+from app.store.queries import notifications, retrain_jobs
+from app.store.tables import RetrainJob
+
+LEASE = timedelta(seconds=15)
+MOST_ATTEMPTS = 3
+MOST_LABELS = 20_000
+MOST_SAID = 200  # characters of an error
+
+_UNKNOWN = "There is no such retrain"
+_GIVEN_UP = f"given up: it was taken up {MOST_ATTEMPTS} times and never ended"
+
+
+class Superseded(Exception):
+    """Somebody else has taken the job up since, or it has ended: leave it alone."""
+
+
+class Cancelled(Exception):
+    """The job was cancelled while it ran."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A retrain that was asked for, how far it is, and what became of it.
+
+    It ends as `deployed`, `ready` (it passed, and waits to be deployed), `rejected`, `cancelled`
+    or `failed`.
+    """
+
+    id: int
+    version: Version
+    deploy: str
+    status: str
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    stage: str | None
+    progress: float | None
+    loss: float | None
+    seconds_left: float | None
+    train_labels: int | None
+    holdout_labels: int | None
+    gates: Sequence[dict[str, Any]]
+    model_id: int | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that was taken up; with the models that it starts from, and that it is held against."""
+
+    job_id: int
+    fence: int
+    version: Version
+    start_id: int
+    serving_id: int
+
+
+def request(user_id: int, version: Version, deploy: str) -> Job:
+    """Ask for a retrain.
+
+    Raises Conflict while another one has not ended, NothingToLearn where there are too few labels.
+    """
+    job = RetrainJob(
+        requested_by=user_id,
+        version=version,
+        deploy=deploy,
+        status="queued",
+        created_at=datetime.now(UTC),
+    )
+    with reading() as session:
+        _refuse_second(session)
+        lessons = _lessons(session)
+    found = len(lessons.taught) + len(lessons.held_out)
+    if found < FEWEST_LABELS or not lessons.held_out:
+        raise NothingToLearn(
+            f"A retrain needs {FEWEST_LABELS} reviewed pictures, and there are {found}"
+        )
+    with writing() as session:
+        take_turn(session, Turn.RETRAINS)
+        _refuse_second(session)
+        retrain_jobs.add(session, job)
+        return _job(job)
+
+
+def find(job_id: int) -> Job:
+    """A retrain by its id. Raises NotFound."""
+    with reading() as session:
+        job = retrain_jobs.find(session, job_id)
+        if job is None:
+            raise NotFound(_UNKNOWN)
+        return _job(job)
+
+
+def log(job_id: int) -> str:
+    """The end of what a retrain's training wrote. Raises NotFound."""
+    with reading() as session:
+        found = retrain_jobs.log(session, job_id)
+    if found is None:
+        raise NotFound(_UNKNOWN)
+    return found
+
+
+def newest(limit: int) -> list[Job]:
+    """The last retrains, the newest first."""
+    with reading() as session:
+        return [_job(job) for job in retrain_jobs.newest(session, limit)]
+
+
+def cancel(job_id: int) -> Job:
+    """Cancel a retrain; one that runs ends within a second or two.
+
+    Raises NotFound, Conflict for one that has ended.
+    """
+    with writing() as session:
+        take_turn(session, Turn.RETRAINS)
+        job = retrain_jobs.find(session, job_id)
+        if job is None:
+            raise NotFound(_UNKNOWN)
+        if job.status not in retrain_jobs.OPEN:
+            raise Conflict(f"This retrain has ended: {job.status}")
+        job.is_cancelled = True
+        if job.status == "queued":
+            _end(session, job, "cancelled")
+        return _job(job)
+
+
+def claim() -> Claim | None:
+    """Take the open job up; None where there is none, or where somebody else trains it.
+
+    One whose lease has run out is taken up again, and given up after a few times.
+    """
+    now = datetime.now(UTC)
+    with writing() as session:
+        take_turn(session, Turn.RETRAINS)
+        job = retrain_jobs.find_open(session)
+        if job is None or (job.lease_until is not None and job.lease_until > now):
+            return None
+        if job.is_cancelled or job.fencing_token == MOST_ATTEMPTS:
+            _end_without(session, job, _GIVEN_UP)
+            return None
+        version = Version(job.version)
+        serving = model_rows.serving(session, version)
+        shipped = model_rows.shipped(session, version)
+        if serving is None or shipped is None:
+            _end(session, job, "failed", f"no model serves {version}")
+            return None
+        job.fencing_token += 1
+        job.status, job.started_at, job.lease_until = "running", now, now + LEASE
+        return Claim(job.id, job.fencing_token, version, shipped.id, serving.id)
+
+
+def is_under_way() -> bool:
+    """Whether a retrain has not ended."""
+    with reading() as session:
+        return retrain_jobs.find_open(session) is not None
+
+
+def assignment(claimed: Claim) -> Assignment:
+    """What a job's training needs. Raises UnfitModel where a model is damaged."""
+    with reading() as session:
+        lessons = _lessons(session)
+    shipped, serving = (registry.artefact(of) for of in (claimed.start_id, claimed.serving_id))
+    return Assignment(
+        name=f"{shipped.model.name}-retrain-{claimed.job_id}",
+        seed=claimed.job_id,
+        lessons=lessons,
+        start=shipped.onnx,
+        serving=serving.onnx,
+        shipped=shipped.onnx,
+    )
+
+
+def renew(claimed: Claim, said: Progress | None) -> None:
+    """Keep a job, and note how far it is. Raises Superseded, Cancelled."""
+    with writing() as session:
+        job = _held(session, claimed)
+        if job.is_cancelled:
+            raise Cancelled
+        job.lease_until = datetime.now(UTC) + LEASE
+        if said is not None:
+            job.stage, job.progress = said.stage, said.progress
+            job.loss, job.seconds_left = said.loss, said.seconds_left
+
+
+def hand_back(claimed: Claim) -> None:
+    """Let another process take a job up at once. Raises Superseded."""
+    with writing() as session:
+        job = _held(session, claimed)
+        job.status, job.lease_until = "queued", None
+        job.stage = job.progress = job.loss = job.seconds_left = None
+
+
+def give_up(claimed: Claim, error: str, log: str) -> None:
+    """End a job that came to no candidate, as cancelled if it was. Raises Superseded."""
+    with writing() as session:
+        job = _held(session, claimed)
+        _end_without(session, job, error)
+        job.log = log
+
+
+def conclude(claimed: Claim, made: Assignment, candidate: Candidate, log: str) -> None:
+    """Judge a candidate, keep it, and put it into service if it passed every gate and may.
+
+    All of it is one transaction: whatever happens, one whole model serves the version. Raises
+    Superseded.
+    """
+    gates = judge(candidate.marks)
+    reason = rejection(gates)
+    with writing() as session:
+        take_turn(session, Turn.RETRAINS)
+        take_turn(session, Turn.MODELS)
+        job = _held(session, claimed)
+        job.log = log
+        if job.is_cancelled:
+            _end(session, job, "cancelled")
+            return
+        model = registry.keep(session, made.name, candidate.onnx)
+        model.version, model.rejection_reason = claimed.version, reason
+        job.model_id, job.gates = model.id, [_stored(gate) for gate in gates]
+        job.train_labels, job.holdout_labels = len(made.lessons.taught), len(made.lessons.held_out)
+        if reason is not None:
+            _end(session, job, "rejected", reason)
+        elif job.deploy == "manual":
+            _end(session, job, "ready")
+        elif not model_rows.serves(session, claimed.version, claimed.serving_id):
+            _end(session, job, "ready", "another model went into service while it was trained")
+        elif guarded_rollout.is_cooling_down(session, claimed.version):
+            _end(session, job, "ready", "a model was rolled back lately: deploy it by hand")
+        else:
+            registry.put_into_service(session, claimed.version, model, f"retrain {job.id}")
+            _end(session, job, "deployed")
+
+
+def _refuse_second(session: Session) -> None:
+    under_way = retrain_jobs.find_open(session)
+    if under_way is not None:
+        raise Conflict(f"Retrain {under_way.id} has not ended yet")
+
+
+def _lessons(session: Session) -> Lessons:
+    return divide(retrain_jobs.labels(session, attention_checks.unreliable(session), MOST_LABELS))
+
+
+def _held(session: Session, claimed: Claim) -> RetrainJob:
+    job = retrain_jobs.hold(session, claimed.job_id, claimed.fence)
+    if job is None:
+        raise Superseded
+    return job
+
+
+def _end_without(session: Session, job: RetrainJob, error: str) -> None:
+    """End a job that came to no candidate: cancelled if it was, or else failed."""
+    _end(session, job, "cancelled") if job.is_cancelled else _end(session, job, "failed", error)
+
+
+def _end(session: Session, job: RetrainJob, status: str, error: str | None = None) -> None:
+    job.status, job.finished_at = status, datetime.now(UTC)
+    job.error = error and error[:MOST_SAID]
+    job.lease_until = job.seconds_left = None
+    reason = f" ({error})" if error else ""
+    notifications.add(session, Kind.RETRAIN, f"retrain {job.id} of {job.version}: {status}{reason}")
+
+
+def _stored(gate: Gate) -> dict[str, Any]:
+    """A gate as it is stored with the job, and as clients see it."""
+    return {
+        "name": gate.name,
+        "passed": gate.passed,
+        "summary": gate.summary,
+        "metrics": dict(gate.metrics),
+    }
+
+
+def _job(row: RetrainJob) -> Job:
+    return Job(
+        id=row.id,
+        version=Version(row.version),
+        deploy=row.deploy,
+        status=row.status,
+        error=row.error,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        stage=row.stage,
+        progress=row.progress,
+        loss=row.loss,
+        seconds_left=row.seconds_left,
+        train_labels=row.train_labels,
+        holdout_labels=row.holdout_labels,
+        gates=row.gates or [],
+        model_id=row.model_id,
+    )

@@ -1,0 +1,1 @@
+"""Queue images for review and record reviewers' labels."""

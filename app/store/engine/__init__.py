@@ -1,0 +1,1 @@
+"""Open database engines, transactions and batch writes, and time them out."""

@@ -1,0 +1,1 @@
+"""Query and update rows; nothing here commits."""

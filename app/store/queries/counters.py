@@ -1,0 +1,241 @@
+"""Counters: what the report adds up instead of counting rows, kept in the rows' own transactions.
+
+Every counter can be worked out from rows again; `recount.py` does, and compares.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, String, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.domain.latency_histogram import bucket_of
+from app.domain.predictions import Prediction
+from app.store.engine.batch_writes import Group, Prepared, adding
+from app.store.engine.db import upsert
+from app.store.tables import Base
+
+WORKERS = 16  # rows that processes count in, so that they seldom wait for each other
+
+_TRAFFIC = ("served", "disagreements", "assigned_units", "crossed_over")
+_NO_TRAFFIC = dict.fromkeys(_TRAFFIC, 0)
+
+_Row = dict[str, Any]
+
+
+class TrafficCount(Base):
+    """Answers of a version as one worker counted them; stage 0 is outside every experiment.
+
+    `assigned_units` are requests, or users seen for the first time in the stage, of whom
+    `crossed_over` had met the other version there.
+    """
+
+    __tablename__ = "traffic_count"
+
+    worker: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    stage_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    served: Mapped[int] = mapped_column(server_default="0")
+    disagreements: Mapped[int] = mapped_column(server_default="0")
+    assigned_units: Mapped[int] = mapped_column(server_default="0")
+    crossed_over: Mapped[int] = mapped_column(server_default="0")
+
+
+class LatencyCount(Base):
+    """Answers of a version by how long they took, as one worker counted them."""
+
+    __tablename__ = "latency_count"
+
+    worker: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    served: Mapped[int] = mapped_column(server_default="0")
+
+
+class LabelCount(Base):
+    """Reviews by what the versions named and what the picture shows."""
+
+    __tablename__ = "label_count"
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    is_audit: Mapped[bool] = mapped_column(primary_key=True)
+    v1_digit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    v2_digit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    labels: Mapped[int] = mapped_column(server_default="0")
+
+
+class ConfidenceCount(Base):
+    """Labelled answers of a version by how sure it was."""
+
+    __tablename__ = "confidence_count"
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    is_audit: Mapped[bool] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    labels: Mapped[int] = mapped_column(server_default="0")
+    correct: Mapped[int] = mapped_column(server_default="0")
+    confidence_sum_millionths: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class FeedbackCount(Base):
+    """Users' words by version; experiment 0 and no version for those that name no prediction.
+
+    `eligible` are those that the users' view rests on: few of one user, one of one picture.
+    """
+
+    __tablename__ = "feedback_count"
+
+    experiment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[str] = mapped_column(String(2), primary_key=True)
+    total: Mapped[int] = mapped_column(server_default="0")
+    correct: Mapped[int] = mapped_column(server_default="0")
+    eligible: Mapped[int] = mapped_column(server_default="0")
+    eligible_correct: Mapped[int] = mapped_column(server_default="0")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was counted of a version in a stage, over all workers."""
+
+    stage_id: int
+    version: str
+    served: int
+    disagreements: int
+    units: int
+    crossed: int
+
+
+@dataclass(frozen=True)
+class Units:
+    """What an answer assigned: new units, and how many of them had met the other version."""
+
+    assigned: int
+    crossed: int
+
+
+NO_UNITS = Units(0, 0)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """How many reviews said this `truth` of pictures that the versions named so."""
+
+    is_audit: bool
+    v1_digit: int
+    v2_digit: int
+    truth: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class Sureness:
+    """Labelled answers of a version in a range of confidence; `sure` sums it, in millionths."""
+
+    is_audit: bool
+    version: str
+    bucket: int
+    labels: int
+    correct: int
+    sure: int
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Users' words on a version's answers in an experiment."""
+
+    experiment_id: int
+    version: str
+    words: int
+    correct: int
+    counted: int
+    counted_correct: int
+
+
+def add(session: Session, counter: type[Base], key: Mapping[str, Any], **more: int) -> None:
+    """Add to the counter with this key, which begins at nothing."""
+    grown = {name: getattr(counter, name) + amount for name, amount in more.items()}
+    adding = upsert(session, counter).values(**key, **more)
+    session.execute(adding.on_conflict_do_update(index_elements=list(key), set_=grown))
+
+
+def count_predictions(group: Group, made: Sequence[tuple[Prediction, Units]]) -> None:
+    """Count answers of this process by version, stage and latency, with the units of each."""
+    worker = os.getpid() % WORKERS
+    traffic: dict[tuple[int, str], _Row] = {}
+    latencies: dict[tuple[str, int], _Row] = {}
+    for one, units in made:
+        stage_id, version = one.stage_id or 0, one.version.value
+        row: _Row = {"worker": worker, "stage_id": stage_id, "version": version}
+        counted = traffic.setdefault((stage_id, version), row | _NO_TRAFFIC)
+        counted["served"] += 1
+        counted["disagreements"] += one.disagrees
+        counted["assigned_units"] += units.assigned
+        counted["crossed_over"] += units.crossed
+        bucket = bucket_of(one.latency_us or 0)
+        row = {"worker": worker, "version": version, "bucket": bucket, "served": 0}
+        latencies.setdefault((version, bucket), row)["served"] += 1
+    _adding(TrafficCount, _TRAFFIC, group.dialect).run(group, _sorted(traffic))
+    _adding(LatencyCount, ("served",), group.dialect).run(group, _sorted(latencies))
+
+
+def _sorted(rows: Mapping[Any, _Row]) -> list[_Row]:
+    """In the order of their keys: two groups wait for the same rows in turn, not in a circle."""
+    return [rows[key] for key in sorted(rows)]
+
+
+@cache
+def _adding(counter: type[Base], counted: tuple[str, ...], dialect: Dialect) -> Prepared:
+    return adding(counter, counted, dialect)
+
+
+def drawn(session: Session) -> list[Drawn]:
+    """The traffic of every stage and version."""
+    counter = TrafficCount
+    sums = [func.sum(each) for each in (counter.served, counter.disagreements)]
+    more = [func.sum(each) for each in (counter.assigned_units, counter.crossed_over)]
+    query = select(counter.stage_id, counter.version, *sums, *more)
+    rows = session.execute(query.group_by(counter.stage_id, counter.version))
+    return [Drawn(*row[:2], *map(int, row[2:])) for row in rows]
+
+
+def latencies(session: Session) -> dict[str, dict[int, int]]:
+    """For each version how many answers took as long as each bucket says."""
+    counter = LatencyCount
+    query = select(counter.version, counter.bucket, func.sum(counter.served))
+    found: dict[str, dict[int, int]] = {}
+    for version, bucket, served in session.execute(
+        query.group_by(counter.version, counter.bucket).order_by(counter.bucket)
+    ):
+        found.setdefault(version, {})[bucket] = int(served)
+    return found
+
+
+def labelled(session: Session, experiment_id: int) -> list[Labelled]:
+    """What reviewers said in an experiment."""
+    counter = LabelCount
+    query = select(
+        *(counter.is_audit, counter.v1_digit, counter.v2_digit, counter.label, counter.labels)
+    ).where(counter.experiment_id == experiment_id, counter.labels > 0)
+    return [Labelled(*row) for row in session.execute(query)]
+
+
+def sureness(session: Session, experiment_id: int) -> list[Sureness]:
+    """How sure the versions were of what reviewers labelled in an experiment."""
+    counter = ConfidenceCount
+    shown = (counter.is_audit, counter.version, counter.bucket)
+    query = select(*shown, counter.labels, counter.correct, counter.confidence_sum_millionths)
+    rows = session.execute(query.where(counter.experiment_id == experiment_id))
+    return [Sureness(*row) for row in rows]
+
+
+def spoken(session: Session) -> list[Spoken]:
+    """Users' words, by experiment and version."""
+    counter = FeedbackCount
+    keys = (counter.experiment_id, counter.version, counter.total, counter.correct)
+    rows = session.execute(select(*keys, counter.eligible, counter.eligible_correct))
+    return [Spoken(*row) for row in rows]

@@ -1,0 +1,85 @@
+"""Queries on the outbox: what waits to be mailed to whom."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.domain.credentials import is_address
+from app.domain.notifications import Kind, Notification, one_line
+from app.domain.roles import Role
+from app.store import tables
+from app.store.tables import User
+
+LONGEST = 400  # characters of a message
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many notices wait to be mailed, and since when the oldest does."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+def add(session: Session, kind: Kind, message: str) -> None:
+    """Put a notice into the outbox for every admin who wants its kind, with the event itself.
+
+    No admin's account is removed before this unit ends.
+    """
+    admins = select(User).where(User.role == Role.ADMIN, User.email.is_not(None)).order_by(User.id)
+    told_at = datetime.now(UTC)
+    session.add_all(
+        tables.Notification(
+            user_id=user.id, kind=kind, message=one_line(message)[:LONGEST], created_at=told_at
+        )
+        for user in session.scalars(admins.with_for_update(read=True, key_share=True))
+        if kind in wanted_by(user)
+    )
+
+
+def wanted_by(user: User) -> Collection[str]:
+    """The kinds that an account is to be mailed about: none where it is no admin who can be."""
+    can_be = user.role == Role.ADMIN and not user.locked and is_address(user.email or "")
+    return user.notification_kinds or () if can_be else ()
+
+
+def waiting(session: Session) -> Waiting:
+    """What waits to be mailed."""
+    row = tables.Notification
+    count, oldest_at = session.execute(select(func.count(), func.min(row.created_at))).one()
+    return Waiting(count, oldest_at)
+
+
+def due(session: Session, now: datetime) -> list[int]:
+    """The accounts for which something waits that may be mailed now."""
+    may_be = or_(User.next_mail_at.is_(None), User.next_mail_at <= now)
+    query = (
+        select(User.id)
+        .join(tables.Notification, tables.Notification.user_id == User.id)
+        .where(may_be)
+    )
+    return list(session.scalars(query.distinct().order_by(User.id)))
+
+
+def of_user(session: Session, user_id: int, limit: int) -> list[Notification]:
+    """What waits for an account, in the order of time; words of users only where there is room."""
+    row = tables.Notification
+    query = select(row).where(row.user_id == user_id).order_by(row.kind == Kind.FEEDBACK, row.id)
+    return [
+        Notification(found.id, Kind(found.kind), found.message, found.created_at)
+        for found in session.scalars(query.limit(limit))
+    ]
+
+
+def remove(session: Session, ids: Iterable[int]) -> None:
+    """Remove what was mailed."""
+    session.execute(delete(tables.Notification).where(tables.Notification.id.in_(list(ids))))
+
+
+def remove_others(session: Session, user_id: int, kinds: Collection[str]) -> None:
+    """Remove what waits for an account and is of none of these kinds."""
+    row = tables.Notification
+    session.execute(delete(row).where(row.user_id == user_id, row.kind.not_in(kinds)))

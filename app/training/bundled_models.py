@@ -1,0 +1,44 @@
+"""What ships: the recipe of each version, its seeds, and how one of them is made and written."""
+
+from pathlib import Path
+
+import torch
+
+from app.training import architectures, calibration, onnx_export
+from app.training.augmented_pool import Pool
+from app.training.datasets import as_served, load_base_sets
+from app.training.training_loop import Recipe, fit, logits
+
+MODELS = Path(__file__).parents[2] / "models"
+NAMES = {"v1": "cifra-baseline", "v2": "cifra-improved"}
+
+PASSES = 4
+POOL_SEED = 20_260_901
+RECIPES = {
+    "v1": Recipe(epochs=30, learning_rate=1e-2, rotation_degrees=9, scaling=0.08, shearing=0.1),
+    "v2": Recipe(epochs=24, learning_rate=4e-3),
+}
+SEEDS = (1, 2, 3, 4, 5)  # the first is shipped
+
+
+def path_of(version: str, seed: int, folder: Path = MODELS) -> Path:
+    """Where the model of this seed is kept; the first seed's is the one that ships."""
+    if seed == SEEDS[0]:
+        return folder / f"{version}.onnx"
+    return folder / "seeds" / f"{version}-seed{seed}.onnx"
+
+
+def train(pool: Path, version: str, seed: int, recipe: Recipe, folder: Path) -> Path:
+    """Fit a net, calibrate it on the validation set and write it; for a process of its own."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(mode=True)
+    torch.manual_seed(seed)
+    net = fit(architectures.ARCHITECTURES[version](), Pool.load(pool), recipe, seed)
+    validation = load_base_sets().validation
+    answers = logits(net, as_served(validation.digits, "validation"))
+    temperature = calibration.fitted_temperature(answers, validation.labels)
+    notes = {"name": NAMES[version], "seed": str(seed), "temperature": f"{temperature:.3f}"}
+    path = path_of(version, seed, folder)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(onnx_export.to_onnx(calibration.cooled(net, temperature), notes))
+    return path

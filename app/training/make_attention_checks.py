@@ -1,0 +1,39 @@
+"""`python -m app.training.make_attention_checks`: choose the images of attention checks.
+
+Of the validation set those that both shipped models read right and are sure of, so that whoever
+misses one has not looked; the first of each digit, as imaging gives them.
+"""
+
+import numpy as np
+
+from app.imaging.normalization import as_input
+from app.services.models.onnx_runtime import open_session
+from app.services.reviews.attention_checks import PROBES
+from app.training.bundled_models import MODELS
+from app.training.datasets import as_served, load_base_sets
+
+OF_EACH_DIGIT = 30
+SURE = 0.99
+
+
+def main() -> None:
+    """Write the file that the server draws probes from."""
+    validation = load_base_sets().validation
+    digits = as_served(validation.digits, "validation")
+    is_clear = np.ones(len(digits), dtype=np.bool_)
+    for version in ("v1", "v2"):
+        session = open_session((MODELS / f"{version}.onnx").read_bytes())
+        parts = np.array_split(as_input(digits), 10)
+        answers = np.concatenate([session.run(None, {"digits": part})[0] for part in parts])
+        is_clear &= answers[np.arange(len(digits)), validation.labels] > SURE
+    chosen = np.concatenate(
+        [
+            np.flatnonzero(is_clear & (validation.labels == digit))[:OF_EACH_DIGIT]
+            for digit in range(10)
+        ]
+    )
+    np.savez_compressed(PROBES, digits=digits[chosen], labels=validation.labels[chosen])
+
+
+if __name__ == "__main__":
+    main()

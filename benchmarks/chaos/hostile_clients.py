@@ -1,0 +1,235 @@
+"""Clients that read nothing, send slowly, send bombs, or try names and passwords."""
+
+import io
+import json
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+import requests
+from PIL import Image
+from tqdm import tqdm
+from websocket import create_connection
+
+from benchmarks.chaos.load_clients import Told, pictures, sending
+from benchmarks.results_table import Row
+from tests.support.live_client import listening, wait
+from tests.support.server_process import UNLIMITED, Client, Server, serve
+
+MIB = 2**20
+CLIENTS, SILENT, SLOW = 8, 20, 10
+MOST_MB, MOST_TIMES, MOST_APART = 50.0, 2.0, 0.1
+LOAD_S, ATTEMPTS = 10.0, 40
+
+
+def silent_dashboard() -> Iterator[Row]:
+    """Dashboards that are let in and then read nothing, while others watch and clients predict."""
+    with (
+        TemporaryDirectory() as folder,
+        serve(Path(folder), **UNLIMITED) as server,
+        ExitStack() as stack,
+    ):
+        admin = server.admin()
+        clients = [server.newcomer(f"client {each}") for each in range(CLIENTS)]
+        told = Told()
+        with sending(clients, told):
+            time.sleep(2)
+        for _ in range(SILENT):
+            stack.enter_context(_reading_nothing(server, admin))
+        with listening(server.url, admin.tokens["access_token"]) as watching:
+            told = Told()
+            with _memory(server) as memory, sending(clients, told):
+                time.sleep(LOAD_S)
+            total = admin.call("GET", "/admin/experiments").json()["experiments"][0]["requests"]
+            begun_s = time.perf_counter()
+            watching.wait_for("traffic", requests=total)
+            heard_s = time.perf_counter() - begun_s
+    failed = sum(code != 200 for code in told.statuses)
+    yield Row(
+        f"{SILENT} dashboards that read nothing, {len(told.statuses):,} predictions: memory up by",
+        f"<= {MOST_MB:g} MB",
+        f"{memory.grown_mb:.0f} MB; {failed} predictions failed; one that reads heard all of it"
+        f" within {heard_s:.1f} s",
+        short=memory.grown_mb > MOST_MB or failed > 0,
+    )
+
+
+def slow_uploads() -> Iterator[Row]:
+    """Uploads of a byte a second, each of which holds a thread."""
+    with (
+        TemporaryDirectory() as folder,
+        serve(Path(folder), **UNLIMITED) as server,
+        ExitStack() as stack,
+    ):
+        clients = [server.newcomer(f"client {each}") for each in range(4)]
+        alone, beside = Told(), Told()
+        for told, count in ((alone, 0), (beside, SLOW)):
+            for _ in range(count):
+                stack.enter_context(_dripping(server, clients[0]))
+            with sending(clients, told):
+                time.sleep(LOAD_S / 2)
+    times = float(np.median(beside.seconds) / np.median(alone.seconds))
+    failed = sum(code != 200 for code in beside.statuses)
+    yield Row(
+        f"{SLOW} uploads of a byte a second: median of the predictions beside them",
+        f"<= {MOST_TIMES:g} times",
+        f"{times:.2f} times, {failed} of {len(beside.statuses):,} failed",
+        short=times > MOST_TIMES or failed > 0,
+    )
+
+
+def bombs() -> Iterator[Row]:
+    """Pictures made to be too much, or to be taken for something else."""
+    with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
+        client, found = server.newcomer("client"), set[int]()
+        for png in pictures()[:20]:
+            client.predict("v2", png)
+        with _memory(server) as memory:
+            for _ in range(3):
+                for picture in _bad_pictures():
+                    found.add(client.predict("v2", picture).status_code)
+    yield Row(
+        "bombs, polyglots, torn, empty and mislabelled pictures: memory up by at most",
+        f"<= {MOST_MB:g} MB, 4xx",
+        f"{memory.grown_mb:.0f} MB; statuses {', '.join(map(str, sorted(found)))}",
+        short=memory.grown_mb > MOST_MB or any(not 400 <= code < 500 for code in found),
+    )
+
+
+def strangers() -> Iterator[Row]:
+    """Whether the time of a refusal tells that a name is known."""
+    with (
+        TemporaryDirectory() as folder,
+        serve(Path(folder), **UNLIMITED | {"BCRYPT_ROUNDS": "10"}) as server,
+    ):
+        server.newcomer("known")
+        seconds: dict[str, list[float]] = {"known": [], "unknown": []}
+        for _ in tqdm(range(ATTEMPTS), "logins", leave=False):
+            for name, taken in seconds.items():
+                begun_s = time.perf_counter()
+                tried = {"username": name, "password": "a wrong password"}
+                requests.post(f"{server.url}/login", json=tried, timeout=30)
+                taken.append(time.perf_counter() - begun_s)
+    known, unknown = (float(np.median(taken)) for taken in seconds.values())
+    apart = abs(unknown / known - 1)
+    yield Row(
+        "a wrong password for a name that there is, and for one that there is not: times apart",
+        f"<= {MOST_APART:.0%}",
+        f"{apart:.1%} ({1000 * known:.1f} and {1000 * unknown:.1f} ms)",
+        short=apart > MOST_APART,
+    )
+
+
+class _Memory:
+    """The most that a server's processes held, beside what they held at first."""
+
+    def __init__(self, server: Server) -> None:
+        first = psutil.Process(server.process.pid)
+        self._processes = [first, *first.children(recursive=True)]
+        self._before = self._most = self._now()
+
+    def _now(self) -> int:
+        return sum(process.memory_info().rss for process in self._processes)
+
+    def look(self) -> None:
+        """Note what is held now."""
+        self._most = max(self._most, self._now())
+
+    @property
+    def grown_mb(self) -> float:
+        """By how much it grew at most."""
+        return (self._most - self._before) / MIB
+
+
+@contextmanager
+def _memory(server: Server) -> Iterator[_Memory]:
+    """Look a hundred times a second until the block ends."""
+    memory, over = _Memory(server), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.01):
+            memory.look()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield memory
+    finally:
+        over.set()
+        looking.join()
+
+
+@contextmanager
+def _reading_nothing(server: Server, client: Client) -> Iterator[None]:
+    """A websocket that shows its token and reads no more from then on."""
+    address = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+    little = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 1024),)
+    connection = create_connection(address, timeout=30, sockopt=little)
+    try:
+        connection.recv()
+        connection.send("40/live," + json.dumps({"token": client.tokens["access_token"]}))
+        wait(lambda: connection.recv().startswith("40/live"), "being let in")
+        yield
+    finally:
+        connection.shutdown()
+
+
+@contextmanager
+def _dripping(server: Server, client: Client) -> Iterator[None]:
+    """An upload of a kilobyte that comes a byte a second."""
+    over = threading.Event()
+    connection = socket.create_connection(("127.0.0.1", server.port))
+    head = (
+        "POST /api/v2/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        f"Authorization: Bearer {client.tokens['access_token']}\r\nContent-Length: 1024\r\n\r\n"
+    )
+    connection.sendall(head.encode())
+
+    def drip() -> None:
+        while not over.wait(1):
+            connection.sendall(b"\x89")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    try:
+        yield
+    finally:
+        over.set()
+        dripping.join()
+        connection.close()
+
+
+def _bad_pictures() -> Iterator[bytes]:
+    """Each is to be refused."""
+    yield b""
+    yield b"<html><script>alert(1)</script></html>"
+    yield _png_head(60_000, 60_000) + bytes(1_000)
+    noise = Image.effect_noise((2000, 1990), 90)
+    for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"):
+        file = io.BytesIO()
+        noise.save(file, kind)
+        yield file.getvalue()[: min(file.tell() // 2, 4 * MIB)]
+    yield b"GIF89a" + b"/*" + b"<script>" * 100
+    yield b"PK\x03\x04" + pictures()[0]  # an archive in front, a picture behind
+    yield b"%PDF-1.7\n" + pictures()[0]
+    yield bytes(5 * MIB + 1)
+
+
+def _png_head(width: int, height: int) -> bytes:
+    """A PNG that says it is this large, whose content unpacks to a thousand times its size."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        crc = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + crc
+
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\0\0\0\0"
+    content = zlib.compress(bytes(100 * MIB), 9)
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    return start + chunk(b"IDAT", content) + chunk(b"IEND", b"")

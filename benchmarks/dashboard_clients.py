@@ -1,0 +1,81 @@
+"""Many dashboards in one process of their own, that read what they are sent and do nothing else.
+
+python -m benchmarks.dashboard_clients URL TOKEN COUNT
+"""
+
+import selectors
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from websocket import WebSocket, create_connection
+
+PING, PONG, OPENED, EVENT = "2", "3", "40/live,", "42/live,"
+
+
+@dataclass
+class Watchers:
+    """How many events they heard in all; known at the end."""
+
+    heard: int = 0
+
+
+@contextmanager
+def watching(url: str, token: str, count: int) -> Iterator[Watchers]:
+    """Have so many dashboards listen until the block ends."""
+    watchers = Watchers()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.dashboard_clients", url, token, str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout
+    assert child.stdout.readline() == "all are in\n"
+    try:
+        yield watchers
+    finally:
+        watchers.heard = int(child.communicate(timeout=30)[0])
+
+
+def main(url: str, token: str, count: int) -> None:
+    """Read until the standard input ends; prints how many events came."""
+    sockets = [_enter(url, token) for _ in range(count)]
+    print("all are in", flush=True)
+    waiting, heard, is_over = selectors.DefaultSelector(), 0, False
+    for socket in sockets:
+        waiting.register(socket.sock, selectors.EVENT_READ, socket)
+    waiting.register(sys.stdin, selectors.EVENT_READ)
+    while not is_over:
+        for ready, _ in waiting.select():
+            if ready.data is None:
+                is_over = True
+            else:
+                heard += _hear(ready.data)
+    for socket in sockets:
+        socket.close()
+    print(heard)
+
+
+def _enter(url: str, token: str) -> WebSocket:
+    address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+    socket = create_connection(address, timeout=30)
+    socket.recv()
+    socket.send(f'40/live,{{"token": "{token}"}}')
+    if not str(socket.recv()).startswith(OPENED):
+        raise SystemExit("a dashboard was not let in")
+    return socket
+
+
+def _hear(socket: WebSocket) -> bool:
+    """Read one message; whether it was an event."""
+    message = str(socket.recv())
+    if message == PING:
+        socket.send(PONG)
+    return message.startswith(EVENT)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,122 @@
+"""Worlds to learn in: an application, labelled pictures, retrains, and how v2 reads after them."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+from flask import Flask
+
+from app.domain.assignment import Version
+from app.domain.predictions import Digit
+from app.services.models import registry
+from app.services.models.onnx_runtime import open_session
+from app.services.retraining import jobs
+from app.services.retraining.training_process import Workshop
+from app.services.retraining.worker import take_up
+from app.training.datasets import LabelledDigits, as_served, load_base_sets
+from app.training.evaluation_sets import Exam
+from benchmarks.styles import hollow
+from config import without_secrets
+from tests.conftest import prepared, settings
+from tests.support.review_data import label, submitters
+
+STYLE_PICTURES = 1_000
+TIME_LIMIT_S = 900
+
+
+@dataclass(frozen=True)
+class Skill:
+    """How well v2 reads as it serves, shares of golden and of the hollow style."""
+
+    golden: float
+    style: float
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a retrain came to, and what v2 could before and can after it."""
+
+    status: str
+    said: str
+    seconds: float
+    before: Skill
+    after: Skill
+
+    @property
+    def golden_lost(self) -> float:
+        """In points."""
+        return 100 * (self.before.golden - self.after.golden)
+
+
+class World:
+    """An application with a database of its own, whose reviewers believe what they are told."""
+
+    def __init__(self, app: Flask, folder: Path) -> None:
+        self.app = app
+        self._workshop = Workshop(folder / "retrains", 1, TIME_LIMIT_S, without_secrets())
+        self._groups = 0
+
+    def label(self, pictures: Sequence[Digit], digits: Sequence[int], senders: int) -> None:
+        """Have pictures sent by so many new accounts, and labelled so."""
+        self._groups += 1
+        made = submitters(self.app, senders, f"group{self._groups}-")
+        label(self.app, pictures, digits, made)
+
+    def retrain(self) -> Lesson:
+        """Ask for a retrain of v2 and see it through."""
+        before = self.skill()
+        with self.app.app_context():
+            asked = jobs.request(1, Version.V2, "auto")
+            take_up(self._workshop, threading.Event())
+            job = jobs.find(asked.id)
+        if job.started_at is None or job.finished_at is None:
+            raise RuntimeError(f"the retrain is {job.status}")
+        seconds = (job.finished_at - job.started_at).total_seconds()
+        return Lesson(job.status, job.error or "", seconds, before, self.skill())
+
+    def skill(self) -> Skill:
+        """How well v2 reads now."""
+        with self.app.app_context():
+            artefact = registry.artefact(registry.served_ids(Version.V2)[0])
+        session = open_session(artefact.onnx)
+        return Skill(*(float(of.right(session).mean()) for of in _exams()))
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """A world that ends with the block."""
+    with TemporaryDirectory() as folder:
+        config = settings(Path(folder), RATELIMIT_ENABLED="false")
+        with prepared(config) as app:
+            yield World(app, Path(folder))
+
+
+@cache
+def base() -> LabelledDigits:
+    """What labelled pictures are made from: MNIST's training set."""
+    return load_base_sets().training
+
+
+def outlines(indexes: npt.NDArray[np.int64]) -> list[Digit]:
+    """Digits of the training set, hollow, as picture files would have them."""
+    return [hollow(base().digits[index]) for index in indexes]
+
+
+@cache
+def _exams() -> tuple[Exam, Exam]:
+    """The golden set, and hollow digits of the validation set, which nobody labels."""
+    sets = load_base_sets()
+    golden = as_served(sets.golden.digits, "golden")
+    shown = sets.validation.digits[:STYLE_PICTURES]
+    style = as_served(np.stack([hollow(digit) for digit in shown]), "outlines")
+    return _exam(golden, sets.golden.labels), _exam(style, sets.validation.labels[:STYLE_PICTURES])
+
+
+def _exam(digits: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Exam:
+    return Exam(digits, ~digits.any(axis=(1, 2)), labels)

@@ -1,0 +1,173 @@
+"""What a load alone does not tell: batches, starts, memory, and how speed bears a full database."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import requests
+from tqdm import tqdm
+
+from app.imaging.decoding import encode_png
+from app.training.datasets import load_base_sets
+from benchmarks.report import fill
+from benchmarks.results_table import Row
+from benchmarks.serving.server_setups import CORE, Tier, cifra, put_in_service
+from benchmarks.serving.wrk import Pictures, measure
+from tests.conftest import beside, settings
+from tests.support.server_process import EMBEDDED, HTTP_TIER, ROOT
+
+MODELS = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
+BATCH, BATCHES, ROUNDS = 64, 20, 5
+LEAST_OF_LOOP, SLOWEST_START_S, MOST_MB = 0.6, 3.0, 200
+STORED, LEAST_AFTERWARDS, MANY_REQUESTS = 1_000_000, 0.95, 200_000
+CONNECTIONS, SECONDS = 16, 4
+
+_LOOP = """
+import sys, time
+from app.imaging import digits
+from app.services.models.onnx_runtime import open_session
+from pathlib import Path
+session = open_session(Path("models/v2.onnx").read_bytes())
+files = [each.read_bytes() for each in sorted(Path(sys.argv[1]).glob("*.png"))]
+for turn in range(2):
+    begun_s = time.perf_counter()
+    for file in files:
+        session.run(["probabilities"], {"digits": digits.as_input(digits.read(file))})
+print(len(files) / (time.perf_counter() - begun_s))
+"""
+
+
+def batches(folder: Path) -> Iterator[Row]:
+    """Pictures a second in batches of 64, beside decode, normalise and run in one plain loop."""
+    pngs = [encode_png(digit) for digit in load_base_sets().golden.digits[: BATCH * 10]]
+    loop_folder = folder / "loop"
+    loop_folder.mkdir()
+    for number, png in enumerate(pngs):
+        (loop_folder / f"{number:04}.png").write_bytes(png)
+    ours, loops = [], []
+    (folder / "batches").mkdir()
+    with cifra(folder / "batches", HTTP_TIER) as tier:
+        for _ in range(ROUNDS):
+            ours.append(_batch_rate(tier, pngs))
+            loops.append(_loop_rate(loop_folder))
+    ratio = float(np.median(ours) / np.median(loops))
+    yield Row(
+        f"batches of {BATCH}, pictures/s beside one plain loop",
+        f">= {LEAST_OF_LOOP} times",
+        f"{ratio:.2f} ({np.median(ours):.0f} and {np.median(loops):.0f})",
+        short=ratio < LEAST_OF_LOOP,
+    )
+
+
+def starts(folder: Path) -> Iterator[Row]:
+    """From the command to the first answer, on a database that is there; memory; no torch."""
+    data = folder / "starts"
+    put_in_service(data, MODELS)
+    seconds = []
+    for _ in range(ROUNDS):
+        begun_s = time.perf_counter()
+        with cifra(data, EMBEDDED) as tier:
+            seconds.append(time.perf_counter() - begun_s)
+            _post(tier, encode_png(load_base_sets().golden.digits[0]))
+            memory_mb, has_torch = tier.memory_mb(), _maps_torch(tier.pid)
+    yield Row(
+        "embedded: start to first answer",
+        f"<= {SLOWEST_START_S} s",
+        f"{np.median(seconds):.2f} s",
+        short=float(np.median(seconds)) > SLOWEST_START_S,
+    )
+    yield Row(
+        "embedded: resident memory of its two processes",
+        f"<= {MOST_MB} MB, without torch",
+        f"{memory_mb:.0f} MB, {'with' if has_torch else 'without'} torch",
+        short=memory_mb > MOST_MB or has_torch,
+    )
+
+
+def growth(folder: Path, pictures: Pictures) -> Iterator[Row]:
+    """Requests a second on an empty database and on one of a million predictions, in turn."""
+    empty, full = folder / "empty", folder / "full"
+    for data in (empty, full):
+        put_in_service(data, MODELS)
+    with beside(settings(full)) as app, app.app_context():
+        fill(STORED)
+    found: dict[Path, list[float]] = {empty: [], full: []}
+    with cifra(empty, HTTP_TIER) as before, cifra(full, HTTP_TIER) as after:
+        for turn in tqdm(range(ROUNDS + 1), "growth", leave=False):
+            for data, tier in ((empty, before), (full, after)):
+                target = tier.target("/api/ab/predict")
+                measured = measure(target, pictures, CONNECTIONS, SECONDS)
+                if turn:
+                    found[data].append(measured.rate)
+    ratio = float(np.median(found[full]) / np.median(found[empty]))
+    yield Row(
+        f"requests/s after {STORED:,} stored predictions, /api/ab/predict",
+        f">= {LEAST_AFTERWARDS} times those on an empty database",
+        f"{ratio:.3f} ({np.median(found[full]):.0f} and {np.median(found[empty]):.0f})",
+        short=ratio < LEAST_AFTERWARDS,
+    )
+
+
+def memory(folder: Path, pictures: Pictures) -> Iterator[Row]:
+    """Resident memory before and after many requests."""
+    data = folder / "memory"
+    put_in_service(data, MODELS)
+    sizes_mb, sent = [], 0
+    with cifra(data, HTTP_TIER) as tier, tqdm(total=MANY_REQUESTS, leave=False) as progress:
+        target = tier.target("/api/ab/predict")
+        measure(target, pictures, CONNECTIONS, SECONDS)
+        while sent < MANY_REQUESTS:
+            sizes_mb.append(tier.memory_mb())
+            done = measure(target, pictures, CONNECTIONS, 10).requests
+            sent += done
+            progress.update(done)
+        sizes_mb.append(tier.memory_mb())
+    first_mb, last_mb = float(np.median(sizes_mb[:3])), float(np.median(sizes_mb[-3:]))
+    yield Row(
+        f"HTTP tier: memory over {sent:,} requests",
+        "<= 2 % more",
+        f"{first_mb:.0f} MB, then {last_mb:.0f} MB",
+        short=last_mb > 1.02 * first_mb,
+    )
+
+
+def _batch_rate(tier: Tier, pngs: list[bytes]) -> float:
+    headers = {"Authorization": f"Bearer {tier.token}"}
+    parts = [
+        [("file", ("digit.png", png)) for png in pngs[start : start + BATCH]]
+        for start in range(0, len(pngs), BATCH)
+    ]
+    bodies = [
+        requests.Request("POST", f"{tier.url}/api/v2/predict/batch", files=part, headers=headers)
+        for part in parts
+    ]
+    with requests.Session() as session:
+        ready = [session.prepare_request(body) for body in bodies]
+        session.send(ready[0])
+        begun_s = time.perf_counter()
+        for number in range(BATCHES):
+            session.send(ready[number % len(ready)]).raise_for_status()
+        return BATCH * BATCHES / (time.perf_counter() - begun_s)
+
+
+def _loop_rate(folder: Path) -> float:
+    command = ["taskset", "-c", CORE, sys.executable, "-c", _LOOP, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def _post(tier: Tier, png: bytes) -> None:
+    headers = {"Authorization": f"Bearer {tier.token}"}
+    files = {"file": ("digit.png", png)}
+    url = f"{tier.url}/api/v2/predict"
+    requests.post(url, files=files, headers=headers, timeout=30).raise_for_status()
+
+
+def _maps_torch(pid: int) -> bool:
+    """Whether a process of the server has torch's libraries in its memory."""
+    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return any("torch" in each.path for process in processes for each in process.memory_maps())

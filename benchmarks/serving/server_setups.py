@@ -1,0 +1,140 @@
+"""Servers on one core: Cifra's HTTP tier, Cifra embedded, and the bare FastAPI peer."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import requests
+
+from app.domain.assignment import Version
+from app.services.models import registry as models
+from app.services.models.onnx_runtime import name_of
+from app.store.engine.db import writing
+from benchmarks.serving.wrk import Target
+from tests.conftest import prepared, settings
+from tests.support.server_process import EMBEDDED, HTTP_TIER, ROOT, Server, free_port, serve
+
+CORE = "0"
+PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+PASSWORD = "a password for benchmarks"
+MANY = "1000000000"
+
+# As a user would raise them: everything stays on.
+SETTINGS = {
+    "ADMIN_PASSWORD": PASSWORD,
+    "ACCESS_TOKEN_MINUTES": "600",
+    "RATELIMIT_DEFAULT": f"{MANY} per day;{MANY} per hour",
+    "RATELIMIT_V1": f"{MANY} per day",
+    "RATELIMIT_V2": f"{MANY} per day",
+    "RATELIMIT_BATCH": f"{MANY} per day",
+}
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A running server, the token of its admin, and its process."""
+
+    url: str
+    token: str
+    pid: int
+
+    def target(self, route: str, form: str = "multipart") -> Target:
+        """Where to post pictures to."""
+        return Target(f"{self.url}{route}", form, self.token)
+
+    def cpu_s(self) -> float:
+        """Processor seconds that it and its children have used."""
+        processes = [psutil.Process(self.pid)]
+        processes += processes[0].children(recursive=True)
+        return sum(sum(each.cpu_times()[:2]) for each in processes)
+
+    def memory_mb(self) -> float:
+        """Resident memory of it and its children; what they share is counted once."""
+        processes = [psutil.Process(self.pid)]
+        processes += processes[0].children(recursive=True)
+        return sum(each.memory_full_info().pss for each in processes) / 2**20
+
+
+@contextmanager
+def cifra(folder: Path, command: Sequence[str], core: str = CORE, **more: str) -> Iterator[Tier]:
+    """Cifra by one of its two commands."""
+    pinned = ("taskset", "-c", core, *command)
+    with serve(folder, pinned, **SETTINGS, **more) as server:
+        yield Tier(server.url, token_of(server), server.process.pid)
+
+
+@contextmanager
+def peer(model: Path) -> Iterator[Tier]:
+    """The bare FastAPI server, as its own documentation has it started for speed."""
+    port = free_port()
+    command = [
+        *("taskset", "-c", CORE, str(PEER_PYTHON), "-m", "uvicorn", "peer:app"),
+        *("--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log"),
+        *("--log-level", "warning"),
+    ]
+    process = subprocess.Popen(
+        command,
+        cwd=Path(__file__).parent,
+        env={"PATH": os.environ["PATH"], "PEER_MODEL": str(model)},
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait(url, process)
+        yield Tier(url, "", process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def all_of(folder: Path, models: tuple[Path, Path]) -> Iterator[tuple[Tier, Tier, Tier]]:
+    """The HTTP tier and the embedded server, with these models as v1 and v2, and the peer on v2."""
+    with ExitStack() as stack:
+        made = []
+        for name, command in (("http", HTTP_TIER), ("embedded", EMBEDDED)):
+            put_in_service(folder / name, models)
+            made.append(stack.enter_context(cifra(folder / name, command)))
+        yield made[0], made[1], stack.enter_context(peer(models[1]))
+
+
+def put_in_service(folder: Path, files: tuple[Path, Path]) -> None:
+    """Prepare a database in which these models serve as v1 and v2."""
+    folder.mkdir()
+    with prepared(settings(folder, ADMIN_PASSWORD=PASSWORD)) as app, app.app_context():
+        for version, file in zip(Version, files, strict=True):
+            onnx = file.read_bytes()
+            with writing() as session:
+                model = models.keep(session, name_of(onnx), onnx)
+                models.put_into_service(session, version, model, "benchmark", is_rollback=True)
+
+
+def token_of(server: Server) -> str:
+    """Log the admin in."""
+    body = {"username": "admin", "password": PASSWORD}
+    answer = requests.post(f"{server.url}/login", json=body, timeout=30)
+    return str(answer.json()["access_token"])
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        try:
+            requests.get(f"{url}/docs", timeout=5)
+        except requests.RequestException:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit("The FastAPI peer does not start: make bench installs what it needs")
+
+
+def ensure_peer() -> None:
+    """End the program with one line where the peer is not installed."""
+    if not PEER_PYTHON.exists() or shutil.which("taskset") is None:
+        raise SystemExit("This benchmark is started by `make bench`, on Linux")

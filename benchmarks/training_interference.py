@@ -1,0 +1,137 @@
+"""What a training costs the requests that are answered beside it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from tqdm import tqdm
+
+from app.imaging.decoding import encode_png
+from app.training.datasets import load_base_sets
+from benchmarks.results_table import Row
+from tests.conftest import beside, settings
+from tests.support.review_data import label, submitters
+from tests.support.server_process import UNLIMITED, Client, Server, serve
+
+ALTERNATIONS, REQUESTS = 5, 500  # so many of each, idle and training
+SHARE, MOST_TIMES = 0.3, 2.0
+CAPACITY_S, CLIENTS = 6.0, 8
+LABELS, PICTURES = 200, 500
+
+
+def rows() -> Iterator[Row]:
+    """A steady part of the server's capacity, with and without a training, in turn."""
+    with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
+        _teach(server)
+        load = Load(server)
+        rate = SHARE * load.capacity()
+        idle, training = [], []
+        for _ in tqdm(range(ALTERNATIONS), "alternations", leave=False):
+            idle.append(load.steady(rate))
+            location = _begin_training(load.admin)
+            training.append(load.steady(rate))
+            _end_training(load.admin, location)
+        medians = [1_000 * float(np.median([_p99(each) for each in of])) for of in (idle, training)]
+    yield Row(
+        f"p99 while it trains, at {rate:.0f} requests a second ({SHARE:.0%} of capacity)",
+        f"<= {MOST_TIMES:.0f} times the idle one",
+        f"{medians[1]:.1f} ms, {medians[1] / medians[0]:.2f} times {medians[0]:.1f} ms",
+        short=medians[1] > MOST_TIMES * medians[0],
+    )
+    failed = load.failed
+    yield Row(
+        f"the same: 5xx in {2 * ALTERNATIONS * REQUESTS:,} requests", "0", f"{failed}", failed > 0
+    )
+
+
+class Load:
+    """Clients that post golden digits to the A/B route; counts answers that are no 200."""
+
+    def __init__(self, server: Server) -> None:
+        golden = load_base_sets().golden.digits[:PICTURES]
+        self.admin, self.failed = server.admin(), 0
+        self._files = [encode_png(digit) for digit in golden]
+        self._clients = [server.newcomer(f"client{number}") for number in range(CLIENTS)]
+
+    def capacity(self) -> float:
+        """Requests a second when every client sends the next as soon as the last is answered."""
+        ends_at_s = time.perf_counter() + CAPACITY_S
+
+        def send(client: Client) -> int:
+            for sent in count():
+                if time.perf_counter() > ends_at_s:
+                    return sent
+                self._post(client, sent)
+            raise AssertionError
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            return sum(pool.map(send, self._clients)) / CAPACITY_S
+
+    def flood(self, requests: int) -> float:
+        """Requests a second while so many are sent as fast as they are answered."""
+        begun_s = time.perf_counter()
+
+        def send(number: int) -> None:
+            for at in range(number, requests, CLIENTS):
+                self._post(self._clients[number], at)
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(send, range(CLIENTS)))
+        return requests / (time.perf_counter() - begun_s)
+
+    def steady(self, rate: float) -> list[float]:
+        """Seconds from when each request was due until its answer, at so many a second."""
+        begun_s = time.perf_counter() + 0.1
+
+        def send(number: int) -> list[float]:
+            taken = []
+            for at in range(number, REQUESTS, CLIENTS):
+                due_s = begun_s + at / rate
+                time.sleep(max(0.0, due_s - time.perf_counter()))
+                self._post(self._clients[number], at)
+                taken.append(time.perf_counter() - due_s)
+            return taken
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            return [seconds for taken in pool.map(send, range(CLIENTS)) for seconds in taken]
+
+    def _post(self, client: Client, number: int) -> None:
+        answer = client.predict("ab", self._files[number % len(self._files)])
+        self.failed += answer.status_code != 200
+
+
+def _p99(seconds: Sequence[float]) -> float:
+    return float(np.quantile(seconds, 0.99))
+
+
+def _begin_training(admin: Client) -> str:
+    """Ask for a retrain; returns when it trains."""
+    answer = admin.call("POST", "/admin/retrain", json={"deploy": "manual"})
+    answer.raise_for_status()
+    location: str = answer.headers["Location"]
+    _wait(admin, location, stage="training")
+    return location
+
+
+def _end_training(admin: Client, location: str) -> None:
+    """Cancel it; fails where it had ended before, and so was not beside all the requests."""
+    admin.call("POST", f"{location}/cancel").raise_for_status()
+    _wait(admin, location, status="cancelled")
+
+
+def _wait(admin: Client, location: str, **wanted: str) -> None:
+    while not wanted.items() <= (job := admin.call("GET", location).json()).items():
+        if job["status"] in {"failed", "rejected", "ready"}:
+            raise RuntimeError(f"the retrain {job['status']}: {job['error']}")
+        time.sleep(0.1)
+
+
+def _teach(server: Server) -> None:
+    training = load_base_sets().training
+    pictures, digits = training.digits[:LABELS], training.labels[:LABELS]
+    with beside(settings(server.data_dir)) as app:
+        label(app, list(pictures), digits.tolist(), submitters(app, 2))

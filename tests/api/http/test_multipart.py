@@ -1,0 +1,105 @@
+"""The short way through multipart bodies finds what werkzeug's parser finds, or nothing."""
+
+import io
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from werkzeug.formparser import FormDataParser
+from werkzeug.http import parse_options_header
+
+from app.api.http.multipart import files, only_file
+
+BOUNDARY = "----b0undary"
+TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+HEAD = b'Content-Disposition: form-data; name="file"; filename="d.png"\r\n'
+MARK = b"--" + BOUNDARY.encode()
+
+
+def body(*contents: bytes, head: bytes = HEAD, end: bytes = b"--\r\n") -> bytes:
+    parts = [MARK + b"\r\n" + head + b"\r\n" + content + b"\r\n" for content in contents]
+    return b"".join(parts) + MARK + end
+
+
+def by_werkzeug(content_type: str, sent: bytes) -> list[bytes]:
+    """What a view of one picture or of many would be given as `file`, with a name."""
+    mimetype, options = parse_options_header(content_type)
+    parser = FormDataParser(stream_factory=lambda **_: io.BytesIO())
+    _, _, found = parser.parse(io.BytesIO(sent), mimetype, len(sent), options)
+    return [file.read() for file in found.getlist("file") if file.filename]
+
+
+def assert_alike(sent: bytes) -> None:
+    """Whatever the short way finds is all that the parser finds."""
+    by_parser = by_werkzeug(TYPE, sent)
+    assert files(TYPE, sent, most=9) in ([], by_parser)
+    found = only_file(TYPE, sent)
+    assert found is None or [found] == by_parser
+
+
+def test_what_clients_send_is_found() -> None:
+    with_type = HEAD + b"Content-Type: image/png\r\n"
+    for head in (HEAD, with_type):
+        assert only_file(TYPE, body(b"a picture", head=head)) == b"a picture"
+        assert files(TYPE, body(b"one", b"", b"three", head=head), most=3) == [
+            b"one",
+            b"",
+            b"three",
+        ]
+    assert only_file(TYPE.replace(BOUNDARY, f'"{BOUNDARY}"'), body(b"a picture")) == b"a picture"
+
+
+def test_what_is_not_plain_is_left_to_the_parser() -> None:
+    other = HEAD.replace(b'"file"', b'"picture"')
+    nameless = HEAD.replace(b"d.png", b"")
+    encoded = HEAD + b"Content-Transfer-Encoding: base64\r\n"
+    assert only_file(TYPE, body(b"a", head=other)) is None
+    assert only_file(TYPE, body(b"a", head=nameless)) is None
+    assert only_file(TYPE, body(b"a", head=encoded)) is None
+    assert only_file(TYPE, b"preamble\r\n" + body(b"a")) is None
+    assert only_file(TYPE, body(b"a") + b"epilogue") is None
+    assert only_file(TYPE, body(b"a")[:-4]) is None
+    assert only_file(TYPE, body(b"a", b"b")) is None
+    assert files(TYPE, body(b"a", b"b", b"c"), most=2) == []
+    assert files(TYPE, body(b"a") + body(b"b"), most=2) == []
+    assert files(TYPE, body(), most=2) == []
+    sent = body(b"a").replace(BOUNDARY.encode(), b"a:b")  # a boundary that needs its quotes
+    assert only_file("multipart/form-data; boundary=a:b", sent) is None
+    assert only_file('multipart/form-data; boundary="a:b"', sent) == b"a"
+    assert only_file("multipart/mixed; boundary=b", body(b"a")) is None
+    assert only_file("multipart/form-data", body(b"a")) is None
+
+
+PIECES = st.sampled_from(
+    [
+        *(b"\r\n", b"\r", b"\n", b"--", b"-", b" ", b"", b"\0", b'"', b"a", b"\xff\xd8"),
+        *(
+            MARK,
+            BOUNDARY.encode(),
+            HEAD,
+            b"\r\n\r\n",
+            b"Content-Type: a/b\r\n",
+        ),
+        *(b'Content-Disposition: form-data; name="file"; filename="e"\r\n', b"--\r\n"),
+    ]
+)
+
+
+@given(st.lists(PIECES | st.binary(max_size=8), max_size=12).map(b"".join))
+@example(b"\r\n" + MARK)
+@example(b"\n" + MARK + b"--")
+@settings(max_examples=400, deadline=None)
+def test_any_content_comes_out_as_the_parser_has_it(content: bytes) -> None:
+    assert_alike(body(content))
+    assert_alike(body(b"one", content, b"three"))
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_a_body_with_anything_in_it_comes_out_as_the_parser_has_it(data: st.DataObject) -> None:
+    contents = data.draw(st.lists(st.lists(PIECES, max_size=4).map(b"".join), max_size=3))
+    sent = body(*contents)
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.integers(0, len(sent)))
+        cut = data.draw(st.integers(0, 6))
+        sent = sent[:at] + data.draw(PIECES | st.binary(max_size=4)) + sent[at + cut :]
+    assert_alike(sent)

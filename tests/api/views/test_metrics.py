@@ -1,0 +1,222 @@
+"""What Prometheus scrapes: right beside the report, bounded, and there when the database is not."""
+
+import time
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import create_app
+from app.domain.predictions import SHORT_HASH
+from app.imaging import normalization
+from app.services.monitoring.metrics_snapshot import FRESH_S
+from app.version import VERSION
+from tests.conftest import Disputed, Golden, admin_of, prepared, register, settings
+from tests.support.live_client import Listener, wait
+from tests.support.review_data import label, submitters
+from tests.support.server_process import UNLIMITED, Server, serve
+
+HTTP = "cifra_http_requests_total"
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def parsed(text: str) -> Samples:
+    """Every sample of a scrape, by its name and labels."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples.get((name, frozenset(labels.items())), 0)
+
+
+def scrape(client: FlaskClient) -> Samples:
+    """What an application tells after the last reading of the rows has become old."""
+    time.sleep(FRESH_S)
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    return parsed(answer.text)
+
+
+def scrape_served(server: Server) -> Samples:
+    time.sleep(FRESH_S)
+    answer = requests.get(f"{server.url}/metrics", timeout=30)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return parsed(answer.text)
+
+
+@pytest.mark.slow
+def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: Golden) -> None:
+    with serve(tmp_path, **UNLIMITED) as server:
+        ana = server.newcomer("ana")
+        before = scrape_served(server)
+        for number, route in enumerate(["v1", "v2", "v2"]):
+            assert ana.predict(route, golden.png(number)).status_code == 200
+        assert ana.predict("v2", b"no picture").status_code == 415
+        after = scrape_served(server)
+
+        def grown(name: str, **labels: str) -> float:
+            return value(after, name, **labels) - value(before, name, **labels)
+
+        posted = {"method": "POST", "route": "/api/v2/predict"}
+        assert grown(HTTP, status="200", **posted) == 2
+        assert grown(HTTP, status="415", **posted) == 1
+        assert grown("cifra_http_request_duration_seconds_count", **posted) == 3
+        assert grown("cifra_http_request_duration_seconds_bucket", le="+Inf", **posted) == 3
+        assert grown("cifra_http_request_duration_seconds_sum", **posted) > 0
+        for version, served in (("v1", 1), ("v2", 2)):
+            assert grown("cifra_predictions_total", version=version) == served
+            timed = "cifra_prediction_duration_seconds"
+            assert grown(f"{timed}_count", version=version) == served
+            assert grown(f"{timed}_bucket", version=version, le="+Inf") == served
+            assert 0 < grown(f"{timed}_sum", version=version) < served
+        assert value(after, "cifra_database_up") == 1
+        models = {
+            dict(labels)["version"]: dict(labels)["sha256"][:SHORT_HASH]
+            for name, labels in after
+            if name == "cifra_model_info"
+        }
+        listed = server.admin().call("GET", "/admin/models").json()["models"]
+        assert models == {
+            version: each["hash"] for each in listed for version in each["deployed_as"]
+        }
+        assert any(
+            name == "cifra_build_info" and ("version", VERSION) in labels for name, labels in after
+        )
+        assert value(after, "process_resident_memory_bytes") > 10_000_000
+
+
+def test_the_rows_sums_are_those_of_the_report(app_on_each: Flask, disputed: Disputed) -> None:
+    admin, ana = admin_of(app_on_each), register(app_on_each, "ana")
+    for png in disputed.pngs[:3]:
+        made = ana.predict("ab", png).get_json()
+        word = {"prediction_id": made["prediction_id"], "correct": True}
+        assert ana.call("POST", "/feedback", json=word).status_code == 201
+    assert (
+        ana.call("POST", "/feedback", json={"prediction": 1, "correct": False}).status_code == 201
+    )
+    senders = submitters(app_on_each, 1)
+    pictures = [normalization.read(png) for png in disputed.pngs[3:11]]
+    label(app_on_each, pictures, disputed.labels[3:11], senders)
+    found = scrape(app_on_each.test_client())
+    report = admin.call("GET", "/admin/report").get_json()
+    experiment = report["experiment"]
+    assert experiment["labels"]["discordant"] > 0
+    assert value(found, "cifra_disagreements_total") == experiment["disagreements"] > 0
+    assert value(found, "cifra_experiment_requests") == experiment["requests"] == 11
+    assert value(found, "cifra_experiment_e_value") == experiment["e_value"]
+    assert value(found, "cifra_experiment_verdict", verdict=experiment["verdict"]) == 1
+    assert sum(n for (name, _), n in found.items() if name == "cifra_experiment_verdict") == 1
+    for kind, count in experiment["labels"].items():
+        assert value(found, "cifra_experiment_labels", kind=kind) == count
+    for version, its in report["versions"].items():
+        assert value(found, "cifra_predictions_total", version=version) == its["served"]
+        for correct, words in (
+            ("true", its["correct"]),
+            ("false", its["feedback_count"] - its["correct"]),
+        ):
+            said = {"version": version, "correct": correct}
+            assert value(found, "cifra_feedback", **said) == words
+    assert value(found, "cifra_feedback", version="none", correct="false") == 1
+    queue = admin.call("GET", "/admin/review").get_json()
+    parts = [n for (name, _), n in found.items() if name == "cifra_review_queue"]
+    assert sum(parts) == queue["pending"] > 0
+
+
+def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: Golden) -> None:
+    admin = admin_of(app)
+    assert admin.call("PATCH", "/me", json={"email": "a@b.org"}).status_code == 200
+    label(app, golden.digits[:25], golden.labels[:25], submitters(app, 1))
+    assert admin.call("POST", "/admin/retrain").status_code == 202
+    job = admin.call("GET", "/admin/retrain").get_json()["jobs"][0]["id"]
+    assert admin.call("POST", f"/admin/retrain/{job}/cancel").status_code == 200
+    found = scrape(app.test_client())
+    jobs = {
+        dict(by)["status"]: n for (name, by), n in found.items() if name == "cifra_retrain_jobs"
+    }
+    assert sum(jobs.values()) == 1
+    assert set(jobs) == {
+        *("queued", "running", "deployed", "ready", "rejected", "failed", "cancelled")
+    }
+    assert ("cifra_outbox_pending", frozenset()) in found
+    assert value(found, "cifra_live_connections") == 0
+    assert value(found, "cifra_ratelimit_fallback_in_use") == 0
+    assert value(found, "cifra_database_connections", state="idle") >= 1
+
+
+def test_open_live_connections_are_counted(server: Server) -> None:
+    def open_now() -> float:
+        answer = requests.get(f"{server.url}/metrics", timeout=30)
+        return value(parsed(answer.text), "cifra_live_connections")
+
+    before = open_now()
+    listener = Listener(server.url, server.admin().tokens["access_token"])
+    try:
+        assert open_now() == before + 1
+    finally:
+        listener.client.disconnect()
+    wait(lambda: open_now() == before, "the end of the connection")
+
+
+def test_what_clients_send_makes_no_new_series(app: Flask) -> None:
+    client = app.test_client()
+    client.get("/metrics")
+    before = set(scrape(client))
+    for number in range(20):
+        assert client.get(f"/nowhere/{number}?a={number}").status_code == 404
+        assert client.open(f"/predictions/{number}", method=f"METHOD{number}").status_code == 404
+        headers = {"X-Request-ID": f"id-{number}", "User-Agent": f"agent {number}"}
+        assert client.get("/livez", headers=headers).status_code == 200
+    added = {
+        (dict(labels)["route"], dict(labels)["method"])
+        for name, labels in set(scrape(client)) - before
+        if name == HTTP
+    }
+    assert added == {("unmatched", "GET"), ("unmatched", "other"), ("/livez", "GET")}
+
+
+def test_without_its_database_the_process_still_tells_of_itself(tmp_path: Path) -> None:
+    app = create_app(settings(tmp_path, DATABASE_URL="sqlite:////no/such/folder.db"))
+    client = app.test_client()
+    assert client.get("/readyz").status_code == 503
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    found = parsed(answer.text)
+    asked = {"method": "GET", "route": "/readyz", "status": "503"}
+    assert found["cifra_database_up", frozenset()] == 0
+    assert value(found, HTTP, **asked) == 1
+    assert not any(name.startswith("cifra_predictions") for name, _ in found)
+
+
+def test_a_scrape_is_never_limited_and_names_nobody(tmp_path: Path, golden: Golden) -> None:
+    with prepared(settings(tmp_path, RATELIMIT_DEFAULT="2 per hour")) as app:
+        register(app, "ana-of-the-long-name").predict("v2", golden.png(0))
+        answers = [app.test_client().get("/metrics") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert "ana-of-the-long-name" not in answers[-1].text
+
+
+def test_it_speaks_openmetrics_to_who_asks_for_it(app: Flask) -> None:
+    headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    answer = app.test_client().get("/metrics", headers=headers)
+    assert answer.content_type.startswith("application/openmetrics-text")
+    names = {family.name for family in openmetrics_families(answer.text)}
+    assert {"cifra_http_requests", "cifra_predictions", "cifra_prediction_duration_seconds"} < names
+
+
+def test_applications_in_one_process_count_each_for_itself(app: Flask, tmp_path: Path) -> None:
+    with prepared(settings(tmp_path / "other")) as other:
+        other.test_client().get("/livez")
+        asked = {"method": "GET", "route": "/livez", "status": "200"}
+        counted = [value(scrape(each.test_client()), HTTP, **asked) for each in (app, other)]
+    assert counted == [0, 1]

@@ -1,0 +1,102 @@
+"""The gates between a candidate and service."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from app.domain.promotion_gates import Marks, Paired, judge, rejection
+
+EVEN = Paired(6_000, 5_970, 10, 10)
+BETTER = Paired(100, 60, 20, 2)
+GOOD = Marks(
+    validation=EVEN,
+    validation_beside_shipped=EVEN,
+    digits={str(digit): Paired(600, 597, 1, 1) for digit in range(10)},
+    kinds={"photograph": Paired(600, 594, 3, 3)},
+    holdout=BETTER,
+    lessons=BETTER,
+)
+
+counts = st.integers(0, 200)
+
+
+def paired(of: int, gained: int, lost: int) -> Paired:
+    return Paired(of, of - gained - lost, gained, lost)
+
+
+def test_a_good_candidate_passes_every_gate_in_order() -> None:
+    gates = judge(GOOD)
+    assert [gate.name for gate in gates] == [
+        "validation",
+        "validation vs bundled",
+        "non-inferiority",
+        "per-class accuracy",
+        "robustness",
+        "improvement",
+    ]
+    assert rejection(gates) is None
+
+
+@pytest.mark.parametrize(
+    ("worse", "failed"),
+    [
+        ({"validation": paired(6_000, 3, 10)}, "validation: -0.12%"),
+        ({"validation_beside_shipped": paired(6_000, 0, 13)}, "validation vs bundled: -0.22%"),
+        (
+            {"validation": paired(6_000, 200, 200)},
+            "non-inferiority: with 95 % confidence not below -0.55%",
+        ),
+        ({"digits": GOOD.digits | {"7": paired(600, 0, 7)}}, "per-class accuracy: 7 is the worst"),
+        (
+            {"kinds": GOOD.kinds | {"drawing": paired(600, 1, 8)}},
+            "robustness: drawing is the worst",
+        ),
+        ({"holdout": paired(100, 3, 4)}, "improvement: not shown to be better: -1.0%"),
+        ({"holdout": EVEN, "lessons": EVEN}, "improvement: not shown to be better: +0.0%"),
+    ],
+)
+def test_a_candidate_that_fails_a_gate_is_rejected_with_its_numbers(
+    worse: dict[str, object], failed: str
+) -> None:
+    assert (rejection(judge(replace(GOOD, **worse))) or "passed").startswith(failed)
+
+
+def test_small_losses_are_let_through() -> None:
+    marks = replace(
+        GOOD,
+        validation=paired(6_000, 4, 10),
+        validation_beside_shipped=paired(6_000, 0, 12),
+        digits={"7": paired(600, 0, 6)},
+    )
+    assert rejection(judge(marks)) is None
+
+
+def test_not_worse_on_the_holdout_and_better_on_the_lessons_is_said_to_be_that() -> None:
+    better = judge(replace(GOOD, holdout=paired(20, 1, 1)))[-1]
+    assert better.passed
+    assert better.summary.startswith("better on its lessons and not worse: +0.0% on the holdout")
+
+
+def test_nothing_to_compare_is_no_evidence() -> None:
+    nothing = Paired(0, 0, 0, 0)
+    assert (nothing.difference, nothing.lower_bound, nothing.p_value) == (0, -1, 1)
+
+
+@given(counts, counts)
+def test_the_p_value_is_the_exact_binomial_tests(gained: int, lost: int) -> None:
+    discordant = gained + lost
+    if discordant:
+        expected = binomtest(gained, discordant, 0.5, alternative="greater").pvalue
+        assert paired(1_000, gained, lost).p_value == pytest.approx(expected)
+
+
+@given(counts, counts)
+def test_the_bound_is_below_the_difference_and_grows_with_what_was_gained(
+    gained: int, lost: int
+) -> None:
+    found = paired(1_000, gained, lost)
+    assert found.lower_bound <= found.difference + 1e-12
+    assert found.lower_bound <= paired(1_000, gained + 1, lost).lower_bound + 1e-12

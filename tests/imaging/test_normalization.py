@@ -1,0 +1,216 @@
+"""A grey plane to the one digit that the models know."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from app.domain.errors import NoDigit, PictureError, SeveralDigits
+from app.imaging import normalization
+from app.imaging.decoding import GreyPlane
+from app.imaging.normalization import as_input, normalise
+from app.services.models.onnx_runtime import open_session
+from config import ROOT
+from tests.conftest import Golden
+
+
+def plane_of(golden: Golden, index: int) -> GreyPlane:
+    return golden.digits[index].astype(np.float32) / np.float32(255)
+
+
+def far(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean grey difference, over the mean ink."""
+    return float(np.abs(one.astype(int) - other.astype(int)).mean() / one.mean())
+
+
+def test_a_golden_digit_stays_what_it_is(golden: Golden) -> None:
+    changes = [far(golden.digits[i], normalise(plane_of(golden, i))) for i in range(300)]
+    assert np.median(changes) < 0.05
+
+
+def test_a_normalised_digit_is_28_by_28_bytes_with_light_ink(golden: Golden) -> None:
+    digit = normalise(plane_of(golden, 0))
+    assert (digit.shape, digit.dtype, digit.max()) == ((28, 28), np.uint8, 255)
+    assert np.median(digit) == 0
+
+
+def test_polarity_makes_no_difference(golden: Golden) -> None:
+    for index in range(50):
+        light_on_dark = plane_of(golden, index)
+        assert far(normalise(light_on_dark), normalise(1 - light_on_dark)) < 0.02
+
+
+def test_place_makes_no_difference(golden: Golden) -> None:
+    for index in range(50):
+        page = np.zeros((60, 90), dtype=np.float32)
+        page[25:53, 55:83] = plane_of(golden, index)
+        assert far(normalise(plane_of(golden, index)), normalise(page)) < 0.02
+
+
+def test_size_makes_little_difference(golden: Golden) -> None:
+    block = np.ones((15, 15), dtype=np.float32)
+    changes = [
+        far(normalise(plane), normalise(np.kron(plane, block)))
+        for plane in (plane_of(golden, index) for index in range(100))
+    ]
+    assert np.median(changes) < 0.1
+
+
+def test_uneven_light_is_taken_off(golden: Golden) -> None:
+    shade = np.linspace(0.3, 0.8, 28, dtype=np.float32)
+    for index in range(50):
+        lit = shade - 0.25 * plane_of(golden, index)
+        assert far(normalise(plane_of(golden, index)), normalise(lit)) < 0.35
+
+
+def test_specks_are_dropped(golden: Golden) -> None:
+    page = np.zeros((84, 84), dtype=np.float32)
+    page[28:56, 28:56] = plane_of(golden, 0)
+    clean = normalise(page)
+    page[3, 5] = page[80, 81] = 1
+    assert far(clean, normalise(page)) < 0.02
+
+
+@pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
+def test_an_empty_page_has_no_digit(grey: float) -> None:
+    with pytest.raises(NoDigit):
+        normalise(np.full((28, 28), grey, dtype=np.float32))
+
+
+def test_a_shaded_empty_page_has_no_digit() -> None:
+    shade = np.linspace(0.2, 0.9, 100, dtype=np.float32)
+    with pytest.raises(NoDigit):
+        normalise(np.tile(shade, (100, 1)))
+
+
+@pytest.mark.parametrize(("stack", "least"), [(np.hstack, 195), (np.vstack, 150)])
+def test_two_digits_side_by_side_or_one_above_the_other_are_refused(
+    golden: Golden, stack: Callable[[list[GreyPlane]], GreyPlane], least: int
+) -> None:
+    refused = 0
+    for index in range(0, 400, 2):
+        try:
+            normalise(stack([plane_of(golden, index), plane_of(golden, index + 1)]))
+        except SeveralDigits:
+            refused += 1
+    assert refused >= least
+
+
+def test_next_to_no_single_digit_is_taken_for_two(golden: Golden) -> None:
+    refused = 0
+    for index in range(2000):
+        try:
+            normalise(plane_of(golden, index))
+        except SeveralDigits:
+            refused += 1
+    assert refused <= 1
+
+
+@settings(max_examples=200)
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 40), st.integers(1, 40)),
+        elements=st.floats(0, 1, width=32),
+    )
+)
+def test_any_plane_gives_a_digit_or_an_error_of_ours(plane: GreyPlane) -> None:
+    try:
+        digit = normalise(plane)
+    except PictureError:
+        return
+    assert digit.shape == (28, 28)
+    assert digit.max() > 0
+
+
+PATTERNS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]] = {
+    "noise": lambda rows, _, dice: dice.random(rows.shape),
+    "specks": lambda rows, _, dice: dice.random(rows.shape) > 0.9,
+    "constant": lambda rows, _, dice: np.full(rows.shape, dice.random()),
+    "checkerboard": lambda rows, columns, _: (rows + columns) % 2,
+    "stripes": lambda rows, _, dice: rows // dice.integers(1, 12) % 2,
+    "ramp": lambda rows, columns, _: (rows + columns) / (rows + columns).max(),
+    "frames": lambda rows, columns, dice: (
+        np.minimum.reduce([rows, columns, rows[::-1], columns[:, ::-1]]) // dice.integers(1, 9) % 2
+    ),
+}
+
+
+@pytest.mark.parametrize("pattern", list(PATTERNS))
+def test_a_page_of_any_pattern_gives_a_digit_or_an_error_of_ours(pattern: str) -> None:
+    dice = np.random.default_rng(11)
+    for _ in range(40):
+        rows, columns = np.indices(dice.integers(64, 300, 2))
+        page = PATTERNS[pattern](rows, columns, dice).astype(np.float32)
+        try:
+            digit = normalise(page)
+        except PictureError:
+            continue
+        assert digit.shape == (28, 28)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2000)])
+def test_a_sliver_gives_a_digit_or_an_error_of_ours(shape: tuple[int, int]) -> None:
+    plane = np.zeros(shape, dtype=np.float32)
+    plane[0, 0] = 1
+    try:
+        digit = normalise(plane)
+    except PictureError:
+        return
+    assert digit.shape == (28, 28)
+
+
+def test_models_take_digits_as_floats_from_0_to_1() -> None:
+    inputs = as_input(np.full((3, 28, 28), 255, dtype=np.uint8))
+    assert (inputs.shape, inputs.dtype, inputs.max()) == ((3, 1, 28, 28), np.float32, 1)
+
+
+def page_of(golden: Golden, index: int) -> GreyPlane:
+    """A golden digit, 100 pixels tall, dark on a white page of 240 by 320."""
+    block = np.ones((4, 4), dtype=np.float32)
+    page = np.ones((240, 320), dtype=np.float32)
+    page[60:172, 100:212] = 1 - np.float32(0.7) * np.kron(plane_of(golden, index), block)
+    return page
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_on_ruled_paper_the_same_is_read_as_on_plain(golden: Golden, turned: bool) -> None:
+    session = open_session((ROOT / "models" / "v2.onnx").read_bytes())
+    plain = [page_of(golden, index) for index in range(100)]
+    answers = []
+    for pages in (plain, [ruled(page, turned) for page in plain]):
+        inputs = as_input(np.stack([normalise(page) for page in pages]))
+        answers.append(session.run(None, {"digits": inputs})[0].argmax(axis=1))
+    assert np.count_nonzero(answers[0] == answers[1]) >= 98
+
+
+def ruled(page: GreyPlane, turned: bool) -> GreyPlane:
+    """The page with a line two pixels thick every 30, lying or standing."""
+    lined = page.copy()
+    lines = lined.T if turned else lined
+    for row in range(10, lines.shape[0], 30):
+        lines[row : row + 2] = np.minimum(lines[row : row + 2], 0.7)
+    return lined
+
+
+def test_a_digit_that_fills_more_than_half_of_its_picture_is_ink_all_the_same(
+    golden: Golden,
+) -> None:
+    changes = []
+    for index in range(50):
+        digit = normalise(plane_of(golden, index))
+        rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+        tight = digit[rows[0] : rows[-1] + 1, columns[0] - 1 : columns[-1] + 2]
+        changes.append(far(digit, normalise(tight.astype(np.float32) / np.float32(255))))
+    assert np.median(changes) < 0.4
+
+
+def test_of_large_pictures_one_at_a_time_is_held_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(normalization, "decode", lambda _: order.append("decode"))
+    monkeypatch.setattr(normalization, "normalise", lambda _: order.append("normalise"))
+    normalization.read_all([b"no small PNG"] * 3)
+    assert order == ["decode", "normalise"] * 3

@@ -1,0 +1,168 @@
+"""What every answer has in common: request ids, limits' keys, proxies, origins, errors."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.api.http.error_handlers import RETRY_AFTER_S
+from app.store.engine import db as database
+from tests.conftest import Golden, Person, prepared, register, settings
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Flask]:
+    """An application that lets three reads and three other calls through."""
+    few = {"RATELIMIT_READ": "3 per hour", "RATELIMIT_DEFAULT": "3 per hour"}
+    with prepared(settings(tmp_path, **few)) as made:
+        yield made
+
+
+def read_statuses(client: FlaskClient, count: int, **headers: str) -> list[int]:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return [client.get("/predictions", headers=named).status_code for _ in range(count)]
+
+
+def bearer(person: Person) -> str:
+    return f"Bearer {person.tokens['access_token']}"
+
+
+def test_good_tokens_are_counted_by_user_wherever_they_come_from(limited: Flask) -> None:
+    ana, bea = register(limited, "ana"), register(limited, "bea")
+    assert read_statuses(ana.client, 4, Authorization=bearer(ana)) == [200] * 3 + [429]
+    assert read_statuses(ana.client, 4, Authorization=bearer(bea)) == [200] * 3 + [429]
+
+
+def test_bad_tokens_are_counted_by_address(limited: Flask) -> None:
+    client = limited.test_client()
+    tokens = [f"Bearer bad.{number}.token" for number in range(4)]
+    statuses = [read_statuses(client, 1, Authorization=token)[0] for token in tokens]
+    assert statuses == [422] * 3 + [429]
+
+
+def test_a_forged_forwarded_address_is_not_believed(limited: Flask) -> None:
+    client = limited.test_client()
+    statuses = [read_statuses(client, 1, X_Forwarded_For=f"10.0.0.{n}")[0] for n in range(4)]
+    assert statuses == [401] * 3 + [429]
+
+
+def test_behind_a_proxy_the_address_that_it_names_counts(tmp_path: Path) -> None:
+    more = {"TRUSTED_PROXIES": "1", "RATELIMIT_READ": "1 per hour"}
+    with prepared(settings(tmp_path, **more)) as app:
+        client = app.test_client()
+        sent = ["1.1.1.1", "2.2.2.2", "9.9.9.9, 1.1.1.1"]
+        statuses = [read_statuses(client, 1, X_Forwarded_For=address)[0] for address in sent]
+    assert statuses == [401, 401, 429]
+
+
+def test_16_threads_get_exactly_as_much_as_the_limit_lets_through(
+    tmp_path: Path, golden: Golden
+) -> None:
+    with prepared(settings(tmp_path, RATELIMIT_V1="40 per day")) as app:
+        ana = register(app, "ana")
+        statuses: list[int] = []
+
+        def post(app: Flask = app, token: str = bearer(ana)) -> None:
+            for _ in range(5):
+                answer = app.test_client().post(
+                    "/api/v1/predict",
+                    data=golden.png(0),
+                    content_type="image/png",
+                    headers={"Authorization": token},
+                )
+                statuses.append(answer.status_code)
+
+        threads = [threading.Thread(target=post) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(statuses) == [200] * 40 + [429] * 40
+
+
+def test_answers_carry_the_request_id_that_was_sent_if_it_is_plain(app: Flask) -> None:
+    client = app.test_client()
+    named = client.get("/health", headers={"X-Request-ID": "trace-7"})
+    assert named.headers["X-Request-ID"] == "trace-7"
+    forged = client.get("/nowhere", headers={"X-Request-ID": "a b<script>"})
+    assert forged.headers["X-Request-ID"] == forged.get_json()["request_id"]
+    assert len(forged.headers["X-Request-ID"]) == 32
+
+
+def test_no_other_origin_is_let_in_unless_it_was_named(tmp_path: Path) -> None:
+    origin = {"Origin": "https://shop.example"}
+    with prepared(settings(tmp_path)) as app:
+        answer = app.test_client().get("/health", headers=origin)
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    with prepared(settings(tmp_path, CORS_ORIGINS="https://shop.example")) as app:
+        client = app.test_client()
+        answer = client.get("/health", headers=origin)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        other = client.get("/health", headers={"Origin": "https://other.example"})
+        assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_an_open_cors_warns_at_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with prepared(settings(tmp_path, CORS_ORIGINS="*")):
+        assert "CORS_ORIGINS is *" in caplog.text
+
+
+def test_preflights_are_answered_and_cost_nothing(tmp_path: Path) -> None:
+    more = {"CORS_ORIGINS": "https://shop.example", "RATELIMIT_DEFAULT": "1 per hour"}
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    with prepared(settings(tmp_path, **more)) as app:
+        client = app.test_client()
+        for path in ("/feedback", "/api/ab/predict", "/admin/users/1", "/login"):
+            for _ in range(3):
+                answer = client.options(path, headers=asked)
+                assert answer.status_code == 200
+                assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+        assert client.post("/feedback").status_code == 401
+
+
+def test_logins_are_counted_by_address_whatever_token_comes_along(tmp_path: Path) -> None:
+    with prepared(settings(tmp_path, RATELIMIT_LOGIN="4 per hour")) as app:
+        ana = register(app, "ana")  # one registration and one login, at one address
+        guess = {"username": "admin", "password": "a guess"}
+        statuses = [ana.call("POST", "/login", json=guess).status_code for _ in range(4)]
+    assert statuses == [401, 401, 401, 429]
+
+
+def test_closed_registration_is_403(tmp_path: Path) -> None:
+    with prepared(settings(tmp_path, REGISTRATION="closed")) as app:
+        body = {"username": "ana", "password": "long enough"}
+        assert app.test_client().post("/register", json=body).status_code == 403
+
+
+def test_an_error_that_nobody_foresaw_is_a_500_that_tells_nothing(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> str:
+        raise ZeroDivisionError("the key is hunter2")
+
+    app.add_url_rule("/broken", view_func=broken)
+    answer = app.test_client().get("/broken")
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+    assert "hunter2" in caplog.text
+
+
+def test_a_database_that_stays_locked_is_a_503_that_says_when_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
+    with prepared(settings(tmp_path)) as app:
+        ana = register(app, "ana")
+        holder = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        word = {"prediction": 3, "correct": True}
+        locked = ana.call("POST", "/feedback", json=word)
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert locked.status_code == 503
+        assert int(locked.headers["Retry-After"]) == RETRY_AFTER_S
+        assert ana.call("POST", "/feedback", json=word).status_code == 201

@@ -1,0 +1,98 @@
+"""What was acknowledged is there: under many threads at once, and after kill -9."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import Golden
+from tests.support.server_process import UNLIMITED, Client, Server
+
+THREADS = 16
+
+
+def kept_ids(client: Client) -> set[str]:
+    """The ids of all one's predictions, page by page."""
+    found: set[str] = set()
+    before = ""
+    while True:
+        page = client.call("GET", f"/predictions?limit=100{before}").json()
+        found |= {entry["prediction_id"] for entry in page["predictions"]}
+        if page["next_before"] is None:
+            return found
+        before = f"&before={page['before']}"
+
+
+def test_16_threads_post_and_nothing_is_locked_or_lost(server: Server, golden: Golden) -> None:
+    clients = [server.newcomer(f"thread {number}") for number in range(THREADS)]
+
+    def post(client: Client) -> tuple[list[int], set[str]]:
+        answers = [client.predict("ab", golden.png(index)) for index in range(25)]
+        statuses = [answer.status_code for answer in answers]
+        return statuses, {answer.json()["prediction_id"] for answer in answers}
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        posted = list(pool.map(post, clients))
+    for client, (statuses, ids) in zip(clients, posted, strict=True):
+        assert statuses == [200] * 25
+        assert kept_ids(client) == ids
+
+
+def test_acknowledged_predictions_and_words_survive_kill_9(tmp_path: Path, golden: Golden) -> None:
+    acknowledged: list[str] = []
+    words: list[str] = []
+    statuses: set[int] = set()
+    enough = threading.Event()
+    first = Server(tmp_path, UNLIMITED)
+    first.wait()
+    clients = [first.newcomer(f"poster {number}") for number in range(THREADS)]
+
+    def post(client: Client) -> None:
+        for index in range(500):
+            try:
+                made = client.predict("v2", golden.png(index))
+                statuses.add(made.status_code)
+                acknowledged.append(made.json()["prediction_id"])
+                word = {"prediction_id": acknowledged[-1], "correct": True}
+                if client.call("POST", "/feedback", json=word).status_code == 201:
+                    words.append(word["prediction_id"])
+            except requests.RequestException:
+                return
+            if len(acknowledged) >= 300:
+                enough.set()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        posting = [pool.submit(post, client) for client in clients]
+        assert enough.wait(60)
+        first.kill()
+    for done in posting:
+        done.result()
+    assert statuses == {200}
+
+    second = Server(tmp_path, UNLIMITED)
+    second.wait()
+    try:
+        returned = [
+            second.session(f"poster {i}", f"password of poster {i}") for i in range(THREADS)
+        ]
+        kept = set().union(*(kept_ids(client) for client in returned))
+        report = second.admin().call("GET", "/admin/report").json()
+    finally:
+        second.stop()
+    assert len(acknowledged) >= 300
+    assert set(acknowledged) <= kept
+    assert report["total_feedback"] >= len(words)
+
+
+@pytest.mark.parametrize("route", ["v1", "v2", "ab"])
+def test_a_prediction_is_there_as_soon_as_its_answer_is(
+    server: Server, golden: Golden, route: str
+) -> None:
+    reader = server.newcomer(f"impatient with {route}")
+    made = reader.predict(route, golden.png(0)).json()
+    found = reader.call("GET", f"/predictions/{made['prediction_id']}").json()
+    assert {key: found[key] for key in made if key != "ab_version"} == {
+        key: made[key] for key in made if key != "ab_version"
+    }

@@ -1,0 +1,52 @@
+"""Pictures as people send them, through v2 over HTTP; a refusal counts as wrong."""
+
+import numpy as np
+import pytest
+
+from app.training.datasets import LabelledDigits
+from benchmarks.exams import pictures_of, scanned
+from tests.conftest import Golden
+from tests.support.server_process import Client, Server
+
+BATCH = 100
+
+
+@pytest.fixture(scope="module")
+def cleo(server: Server) -> Client:
+    return server.newcomer("cleo")
+
+
+def answers(client: Client, files: list[bytes]) -> list[int | None]:
+    """What v2 reads in each file, posted in batches; None for a refusal."""
+    found: list[int | None] = []
+    for start in range(0, len(files), BATCH):
+        parts = [("file", ("picture", file)) for file in files[start : start + BATCH]]
+        answer = client.call("POST", "/api/v2/predict/batch", files=parts)
+        assert answer.status_code == 200, answer.text
+        found += [result.get("prediccion") for result in answer.json()["results"]]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("photograph", 400),
+        ("drawing", 400),
+        ("transparent", 400),
+        ("framed", 400),
+        ("inverted", 400),
+        ("tiny", 400),
+        ("huge", 100),
+    ],
+)
+def test_at_least_99_percent_of_each_kind_are_read_right(
+    cleo: Client, golden: Golden, kind: str, count: int
+) -> None:
+    few = LabelledDigits(golden.digits[:count], golden.labels[:count].astype(np.int64))
+    files, labels = pictures_of(kind, few)
+    assert np.mean(np.array(answers(cleo, files), dtype=float) == labels) >= 0.99
+
+
+def test_at_least_97_percent_of_other_hands_digits_are_read_right(cleo: Client) -> None:
+    files, labels = scanned()
+    assert np.mean(np.array(answers(cleo, files), dtype=float) == labels) >= 0.97

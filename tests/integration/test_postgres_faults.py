@@ -1,0 +1,78 @@
+"""PostgreSQL restarted and stopped under a served Cifra: waits end, and it recovers by itself."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.conftest import SECRETS, Golden
+from tests.integration.test_durability import kept_ids
+from tests.support.live_client import wait
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import UNLIMITED, Client, Server, serve
+
+CLIENTS = 8
+BOUND_S = 25.0  # a query may take ten seconds, and the next ones of a request are given less
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    made = PostgresServer()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def server(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    more = {"DATABASE_URL": postgres.url, **SECRETS}
+    with serve(tmp_path_factory.mktemp("served"), **UNLIMITED, **more) as running:
+        yield running
+
+
+def status(server: Server, path: str) -> int:
+    return requests.get(server.url + path, timeout=60).status_code
+
+
+def is_ready(server: Server) -> bool:
+    return status(server, "/readyz") == 200
+
+
+def test_after_a_restart_every_request_is_answered(
+    server: Server, postgres: PostgresServer, golden: Golden
+) -> None:
+    ana = server.newcomer("ana")
+    before = [ana.predict("ab", golden.png(at)).json()["prediction_id"] for at in range(10)]
+    postgres.restart()
+    answers = [ana.predict("ab", golden.png(at)) for at in range(10)]
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert kept_ids(ana) == {*before, *(answer.json()["prediction_id"] for answer in answers)}
+
+
+def test_one_that_has_stopped_is_not_waited_for_for_ever(
+    server: Server, postgres: PostgresServer, golden: Golden
+) -> None:
+    clients = [server.newcomer(f"waiting {number}") for number in range(CLIENTS)]
+    made = [client.predict("v2", golden.png(0)).json()["prediction_id"] for client in clients]
+
+    def post(client: Client) -> tuple[int, str | None, float]:
+        begun_s = time.monotonic()
+        answer = client.predict("v2", golden.png(1))
+        took_s = time.monotonic() - begun_s
+        return answer.status_code, answer.headers.get("Retry-After"), took_s
+
+    postgres.pause()
+    try:
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            refused = list(pool.map(post, clients))
+            assert status(server, "/livez") == 200
+            assert status(server, "/readyz") == 503
+    finally:
+        postgres.go_on()
+    assert {(code, again) for code, again, _ in refused} == {(503, "5")}
+    assert max(took_s for *_, took_s in refused) < BOUND_S
+    wait(lambda: is_ready(server), "the database")
+    assert [post(client)[0] for client in clients] == [200] * CLIENTS
+    for client, prediction_id in zip(clients, made, strict=True):
+        assert prediction_id in kept_ids(client)

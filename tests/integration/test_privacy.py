@@ -1,0 +1,96 @@
+"""Erased is erased: afterwards the bytes are not in the database's files either."""
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from app.imaging.decoding import encode_png
+from app.imaging.normalization import read
+from tests.conftest import Golden
+from tests.support.server_process import UNLIMITED, Client, Server, serve
+
+WITHIN_S = 20.0
+
+
+def is_in_files(folder: Path, wanted: bytes) -> bool:
+    """Whether any of the database's files has these bytes."""
+    return any(wanted in file.read_bytes() for file in folder.glob("app.db*"))
+
+
+def wait_until_gone(folder: Path, *erased: bytes) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while any(is_in_files(folder, each) for each in erased):
+        assert time.monotonic() < deadline, "erased bytes are still in the files"
+        time.sleep(0.1)
+
+
+def marked(golden: Golden, index: int) -> npt.NDArray[np.uint8]:
+    """A digit with marks of its own on its strokes, so that no other picture is like it."""
+    digit = golden.digits[index].copy()
+    marks = np.random.default_rng(index).integers(150, 256, digit.shape, dtype=np.uint8)
+    strokes = digit > 200
+    digit[strokes] = marks[strokes]
+    return digit
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A prediction, and the bytes of its picture and of the word on it."""
+
+    owner: Client
+    made: str
+    bytes: tuple[bytes, bytes]
+
+
+def confided(server: Server, golden: Golden, index: int) -> Secret:
+    """What somebody sent and said, among what they sent besides."""
+    owner, png = server.newcomer(f"somebody{index}"), encode_png(marked(golden, index))
+    comment = f"a comment that only somebody{index} has written"
+    made = str(owner.predict("v2", png).json()["prediction_id"])
+    word = {"prediction_id": made, "correct": True, "comment": comment}
+    assert owner.call("POST", "/feedback", json=word).status_code == 201
+    for filler in range(20):
+        assert owner.predict("v2", golden.png(100 + filler)).status_code == 200
+    secret = Secret(owner, made, (middle(png), comment.encode()))
+    assert all(is_in_files(server.data_dir, each) for each in secret.bytes)
+    return secret
+
+
+def middle(png: bytes) -> bytes:
+    """Bytes of a picture as it is stored that are no other picture's."""
+    return read(png).tobytes()[200:500]
+
+
+def test_an_erased_prediction_leaves_no_bytes(tmp_path: Path, golden: Golden) -> None:
+    with serve(tmp_path, **UNLIMITED) as server:
+        secret = confided(server, golden, 0)
+        assert secret.owner.call("DELETE", f"/predictions/{secret.made}").status_code == 200
+        wait_until_gone(tmp_path, *secret.bytes)
+        assert is_in_files(tmp_path, middle(golden.png(119)))
+
+
+def test_an_erased_account_leaves_no_bytes(tmp_path: Path, golden: Golden) -> None:
+    with serve(tmp_path, **UNLIMITED) as server:
+        secret = confided(server, golden, 0)
+        assert secret.owner.call("DELETE", "/me").status_code == 200
+        wait_until_gone(tmp_path, *secret.bytes, b"somebody0", middle(golden.png(119)))
+
+
+def test_what_is_too_old_leaves_no_bytes(tmp_path: Path, golden: Golden) -> None:
+    with serve(tmp_path, **UNLIMITED) as server:
+        secret = confided(server, golden, 0)
+    with closing(sqlite3.connect(tmp_path / "app.db")) as database, database:
+        new = {"old": f"{2**70:032x}", "made": secret.made.replace("-", "")}  # an id of 1970
+        database.execute("UPDATE prediction SET id = :old WHERE id = :made", new)
+        changed = database.execute(
+            "UPDATE feedback SET prediction_id = :old WHERE prediction_id = :made", new
+        )
+        assert changed.rowcount == 1
+    with serve(tmp_path, **UNLIMITED, RETENTION_DAYS="365"):
+        wait_until_gone(tmp_path, *secret.bytes)
+        assert is_in_files(tmp_path, middle(golden.png(119)))

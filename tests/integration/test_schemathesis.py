@@ -1,0 +1,79 @@
+"""Schemathesis on a served Cifra: no 5xx, no answer that is not documented, no way past a login."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Golden, beside, settings
+from tests.support.review_data import label, submitters
+from tests.support.server_process import ROOT, UNLIMITED, Server, serve
+
+CONFIG = ROOT / "tests" / "fuzzing" / "schemathesis.toml"
+
+# Old clients know 422 for a malformed token, so the hooks' own check stands in for `ignored_auth`
+# where somebody is logged in; of nobody, with made-up tokens at most, nothing is accepted.
+SOMEBODY = "--exclude-checks=ignored_auth"
+NOBODY = "--exclude-checks=positive_data_acceptance"
+
+
+@pytest.fixture
+def target(tmp_path: Path, golden: Golden) -> Iterator[Server]:
+    """A served Cifra with enough labels for retrains, which end after a second."""
+    short = {"RETRAIN_TIME_LIMIT_S": "1", "RETRAIN_THREADS": "1"}
+    with serve(tmp_path / "target", **UNLIMITED, **short) as running:
+        with beside(settings(running.data_dir)) as app:
+            label(app, golden.digits[:40], golden.labels[:40], submitters(app, 2))
+        yield running
+
+
+ALL_PHASES = ("Coverage", "Fuzzing", "Stateful")
+
+
+def assert_all_documented(
+    server: Server, *options: str, phases: Sequence[str], is_long: bool, **login: str
+) -> None:
+    """Run phases with a login, or with none; what it finds is the failure's text."""
+    phases = ALL_PHASES if is_long else phases
+    options += (
+        f"--max-examples={20 if is_long else 4}",
+        f"--phases={','.join(phases).lower()}",
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "SCHEMATHESIS_HOOKS": "tests.fuzzing.hooks",
+        "CIFRA_URL": server.url,
+        **login,
+    }
+    command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"]
+    command += ["--config-file", str(CONFIG), "run", f"{server.url}/openapi.json", "--no-color"]
+    done = subprocess.run(
+        [*command, *options],
+        cwd=server.data_dir,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-30_000:]
+    assert all(f"  ✅ {phase}\n" in done.stdout for phase in phases), done.stdout[-3_000:]
+
+
+def test_an_admin_gets_documented_answers_alone(target: Server, is_long: bool) -> None:
+    login = {"CIFRA_USERNAME": "admin", "CIFRA_PASSWORD": target.admin_password}
+    assert_all_documented(target, SOMEBODY, phases=ALL_PHASES, is_long=is_long, **login)
+
+
+def test_a_user_gets_documented_answers_alone(target: Server, is_long: bool) -> None:
+    target.newcomer("ana")
+    login = {"CIFRA_USERNAME": "ana", "CIFRA_PASSWORD": "password of ana"}
+    assert_all_documented(target, SOMEBODY, phases=["Fuzzing"], is_long=is_long, **login)
+
+
+def test_without_a_login_nothing_that_needs_one_answers(target: Server, is_long: bool) -> None:
+    assert_all_documented(target, NOBODY, phases=["Fuzzing"], is_long=is_long)

@@ -1,0 +1,142 @@
+"""Signing keys in their files: rotation loses none, drops what has expired, survives damage."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import Unavailable
+from app.services.accounts.signing_keys import KeyFiles, SigningKeys
+from tests.support.server_process import ROOT
+
+FIRST = "the first key, which has 32 bytes or more"
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> KeyFiles:
+    kept = KeyFiles(tmp_path / "jwt_secret_key", MONTH)
+    kept.current.write_text(FIRST)
+    kept.current.chmod(0o600)
+    return kept
+
+
+def test_a_rotation_is_noticed_at_once_and_the_earlier_key_still_verifies(files: KeyFiles) -> None:
+    keys = SigningKeys(FIRST, files=files)
+    first = keys.current()
+    new = files.rotate()
+    assert (first.secret, keys.current()) == (FIRST, new)
+    assert keys.find(first.kid) == first
+    assert keys.find(new.kid) == new
+    assert keys.find("00000000") is None
+    assert new.secret not in new.kid
+    assert len({first.kid, new.kid}) == 2
+
+
+def test_a_token_that_names_no_key_is_held_against_the_oldest(files: KeyFiles) -> None:
+    keys = SigningKeys(FIRST, files=files)
+    files.rotate()
+    files.rotate()
+    oldest = keys.find(None)
+    assert oldest is not None
+    assert oldest.secret == FIRST
+
+
+def test_key_files_are_for_their_owner_alone(files: KeyFiles) -> None:
+    files.rotate()
+    for path in (files.current, files.retired):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {path.name for path in files.current.parent.iterdir()} == {
+        *("jwt_secret_key", "jwt_retired_keys")
+    }
+
+
+def test_a_key_is_trusted_until_its_last_token_has_expired(files: KeyFiles) -> None:
+    files.rotate()
+    (retired,) = files.read_retired()
+    assert MONTH < retired.good_until - datetime.now(UTC) < MONTH + timedelta(minutes=6)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    files.retired.write_text(f"{past.isoformat()} {FIRST}\n")
+    assert [key.secret for key in files.read()] == [files.current.read_text()]
+    files.rotate()
+    assert FIRST not in files.retired.read_text()
+
+
+def test_a_running_server_lets_a_key_go_that_has_grown_too_old(
+    files: KeyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = SigningKeys(FIRST, files=files)
+    first = keys.current()
+    soon = datetime.now(UTC) + timedelta(milliseconds=200)
+    new = files.rotate()
+    files.retired.write_text(f"{soon.isoformat()} {FIRST}\n")
+    assert keys.find(first.kid) == first
+    while datetime.now(UTC) < soon:
+        time.sleep(0.05)
+    later_s = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: later_s)
+    assert keys.find(first.kid) is None
+    assert keys.current() == new
+
+
+def test_after_a_leak_no_earlier_key_is_trusted(files: KeyFiles) -> None:
+    keys = SigningKeys(FIRST, files=files)
+    first, second = keys.current(), files.rotate()
+    third = files.rotate(keep_old=False)
+    assert keys.current() == third
+    assert keys.find(first.kid) is keys.find(second.kid) is None
+    assert FIRST not in files.retired.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("jwt_secret_key", "short"),
+        ("jwt_secret_key", ""),
+        ("jwt_retired_keys", "no time and key"),
+        ("jwt_retired_keys", "2026-01-01T00:00:00+00:00"),
+        ("jwt_retired_keys", f"yesterday {FIRST}"),
+        ("jwt_retired_keys", "\0\0\0"),
+    ],
+)
+def test_damaged_files_leave_a_server_with_the_keys_that_it_has(
+    files: KeyFiles, caplog: pytest.LogCaptureFixture, name: str, content: str
+) -> None:
+    keys = SigningKeys(FIRST, files=files)
+    new = files.rotate()
+    assert keys.current() == new
+    files.current.with_name(name).write_text(content)
+    with pytest.raises(Unavailable, match=f"{name} is damaged"):
+        files.read()
+    for _ in range(3):
+        assert keys.current() == new
+        assert keys.find(None) is not None
+    assert caplog.text.count(f"{name} is damaged") == 1
+    assert FIRST not in caplog.text
+
+
+def test_keys_from_the_settings_need_no_file() -> None:
+    keys = SigningKeys(FIRST, ["the key before it", "and the one before that"])
+    found = [keys.find(keys.current().kid), keys.find(None)]
+    assert [key and key.secret for key in found] == [FIRST, "and the one before that"]
+
+
+@pytest.mark.slow
+def test_rotations_at_once_lose_no_key(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "rotate-key"]
+    rotating = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    told = [process.communicate(timeout=120)[0].splitlines()[0] for process in rotating]
+    made = {line.removeprefix("tokens are signed with ").removesuffix(" now") for line in told}
+    found = KeyFiles(tmp_path / "jwt_secret_key", MONTH).read()
+    assert len(made) == 4
+    assert made < {key.kid for key in found}
+    assert len(found) == 5

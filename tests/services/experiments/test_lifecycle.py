@@ -1,0 +1,285 @@
+"""Experiments: started by themselves, one at a time, ramps, and what a deployment does to them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import onnx
+import pytest
+from flask import Flask
+from onnx import helper
+from sqlalchemy import select, text
+
+from app.domain.assignment import Unit
+from app.domain.errors import Unavailable
+from app.services.experiments import lifecycle
+from app.services.maintenance import counter_audit
+from app.services.models import registry
+from app.store.engine.db import reading, writing
+from app.store.queries import counters
+from app.store.queries import experiments as exposures
+from app.store.queries.counters import TrafficCount
+from app.store.tables import Experiment, Exposure
+from config import ROOT
+from tests.conftest import Golden, Person, admin_of, at_once, parts_of, register
+
+
+@pytest.fixture
+def admin(app_on_each: Flask) -> Person:
+    return admin_of(app_on_each)
+
+
+def begin(admin: Person, **plan: object) -> dict[str, object]:
+    """Stop what runs and start another experiment."""
+    running = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
+    if running["running"]:
+        assert admin.call("POST", f"/admin/experiments/{running['id']}/stop").status_code == 200
+    started = admin.call("POST", "/admin/experiments", json=plan)
+    assert started.status_code == 201, started.text
+    found: dict[str, object] = started.get_json()
+    return found
+
+
+def newer_models(tmp_path: Path) -> Path:
+    """A folder as models/ is, with another v1."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    newer = onnx.load(ROOT / "models" / "v1.onnx")
+    helper.set_model_props(newer, {"name": "a newer baseline"})
+    onnx.save(newer, folder / "v1.onnx")
+    (folder / "v2.onnx").write_bytes((ROOT / "models" / "v2.onnx").read_bytes())
+    return folder
+
+
+def test_a_first_start_starts_an_experiment_at_one_half_each(admin: Person) -> None:
+    listed = admin.call("GET", "/admin/experiments").get_json()["experiments"]
+    assert len(listed) == 1
+    assert listed[0]["running"]
+    assert (listed[0]["weight"], listed[0]["unit"]) == (0.5, "request")
+    assert listed[0]["verdict"] == "collecting"
+
+
+def test_one_experiment_runs_at_a_time_even_when_asked_at_once(
+    app_on_each: Flask, admin: Person
+) -> None:
+    assert admin.call("POST", "/admin/experiments").status_code == 409
+    assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
+    answers = at_once(6, lambda: admin.call("POST", "/admin/experiments", json={"weight": 0.2}))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+
+
+def test_a_stopped_experiment_is_not_stopped_twice_and_an_unknown_one_not_at_all(
+    admin: Person,
+) -> None:
+    assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
+    assert admin.call("POST", "/admin/experiments/1/stop").status_code == 409
+    assert admin.call("POST", "/admin/experiments/1/conclude").status_code == 409
+    assert admin.call("POST", "/admin/experiments/77/stop").status_code == 404
+
+
+def test_with_none_running_ab_goes_on_at_the_last_weight_outside_the_evidence(
+    app_on_each: Flask, admin: Person, golden: Golden
+) -> None:
+    begin(admin, weight=1)
+    assert admin.call("POST", "/admin/experiments/2/stop").status_code == 200
+    versions = {admin.predict("ab", golden.png(i)).get_json()["ab_version"] for i in range(6)}
+    assert versions == {"v2"}
+    stopped = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
+    assert stopped["requests"] == 0
+
+
+@pytest.mark.parametrize(("winner", "loser"), [("v1", "v2"), ("v2", "v1")])
+def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
+    app: Flask, golden: Golden, winner: str, loser: str
+) -> None:
+    admin = admin_of(app)
+    assert admin.call("POST", "/admin/experiments/1/conclude").status_code == 409
+    body = {"winner": winner}
+    concluded = admin.call("POST", "/admin/experiments/1/conclude", json=body)
+    assert concluded.get_json()["end_reason"] == "concluded"
+    for index in range(6):
+        made = admin.predict("ab", golden.png(index)).get_json()
+        assert made["ab_version"] == winner
+    word = {"prediction_id": made["prediction_id"], "correct": True}
+    assert admin.call("POST", "/feedback", json=word).status_code == 201
+    kept = admin.call("GET", f"/predictions/{made['prediction_id']}").get_json()
+    assert kept["shadow_prediction"]["version"] == loser
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"weight": 1.5},
+        {"weight": "x"},
+        {"unit": "country"},
+        {"ramp": [0.5, 0.1]},
+        {"ramp": [0.1, 1.5]},
+        {"ramp": [0.1, 0.1]},
+        {"ramp": [0.1], "weight": 0.5},
+        {"ramp_units": 0},
+        {"ramp_units": True},
+        {"weight": True},
+        {"ramp": "all"},
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(app: Flask, body: dict[str, object]) -> None:
+    admin = admin_of(app)
+    admin.call("POST", "/admin/experiments/1/stop")
+    refused = admin.call("POST", "/admin/experiments", json=body)
+    assert refused.status_code == 400
+    assert any(name in refused.get_json()["msg"] for name in body)
+
+
+def test_a_plan_with_a_word_that_does_not_exist_is_refused(app: Flask) -> None:
+    admin = admin_of(app)
+    admin.call("POST", "/admin/experiments/1/stop")
+    assert admin.call("POST", "/admin/experiments", json={"wieght": 0.1}).status_code == 400
+
+
+def test_a_deployment_while_none_runs_starts_none(app: Flask, tmp_path: Path) -> None:
+    admin = admin_of(app)
+    body = {"winner": "v1"}
+    assert admin.call("POST", "/admin/experiments/1/conclude", json=body).status_code == 200
+    with app.app_context():
+        registry.take_in_shipped(newer_models(tmp_path))
+        assert len(lifecycle.newest(5)) == 1
+        assert lifecycle.current_split().weight == 0
+
+
+def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(app: Flask, golden: Golden) -> None:
+    admin = admin_of(app)
+    begin(admin, ramp=[0.01, 0.25, 0.5], ramp_units=3)
+    for index in range(9):
+        parts_of(app).splits.forget()  # as a second later
+        assert admin.predict("ab", golden.png(index)).status_code == 200
+    steps = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["stages"]
+    assert [step["weight"] for step in steps] == [0.01, 0.25, 0.5]
+    assert [step["reason"] for step in steps] == ["started", "ramp", "ramp"]
+
+
+def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
+    app: Flask, golden: Golden
+) -> None:
+    admin = admin_of(app)
+    begin(admin, ramp=[0.01, 0.5], ramp_units=1_000)
+    with app.app_context():
+        with writing() as session:
+            session.execute(
+                text(
+                    "INSERT INTO traffic_count (worker, stage_id, version, served, assigned_units)"
+                    " VALUES (99, 2, 'v2', 40, 40)"
+                )
+            )
+        lifecycle.watch()
+        lifecycle.watch()
+    parts_of(app).splits.forget()
+    found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
+    assert [step["weight"] for step in found["stages"]] == [0.01, 0.0]
+    assert found["stages"][-1]["reason"] == "rolled back: sample ratio mismatch"
+    assert (found["verdict"], found["reason"]) == ("invalid", "sample ratio mismatch")
+    versions = {admin.predict("ab", golden.png(i)).get_json()["ab_version"] for i in range(6)}
+    assert versions == {"v1"}
+
+
+def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight(
+    app_on_each: Flask, admin: Person, tmp_path: Path
+) -> None:
+    begin(admin, weight=0.2, unit="user")
+    with app_on_each.app_context():
+        registry.take_in_shipped(newer_models(tmp_path))
+        newest, before = lifecycle.newest(2)
+    assert (before.end_reason, before.ended_at is None) == ("deployment", False)
+    assert newest.ended_at is None
+    assert (newest.unit, newest.steps[-1].weight) == (Unit.USER, 0.2)
+    assert (newest.steps[-1].reason, newest.assessment.traffic.total) == ("deployment", 0)
+
+
+def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
+    app: Flask, golden: Golden
+) -> None:
+    admin = admin_of(app)
+    begin(admin, unit="user")
+    for number in range(5):
+        person = register(app, f"user{number}")
+        drawn = person.predict("ab", golden.png(0)).get_json()["ab_version"]
+        other = "v1" if drawn == "v2" else "v2"
+        with app.app_context():  # as a worker that split otherwise would
+            with reading() as session:
+                last = select(Exposure.unit_hash).order_by(text("rowid DESC"))
+                met = str(session.scalars(last).first())
+            expose = partial(exposures.expose, stage_id=2, unit_hash=met, version=other)
+            units = parts_of(app).groups.write(expose)
+            with writing() as session:
+                key = {"worker": 1, "stage_id": 2, "version": other}
+                more = {"assigned_units": units.assigned, "crossed_over": units.crossed}
+                counters.add(session, TrafficCount, key, **more)
+    found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
+    assert found["crossover_rate"] == 0.5
+    assert (found["verdict"], found["reason"]) == ("invalid", "crossovers")
+    assert "users exposed to both versions" in found["warnings"]
+    with app.app_context():
+        assert list(counter_audit.differences()) == []
+
+
+def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
+    def draw(version: str, units: int) -> None:
+        with app.app_context():
+            with writing() as session:
+                key = {"worker": 0, "stage_id": 1, "version": version}
+                counters.add(session, TrafficCount, key, served=units, assigned_units=units)
+            lifecycle.watch()
+
+    draw("v1", 400)
+    draw("v2", 600)
+    draw("v1", 25_200)
+    draw("v2", 25_000)
+    with app.app_context():
+        found = lifecycle.find(1)
+    assert found.assessment.soundness.log_mismatch < 0
+    assert found.assessment.verdict.reason == "sample ratio mismatch"
+
+
+def test_answers_of_other_models_than_were_compared_are_no_evidence(
+    app: Flask, golden: Golden
+) -> None:
+    admin = admin_of(app)
+    assert admin.predict("ab", golden.png(0)).status_code == 200
+    with app.app_context(), writing() as session:  # a deployment that this process has not loaded
+        session.get_one(Experiment, 1).v2_model_id = 1
+    parts_of(app).splits.forget()
+    assert admin.predict("ab", golden.png(1)).status_code == 200
+    found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
+    assert found["requests"] == 1
+
+
+def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: Golden) -> None:
+    admin = admin_of(app)
+    begin(admin, unit="user")
+    admin.predict("ab", golden.png(0))
+    with app.app_context(), reading() as session:
+        assert session.scalar(text("SELECT unit_hash FROM exposure")) not in {"1", "admin"}
+
+
+@pytest.mark.slow
+def test_who_waited_while_another_looked_in_vain_does_not_look_again() -> None:
+    looks = []
+
+    @contextmanager
+    def fail_slowly() -> Iterator[None]:
+        looks.append(time.monotonic())
+        time.sleep(1.5)
+        raise Unavailable("The database does not answer")
+        yield
+
+    splits = lifecycle.Splits(fail_slowly)
+
+    def ask() -> None:
+        with pytest.raises(Unavailable):
+            splits.current()
+
+    at_once(4, ask)
+    assert len(looks) == 1
+    ask()
+    assert len(looks) == 2

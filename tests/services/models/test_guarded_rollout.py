@@ -1,0 +1,205 @@
+"""After a deployment the predecessor shadows its successor until one of them is shown better."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from app.domain.assignment import Version
+from app.services.models import guarded_rollout, registry
+from app.services.retraining import jobs
+from app.store.engine.db import writing
+from app.store.tables import GuardedRollout
+from tests.conftest import Disputed, Golden, Person, admin_of, parts_of, register
+from tests.services.models.test_registry import another_v2, keep, serves
+from tests.services.retraining.test_jobs import candidate, conclude, ordered, quiet, taken_up
+from tests.services.reviews.test_review_queue import label_all
+from tests.support.review_data import label, submitters
+
+__all__ = ["quiet"]
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def admin(app_on_each: Flask, quiet: None) -> Person:
+    with app_on_each.app_context():
+        parts_of(app_on_each).inference.follow()
+    return admin_of(app_on_each)
+
+
+@pytest.fixture
+def client(app_on_each: Flask) -> Person:
+    return register(app_on_each, "client")
+
+
+def look(app: Flask) -> None:
+    """What the lookout does every second."""
+    with app.app_context():
+        guarded_rollout.watch()
+        parts_of(app).inference.follow()
+
+
+def deploy(app: Flask, admin: Person, model_id: int, version: str) -> None:
+    answer = admin.call("POST", f"/admin/models/{model_id}/deploy", json={"version": version})
+    assert answer.status_code == 201, answer.text
+    look(app)
+
+
+def guards(admin: Person) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = admin.call("GET", "/admin/rollouts").get_json()["rollouts"]
+    return found
+
+
+def send(client: Person, pngs: list[bytes], labels: list[int]) -> dict[str, int]:
+    """What the pictures show, by the predictions made on them."""
+    return {
+        client.predict("ab", png).get_json()["prediction_id"]: label
+        for png, label in zip(pngs, labels, strict=True)
+    }
+
+
+def won_by(disputed: Disputed, version: Version) -> tuple[list[bytes], list[int]]:
+    """The pictures that only this version's shipped model reads right."""
+    is_right = disputed.v1_right if version is Version.V1 else disputed.v2_right
+    where = [index for index, right in enumerate(is_right) if right]
+    return [disputed.pngs[at] for at in where], [disputed.labels[at] for at in where]
+
+
+def test_a_model_that_proves_worse_is_rolled_back_by_itself_and_an_alert_says_so(
+    app_on_each: Flask, admin: Person, client: Person, golden: Golden, disputed: Disputed
+) -> None:
+    pngs, labels = won_by(disputed, Version.V2)
+    assert len(pngs) >= 15
+    deploy(app_on_each, admin, model_id=1, version="v2")
+    assert serves(admin, golden, "cifra-baseline")
+    shown = send(client, pngs, labels)
+    [guard] = guards(admin)
+    assert (guard["requests"], guard["disagreements"]) == (len(pngs), len(pngs))
+    label_all(admin, shown)
+    look(app_on_each)
+    assert serves(admin, golden, "cifra-improved")
+    [guard] = guards(admin)
+    assert (guard["outcome"], guard["labels"]) == ("worse", len(pngs))
+    [alert] = admin.call("GET", "/admin/alerts").get_json()["alerts"]
+    assert alert["kind"] == "rollback"
+    last = admin.call("GET", "/admin/deployments").get_json()["deployments"][0]
+    assert last["reason"] == "rolled back: proved worse than its predecessor"
+    assert (last["user_id"], last["model"]["id"]) == (None, 2)
+
+
+def test_after_that_no_retrain_goes_into_service_by_itself_for_a_while(
+    app_on_each: Flask, admin: Person, client: Person, golden: Golden, disputed: Disputed
+) -> None:
+    deploy(app_on_each, admin, model_id=1, version="v2")
+    label_all(admin, send(client, *won_by(disputed, Version.V2)))
+    look(app_on_each)
+    label(app_on_each, golden.digits[:40], golden.labels[:40], submitters(app_on_each, 2))
+    ordered(admin)
+    with app_on_each.app_context():
+        job = conclude(taken_up(), candidate())
+        assert (job.status, job.error) == (
+            "ready",
+            "a model was rolled back lately: deploy it by hand",
+        )
+    ordered(admin, version="v1")
+    with app_on_each.app_context():
+        assert conclude(taken_up(), candidate(name="another")).status == "deployed"
+
+
+def test_a_model_that_proves_better_is_guarded_no_more(
+    app_on_each: Flask, admin: Person, client: Person, golden: Golden, disputed: Disputed
+) -> None:
+    deploy(app_on_each, admin, model_id=2, version="v1")
+    label_all(admin, send(client, *won_by(disputed, Version.V2)))
+    look(app_on_each)
+    [guard] = guards(admin)
+    assert guard["outcome"] == "better"
+    send(client, [golden.png(0)], [7])
+    assert guards(admin) == [guard]
+    assert len(admin.call("GET", "/admin/deployments").get_json()["deployments"]) == 3
+
+
+def test_a_guard_that_nobody_labels_for_closes_in_the_end(
+    app_on_each: Flask,
+    admin: Person,
+    client: Person,
+    golden: Golden,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with app_on_each.app_context():
+        model_id = keep(another_v2())
+    deploy(app_on_each, admin, model_id, "v2")
+    monkeypatch.setattr(guarded_rollout, "MOST_REQUESTS", 3)
+    for index in range(5):
+        send(client, [golden.png(index)], [0])
+        look(app_on_each)
+    assert (guards(admin)[0]["requests"], guards(admin)[0]["outcome"]) == (3, None)
+    monkeypatch.setattr(guarded_rollout, "LONGEST", timedelta(0))
+    look(app_on_each)
+    assert guards(admin)[0]["outcome"] == "undecided"
+
+
+def test_another_deployment_or_a_rollback_ends_a_guard_and_a_rollback_is_not_guarded(
+    app_on_each: Flask, admin: Person
+) -> None:
+    with app_on_each.app_context():
+        first, second = keep(another_v2("first")), keep(another_v2("second"))
+    deploy(app_on_each, admin, first, "v2")
+    deploy(app_on_each, admin, second, "v2")
+    assert [guard["outcome"] for guard in guards(admin)] == [None, "superseded"]
+    assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 201
+    assert [guard["outcome"] for guard in guards(admin)] == ["superseded", "superseded"]
+
+
+def test_both_versions_can_be_guarded_at_once(
+    app_on_each: Flask, admin: Person, client: Person, disputed: Disputed
+) -> None:
+    deploy(app_on_each, admin, model_id=2, version="v1")
+    deploy(app_on_each, admin, model_id=1, version="v2")
+    send(client, disputed.pngs[:2], disputed.labels[:2])
+    assert [guard["disagreements"] for guard in guards(admin)] == [2, 2]
+    with app_on_each.app_context():
+        assert registry.served_ids(Version.V1)[0] == 2
+        assert jobs.claim() is None
+
+
+def test_a_model_that_follows_an_unproven_one_is_held_against_the_one_before(
+    app_on_each: Flask, admin: Person, golden: Golden, client: Person, disputed: Disputed
+) -> None:
+    with app_on_each.app_context():
+        between = keep(another_v2("between"))
+    deploy(app_on_each, admin, between, "v2")
+    deploy(app_on_each, admin, model_id=1, version="v2")
+    assert [guard["predecessor_id"] for guard in guards(admin)] == [2, 2]
+    label_all(admin, send(client, *won_by(disputed, Version.V2)))
+    look(app_on_each)
+    assert serves(admin, golden, "cifra-improved")
+    assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 409
+
+
+def test_a_picture_in_an_experiments_queue_is_not_asked_about_a_second_time(
+    app_on_each: Flask, admin: Person, client: Person, disputed: Disputed
+) -> None:
+    deploy(app_on_each, admin, model_id=2, version="v1")
+    deploy(app_on_each, admin, model_id=1, version="v2")
+    for _ in range(3):
+        send(client, disputed.pngs[:1], disputed.labels[:1])
+    assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
+    assert guards(admin)[0]["disagreements"] == 3
+
+
+def test_an_unfit_predecessor_shadows_nothing_and_is_told_of_once(
+    app_on_each: Flask, admin: Person, golden: Golden, client: Person
+) -> None:
+    with app_on_each.app_context():
+        torn = keep(another_v2("torn")[:-1_000])
+        with writing() as session:
+            session.add(
+                GuardedRollout(version="v2", model_id=2, predecessor_id=torn, opened_at=NOW)
+            )
+    for _ in range(3):
+        look(app_on_each)
+    send(client, [golden.png(0)], [7])
+    assert guards(admin)[0]["requests"] == 0
+    assert len(admin.call("GET", "/admin/alerts").get_json()["alerts"]) == 1

@@ -1,0 +1,250 @@
+"""Which model serves a version: the shipped ones, deployments, rollbacks, and what cannot serve."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import onnx
+import pytest
+from flask import Flask
+from onnx import helper
+from sqlalchemy import text
+
+from app.domain.assignment import Version
+from app.domain.errors import Unavailable
+from app.services.models import registry
+from app.services.models.inference import InferenceService
+from app.services.notifications import alerts
+from app.store.engine.db import reading, writing
+from app.store.queries import models as rows
+from app.store.tables import Deployment, Model
+from config import ROOT
+from tests.conftest import Golden, Person, admin_of, parts_of
+from tests.support.server_process import Client, Server
+
+SHIPPED = ROOT / "models"
+
+
+def deployments() -> list[tuple[str, str]]:
+    """What was put into service, in order: version and reason."""
+    with reading() as session:
+        found = session.execute(text("SELECT version, reason FROM deployment ORDER BY id"))
+        return [tuple(row) for row in found]
+
+
+def swapped(tmp_path: Path) -> Path:
+    """A folder of shipped models that has v1's file as v2."""
+    for version in Version:
+        (tmp_path / f"{version}.onnx").write_bytes((SHIPPED / "v1.onnx").read_bytes())
+    return tmp_path
+
+
+def keep(artefact: bytes, name: str = "another", sha256: str | None = None) -> int:
+    """Store a model that nobody has deployed; its id."""
+    with writing() as session:
+        model = registry.keep(session, name, artefact)
+        model.sha256 = sha256 or model.sha256
+        return model.id
+
+
+def another_v2(name: str = "another") -> bytes:
+    net = onnx.load(SHIPPED / "v2.onnx")
+    helper.set_model_props(net, {"name": name})
+    return net.SerializeToString()
+
+
+def a_net_of_something_else() -> bytes:
+    """It opens, and takes no digit."""
+    net = onnx.load(SHIPPED / "v1.onnx")
+    for node in net.graph.node:
+        node.input[:] = ["words" if name == "digits" else name for name in node.input]
+    net.graph.input[0].name = "words"
+    return net.SerializeToString()
+
+
+@pytest.fixture
+def admin(app_on_each: Flask) -> Person:
+    return admin_of(app_on_each)
+
+
+def test_a_first_start_puts_both_shipped_models_into_service(app_on_each: Flask) -> None:
+    with app_on_each.app_context():
+        assert deployments() == [("v1", "bundled"), ("v2", "bundled")]
+        for version in Version:
+            expected = hashlib.sha256((SHIPPED / f"{version}.onnx").read_bytes()).hexdigest()
+            [serving] = registry.served_ids(version)
+            assert registry.artefact(serving).model.sha256 == expected
+
+
+def test_another_start_with_the_same_models_deploys_nothing(app: Flask) -> None:
+    with app.app_context():
+        registry.take_in_shipped(SHIPPED)
+        assert len(deployments()) == 2
+
+
+def test_a_newer_shipped_model_takes_the_place_of_the_older(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        registry.take_in_shipped(swapped(tmp_path))
+        assert deployments()[2:] == [("v2", "bundled")]
+        assert registry.served_ids(Version.V2)[0] == registry.served_ids(Version.V1)[0]
+
+
+def test_a_newer_shipped_model_that_was_taken_back_stays_back(app: Flask, tmp_path: Path) -> None:
+    with app.app_context():
+        registry.take_in_shipped(swapped(tmp_path))
+        registry.roll_back(Version.V2, 1)
+        registry.take_in_shipped(tmp_path)
+        assert deployments()[2:] == [("v2", "bundled"), ("v2", "rolled back")]
+
+
+def test_a_model_that_was_trained_here_is_left_in_service(app: Flask, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    with app.app_context():
+        with writing() as session:
+            own = Model(name="own", sha256="0" * 64, artifact=b"", is_bundled=False, created_at=now)
+            rows.add(session, own)
+            put = Deployment(version="v2", model_id=own.id, reason="retrain", created_at=now)
+            rows.deploy(session, put)
+        registry.take_in_shipped(swapped(tmp_path))
+        assert deployments()[2:] == [("v2", "retrain")]
+
+
+def test_any_model_can_be_deployed_and_serves_at_once(
+    app_on_each: Flask, admin: Person, golden: Golden
+) -> None:
+    with app_on_each.app_context():
+        model_id = keep(another_v2())
+        parts_of(app_on_each).inference.follow()
+    deployed = admin.call("POST", f"/admin/models/{model_id}/deploy", json={"version": "v2"})
+    assert deployed.status_code == 201
+    assert deployed.get_json()["model"]["name"] == "another"
+    assert serves(admin, golden, "another")
+
+
+def serves(admin: Person, golden: Golden, name: str) -> bool:
+    """Whether v2 is served by this model within two seconds."""
+    return within_two_seconds(
+        lambda: admin.predict("v2", golden.png_of(3)).get_json()["model"]["name"] == name
+    )
+
+
+def within_two_seconds(is_so: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 2
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_rollback_takes_the_last_deployment_back_and_the_next_the_one_before(
+    app_on_each: Flask, admin: Person
+) -> None:
+    with app_on_each.app_context():
+        first = registry.served_ids(Version.V2)[0]
+        second, third = keep(another_v2("second")), keep(another_v2("third"))
+    for model_id in (second, third):
+        body = {"version": "v2"}
+        assert admin.call("POST", f"/admin/models/{model_id}/deploy", json=body).status_code == 201
+    for expected in (second, first):
+        rolled_back = admin.call("POST", "/admin/versions/v2/rollback")
+        assert rolled_back.status_code == 201
+        assert rolled_back.get_json()["model"]["id"] == expected
+    assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 409
+    history = admin.call("GET", "/admin/deployments").get_json()["deployments"]
+    assert [each["reason"] for each in history] == [
+        *(["rolled back"] * 2),
+        *(["deployed"] * 2),
+        *(["bundled"] * 2),
+    ]
+
+
+def test_a_rollback_without_anything_before_or_of_no_version_is_refused(admin: Person) -> None:
+    assert admin.call("POST", "/admin/versions/v1/rollback").status_code == 409
+    assert admin.call("POST", "/admin/versions/v3/rollback").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("artefact", "sha256"),
+    [
+        (another_v2()[:-1_000], None),
+        (another_v2(), "0" * 64),
+        (b"GIF89a", None),
+        (b"", None),
+        (a_net_of_something_else(), None),
+    ],
+)
+def test_a_torn_or_foreign_artefact_is_not_deployed(
+    app: Flask, artefact: bytes, sha256: str | None
+) -> None:
+    with app.app_context():
+        model_id = keep(artefact, sha256=sha256)
+    body = {"version": "v2"}
+    answer = admin_of(app).call("POST", f"/admin/models/{model_id}/deploy", json=body)
+    assert answer.status_code == 422
+    with app.app_context():
+        assert len(deployments()) == 2
+
+
+@pytest.mark.parametrize("is_started_anew", [False, True])
+def test_where_the_last_deployment_cannot_serve_the_last_good_model_does(
+    app: Flask, golden: Golden, is_started_anew: bool
+) -> None:
+    inference = parts_of(app).inference
+    with app.app_context():
+        inference.follow()
+        good = registry.served_ids(Version.V2)[0]
+        with writing() as session:
+            torn = registry.keep(session, "torn", another_v2()[:-1_000])
+            registry.put_into_service(session, Version.V2, torn, "by hand")
+        inference = InferenceService(app.app_context) if is_started_anew else inference
+        for _ in range(3):
+            inference.follow()
+        assert inference.read(Version.V2, golden.digits[0]).model.id == good
+        told = alerts.newest(10)
+    assert [alert.kind for alert in told] == ["invalid model"]
+    assert told[0].message.startswith("v2 does without a model: ")
+    assert admin_of(app).call("GET", "/admin/alerts").get_json()["alerts"][0]["id"] == told[0].id
+
+
+def test_where_every_artefact_is_damaged_nothing_is_served(app: Flask) -> None:
+    with app.app_context():
+        with writing() as session:
+            session.execute(text("UPDATE model SET artifact = :torn"), {"torn": b"torn"})
+        with pytest.raises(Unavailable, match="No model that could serve v1"):
+            InferenceService(app.app_context).follow()
+    assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_a_served_cifra_follows_a_deployment_within_two_seconds(
+    server: Server, golden: Golden
+) -> None:
+    admin: Client = server.admin()
+    before = admin.predict("v2", golden.png_of(3)).json()["model"]
+    v1 = next(
+        model
+        for model in admin.call("GET", "/admin/models").json()["models"]
+        if "v1" in model["deployed_as"]
+    )
+    deployed = admin.call("POST", f"/admin/models/{v1['id']}/deploy", json={"version": "v2"})
+    assert deployed.status_code == 201
+
+    def served() -> dict[str, str]:
+        model: dict[str, str] = admin.predict("v2", golden.png_of(3)).json()["model"]
+        return model
+
+    assert within_two_seconds(lambda: served()["hash"] == v1["hash"])
+    assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 201
+    assert within_two_seconds(lambda: served() == before)
+
+
+def test_many_digits_are_read_together_as_each_by_itself(app: Flask, golden: Golden) -> None:
+    digits = list(golden.digits[:70])
+    with app.app_context():
+        inference = parts_of(app).inference
+        together = [reading.digit for reading in inference.read_all(Version.V2, digits)]
+        alone = [inference.read(Version.V2, digit).digit for digit in digits]
+        assert inference.read_all(Version.V2, []) == []
+    assert together == alone

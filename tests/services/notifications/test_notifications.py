@@ -1,0 +1,202 @@
+"""What is put into the outbox, and for whom; read as the mail that a real server takes."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from app.domain.notifications import Kind
+from app.services.notifications.mailer import Mailer
+from app.services.retraining import jobs
+from app.store.engine.db import writing
+from app.store.queries.notifications import Waiting
+from app.store.tables import User
+from tests.conftest import Disputed, Golden, admin_of, register
+from tests.services.retraining.test_jobs import (
+    BAD,
+    GOOD,
+    candidate,
+    conclude,
+    ordered,
+    quiet,
+    taken_up,
+)
+from tests.services.reviews.test_review_queue import ask, say
+from tests.support.mail_app import (
+    ADDRESS,
+    another_admin,
+    clock,
+    contradict,
+    deliver,
+    mailbox,
+    mailer,
+    mailing,
+    tell,
+    waiting,
+    wants,
+)
+from tests.support.review_data import label, submitters
+from tests.support.smtp_server import Mailbox
+
+__all__ = ["clock", "mailbox", "mailer", "mailing", "quiet"]
+
+
+def test_a_digest_tells_of_an_alert_and_goes_to_who_asked(
+    mailing: Flask, mailbox: Mailbox, mailer: Mailer
+) -> None:
+    wants(admin_of(mailing), "alert")
+    tell(mailing, "the sky fell\r\nBcc: someone@example.org")
+    deliver(mailing, mailer)
+    recipients, mail = mailbox.next()
+    assert recipients == [ADDRESS]
+    assert mail["To"] == ADDRESS
+    assert mail["Subject"] == "Cifra: alerts: 1"
+    assert mail["Bcc"] is None
+    assert "test: the sky fell Bcc: someone@example.org" in mail.get_content()
+    assert waiting(mailing) == Waiting(0, None)
+    deliver(mailing, mailer)
+    assert mailbox.count == 0
+
+
+def test_only_admins_who_asked_are_mailed_and_only_what_they_asked_for(
+    mailing: Flask, mailbox: Mailbox, mailer: Mailer, golden: Golden
+) -> None:
+    admin, client = admin_of(mailing), register(mailing, "client")
+    wants(admin, "feedback", "verdict")
+    another_admin(mailing, admin, "silent")
+    client.call("PATCH", "/me", json={"email": "client@example.org"})
+    tell(mailing)
+    prediction_id = contradict(client, golden.png_of(7))
+    deliver(mailing, mailer)
+    recipients, mail = mailbox.next()
+    assert recipients == [ADDRESS]
+    assert mail["Subject"] == "Cifra: words against sure answers: 1"
+    text = mail.get_content()
+    assert "v2 answered 7" in text
+    assert prediction_id in text
+    assert "secret" not in text
+    assert "client" not in text
+    assert mailbox.count == 0
+
+
+def test_words_that_contradict_no_sure_answer_are_not_mailed(
+    mailing: Flask, golden: Golden
+) -> None:
+    admin, client = admin_of(mailing), register(mailing, "client")
+    wants(admin, "feedback")
+    sure = client.predict("v2", golden.png_of(7)).get_json()
+    assert sure["probabilidad"] > 0.99
+    for said in (
+        {"prediction_id": sure["prediction_id"], "correct": True},
+        {"prediction_id": sure["prediction_id"], "digit": 7},
+        {"prediction": 7, "correct": False},
+    ):
+        assert client.call("POST", "/feedback", json=said).status_code == 201
+    assert waiting(mailing).count == 0
+    other = {"prediction_id": sure["prediction_id"], "digit": 1}
+    assert client.call("POST", "/feedback", json=other).status_code == 409
+    assert waiting(mailing).count == 0
+    for _ in range(2):
+        answer = client.call("POST", "/feedback", json={**other, "replace": True})
+        assert answer.status_code == 201
+    assert waiting(mailing).count == 1
+
+
+def test_an_unsure_answer_that_is_contradicted_is_not_mailed(
+    mailing: Flask, golden: Golden, disputed: Disputed
+) -> None:
+    client = register(mailing, "client")
+    wants(admin_of(mailing), "feedback")
+    made = [client.predict("v1", png).get_json() for png in disputed.pngs[:20]]
+    unsure = [answer for answer in made if answer["probabilidad"] < 0.95]
+    assert unsure
+    for answer in unsure:
+        said = {"prediction_id": answer["prediction_id"], "correct": False}
+        assert client.call("POST", "/feedback", json=said).status_code == 201
+    assert waiting(mailing).count == 0
+
+
+@pytest.mark.usefixtures("quiet")
+def test_every_end_of_a_retrain_is_mailed(
+    mailing: Flask, mailbox: Mailbox, mailer: Mailer, golden: Golden
+) -> None:
+    label(mailing, golden.digits[:40], golden.labels[:40], submitters(mailing, 2))
+    admin = admin_of(mailing)
+    wants(admin, "retrain")
+    admin.call("POST", f"/admin/retrain/{ordered(admin)}/cancel")
+    with mailing.app_context():
+        ordered(admin)
+        jobs.give_up(taken_up(), "it\nbroke", log="")
+        ordered(admin)
+        conclude(taken_up(), candidate(BAD, "bad"))
+        ordered(admin, deploy="manual")
+        conclude(taken_up(), candidate(GOOD, "good"))
+        ordered(admin)
+        conclude(taken_up(), candidate(GOOD, "as good"))
+    deliver(mailing, mailer)
+    _, mail = mailbox.next()
+    assert mail["Subject"] == "Cifra: retrains: 5"
+    ends = [line.split(" UTC: ")[1] for line in mail.get_content().splitlines() if " UTC: " in line]
+    assert ends[:2] == ["retrain 1 of v2: cancelled", "retrain 2 of v2: failed (it broke)"]
+    assert ends[2].startswith("retrain 3 of v2: rejected (")
+    assert ends[3:] == ["retrain 4 of v2: ready", "retrain 5 of v2: deployed"]
+
+
+def test_a_winner_is_mailed_once(
+    mailing: Flask, mailbox: Mailbox, mailer: Mailer, disputed: Disputed
+) -> None:
+    admin, client = admin_of(mailing), register(mailing, "client")
+    wants(admin, "verdict")
+    for png, v2 in zip(disputed.pngs[:10], disputed.v2_digits[:10], strict=True):
+        made = client.predict("ab", png).get_json()["prediction_id"]
+        assert ask(admin) is not None
+        assert say(admin, made, digit=v2) == 201  # the eighth such word names a winner
+    deliver(mailing, mailer)
+    _, mail = mailbox.next()
+    assert mail["Subject"] == "Cifra: verdicts: 1"
+    assert "experiment 1: v2 is better, by 8 labels" in mail.get_content()
+
+
+def test_who_turns_mail_on_gets_what_happens_from_then_on(
+    mailing: Flask, mailbox: Mailbox, mailer: Mailer
+) -> None:
+    admin = admin_of(mailing)
+    tell(mailing, "too early")
+    wants(admin, *Kind)
+    tell(mailing, "in time")
+    deliver(mailing, mailer)
+    text = mailbox.next()[1].get_content()
+    assert "in time" in text
+    assert "too early" not in text
+
+
+def test_what_nobody_wants_any_more_is_not_sent_and_does_not_stay(
+    mailing: Flask, mailbox: Mailbox, mailer: Mailer
+) -> None:
+    admin = admin_of(mailing)
+    other = another_admin(mailing, admin, "other")
+    wants(other, "alert", email="other@example.org")
+    wants(admin, "alert")
+    tell(mailing)
+    assert waiting(mailing).count == 2
+    own = other.call("GET", "/me").get_json()["id"]
+    admin.call("PATCH", f"/admin/users/{own}", json={"role": "user"})
+    admin.call("PATCH", "/me", json={"notifications": ["verdict"]})
+    deliver(mailing, mailer)
+    assert mailbox.count == 0
+    assert waiting(mailing).count == 0
+
+
+def test_a_removed_admin_leaves_nothing_in_the_outbox(mailing: Flask) -> None:
+    other = another_admin(mailing, admin_of(mailing), "other")
+    wants(other, "alert", email="other@example.org")
+    tell(mailing)
+    assert other.call("DELETE", "/me").status_code == 200
+    assert waiting(mailing).count == 0
+
+
+def test_an_old_address_that_is_none_gets_no_mail(mailing: Flask) -> None:
+    wants(admin_of(mailing), "alert")
+    with mailing.app_context(), writing() as session:
+        session.execute(update(User).values(email="a@example.org\r\nBcc: b@example.org"))
+    tell(mailing)
+    assert waiting(mailing).count == 0

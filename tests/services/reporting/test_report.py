@@ -1,0 +1,170 @@
+"""The report: old figures, versions beside each other, users' view under its caps, CSV, recount."""
+
+import csv
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.services.maintenance import counter_audit
+from app.store.engine.db import writing
+from tests.conftest import Disputed, Golden, Person, admin_of, register
+
+
+def report(admin: Person) -> dict[str, Any]:
+    answer = admin.call("GET", "/admin/report")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def speak(person: Person, picture: bytes, *, correct: bool, route: str = "ab") -> None:
+    made = person.predict(route, picture).get_json()["prediction_id"]
+    word = {"prediction_id": made, "correct": correct}
+    assert person.call("POST", "/feedback", json=word).status_code == 201
+
+
+def test_a_new_report_has_an_answer_for_everything(app: Flask) -> None:
+    found = report(admin_of(app))
+    assert found["msg"] == "No hay feedback disponible"
+    for version in ("v1", "v2"):
+        empty = found["versions"][version]
+        assert (empty["served"], empty["feedback_count"], empty["calibration"]) == (0, 0, [])
+        assert empty["accuracy"] == {"value": None, "low": 0.0, "high": 1.0}
+        assert empty["latency_ms"] == {"p50": None, "p99": None}
+    assert found["experiment"]["verdict"] == "collecting"
+    assert found["user_feedback"]["difference"] == {"low": -1.0, "high": 1.0}
+
+
+def test_served_answers_and_words_are_counted_by_version(
+    app_on_each: Flask, golden: Golden
+) -> None:
+    admin = admin_of(app_on_each)
+    speak(admin, golden.png(0), correct=True, route="v1")
+    speak(admin, golden.png(1), correct=False, route="v2")
+    admin.predict("v2", golden.png(2))
+    assert (
+        admin.call("POST", "/feedback", json={"prediction": 1, "correct": True}).status_code == 201
+    )
+    found = report(admin)
+    assert (found["total_feedback"], found["correct_feedback"]) == (3, 2)
+    v1, v2 = found["versions"]["v1"], found["versions"]["v2"]
+    assert (v1["served"], v1["feedback_count"], v1["correct"]) == (1, 1, 1)
+    assert (v2["served"], v2["feedback_count"], v2["correct"], v2["response_rate"]) == (
+        2,
+        1,
+        0,
+        0.5,
+    )
+    assert 0 < v2["latency_ms"]["p50"] <= v2["latency_ms"]["p99"]
+    with app_on_each.app_context():
+        assert list(counter_audit.differences()) == []
+
+
+def test_a_replaced_or_erased_word_is_counted_as_it_stands(app: Flask, golden: Golden) -> None:
+    admin = admin_of(app)
+    made = admin.predict("ab", golden.png(0)).get_json()["prediction_id"]
+    word = {"prediction_id": made, "correct": True}
+    admin.call("POST", "/feedback", json=word)
+    admin.call("POST", "/feedback", json={**word, "correct": False, "replace": True})
+    assert (report(admin)["total_feedback"], report(admin)["correct_feedback"]) == (1, 0)
+    assert admin.call("DELETE", f"/predictions/{made}").status_code == 200
+    assert report(admin)["msg"] == "No hay feedback disponible"
+    assert sum(version["served"] for version in report(admin)["versions"].values()) == 1
+    with app.app_context():
+        assert list(counter_audit.differences()) == []
+
+
+def test_the_users_view_counts_20_words_of_one_user_and_one_of_one_picture(
+    app: Flask, golden: Golden
+) -> None:
+    admin, ana = admin_of(app), register(app, "ana")
+    for index in range(23):
+        speak(ana, golden.png(index), correct=True)
+    for _ in range(3):
+        speak(admin, golden.png(30), correct=False)
+    found = report(admin)["user_feedback"]
+    assert sum(version["eligible"] for version in found["versions"].values()) == 21
+    assert sum(version["eligible_correct"] for version in found["versions"].values()) == 20
+    assert "never moves the verdict" in found["note"]
+
+
+def test_where_users_are_assigned_each_of_them_counts_once(app: Flask, golden: Golden) -> None:
+    admin = admin_of(app)
+    admin.call("POST", "/admin/experiments/1/stop")
+    admin.call("POST", "/admin/experiments", json={"unit": "user"})
+    for index in range(3):
+        speak(admin, golden.png(index), correct=True)
+    versions = report(admin)["user_feedback"]["versions"]
+    assert sum(version["eligible"] for version in versions.values()) == 1
+
+
+def test_a_late_word_goes_to_the_experiment_of_its_prediction(app: Flask, golden: Golden) -> None:
+    admin = admin_of(app)
+    made = admin.predict("ab", golden.png(0)).get_json()["prediction_id"]
+    admin.call("POST", "/admin/experiments/1/stop")
+    admin.call("POST", "/admin/experiments")
+    word = {"prediction_id": made, "correct": True}
+    assert admin.call("POST", "/feedback", json=word).status_code == 201
+    versions = report(admin)["user_feedback"]["versions"]
+    assert sum(version["eligible"] for version in versions.values()) == 0
+    with app.app_context():
+        assert list(counter_audit.differences()) == []
+
+
+def test_the_confusion_matrix_stands_for_all_requests(
+    app: Flask, disputed: Disputed, golden: Golden
+) -> None:
+    admin, client = admin_of(app), register(app, "client")
+    shown = {}
+    for png, label in zip(disputed.pngs[:3], disputed.labels[:3], strict=True):
+        shown[client.predict("ab", png).get_json()["prediction_id"]] = label
+    sevens = (golden.png(int(index)) for index in (golden.labels == 7).nonzero()[0])
+    while True:
+        item = admin.call("GET", "/admin/review").get_json()["item"]
+        if item is None:
+            client.predict("ab", next(sevens))
+            continue
+        made = item["prediction_id"]
+        said = {"digit": shown.get(made, 7)}
+        assert admin.call("POST", f"/admin/review/{made}", json=said).status_code == 201
+        if made not in shown:
+            break
+    found = report(admin)
+    requests = found["experiment"]["requests"]
+    for version in ("v1", "v2"):
+        matrix = found["versions"][version]["confusion_matrix"]
+        assert (len(matrix), len(matrix[0])) == (11, 10)
+        assert sum(map(sum, matrix)) == pytest.approx(requests)
+        assert matrix[7][7] >= requests - 3
+        bins = found["versions"][version]["calibration"]
+        assert sum(part["labels"] for part in bins) == 4
+        assert all(part["low"] <= part["confidence"] <= part["high"] for part in bins)
+
+
+def test_the_report_as_csv_has_the_same_figures(app: Flask, golden: Golden) -> None:
+    admin = admin_of(app)
+    speak(admin, golden.png(0), correct=True)
+    answer = admin.call("GET", "/admin/report?format=csv")
+    assert answer.mimetype == "text/csv"
+    rows = dict(csv.reader(answer.get_data(as_text=True).splitlines()))
+    assert rows["figure"] == "value"
+    assert rows["total_feedback"] == "1"
+    assert rows["experiment.verdict"] == "collecting"
+    assert rows["versions.v1.accuracy.high"] == "1.0"
+    assert admin.call("GET", "/admin/report?format=xml").status_code == 400
+
+
+def test_verify_counters_finds_a_counter_that_is_off(app: Flask, golden: Golden) -> None:
+    speak(admin_of(app), golden.png(0), correct=True)
+    with app.app_context():
+        with writing() as session:
+            session.execute(text("UPDATE feedback_count SET correct = correct + 1"))
+        assert len(list(counter_audit.differences())) == 1
+    done = app.test_cli_runner().invoke(args=["verify-counters"])
+    assert done.exit_code == 1
+    assert "words" in done.output
+    with app.app_context(), writing() as session:
+        session.execute(text("UPDATE feedback_count SET correct = correct - 1"))
+    assert app.test_cli_runner().invoke(args=["verify-counters"]).exit_code == 0

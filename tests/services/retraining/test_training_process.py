@@ -1,0 +1,76 @@
+"""Training's child process, and what it may do wrong."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from app.domain.training_set import Label, Lessons
+from app.services.retraining import training_process
+from app.services.retraining.training_process import (
+    Assignment,
+    Progress,
+    Training,
+    TrainingFailed,
+    Workshop,
+)
+
+ASSIGNMENT = Assignment(
+    name="m1",
+    seed=1,
+    lessons=Lessons((Label(bytes(784), 3, 1),), (Label(bytes(784), 4, 2),)),
+    start=b"",
+    serving=b"",
+    shipped=b"",
+)
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path / "work", threads=1, time_limit_s=3, environment=dict(os.environ))
+
+
+def have_trained_by(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have children run this code where they would train."""
+    package = folder / "app" / "training"
+    package.mkdir(parents=True)
+    for name in (package.parent / "__init__.py", package / "__init__.py"):
+        name.touch()
+    (package / "retrain.py").write_text(code)
+    monkeypatch.setattr(training_process, "ROOT", folder)
+
+
+@pytest.mark.slow
+def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_trained_by("import os, time\nos.close(1)\ntime.sleep(60)", monkeypatch, tmp_path)
+    beats: list[Progress | None] = []
+    begun_s = time.monotonic()
+    with (
+        Training(workshop, "1-1", ASSIGNMENT) as training,
+        pytest.raises(TrainingFailed, match="took longer than 3 s"),
+    ):
+        training.finish(beats.append)
+    assert beats[0] is None
+    assert time.monotonic() - begun_s < 30
+    assert list(workshop.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("raise SystemExit('the disk is full')", "ended: the disk is full"),
+        ("print('done')", "left no candidate"),
+    ],
+)
+def test_a_child_that_ends_without_a_candidate_has_failed(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+) -> None:
+    have_trained_by(code, monkeypatch, tmp_path)
+    with (
+        Training(workshop, "1-1", ASSIGNMENT) as training,
+        pytest.raises(TrainingFailed, match=told),
+    ):
+        training.finish(lambda _: None)

@@ -1,0 +1,206 @@
+"""What users flag, and probes of those who look at it: learned from, and no evidence."""
+
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.domain.reviewer_reliability import is_reliable
+from app.services.feedback import MOST_FLAGGED_BY_ONE_USER
+from app.services.maintenance import counter_audit
+from app.services.retraining import jobs
+from app.services.reviews import attention_checks
+from app.store.engine.db import reading
+from app.training.datasets import as_served, load_base_sets
+from tests.conftest import Disputed, Golden, Person, admin_of, register
+from tests.services.reviews.test_review_queue import ask, reviewer, running, say
+
+
+@pytest.fixture
+def admin(app: Flask) -> Person:
+    return admin_of(app)
+
+
+@pytest.fixture
+def client(app: Flask) -> Person:
+    return register(app, "client")
+
+
+def correct(client: Person, route: str, png: bytes, digit: int) -> str:
+    """Send a picture, and say that it shows another digit than was answered."""
+    made = client.predict(route, png).get_json()
+    said = {"prediction_id": made["prediction_id"], "digit": digit}
+    assert client.call("POST", "/feedback", json=said).status_code == 201
+    return str(made["prediction_id"])
+
+
+def flagged(admin: Person) -> int:
+    return int(admin.call("GET", "/admin/review").get_json()["user_flagged"])
+
+
+def lessons(app: Flask) -> list[tuple[int, int]]:
+    """What a retrain would learn: digits and who had sent them."""
+    with app.app_context(), reading() as session:
+        found = jobs._lessons(session)
+    return [(label.digit, label.submitter) for label in found.taught + found.held_out]
+
+
+def test_a_corrected_answer_waits_for_a_reviewer_whose_word_is_what_is_learned(
+    app: Flask, admin: Person, client: Person, golden: Golden
+) -> None:
+    made = correct(client, "v2", golden.png_of(7), digit=1)
+    assert flagged(admin) == 1
+    item = ask(admin)
+    assert item is not None
+    assert item["prediction_id"] == made
+    assert set(item) == {"prediction_id", "image", "leased_until"}
+    assert say(admin, made, digit=7) == 201
+    assert flagged(admin) == 0
+    assert [digit for digit, _ in lessons(app)] == [7]
+
+
+def test_a_flagged_picture_is_no_evidence_and_moves_no_counter(
+    app: Flask, admin: Person, client: Person, golden: Golden
+) -> None:
+    before = running(admin)
+    made = correct(client, "v1", golden.png_of(7), digit=1)
+    assert ask(admin) is not None
+    assert say(admin, made, digit=1) == 201
+    assert running(admin) == before
+    with app.app_context():
+        assert list(counter_audit.differences()) == []
+    assert admin.call("DELETE", f"/admin/review/{made}").status_code == 200
+    assert flagged(admin) == 1
+
+
+def test_the_experiments_pictures_come_first(
+    admin: Person, client: Person, golden: Golden, disputed: Disputed
+) -> None:
+    mine = correct(client, "v2", golden.png_of(7), digit=1)
+    dispute = client.predict("ab", disputed.pngs[0]).get_json()["prediction_id"]
+    item = ask(admin)
+    assert item is not None
+    assert item["prediction_id"] == dispute
+    assert say(admin, dispute, digit=disputed.labels[0]) == 201
+    assert (ask(admin) or {})["prediction_id"] == mine
+
+
+def test_what_waits_in_an_experiments_queue_is_not_flagged_as_well(
+    admin: Person, client: Person, disputed: Disputed
+) -> None:
+    correct(client, "ab", disputed.pngs[0], digit=(disputed.v1_digits[0] + 5) % 10)
+    assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
+    assert flagged(admin) == 0
+
+
+def test_what_an_ended_experiment_left_unlabelled_can_be_flagged(
+    admin: Person, client: Person, disputed: Disputed
+) -> None:
+    made = client.predict("ab", disputed.pngs[0]).get_json()
+    ended = running(admin)["id"]
+    assert admin.call("POST", f"/admin/experiments/{ended}/stop").status_code == 200
+    assert admin.call("POST", "/admin/experiments", json={}).status_code == 201
+    assert ask(admin) is None
+    digit = (made["prediccion"] + 1) % 10
+    said = {"prediction_id": made["prediction_id"], "digit": digit}
+    assert client.call("POST", "/feedback", json=said).status_code == 201
+    assert (ask(admin) or {})["prediction_id"] == made["prediction_id"]
+
+
+def test_words_that_agree_flag_nothing_nor_does_the_same_picture_twice(
+    admin: Person, client: Person, golden: Golden
+) -> None:
+    correct(client, "v2", golden.png_of(7), digit=7)
+    assert flagged(admin) == 0
+    for _ in range(2):
+        correct(client, "v2", golden.png_of(7), digit=1)
+    assert flagged(admin) == 1
+
+
+def test_one_user_cannot_flood_the_queue(admin: Person, client: Person, golden: Golden) -> None:
+    for index in range(MOST_FLAGGED_BY_ONE_USER + 3):
+        correct(client, "v2", golden.png(index), digit=(int(golden.labels[index]) + 1) % 10)
+    assert flagged(admin) == MOST_FLAGGED_BY_ONE_USER
+
+
+def test_nobody_looks_at_what_they_flagged_and_an_erased_one_is_gone(
+    app: Flask, admin: Person, golden: Golden
+) -> None:
+    rita = reviewer(app, "rita")
+    made = correct(rita, "v2", golden.png_of(7), digit=1)
+    assert ask(rita) is None
+    assert ask(admin) is not None
+    assert rita.call("DELETE", f"/predictions/{made}").status_code == 200
+    assert flagged(admin) == 0
+
+
+def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
+    app: Flask, admin: Person, client: Person, golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = correct(client, "v2", golden.png_of(7), digit=1)
+    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 1)
+    probe = ask(admin)
+    assert probe is not None
+    assert probe["prediction_id"] != made
+    ages_ms = [UUID(each).int >> 80 for each in (probe["prediction_id"], made)]
+    assert 0 <= ages_ms[1] - ages_ms[0] < 60_000
+    assert set(probe) == {"prediction_id", "image", "leased_until"}
+    assert (ask(admin) or {})["prediction_id"] == probe["prediction_id"]
+    assert say(admin, probe["prediction_id"], digit=3) == 201
+    assert say(admin, probe["prediction_id"], digit=3) == 404
+    assert lessons(app) == []
+    taken_back = admin.call("DELETE", f"/admin/review/{probe['prediction_id']}")
+    assert taken_back.status_code == 200
+    assert say(admin, probe["prediction_id"], skip=True) == 201
+    [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]
+    assert (found["answered"], found["correct"]) == (1, 0)
+
+
+def test_a_probe_is_not_anothers(
+    app: Flask, admin: Person, client: Person, golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correct(client, "v2", golden.png_of(7), digit=1)
+    rita = reviewer(app, "rita")
+    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 1)
+    probe = ask(rita)
+    assert probe is not None
+    assert say(admin, probe["prediction_id"], digit=3) == 404
+
+
+def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
+    app: Flask, admin: Person, client: Person, golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rita = reviewer(app, "rita")
+    made = correct(client, "v2", golden.png_of(7), digit=1)
+    assert ask(rita) is not None
+    assert say(rita, made, digit=1) == 201
+    assert [digit for digit, _ in lessons(app)] == [1]
+    correct(client, "v2", golden.png_of(4), digit=1)
+    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 1)
+    for _ in range(20):
+        assert say(rita, (ask(rita) or {})["prediction_id"], digit=1) == 201
+    [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]
+    assert found["answered"] == 20
+    assert not found["is_reliable"]
+    assert lessons(app) == []
+
+
+def test_a_reviewer_is_reliable_until_probes_say_otherwise() -> None:
+    assert is_reliable(0, 0)
+    assert is_reliable(1, 2)
+    assert is_reliable(95, 100)
+    assert not is_reliable(7, 10)
+    assert not is_reliable(80, 100)
+
+
+def test_the_probes_are_of_the_validation_set() -> None:
+    digits, labels = attention_checks.known()
+    validation = load_base_sets().validation
+    known = {
+        picture.tobytes(): label
+        for picture, label in zip(
+            as_served(validation.digits, "validation"), validation.labels, strict=True
+        )
+    }
+    assert [known[digit.tobytes()] for digit in digits] == list(labels)
+    assert set(labels) == set(range(10))

@@ -1,0 +1,86 @@
+"""Copies of a SQLite database: one moment of it, however much is written meanwhile."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.store.engine import sqlite_backup
+
+ROWS = 40_000
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Two accounts with all the money that there is, in a file of many pages."""
+    path = tmp_path / "bank.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("PRAGMA journal_mode=WAL")
+        made.execute("CREATE TABLE account (id INTEGER PRIMARY KEY, money INTEGER)")
+        made.execute("CREATE TABLE ballast (id INTEGER PRIMARY KEY, weight BLOB)")
+        made.execute("INSERT INTO account VALUES (1, 1000), (2, 0)")
+        made.executemany("INSERT INTO ballast (weight) VALUES (?)", [(b"x" * 1_000,)] * ROWS)
+        made.commit()
+    return path
+
+
+def test_a_copy_is_one_moment_and_nobody_waits_for_it(database: Path, tmp_path: Path) -> None:
+    ending, moved, told = threading.Event(), [0], [0.0]
+
+    def move() -> None:
+        with closing(sqlite3.connect(database, isolation_level=None, timeout=1)) as bank:
+            while not ending.is_set():
+                bank.execute("BEGIN IMMEDIATE")
+                bank.execute("UPDATE account SET money = money - 1 WHERE id = 1")
+                bank.execute("UPDATE account SET money = money + 1 WHERE id = 2")
+                bank.execute("INSERT INTO ballast (weight) VALUES (?)", (b"y" * 1_000,))
+                bank.execute("COMMIT")
+                moved[0] += 1
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    target = tmp_path / "copy.db"
+    while moved[0] < 10:
+        assert mover.is_alive()
+    before = moved[0]
+    sqlite_backup.copy(database, target, told.append)
+    after = moved[0]
+    ending.set()
+    mover.join()
+    assert after > before
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert sqlite_backup.faults(target) == []
+    with closing(sqlite3.connect(target)) as copied:
+        (first, second), ballast = (
+            [row[0] for row in copied.execute("SELECT money FROM account ORDER BY id")],
+            copied.execute("SELECT count(*) FROM ballast").fetchone()[0],
+        )
+        assert copied.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert first + second == 1_000
+    assert ballast == ROWS + second
+    assert before <= second <= after
+    assert {path.name for path in tmp_path.glob("copy.db*")} == {"copy.db"}
+
+
+def test_a_damaged_database_is_told_from_a_sound_one(database: Path) -> None:
+    assert sqlite_backup.faults(database) == []
+    with database.open("r+b") as file:
+        file.seek(100 * 4096)
+        file.write(b"\xff" * 4096)
+    assert sqlite_backup.faults(database) != []
+    database.write_bytes(b"no database at all, but long enough to have a header" * 10)
+    assert sqlite_backup.faults(database) == ["file is not a database"]
+
+
+def test_a_row_that_points_to_nothing_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE child (parent INTEGER REFERENCES account (id))")
+        made.execute("CREATE TABLE account (id INTEGER PRIMARY KEY)")
+        made.execute("INSERT INTO child VALUES (5)")
+        made.commit()
+    assert sqlite_backup.faults(path) == ["a row of child points to nothing"]
+    assert sqlite_backup.revision(path) == ""

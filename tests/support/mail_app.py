@@ -1,0 +1,94 @@
+"""An application with a mail server of its own, and a sender with a clock that tests move."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import smtp
+from app.services.notifications import alerts
+from app.services.notifications.mailer import Mailer
+from app.store.engine.db import reading
+from app.store.queries import notifications
+from app.store.queries.notifications import Waiting
+from tests.conftest import Person, parts_of, prepared, register, settings
+from tests.support.server_process import free_port
+from tests.support.smtp_server import Mailbox, mail_server
+
+ADDRESS = "boss@example.org"
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC) + timedelta(minutes=1)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server(free_port()) as box:
+        yield box
+
+
+@pytest.fixture
+def mailing(database_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Flask]:
+    """An application with a mail server, on SQLite and on PostgreSQL."""
+    mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mailbox.port)}
+    more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false", **mail}
+    with prepared(settings(tmp_path, **more)) as made:
+        with made.app_context():
+            parts_of(made).inference.follow()
+        yield made
+
+
+@pytest.fixture
+def mailer(clock: Clock) -> Mailer:
+    return Mailer(smtp.send, clock)
+
+
+def wants(person: Person, *kinds: str, email: str = ADDRESS) -> None:
+    answer = person.call("PATCH", "/me", json={"email": email, "notifications": kinds})
+    assert answer.status_code == 200, answer.text
+
+
+def deliver(app: Flask, mailer: Mailer) -> None:
+    with app.app_context():
+        mailer.deliver(threading.Event())
+
+
+def tell(app: Flask, message: str = "something happened") -> None:
+    with app.app_context():
+        alerts.tell("test", message)
+
+
+def waiting(app: Flask) -> Waiting:
+    with app.app_context(), reading() as session:
+        return notifications.waiting(session)
+
+
+def another_admin(app: Flask, admin: Person, name: str) -> Person:
+    person = register(app, name)
+    own = person.call("GET", "/me").get_json()["id"]
+    assert admin.call("PATCH", f"/admin/users/{own}", json={"role": "admin"}).status_code == 200
+    return person
+
+
+def contradict(person: Person, picture: bytes) -> str:
+    """Send a picture that is answered with certainty, and call the answer wrong."""
+    made = person.predict("v2", picture).get_json()
+    assert made["probabilidad"] > 0.99
+    said = {"prediction_id": made["prediction_id"], "correct": False, "comment": "my secret"}
+    assert person.call("POST", "/feedback", json=said).status_code == 201
+    return str(made["prediction_id"])

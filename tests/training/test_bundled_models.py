@@ -1,0 +1,94 @@
+"""The shipped models: what their cards say of them is so, and above the bars."""
+
+import hashlib
+import re
+
+import numpy as np
+import pytest
+
+from app.services.models.onnx_runtime import name_of, open_session
+from app.training.bundled_models import NAMES, SEEDS, path_of
+from app.training.datasets import load_base_sets
+from app.training.evaluation_sets import Exam, exam, plain
+from benchmarks.measures import auroc, expected_calibration_error
+from benchmarks.ood_images import STRANGERS
+from config import ROOT
+
+VERSIONS = pytest.mark.parametrize("version", ["v1", "v2"])
+
+
+@pytest.fixture(scope="module")
+def golden_exam() -> Exam:
+    return plain("golden", load_base_sets().golden)
+
+
+def card(version: str) -> str:
+    return (ROOT / "models" / f"{version}.md").read_text()
+
+
+def figure(version: str, row: str) -> str:
+    found = re.search(rf"^\| {re.escape(row)} \| `?([^`|]+?)`? \|$", card(version), re.M)
+    assert found, row
+    return found.group(1)
+
+
+@pytest.mark.parametrize(("version", "most_parameters"), [("v1", 10_000), ("v2", 10_000_000)])
+def test_the_card_names_the_file_that_ships(version: str, most_parameters: int) -> None:
+    artefact = (ROOT / "models" / f"{version}.onnx").read_bytes()
+    assert figure(version, "SHA-256") == hashlib.sha256(artefact).hexdigest()
+    assert name_of(artefact) == NAMES[version]
+    assert int(figure(version, "parameters").replace(",", "")) <= most_parameters
+
+
+def test_the_page_on_the_models_says_what_the_cards_say() -> None:
+    page = (ROOT / "models" / "README.md").read_text()
+    for row in (
+        "parameters",
+        "multiply-adds a digit",
+        "golden (10,000)",
+        "golden, mean of 5 seeds",
+    ):
+        assert f"| {figure('v1', row)} | {figure('v2', row)} |" in page
+
+
+@pytest.mark.parametrize(("version", "bar"), [("v1", 0.993), ("v2", 0.9965)])
+def test_golden_accuracy_is_what_the_card_says_and_its_mean_above_the_bar(
+    golden_exam: Exam, version: str, bar: float
+) -> None:
+    sessions = [open_session(path_of(version, seed).read_bytes()) for seed in SEEDS]
+    shares = [float(golden_exam.right(session).mean()) for session in sessions]
+    assert f"{shares[0]:.2%}" == figure(version, "golden (10,000)")
+    assert ", ".join(f"{share:.2%}" for share in shares) == figure(version, "golden, each seed")
+    assert np.mean(shares) >= bar
+
+
+@VERSIONS
+def test_every_seed_is_a_net_of_its_own_and_says_which(version: str) -> None:
+    artefacts = [path_of(version, seed).read_bytes() for seed in SEEDS]
+    notes = [open_session(artefact).get_modelmeta().custom_metadata_map for artefact in artefacts]
+    assert len(set(artefacts)) == len(SEEDS)
+    assert [note["seed"] for note in notes] == [str(seed) for seed in SEEDS]
+
+
+@VERSIONS
+def test_the_probabilities_mean_what_they_say(golden_exam: Exam, version: str) -> None:
+    session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
+    confidences = golden_exam.probabilities(session).max(axis=1)
+    error = expected_calibration_error(confidences, golden_exam.right(session))
+    row = "expected calibration error, golden, 15 bins of equal mass"
+    assert f"{error:.3%}" == figure(version, row)
+    assert error <= 0.005
+
+
+@VERSIONS
+def test_pictures_of_no_digit_are_told_from_digits(golden_exam: Exam, version: str) -> None:
+    session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
+    digits = golden_exam.probabilities(session).max(axis=1)
+    strange = []
+    for name, make in STRANGERS.items():
+        files = list(make())
+        taken = exam(name, files, np.full(len(files), -1))
+        others = taken.probabilities(session).max(axis=1)[~taken.refused]
+        assert others.mean() < digits.mean() - 0.3
+        strange.append(others)
+    assert auroc(digits, np.concatenate(strange)) >= 0.95

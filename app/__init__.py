@@ -58,7 +58,7 @@ from app.services.monitoring.rate_limit_monitor import LimitsWatch
 from app.services.notifications.mailer import Mailer
 from app.services.predictions.predictor import Reader
 from app.services.retraining.training_process import Workshop
-from app.services.retraining.worker import take_up
+from app.services.retraining.worker import run_pending
 from app.store.engine import auth_changes
 from app.store.engine.batch_writes import GroupWriter
 from app.store.engine.db import GROUPS, db, engine_options, group_options, prepare_engines
@@ -146,7 +146,7 @@ def _parts(app: Flask, config: Config, groups: GroupWriter) -> Parts:
         known_tokens=KnownTokens(keys, app.app_context),
         splits=Splits(app.app_context),
         retrains=BackgroundThread(
-            "retrain", RETRAINS_EVERY_S, app.app_context, partial(take_up, workshop)
+            "retrain", RETRAINS_EVERY_S, app.app_context, partial(run_pending, workshop)
         ),
         workshop=workshop,
         lookout=BackgroundThread(

@@ -54,7 +54,7 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
     try:
         with alone_in(config.data_dir):
             flask_migrate.upgrade()
-            registry.take_in_shipped(ROOT / "models")
+            registry.register_bundled(ROOT / "models")
             lifecycle.ensure_one()
             return _ensure_admin(config, hasher)
     except OperationalError as error:

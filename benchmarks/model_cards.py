@@ -75,7 +75,8 @@ epoch, seed or threshold.
 ## Recipe
 Every image went through `app/imaging` first, as a client's picture does. Part of each batch are
 digits varied before that (`app/training/augmentation.py`: bent, thickened, dirtied, one in twenty
-as an image file of one of the kinds below), and images of no digit, whose answer is "all ten alike".
+as an image file of one of the kinds below), and images of no digit, whose answer is "all ten
+alike".
 Cross entropy, AdamW, one-cycle learning rate, and at the end the running average of the weights,
 with the logits divided by a temperature.
 

@@ -18,7 +18,7 @@ from app.services.models import registry
 from app.services.models.onnx_runtime import open_session
 from app.services.retraining import jobs
 from app.services.retraining.training_process import Workshop
-from app.services.retraining.worker import take_up
+from app.services.retraining.worker import run_pending
 from app.training.datasets import LabelledDigits, as_served, load_base_sets
 from app.training.evaluation_sets import Exam
 from benchmarks.styles import hollow
@@ -73,7 +73,7 @@ class World:
         before = self.skill()
         with self.app.app_context():
             asked = jobs.request(1, Version.V2, "auto")
-            take_up(self._workshop, threading.Event())
+            run_pending(self._workshop, threading.Event())
             job = jobs.find(asked.id)
         if job.started_at is None or job.finished_at is None:
             raise RuntimeError(f"the retrain is {job.status}")

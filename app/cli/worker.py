@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from app import bootstrap
 from app.api.http.container import parts
 from app.cli.output import errors_on_one_line
-from app.services.retraining.worker import take_up
+from app.services.retraining.worker import run_pending
 from logging_config import set_up
 
 LOOKS_EVERY_S = 1.0
@@ -32,4 +32,4 @@ def worker() -> None:
         bootstrap.prepare(config, parts().hasher)
     logging.getLogger(__name__).info("waiting for retrains")
     while not ending.wait(LOOKS_EVERY_S):
-        take_up(parts().workshop, ending)
+        run_pending(parts().workshop, ending)

@@ -39,7 +39,7 @@ class ModelName:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ModelOutput:
     """A model's answer: ten probabilities, float32 (10,), by digit."""
 
     model: ModelName
@@ -90,11 +90,11 @@ class Prediction:
     user_id: int
     created_at: datetime
     version: Version
-    reading: Reading
+    reading: ModelOutput
     latency_us: int | None = None
     stage_id: int | None = None
     assignment_probability: float | None = None
-    shadow: Reading | None = None
+    shadow: ModelOutput | None = None
 
     @property
     def disagrees(self) -> bool:

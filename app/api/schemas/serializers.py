@@ -5,7 +5,7 @@ from typing import Any
 
 from app.domain.assignment import Version
 from app.domain.intervals import Interval
-from app.domain.predictions import ModelName, Prediction, Reading
+from app.domain.predictions import ModelName, ModelOutput, Prediction
 from app.services.accounts.users import Account
 from app.services.experiments.evaluation import Assessment
 from app.services.experiments.lifecycle import Step, Summary
@@ -40,7 +40,7 @@ def drawn(made: Prediction) -> Json:
     return prediction(made) | {"ab_version": made.version}
 
 
-def reading(read: Reading) -> Json:
+def reading(read: ModelOutput) -> Json:
     """What a model said of a digit."""
     return {
         "prediccion": read.digit,

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.domain.assignment import Version
 from app.domain.errors import Unavailable, UnfitModel
-from app.domain.predictions import Digit, ModelName, Reading, ShadowComparison
+from app.domain.predictions import Digit, ModelName, ModelOutput, ShadowComparison
 from app.imaging.normalization import as_input
 from app.services.models import guarded_rollout, registry
 from app.services.models.guarded_rollout import Open
@@ -27,10 +27,10 @@ class _Loaded:
     model: ModelName
     session: Session
 
-    def read(self, digits: Sequence[Digit]) -> list[Reading]:
+    def read(self, digits: Sequence[Digit]) -> list[ModelOutput]:
         parts = [digits[at : at + MOST_AT_ONCE] for at in range(0, len(digits), MOST_AT_ONCE)]
         return [
-            Reading(self.model, probabilities)
+            ModelOutput(self.model, probabilities)
             for part in parts
             for probabilities in self.session.run(
                 ["probabilities"], {"digits": as_input(np.concatenate(part))}
@@ -58,18 +58,20 @@ class InferenceService:
         """The models that this process serves with; none before their first use."""
         return {version: loaded.model for version, loaded in self._slots.items()}
 
-    def read(self, version: Version, digit: Digit) -> Reading:
+    def read(self, version: Version, digit: Digit) -> ModelOutput:
         """Let a version read a digit uint8 (28, 28). Raises Unavailable where nothing serves it."""
         return self.read_all(version, [digit])[0]
 
-    def read_all(self, version: Version, digits: Sequence[Digit]) -> list[Reading]:
+    def read_all(self, version: Version, digits: Sequence[Digit]) -> list[ModelOutput]:
         """Let a version read digits together, which takes less time than one after another."""
         if version not in self._slots:
             with self._context():
                 self.follow()
         return self._slots[version].read(digits)
 
-    def guarded(self, answers: Mapping[Version, Reading], digit: Digit) -> list[ShadowComparison]:
+    def guarded(
+        self, answers: Mapping[Version, ModelOutput], digit: Digit
+    ) -> list[ShadowComparison]:
         """What the predecessors of newly deployed models would have named."""
         cases = []
         for guard, predecessor in self._guards:

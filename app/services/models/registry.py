@@ -49,7 +49,7 @@ class Deployed:
     created_at: datetime
 
 
-def take_in_shipped(folder: Path) -> None:
+def register_bundled(folder: Path) -> None:
     """Store the models that ship with Cifra, and put them into service where nothing serves yet.
 
     Where an earlier shipped model still serves, a newer one takes its place, once: after a rollback

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from app.domain.assignment import Split, Version
 from app.domain.errors import PictureError
-from app.domain.predictions import Digit, Prediction, Reading
+from app.domain.predictions import Digit, ModelOutput, Prediction
 from app.imaging import decoding as pictures
 from app.imaging import normalization
 from app.services.models.inference import InferenceService
@@ -76,7 +76,7 @@ class Reader:
         return [digit if isinstance(digit, PictureError) else next(made) for digit in found]
 
     def _entries(self, good: Sequence[tuple[Asked, Digit]]) -> list[Entry]:
-        readings: list[dict[Version, Reading]] = [{} for _ in good]
+        readings: list[dict[Version, ModelOutput]] = [{} for _ in good]
         latencies_us = [0] * len(good)
         for version in _BOTH:
             wanted = [at for at, (asked, _) in enumerate(good) if version in asked.versions]
@@ -91,7 +91,7 @@ class Reader:
         ]
 
     def _entry(
-        self, asked: Asked, digit: Digit, read: dict[Version, Reading], latency_us: int
+        self, asked: Asked, digit: Digit, read: dict[Version, ModelOutput], latency_us: int
     ) -> Entry:
         prediction_id, now = uuid7(), datetime.now(UTC)
         if asked.split is None:

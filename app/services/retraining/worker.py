@@ -18,7 +18,7 @@ class _Ending(Exception):
     """The process ends: whoever starts next takes the job up."""
 
 
-def take_up(workshop: Workshop, ending: threading.Event) -> None:
+def run_pending(workshop: Workshop, ending: threading.Event) -> None:
     """Train what waits, until nothing does or the process ends. Needs an application context."""
     while not ending.is_set() and (claimed := jobs.claim()) is not None:
         try:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, and_, case, or_, select, 
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.assignment import Version
-from app.domain.predictions import SIDE, Digit, ModelName, Prediction, Reading
+from app.domain.predictions import SIDE, Digit, ModelName, ModelOutput, Prediction
 from app.store import tables
 from app.store.engine.batch_writes import Group, Prepared, inserting
 
@@ -221,7 +221,7 @@ def _from_row(
     )
 
 
-def _pack(reading: Reading) -> bytes:
+def _pack(reading: ModelOutput) -> bytes:
     return reading.probabilities.astype(_LITTLE_ENDIAN).tobytes()
 
 
@@ -229,6 +229,6 @@ def _top(packed: bytes) -> float:
     return float(np.frombuffer(packed, dtype=_LITTLE_ENDIAN).max())
 
 
-def _reading(model: tables.Model, packed: bytes) -> Reading:
+def _reading(model: tables.Model, packed: bytes) -> ModelOutput:
     name = ModelName(model.id, model.name, model.sha256)
-    return Reading(name, np.frombuffer(packed, dtype=_LITTLE_ENDIAN).astype(np.float32))
+    return ModelOutput(name, np.frombuffer(packed, dtype=_LITTLE_ENDIAN).astype(np.float32))

@@ -143,7 +143,7 @@ def test_a_deployment_while_none_runs_starts_none(app: Flask, tmp_path: Path) ->
     body = {"winner": "v1"}
     assert admin.call("POST", "/admin/experiments/1/conclude", json=body).status_code == 200
     with app.app_context():
-        registry.take_in_shipped(newer_models(tmp_path))
+        registry.register_bundled(newer_models(tmp_path))
         assert len(lifecycle.newest(5)) == 1
         assert lifecycle.current_split().weight == 0
 
@@ -188,7 +188,7 @@ def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight
 ) -> None:
     begin(admin, weight=0.2, unit="user")
     with app_on_each.app_context():
-        registry.take_in_shipped(newer_models(tmp_path))
+        registry.register_bundled(newer_models(tmp_path))
         newest, before = lifecycle.newest(2)
     assert (before.end_reason, before.ended_at is None) == ("deployment", False)
     assert newest.ended_at is None

@@ -80,22 +80,22 @@ def test_a_first_start_puts_both_shipped_models_into_service(app_on_each: Flask)
 
 def test_another_start_with_the_same_models_deploys_nothing(app: Flask) -> None:
     with app.app_context():
-        registry.take_in_shipped(SHIPPED)
+        registry.register_bundled(SHIPPED)
         assert len(deployments()) == 2
 
 
 def test_a_newer_shipped_model_takes_the_place_of_the_older(app: Flask, tmp_path: Path) -> None:
     with app.app_context():
-        registry.take_in_shipped(swapped(tmp_path))
+        registry.register_bundled(swapped(tmp_path))
         assert deployments()[2:] == [("v2", "bundled")]
         assert registry.served_ids(Version.V2)[0] == registry.served_ids(Version.V1)[0]
 
 
 def test_a_newer_shipped_model_that_was_taken_back_stays_back(app: Flask, tmp_path: Path) -> None:
     with app.app_context():
-        registry.take_in_shipped(swapped(tmp_path))
+        registry.register_bundled(swapped(tmp_path))
         registry.roll_back(Version.V2, 1)
-        registry.take_in_shipped(tmp_path)
+        registry.register_bundled(tmp_path)
         assert deployments()[2:] == [("v2", "bundled"), ("v2", "rolled back")]
 
 
@@ -107,7 +107,7 @@ def test_a_model_that_was_trained_here_is_left_in_service(app: Flask, tmp_path: 
             rows.add(session, own)
             put = Deployment(version="v2", model_id=own.id, reason="retrain", created_at=now)
             rows.deploy(session, put)
-        registry.take_in_shipped(swapped(tmp_path))
+        registry.register_bundled(swapped(tmp_path))
         assert deployments()[2:] == [("v2", "retrain")]
 
 

@@ -34,7 +34,7 @@ _SECRETS = (
 )
 
 
-def without_secrets(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def child_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of a child process that works with files alone."""
     return {name: value for name, value in environ.items() if name not in _SECRETS}
 
@@ -99,7 +99,7 @@ class Config:
         """
         env = _Environment(environ)
         data_dir = Path(env.text("DATA_DIR", str(ROOT / "instance"))).resolve()
-        database_url = _database_url(env.text("DATABASE_URL", "sqlite:///app.db"), data_dir)
+        database_url = _resolve_database_url(env.text("DATABASE_URL", "sqlite:///app.db"), data_dir)
         secret_store = _secret_store(data_dir, database_url)
         redis_url = env.redis("REDIS_URL")
         sockets = env.whole("LIVE_SOCKETS", 64, lowest=0, highest=1_000)
@@ -119,9 +119,9 @@ class Config:
             admin_password=env.exact("ADMIN_PASSWORD") or None,
             registration_open=env.choice("REGISTRATION", ("open", "closed")) == "open",
             bcrypt_rounds=env.whole("BCRYPT_ROUNDS", 12, lowest=4, highest=16),
-            web_workers=_workers(env.whole("WEB_WORKERS", 1, highest=256), redis_url),
+            web_workers=_check_workers(env.whole("WEB_WORKERS", 1, highest=256), redis_url),
             live_sockets=sockets,
-            web_threads=_enough_threads(env.whole("WEB_THREADS", sockets + 16), sockets),
+            web_threads=_check_threads(env.whole("WEB_THREADS", sockets + 16), sockets),
             ratelimit_enabled=env.choice("RATELIMIT_ENABLED", ("true", "false")) == "true",
             ratelimit_default=env.limits("RATELIMIT_DEFAULT", "200 per day;50 per hour"),
             ratelimit_v1=env.limits("RATELIMIT_V1", "100 per day"),
@@ -130,7 +130,7 @@ class Config:
             ratelimit_login=env.limits("RATELIMIT_LOGIN", "20 per minute;200 per hour"),
             ratelimit_read=env.limits("RATELIMIT_READ", "240 per minute"),
             ratelimit_review=env.limits("RATELIMIT_REVIEW", "240 per minute"),
-            retention_days=env.whole_if_any("RETENTION_DAYS"),
+            retention_days=env.optional_integer("RETENTION_DAYS"),
             retrain_threads=env.whole("RETRAIN_THREADS", max(1, (os.cpu_count() or 1) // 2)),
             retrain_time_limit_s=env.whole("RETRAIN_TIME_LIMIT_S", 900),
             trusted_proxies=env.whole("TRUSTED_PROXIES", 0, lowest=0, highest=10),
@@ -153,19 +153,19 @@ class Config:
         return Path(url.database or "") if url.drivername == "sqlite" else None
 
     @property
-    def trains_here(self) -> bool:
+    def runs_training(self) -> bool:
         """Whether servers train what is asked for, or leave it to `make worker`."""
         return self.redis_url is None
 
     @property
-    def database_shown(self) -> str:
+    def database_url_without_password(self) -> str:
         """The database's URL as other programs take it, without the password."""
         url = make_url(self.database_url).difference_update_query(["password"])
         bare = url._replace(password=None)  # URL.set takes None for "as it is"
         return bare.set(drivername=url.get_backend_name()).render_as_string()
 
     @property
-    def longest_token(self) -> timedelta:
+    def max_token_lifetime(self) -> timedelta:
         """How long a token is good at most."""
         access = timedelta(minutes=self.access_token_minutes)
         return max(access, timedelta(days=self.refresh_token_days))
@@ -202,7 +202,7 @@ class _Environment:
             )
         return int(value)
 
-    def whole_if_any(self, name: str) -> int | None:
+    def optional_integer(self, name: str) -> int | None:
         return self.whole(name, 1) if self.text(name, "") else None
 
     def choice(self, name: str, choices: tuple[str, str]) -> str:
@@ -241,25 +241,25 @@ class _Environment:
         if not value:
             if store is None:
                 raise ConfigError(f"{name} must be set when DATABASE_URL is not SQLite")
-            return _kept_secret(store / name.lower())
-        return _long_enough(name, value)
+            return _load_or_create_secret(store / name.lower())
+        return _require_long_secret(name, value)
 
     def secrets(self, name: str) -> tuple[str, ...]:
         given = self.text(name, "").replace(",", " ").split()
-        return tuple(_long_enough(name, value) for value in given)
+        return tuple(_require_long_secret(name, value) for value in given)
 
     def kept(self, name: str, store: Path | None) -> Path | None:
         """The file of a secret that was made; None for one that is given."""
         return None if store is None or self.exact(name) else store / name.lower()
 
 
-def _long_enough(name: str, secret: str) -> str:
+def _require_long_secret(name: str, secret: str) -> str:
     if len(secret.encode()) < MIN_SECRET_BYTES:
         raise ConfigError(f"{name} must be at least {MIN_SECRET_BYTES} bytes long")
     return secret
 
 
-def _database_url(written: str, data_dir: Path) -> str:
+def _resolve_database_url(written: str, data_dir: Path) -> str:
     """Name the driver where the URL leaves it open, and the file in full, from DATA_DIR on."""
     try:
         url = make_url(written)
@@ -274,7 +274,7 @@ def _database_url(written: str, data_dir: Path) -> str:
     return URL.create("sqlite", database=str(data_dir / url.database)).render_as_string()
 
 
-def _workers(workers: int, redis_url: str | None) -> int:
+def _check_workers(workers: int, redis_url: str | None) -> int:
     if workers > 1 and redis_url is None:
         raise ConfigError(
             "WEB_WORKERS must be 1 without REDIS_URL: limits are counted in the process, so two"
@@ -283,7 +283,7 @@ def _workers(workers: int, redis_url: str | None) -> int:
     return workers
 
 
-def _enough_threads(threads: int, sockets: int) -> int:
+def _check_threads(threads: int, sockets: int) -> int:
     """A socket holds a thread for as long as it is open: the others are left for requests."""
     if threads < sockets + MIN_REQUEST_THREADS:
         raise ConfigError(
@@ -302,11 +302,11 @@ def _secret_store(data_dir: Path, database_url: str) -> Path | None:
     return data_dir if database_url.startswith("sqlite") else None
 
 
-def _kept_secret(path: Path) -> str:
+def _load_or_create_secret(path: Path) -> str:
     """Read a generated secret, or make it with mode 600; two starts at once agree on one."""
     try:
         if not path.exists():
-            _make_secret(path)
+            _create_secret(path)
         secret = path.read_text().strip()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read or written: {error.strerror}") from error
@@ -315,7 +315,7 @@ def _kept_secret(path: Path) -> str:
     return secret
 
 
-def _make_secret(path: Path) -> None:
+def _create_secret(path: Path) -> None:
     """Write a whole secret under another name, then give it its own if nobody was faster."""
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-") as file:
         file.write(secrets.token_urlsafe(48))

@@ -16,7 +16,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 
 from config import Config
-from logging_config import set_up
+from logging_config import configure_logging
 
 _config = Config.from_env()
 
@@ -27,7 +27,7 @@ class Lines(Logger):
     def setup(self, cfg: GunicornConfig) -> None:
         """Set logging up for this process and those that it forks."""
         super().setup(cfg)
-        set_up(_config.log_format, _config.log_level)
+        configure_logging(_config.log_format, _config.log_level)
 
 
 wsgi_app = "wsgi:app"
@@ -43,11 +43,11 @@ control_socket_disable = True
 
 def post_worker_init(worker: Worker) -> None:
     """Prepare what a first start needs, then say where to go; requests wait in the meantime."""
-    from app.api.http.error_handlers import refuse_body  # noqa: PLC0415  not before the fork
+    from app.api.http.error_handlers import reject_malformed_body  # noqa: PLC0415  not before the fork
     from app.bootstrap import start  # noqa: PLC0415
     from app.domain.errors import CifraError  # noqa: PLC0415
 
-    worker.wsgi.register_error_handler(ParseException, refuse_body)
+    worker.wsgi.register_error_handler(ParseException, reject_malformed_body)
     try:
         admin = start(worker.wsgi)
     except CifraError as error:
@@ -60,9 +60,9 @@ def post_worker_init(worker: Worker) -> None:
 
 def _see_sockets_out_at_the_end(worker: Worker) -> None:
     """Close open sockets at the first word of the end: each holds a thread that is waited for."""
-    from app.live.live_server import channel_of  # noqa: PLC0415  not before the fork
+    from app.live.live_server import live_server_of  # noqa: PLC0415  not before the fork
 
-    channel = channel_of(worker.wsgi)
+    channel = live_server_of(worker.wsgi)
 
     def end(number: int, frame: FrameType | None) -> None:
         # Not in the handler itself: what it interrupts may hold a lock that closing needs.

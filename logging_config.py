@@ -27,12 +27,12 @@ from typing_extensions import override
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 _INDENT = "\n    "
-_FIRST = ("method", "route", "path", "status", "duration_ms", "user_id", "request_id")
-_OF_SOMEBODY = " ".join(f"{name}=%({name})s" for name in _FIRST if name != "path")
-_OF_NOBODY = _OF_SOMEBODY.replace("user_id=%(user_id)s ", "")
+_FIRST_FIELDS = ("method", "route", "path", "status", "duration_ms", "user_id", "request_id")
+_WITH_USER = " ".join(f"{name}=%({name})s" for name in _FIRST_FIELDS if name != "path")
+_WITHOUT_USER = _WITH_USER.replace("user_id=%(user_id)s ", "")
 
 
-def set_up(log_format: str, level: str) -> None:
+def configure_logging(log_format: str, level: str) -> None:
     """Have every line of this process, the server's too, look one way."""
     dictConfig(logging_settings(log_format, level))
     # What no line here tells need not be found out for each: see "Optimization" in logging's docs.
@@ -47,15 +47,19 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
         "()": ProcessorFormatter,
         "foreign_pre_chain": [
             *(TimeStamper(fmt="iso"), add_log_level, add_logger_name),
-            *(ExtraAdder(), _of_request, _name_thread, format_exc_info),
+            *(ExtraAdder(), _add_request_context, _add_thread, format_exc_info),
         ],
         "processors": [
             ProcessorFormatter.remove_processors_meta,
             *(render if log_format == "json" else [as_text]),
         ],
     }
-    stderr = {"()": Unbuffered, "formatter": "lines", "stream": "ext://sys.stderr"}
-    requests = {"()": Requests, "is_json": log_format == "json", "stream": "ext://sys.stderr"}
+    stderr = {"()": UnbufferedHandler, "formatter": "lines", "stream": "ext://sys.stderr"}
+    requests = {
+        "()": AccessLogHandler,
+        "is_json": log_format == "json",
+        "stream": "ext://sys.stderr",
+    }
     through_root = {"level": level.upper(), "handlers": [], "propagate": True}
     return {
         "version": 1,
@@ -73,7 +77,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
     }
 
 
-class Unbuffered(logging.StreamHandler[TextIO]):
+class UnbufferedHandler(logging.StreamHandler[TextIO]):
     """Writes each line to the stream's file at once, past what the stream would do with it."""
 
     @override
@@ -91,7 +95,7 @@ class Unbuffered(logging.StreamHandler[TextIO]):
             left = left[os.write(self.stream.fileno(), left) :]
 
 
-class Requests(Unbuffered):
+class AccessLogHandler(UnbufferedHandler):
     """Writes the line of each request at a known route, in few steps; hands all others on."""
 
     def __init__(self, stream: TextIO, *, is_json: bool) -> None:
@@ -113,7 +117,7 @@ class Requests(Unbuffered):
         asked = record.__dict__["asked"]
         at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
         if not self._is_json:
-            pairs = _OF_SOMEBODY if "user_id" in asked else _OF_NOBODY
+            pairs = _WITH_USER if "user_id" in asked else _WITHOUT_USER
             return f"{at} {record.levelname} {record.msg} {pairs % asked}"
         told = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name}
         return orjson.dumps(told | {"message": record.msg} | asked).decode()
@@ -124,16 +128,19 @@ def as_text(_: WrappedLogger, __: str, event: EventDict) -> str:
 
     What is logged cannot end a line or look like another one; a traceback follows, indented.
     """
-    said = f"{event.pop('timestamp')} {event.pop('level').upper()} {_plain(event.pop('event'))}"
+    said = f"{event.pop('timestamp')} {event.pop('level').upper()} {_escape(event.pop('event'))}"
     exception = str(event.pop("exception", ""))
     event.pop("logger")
-    names = sorted(event, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
-    pairs = [f"{name}={_value(event[name])}" for name in names]
-    traceback = [_plain(line) for line in exception.split("\n") if exception]
+    names = sorted(
+        event,
+        key=lambda name: _FIRST_FIELDS.index(name) if name in _FIRST_FIELDS else len(_FIRST_FIELDS),
+    )
+    pairs = [f"{name}={_quote(event[name])}" for name in names]
+    traceback = [_escape(line) for line in exception.split("\n") if exception]
     return _INDENT.join([" ".join([said, *pairs]), *traceback])
 
 
-def _of_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _add_request_context(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Say which request a line is of: the one whose own line it is, or the one being answered."""
     asked = event.pop("asked", None)
     if asked is None and has_request_context():
@@ -141,7 +148,7 @@ def _of_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return {**(asked or {}), **event}
 
 
-def _name_thread(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _add_thread(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Say which background thread speaks; of a request, its id says more."""
     record: logging.LogRecord = event["_record"]
     if record.threadName != "MainThread" and "request_id" not in event:
@@ -149,10 +156,10 @@ def _name_thread(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _plain(text: object) -> str:
+def _escape(text: object) -> str:
     return _CONTROLS.sub(lambda found: repr(found.group())[1:-1], str(text))
 
 
-def _value(value: object) -> str:
-    text = _plain(value)
+def _quote(value: object) -> str:
+    text = _escape(value)
     return '"{}"'.format(text.replace('"', '\\"')) if _NEEDS_QUOTES.search(text) else text

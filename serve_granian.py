@@ -11,7 +11,7 @@ from granian import Granian
 from granian.constants import Interfaces
 
 from config import Config
-from logging_config import logging_settings, set_up
+from logging_config import configure_logging, logging_settings
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def load() -> Flask:
     from app.domain.errors import CifraError  # noqa: PLC0415
 
     config = Config.from_env()
-    set_up(config.log_format, config.log_level)
+    configure_logging(config.log_format, config.log_level)
     app = create_app(config, live=False)
     try:
         start(app)

@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, smtp
 from app.api.fastpath import fallback
-from app.api.fastpath.middleware import Express
+from app.api.fastpath.middleware import FastPath
 from app.api.http import (
     error_handlers,
     rate_limit_storage,
@@ -20,10 +20,10 @@ from app.api.http import (
     request_logging,
 )
 from app.api.http.authentication import jwt
-from app.api.http.container import Parts, attach
-from app.api.http.json_provider import Json, NoSessions
+from app.api.http.container import Container, attach
+from app.api.http.json_provider import DisabledSessions, OrjsonProvider
 from app.api.http.rate_limits import limiter
-from app.api.http.request_metrics import Meters
+from app.api.http.request_metrics import RequestMetrics
 from app.api.http.request_parsing import MAX_BATCH_BODY_BYTES
 from app.api.views import (
     ab,
@@ -43,27 +43,33 @@ from app.api.views import (
     v1,
     v2,
 )
-from app.live.live_server import Channel
+from app.live.live_server import LiveServer
 from app.services.accounts.passwords import PasswordHasher
-from app.services.accounts.sessions import KnownTokens
+from app.services.accounts.sessions import TokenCache
 from app.services.accounts.signing_keys import KeyFiles, SigningKeys
-from app.services.background.periodic_tasks import Look, look
-from app.services.background.periodic_worker import BackgroundThread
-from app.services.experiments.lifecycle import Splits
+from app.services.background.periodic_tasks import Task, run_all
+from app.services.background.periodic_worker import PeriodicWorker
+from app.services.experiments.lifecycle import SplitCache
 from app.services.maintenance.retention import Retention
 from app.services.models import guarded_rollout
 from app.services.models.inference import InferenceService
-from app.services.monitoring.drift_monitor import DriftWatch
-from app.services.monitoring.rate_limit_monitor import LimitsWatch
+from app.services.monitoring.drift_monitor import DriftMonitor
+from app.services.monitoring.rate_limit_monitor import RateLimitMonitor
 from app.services.notifications.mailer import Mailer
-from app.services.predictions.predictor import Reader
-from app.services.retraining.training_process import Workshop
+from app.services.predictions.predictor import Predictor
+from app.services.retraining.training_process import TrainingConfig
 from app.services.retraining.worker import run_pending
 from app.store.engine import auth_changes
-from app.store.engine.batch_writes import GroupWriter
-from app.store.engine.db import GROUPS, db, engine_options, group_options, prepare_engines
+from app.store.engine.batch_writes import BatchWriter
+from app.store.engine.db import (
+    BATCH_BIND,
+    batch_engine_options,
+    configure_engines,
+    db,
+    engine_options,
+)
 from app.web import language, pages
-from config import ROOT, Config, without_secrets
+from config import ROOT, Config, child_environment
 
 BLUEPRINTS = (
     *(v1.blueprint, v2.blueprint, ab.blueprint),
@@ -94,17 +100,17 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     """
     app = Flask(__name__, instance_path=str(config.data_dir), static_folder=None)
     app.config.from_mapping(_flask_settings(config))
-    app.json, app.session_interface = Json(app), NoSessions()
+    app.json, app.session_interface = OrjsonProvider(app), DisabledSessions()
     db.init_app(app)
     with app.app_context():
-        prepare_engines()
-        groups = GroupWriter(db.engines[GROUPS])
+        configure_engines()
+        groups = BatchWriter(db.engines[BATCH_BIND])
     wired = _parts(app, config, groups)
     attach(app, wired)
     request_logging.register(app, wired.meters)
     fallback.register(app)
     if config.is_live_only:
-        app.before_request(health.serve_nothing_else)
+        app.before_request(health.reject_other_routes)
     error_handlers.register(app)
     for extension in (jwt, limiter, smtp.mail):
         extension.init_app(app)
@@ -114,70 +120,70 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
         app.register_blueprint(blueprint)
     cli.register(app)
     if live:
-        channel = Channel(app, config)
+        channel = LiveServer(app, config)
         wired.meters.watch(
             "cifra_live_connections", "Live connections that are open.", channel.count_open
         )
     _trust(app, config)  # around the sockets too: they are limited by address
     if not config.is_live_only:
-        app.wsgi_app = Express(app, wired)  # type: ignore[method-assign]
+        app.wsgi_app = FastPath(app, wired)  # type: ignore[method-assign]
     auth_changes.watch(db.session)
     return app
 
 
-def _parts(app: Flask, config: Config, groups: GroupWriter) -> Parts:
-    inference, meters, keys = InferenceService(app.app_context), Meters(), _keys(config)
-    meters.registry.register(metrics.Gauges())
-    workshop = Workshop(
+def _parts(app: Flask, config: Config, groups: BatchWriter) -> Container:
+    inference, meters, keys = InferenceService(app.app_context), RequestMetrics(), _keys(config)
+    meters.registry.register(metrics.DatabaseCollector())
+    workshop = TrainingConfig(
         config.data_dir / "retrains",
         config.retrain_threads,
         config.retrain_time_limit_s,
-        without_secrets(),
+        child_environment(),
     )
     mailer = Mailer(smtp.send if config.mail_server else None)
-    return Parts(
+    return Container(
         config=config,
         meters=meters,
         keys=keys,
         hasher=PasswordHasher(config.bcrypt_rounds),
         inference=inference,
-        reader=Reader(inference, groups),
+        reader=Predictor(inference, groups),
         groups=groups,
-        known_tokens=KnownTokens(keys, app.app_context),
-        splits=Splits(app.app_context),
-        retrains=BackgroundThread(
+        token_cache=TokenCache(keys, app.app_context),
+        splits=SplitCache(app.app_context),
+        retrains=PeriodicWorker(
             "retrain", RETRAINS_EVERY_S, app.app_context, partial(run_pending, workshop)
         ),
         workshop=workshop,
-        lookout=BackgroundThread(
+        lookout=PeriodicWorker(
             "lookout",
             LOOK_EVERY_S,
             app.app_context,
-            partial(look, _watched(config, inference)),
+            partial(run_all, _watched(config, inference)),
         ),
-        mail=BackgroundThread(
-            "mail", MAIL_EVERY_S, app.app_context, mailer.deliver, patience_s=1.0
+        mail=PeriodicWorker(
+            "mail", MAIL_EVERY_S, app.app_context, mailer.deliver, stop_timeout_s=1.0
         ),
     )
 
 
-def _watched(config: Config, inference: InferenceService) -> list[Look]:
+def _watched(config: Config, inference: InferenceService) -> list[Task]:
     """What deployments, guards, the world, limits and age ask for, in this order."""
     retention = Retention(config.retention_days, config.database_file)
-    counting = LimitsWatch(rate_limits.counts_alone)
+    counting = RateLimitMonitor(rate_limits.is_using_fallback)
     return [
-        inference.follow,
-        guarded_rollout.watch,
-        DriftWatch().look,
-        counting.look,
-        retention.look,
+        inference.reload,
+        guarded_rollout.evaluate_all,
+        DriftMonitor().check,
+        counting.check,
+        retention.run,
     ]
 
 
 def _keys(config: Config) -> SigningKeys:
     files = None
     if config.jwt_key_file is not None:
-        files = KeyFiles(config.jwt_key_file, config.longest_token)
+        files = KeyFiles(config.jwt_key_file, config.max_token_lifetime)
     return SigningKeys(config.jwt_secret_key, config.jwt_previous_keys, files)
 
 
@@ -190,7 +196,7 @@ def _flask_settings(config: Config) -> dict[str, object]:
             config.database_url, config.web_threads - config.live_sockets
         ),
         "SQLALCHEMY_BINDS": {
-            GROUPS: {"url": config.database_url} | group_options(config.database_url)
+            BATCH_BIND: {"url": config.database_url} | batch_engine_options(config.database_url)
         },
         "JWT_ALGORITHM": "HS256",
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=config.access_token_minutes),
@@ -199,7 +205,7 @@ def _flask_settings(config: Config) -> dict[str, object]:
         "JWT_REFRESH_COOKIE_NAME": refresh_cookie.NAME,
         "JWT_COOKIE_CSRF_PROTECT": False,  # cookies.is_sent looks at the origin
         "RATELIMIT_ENABLED": config.ratelimit_enabled,
-        "RATELIMIT_STORAGE_URI": rate_limit_storage.place_of(config.redis_url),
+        "RATELIMIT_STORAGE_URI": rate_limit_storage.storage_uri(config.redis_url),
         "MAIL_SERVER": config.mail_server,
         "MAIL_PORT": config.mail_port,
         "MAIL_USERNAME": config.mail_username,

@@ -12,13 +12,13 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from app.api.http.container import parts
+from app.api.http.container import container
 from app.domain.errors import CifraError, Conflict, InvalidInput, Unavailable
 from app.services.accounts import users
 from app.services.accounts.passwords import PasswordHasher
 from app.services.experiments import lifecycle
 from app.services.models import registry
-from app.store.engine.db import bound_waits
+from app.store.engine.db import enable_timeouts
 from config import ROOT, Config
 
 ADMIN_FILE = "admin_password"
@@ -32,14 +32,14 @@ def start(app: Flask) -> str:
     CifraError where it cannot serve.
     """
     with app.app_context():
-        wired = parts()
-        _occupy(wired.config.data_dir)
+        wired = container()
+        _mark_as_serving(wired.config.data_dir)
         admin = prepare(wired.config, wired.hasher)
-        bound_waits()
-        wired.inference.follow()
-        wired.lookout.wake()
-        wired.wake_retrains()
-        wired.mail.wake()
+        enable_timeouts()
+        wired.inference.reload()
+        wired.lookout.trigger()
+        wired.notify_retrain_worker()
+        wired.mail.trigger()
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     return admin
@@ -52,10 +52,10 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
     Raises CifraError where the database cannot be used or the first admin not be made.
     """
     try:
-        with alone_in(config.data_dir):
+        with start_lock(config.data_dir):
             flask_migrate.upgrade()
             registry.register_bundled(ROOT / "models")
-            lifecycle.ensure_one()
+            lifecycle.ensure_started()
             return _ensure_admin(config, hasher)
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]
@@ -63,41 +63,41 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
 
 
 @contextmanager
-def alone_in(data_dir: Path) -> Iterator[None]:
+def start_lock(data_dir: Path) -> Iterator[None]:
     """Let one start at a time prepare what is in DATA_DIR; a start that is killed lets go."""
     with (data_dir / START_LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _occupy(data_dir: Path) -> None:
+def _mark_as_serving(data_dir: Path) -> None:
     """Have it known, as long as this process lives, that it serves from DATA_DIR."""
     folder = os.open(data_dir, os.O_RDONLY)  # the end of the process closes it
     fcntl.flock(folder, fcntl.LOCK_SH)
 
 
 @contextmanager
-def without_server(data_dir: Path) -> Iterator[None]:
+def lock_out_servers(data_dir: Path) -> Iterator[None]:
     """Keep servers out of DATA_DIR for a while. Raises Conflict where one is running on it."""
     folder = os.open(data_dir, os.O_RDONLY)
     try:
-        if not _lock_alone(folder):
+        if not _try_exclusive_lock(folder):
             raise Conflict(f"A server is running on {data_dir}; stop it first")
         yield
     finally:
         os.close(folder)
 
 
-def is_served(data_dir: Path) -> bool:
+def is_server_running(data_dir: Path) -> bool:
     """Whether a server is running on DATA_DIR."""
     folder = os.open(data_dir, os.O_RDONLY)
     try:
-        return not _lock_alone(folder)
+        return not _try_exclusive_lock(folder)
     finally:
         os.close(folder)
 
 
-def _lock_alone(folder: int) -> bool:
+def _try_exclusive_lock(folder: int) -> bool:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -107,14 +107,14 @@ def _lock_alone(folder: int) -> bool:
 
 def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
     path = config.data_dir / ADMIN_FILE
-    if not users.lacks_admin():
+    if not users.has_no_admin():
         return f"first password in {path}" if path.exists() else "made earlier"
     path.unlink(missing_ok=True)
     generated = secrets.token_urlsafe(12)
     if config.admin_password is None:
-        _keep(path, generated)  # before it becomes true, so that no crash can lose it
+        _write_private_file(path, generated)  # before it becomes true, so that no crash can lose it
     try:
-        users.make_first_admin(hasher, config.admin_username, config.admin_password or generated)
+        users.create_first_admin(hasher, config.admin_username, config.admin_password or generated)
     except CifraError as error:
         path.unlink(missing_ok=True)
         raise InvalidInput(f"ADMIN_USERNAME or ADMIN_PASSWORD: {error.message}") from error
@@ -122,7 +122,7 @@ def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
     return f"{config.admin_username}, password {source}"
 
 
-def _keep(path: Path, password: str) -> None:
+def _write_private_file(path: Path, password: str) -> None:
     """Write a password to a file that only its owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -11,10 +11,10 @@ from app.domain.notifications import Digest
 
 TIMEOUT_S = 10
 
-_OURS = {"Auto-Submitted": "auto-generated"}  # never a header from a text of others
+_EXTRA_HEADERS = {"Auto-Submitted": "auto-generated"}  # never a header from a text of others
 
 
-class _TimedConnection(Connection):
+class _TimeoutConnection(Connection):
     """Waits so many seconds for each answer of the mail server, where Flask-Mail waits for ever."""
 
     def configure_host(self) -> smtplib.SMTP:
@@ -35,12 +35,12 @@ class _TimedConnection(Connection):
                 self.host.quit()
 
 
-class _TimedMail(Mail):
+class _TimeoutMail(Mail):
     def connect(self) -> Connection:
-        return _TimedConnection(current_app.extensions["mail"])
+        return _TimeoutConnection(current_app.extensions["mail"])
 
 
-mail = _TimedMail()
+mail = _TimeoutMail()
 
 
 def send(address: str, digest: Digest) -> None:
@@ -49,6 +49,6 @@ def send(address: str, digest: Digest) -> None:
     Raises OSError, which smtplib's own errors are too, where it does not.
     """
     try:
-        mail.send(Message(digest.subject, [address], digest.body, extra_headers=_OURS))
+        mail.send(Message(digest.subject, [address], digest.body, extra_headers=_EXTRA_HEADERS))
     except UnicodeError as error:
         raise OSError("an address or a login that no mail server takes") from error

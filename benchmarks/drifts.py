@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from app.domain.drift import Window, compare
-from app.domain.predictions import Digit
+from app.domain.drift import PredictionWindow, compare
+from app.domain.predictions import DigitImage
 from app.services.models.onnx_runtime import open_session
-from app.services.monitoring.drift_monitor import RECENT, REFERENCE, STEP
-from app.training.bundled_models import SEEDS, path_of
+from app.services.monitoring.drift_monitor import RECENT, REFERENCE, MIN_NEW
+from app.training.bundled_models import SEEDS, model_path
 from app.training.datasets import load_base_sets
-from app.training.evaluation_sets import Exam, changed, plain
+from app.training.evaluation_sets import EvaluationSet, plain_set, transformed_set
 from app.training.mnist_c import CORRUPTIONS, Dice
 from benchmarks.results_table import Row
 
@@ -23,14 +23,14 @@ SWITCHES, FOUND_WITHIN = 200, 300
 
 def rows() -> Iterator[Row]:
     """False alarms in a world that stays, and how soon one that changes is told."""
-    dice = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     golden = load_base_sets().golden
-    stays = _answers(plain("golden", golden))
-    spoilt = _answers(changed("corrupted", golden, _corrupted))
+    stays = _answers(plain_set("golden", golden))
+    spoilt = _answers(transformed_set("corrupted", golden, _corrupted))
     alarms = 0
     for _ in tqdm(range(STABLE_WINDOWS), "stable windows", leave=False):
-        before, after = (_drawn(stays, size, dice) for size in (REFERENCE, RECENT))
-        alarms += compare(before, after, dice).is_alarm
+        before, after = (_drawn(stays, size, rng) for size in (REFERENCE, RECENT))
+        alarms += compare(before, after, rng).is_alarm
     yield Row(
         f"drift: false alarms in {STABLE_WINDOWS:,} stable windows",
         f"<= {MOST_ALARMS}",
@@ -38,7 +38,7 @@ def rows() -> Iterator[Row]:
         short=alarms > MOST_ALARMS,
     )
     found_after = [
-        _found_after(stays, spoilt, dice) for _ in tqdm(range(SWITCHES), "switches", leave=False)
+        _found_after(stays, spoilt, rng) for _ in tqdm(range(SWITCHES), "switches", leave=False)
     ]
     late = sum(after > FOUND_WITHIN for after in found_after)
     yield Row(
@@ -50,37 +50,37 @@ def rows() -> Iterator[Row]:
     )
 
 
-def _found_after(stays: Window, spoilt: Window, dice: Dice) -> int:
+def _found_after(stays: PredictionWindow, spoilt: PredictionWindow, rng: Dice) -> int:
     """How many corrupted pictures were answered when it was told; looked at as the service does."""
-    reference, quiet = (_drawn(stays, size, dice) for size in (REFERENCE, RECENT))
-    later = _drawn(spoilt, 2 * FOUND_WITHIN, dice)
-    for after in range(STEP, 2 * FOUND_WITHIN + 1, STEP):
-        recent = Window(
+    reference, quiet = (_drawn(stays, size, rng) for size in (REFERENCE, RECENT))
+    later = _drawn(spoilt, 2 * FOUND_WITHIN, rng)
+    for after in range(MIN_NEW, 2 * FOUND_WITHIN + 1, MIN_NEW):
+        recent = PredictionWindow(
             *(
                 np.concatenate([before, now[:after]])[-RECENT:]
                 for before, now in zip(vars(quiet).values(), vars(later).values(), strict=True)
             )
         )
-        if compare(reference, recent, dice).is_alarm:
+        if compare(reference, recent, rng).is_alarm:
             return after
-    return 2 * FOUND_WITHIN + STEP
+    return 2 * FOUND_WITHIN + MIN_NEW
 
 
-def _answers(of: Exam) -> Window:
+def _answers(of: EvaluationSet) -> PredictionWindow:
     """What both shipped models make of pictures."""
     v1, v2 = (
-        of.probabilities(open_session(path_of(version, SEEDS[0]).read_bytes()))
+        of.probabilities(open_session(model_path(version, SEEDS[0]).read_bytes()))
         for version in ("v1", "v2")
     )
     differ: npt.NDArray[np.bool_] = v1.argmax(axis=1) != v2.argmax(axis=1)
-    return Window(v2.argmax(axis=1), v2.max(axis=1), differ.astype(np.float32))
+    return PredictionWindow(v2.argmax(axis=1), v2.max(axis=1), differ.astype(np.float32))
 
 
-def _drawn(answers: Window, size: int, dice: Dice) -> Window:
-    chosen = dice.integers(0, len(answers.digits), size)
-    return Window(*(array[chosen] for array in vars(answers).values()))
+def _drawn(answers: PredictionWindow, size: int, rng: Dice) -> PredictionWindow:
+    chosen = rng.integers(0, len(answers.digits), size)
+    return PredictionWindow(*(array[chosen] for array in vars(answers).values()))
 
 
-def _corrupted(digit: Digit, dice: Dice) -> Digit:
+def _corrupted(digit: DigitImage, rng: Dice) -> DigitImage:
     """A digit under any of MNIST-C's fifteen corruptions."""
-    return list(CORRUPTIONS.values())[dice.integers(len(CORRUPTIONS))](digit, dice)
+    return list(CORRUPTIONS.values())[rng.integers(len(CORRUPTIONS))](digit, rng)

@@ -7,79 +7,79 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from app.domain.predictions import Digit
-from app.imaging.decoding import GreyPlane
-from app.training.datasets import LabelledDigits
-from app.training.evaluation_sets import Exam, Labelled, changed, made
-from app.training.synthetic_images import Dice, file_of
+from app.domain.predictions import DigitImage
+from app.imaging.decoding import GrayImage
+from app.training.datasets import LabeledDigits
+from app.training.evaluation_sets import EvaluationSet, LabeledFiles, render_images, transformed_set
+from app.training.synthetic_images import Dice, encode_image
 
 PICTURES_OF_A_KIND = 2_000
 FEWER_PICTURES = {"huge": 300}
 
 
-def pictures_of(kind: str, golden: LabelledDigits) -> Labelled:
+def pictures_of(kind: str, golden: LabeledDigits) -> LabeledFiles:
     """Picture files of a kind from the first golden digits."""
-    return made(kind, golden, FEWER_PICTURES.get(kind, PICTURES_OF_A_KIND))
+    return render_images(kind, golden, FEWER_PICTURES.get(kind, PICTURES_OF_A_KIND))
 
 
-def scanned() -> Labelled:
+def scanned() -> LabeledFiles:
     """scikit-learn's 1,797 digits of 8x8, enlarged to 64x64, as PNG files with their labels."""
     bunch = load_digits()
     planes = [
         cv2.resize(image / 16, (64, 64), interpolation=cv2.INTER_CUBIC) for image in bunch.images
     ]
-    return [file_of(plane, "PNG") for plane in planes], bunch.target
+    return [encode_image(plane, "PNG") for plane in planes], bunch.target
 
 
-def stress(name: str, golden: LabelledDigits) -> Exam:
+def stress(name: str, golden: LabeledDigits) -> EvaluationSet:
     """Golden digits under one of STRESSES."""
 
-    def change(digit: Digit, dice: Dice) -> Digit:
-        plane = STRESSES[name](digit.astype(np.float32) / np.float32(255), dice)
+    def change(digit: DigitImage, rng: Dice) -> DigitImage:
+        plane = STRESSES[name](digit.astype(np.float32) / np.float32(255), rng)
         return np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
 
-    return changed(name, golden, change)
+    return transformed_set(name, golden, change)
 
 
-def _moved(plane: GreyPlane, dice: Dice, *, degrees: float = 0, shear: float = 0) -> GreyPlane:
+def _moved(plane: GrayImage, rng: Dice, *, degrees: float = 0, shear: float = 0) -> GrayImage:
     """Turned or sheared either way about the middle, on a page with room for it."""
     page = np.pad(plane, 6)
     middle = len(page) / 2 - 0.5
-    sign = 1 if dice.random() < 0.5 else -1
+    sign = 1 if rng.random() < 0.5 else -1
     matrix = cv2.getRotationMatrix2D((middle, middle), sign * degrees, 1)
     matrix[0, 1] += sign * shear
     matrix[0, 2] -= sign * shear * middle
     return np.asarray(cv2.warpAffine(page, matrix, page.shape), dtype=np.float32)
 
 
-def _shifted(plane: GreyPlane, dice: Dice) -> GreyPlane:
-    down, across = dice.integers(0, 29, 2)
+def _shifted(plane: GrayImage, rng: Dice) -> GrayImage:
+    down, across = rng.integers(0, 29, 2)
     return np.pad(plane, ((down, 28 - down), (across, 28 - across)))
 
 
-def _pen(plane: GreyPlane, _: Dice, *, thicker: bool) -> GreyPlane:
+def _pen(plane: GrayImage, _: Dice, *, thicker: bool) -> GrayImage:
     """A stroke about a pixel of MNIST's thicker or thinner, drawn at twice the size."""
     large = cv2.resize(plane, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     return np.asarray((cv2.dilate if thicker else cv2.erode)(large, pen), dtype=np.float32)
 
 
-def _noisy(plane: GreyPlane, dice: Dice) -> GreyPlane:
-    grain = dice.standard_normal(plane.shape, dtype=np.float32)
+def _noisy(plane: GrayImage, rng: Dice) -> GrayImage:
+    grain = rng.standard_normal(plane.shape, dtype=np.float32)
     return 0.2 + 0.6 * plane + np.float32(0.1) * grain
 
 
-def _blurred(plane: GreyPlane, _: Dice) -> GreyPlane:
+def _blurred(plane: GrayImage, _: Dice) -> GrayImage:
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.2), dtype=np.float32)
 
 
-def _coarse(plane: GreyPlane, _: Dice) -> GreyPlane:
+def _coarse(plane: GrayImage, _: Dice) -> GrayImage:
     """As 11x11 pixels would show it."""
     small = cv2.resize(plane, (11, 11), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (44, 44), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 
-STRESSES: dict[str, Callable[[GreyPlane, Dice], GreyPlane]] = {
+STRESSES: dict[str, Callable[[GrayImage, Dice], GrayImage]] = {
     "shifted by up to 14 pixels": _shifted,
     "rotated by 20 degrees": partial(_moved, degrees=20),
     "sheared by 0.4": partial(_moved, shear=0.4),

@@ -20,8 +20,8 @@ def one_account(wins: Wins, _: Dice) -> Wins:
 def habit(v1_called: float, v2_called: float, weight: float = 0.5) -> Callable[[Wins, Dice], Wins]:
     """Users see one version's answer and call out some of its errors; what they call out counts."""
 
-    def words(wins: Wins, dice: Dice) -> Wins:
-        called = _called(wins, dice, v1_called, v2_called, weight)
+    def words(wins: Wins, rng: Dice) -> Wins:
+        called = _called(wins, rng, v1_called, v2_called, weight)
         fewest = int(called.sum(axis=1).min())
         first = np.argsort(~called, axis=1, kind="stable")[:, :fewest]
         return np.take_along_axis(wins, first, axis=1)
@@ -32,8 +32,8 @@ def habit(v1_called: float, v2_called: float, weight: float = 0.5) -> Callable[[
 def leaky_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Dice], Wins]:
     """What users called out leaves the queue; reviewers see the rest."""
 
-    def left(wins: Wins, dice: Dice) -> Wins:
-        kept = ~_called(wins, dice, v1_called, v2_called, 0.5)
+    def left(wins: Wins, rng: Dice) -> Wins:
+        kept = ~_called(wins, rng, v1_called, v2_called, 0.5)
         fewest = int(kept.sum(axis=1).min())
         first = np.argsort(~kept, axis=1, kind="stable")[:, :fewest]
         return np.take_along_axis(wins, first, axis=1)
@@ -42,17 +42,17 @@ def leaky_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Dice], Wi
 
 
 def _called(
-    wins: Wins, dice: Dice, v1_called: float, v2_called: float, weight: float
+    wins: Wins, rng: Dice, v1_called: float, v2_called: float, weight: float
 ) -> npt.NDArray[np.bool_]:
     """Which pictures users call an error on: what was served was wrong, and they cared to say."""
-    v2_served = dice.random(wins.shape) < weight
+    v2_served = rng.random(wins.shape) < weight
     chance = np.where(v2_served, np.where(wins, 0, v2_called), np.where(wins, v1_called, 0))
-    return dice.random(wins.shape) < chance
+    return rng.random(wins.shape) < chance
 
 
-def sticky(wins: Wins, dice: Dice) -> Wins:
+def sticky(wins: Wins, rng: Dice) -> Wins:
     """Half of the users say the same 20 times over, the others what is so."""
     users = wins.shape[1] // 20
-    alike = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
-    stubborn = np.repeat(dice.random((len(wins), users)) < 0.5, 20, axis=1)
+    alike = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)
+    stubborn = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)
     return np.where(stubborn, alike, wins[:, : users * 20])

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from app.imaging import normalization
 from app.imaging.decoding import encode_png
 from app.training.datasets import load_base_sets
-from app.training.synthetic_images import KINDS
+from app.training.synthetic_images import RENDERERS
 
 ROUNDS = 5
 
@@ -18,11 +18,11 @@ def main() -> None:
     """Print the median over all pictures and rounds for each size."""
     cv2.setNumThreads(1)
     golden = load_base_sets().golden.digits
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     sizes = {
         "PNG, 28x28": [encode_png(digit) for digit in golden[:400]],
-        "JPEG, 320x240": [KINDS["photograph"](digit, dice) for digit in golden[:60]],
-        "JPEG, up to 4 megapixels": [KINDS["huge"](digit, dice) for digit in golden[:8]],
+        "JPEG, 320x240": [RENDERERS["photograph"](digit, rng) for digit in golden[:60]],
+        "JPEG, up to 4 megapixels": [RENDERERS["huge"](digit, rng) for digit in golden[:8]],
     }
     print("| picture | median ms |\n| --- | --- |")
     for name, files in sizes.items():
@@ -32,9 +32,9 @@ def main() -> None:
 
 def cost_ms(file: bytes) -> float:
     """Wall-clock milliseconds that one picture takes."""
-    begun_s = time.perf_counter()
-    normalization.read(file)
-    return (time.perf_counter() - begun_s) * 1000
+    started_at_s = time.perf_counter()
+    normalization.preprocess(file)
+    return (time.perf_counter() - started_at_s) * 1000
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from PIL import Image
 
 from app.services.models.onnx_runtime import open_session
 from app.training.datasets import load_base_sets
-from app.training.evaluation_sets import exam, read_or_none
-from app.training.synthetic_images import KINDS
+from app.training.evaluation_sets import make_set, preprocess_or_none
+from app.training.synthetic_images import RENDERERS
 from benchmarks.exams import pictures_of, scanned
 from config import ROOT
 
@@ -27,9 +27,9 @@ def main() -> None:
     ]
     print("| kind | pictures | refused | v1 | v2 |\n| --- | --- | --- | --- | --- |")
     golden = load_base_sets().golden
-    for kind in [*KINDS, SCANNED]:
+    for kind in [*RENDERERS, SCANNED]:
         files, labels = scanned() if kind == SCANNED else pictures_of(kind, golden)
-        taken = exam(kind, files, labels)
+        taken = make_set(kind, files, labels)
         shares = [f"{taken.right(session).mean():.2%}" for session in sessions]
         refused = int(taken.refused.sum())
         print(f"| {kind} | {len(files):,} | {refused} | {' | '.join(shares)} |", flush=True)
@@ -43,7 +43,7 @@ def draw_sheet(path: Path, files: list[bytes]) -> None:
         picture = Image.open(io.BytesIO(file)).convert("RGBA")
         picture.thumbnail((CELL - 8, CELL - 8))
         sheet.paste(picture, (column * CELL + 4, 4), picture)
-        if (digit := read_or_none(file)) is not None:
+        if (digit := preprocess_or_none(file)) is not None:
             found = Image.fromarray(digit).resize((CELL - 8, CELL - 8), Image.Resampling.NEAREST)
             sheet.paste(found, (column * CELL + 4, CELL + 4))
     path.parent.mkdir(exist_ok=True)

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from app.imaging.normalization import as_input
-from app.services.models.onnx_runtime import Session, open_session
+from app.imaging.normalization import to_model_input
+from app.services.models.onnx_runtime import InferenceSession, open_session
 from app.training import architectures, onnx_export
-from app.training.bundled_models import MODELS, SEEDS, path_of
+from app.training.bundled_models import MODELS, SEEDS, model_path
 from app.training.datasets import load_base_sets
-from app.training.evaluation_sets import Exam, corrupted, exam, plain
+from app.training.evaluation_sets import EvaluationSet, corrupted_set, make_set, plain_set
 from app.training.mnist_c import CORRUPTIONS
-from app.training.synthetic_images import KINDS
+from app.training.synthetic_images import RENDERERS
 from benchmarks import model_cards, plots
 from benchmarks.exams import STRESSES, pictures_of, scanned, stress
 from benchmarks.measures import auroc, expected_calibration_error
@@ -30,12 +30,12 @@ _ROUNDS = 3_000
 class Exams:
     """All that a model is examined on; made once for every version."""
 
-    validation: Exam
-    golden: Exam
-    kinds: dict[str, Exam]
-    stresses: dict[str, Exam]
-    corruptions: dict[str, Exam]
-    strangers: dict[str, Exam]
+    validation: EvaluationSet
+    golden: EvaluationSet
+    kinds: dict[str, EvaluationSet]
+    stresses: dict[str, EvaluationSet]
+    corruptions: dict[str, EvaluationSet]
+    strangers: dict[str, EvaluationSet]
 
 
 def main() -> None:
@@ -53,16 +53,19 @@ def make_exams() -> Exams:
     """Pass every picture of every exam through imaging; a few minutes."""
     sets = load_base_sets()
     return Exams(
-        validation=plain("validation", sets.validation),
-        golden=plain("golden", sets.golden),
-        kinds={kind: exam(kind, *pictures_of(kind, sets.golden)) for kind in tqdm(KINDS, "kinds")}
-        | {"scanned": exam("scanned", *scanned())},
+        validation=plain_set("validation", sets.validation),
+        golden=plain_set("golden", sets.golden),
+        kinds={
+            kind: make_set(kind, *pictures_of(kind, sets.golden))
+            for kind in tqdm(RENDERERS, "kinds")
+        }
+        | {"scanned": make_set("scanned", *scanned())},
         stresses={name: stress(name, sets.golden) for name in tqdm(STRESSES, "stresses")},
         corruptions={
-            name: corrupted(name, sets.golden) for name in tqdm(CORRUPTIONS, "corruptions")
+            name: corrupted_set(name, sets.golden) for name in tqdm(CORRUPTIONS, "corruptions")
         },
         strangers={
-            name: exam(name, files := list(make()), np.full(len(files), -1))
+            name: make_set(name, files := list(make()), np.full(len(files), -1))
             for name, make in STRANGERS.items()
         },
     )
@@ -70,7 +73,7 @@ def make_exams() -> Exams:
 
 def measure(version: str, exams: Exams) -> Figures:
     """Examine the shipped model of a version, and for mean and spread its other seeds."""
-    artefact = path_of(version, SEEDS[0]).read_bytes()
+    artefact = model_path(version, SEEDS[0]).read_bytes()
     session = open_session(artefact)
     golden = exams.golden.probabilities(session)
     right = exams.golden.right(session)
@@ -82,11 +85,11 @@ def measure(version: str, exams: Exams) -> Figures:
         sha256=hashlib.sha256(artefact).hexdigest(),
         size_bytes=len(artefact),
         parameters=architectures.count_parameters(net),
-        multiply_adds=onnx_export.multiply_adds(net),
+        multiply_adds=onnx_export.count_multiply_adds(net),
         microseconds=_microseconds(session),
         validation=_share(exams.validation, session),
         golden_by_seed=tuple(
-            _share(exams.golden, open_session(path_of(version, seed).read_bytes()))
+            _share(exams.golden, open_session(model_path(version, seed).read_bytes()))
             for seed in SEEDS
         ),
         recall_by_digit=tuple(
@@ -104,23 +107,23 @@ def measure(version: str, exams: Exams) -> Figures:
     )
 
 
-def _share(of: Exam, session: Session) -> float:
+def _share(of: EvaluationSet, session: InferenceSession) -> float:
     return float(of.right(session).mean())
 
 
-def _confidences(of: Exam, session: Session) -> npt.NDArray[np.float32]:
+def _confidences(of: EvaluationSet, session: InferenceSession) -> npt.NDArray[np.float32]:
     """The top probability of each picture that imaging let through."""
     return of.probabilities(session).max(axis=1)[~of.refused]
 
 
-def _microseconds(session: Session) -> float:
+def _microseconds(session: InferenceSession) -> float:
     """Median cost of one picture, one at a time on one core, the session as it serves."""
-    picture = as_input(np.zeros((28, 28), dtype=np.uint8))
+    picture = to_model_input(np.zeros((28, 28), dtype=np.uint8))
     costs_s = []
     for _ in range(_ROUNDS):
-        begun_s = time.perf_counter()
+        started_at_s = time.perf_counter()
         session.run(None, {"digits": picture})
-        costs_s.append(time.perf_counter() - begun_s)
+        costs_s.append(time.perf_counter() - started_at_s)
     return float(np.median(costs_s)) * 1e6
 
 

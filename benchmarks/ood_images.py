@@ -14,8 +14,8 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from app.imaging.decoding import GreyPlane
-from app.training.synthetic_images import Dice, file_of
+from app.imaging.decoding import GrayImage
+from app.training.synthetic_images import Dice, encode_image
 
 PICTURES = 1_000  # of scribbles and of noise
 LOOK_LIKE_DIGITS = "OoDQIiljLSsZzBbGgqE"
@@ -42,49 +42,49 @@ def letters(wanted: str = ascii_letters) -> Iterator[bytes]:
 
 def scribbles() -> Iterator[bytes]:
     """A hand that moves to and fro across the page: sums of slow swings, closed or not."""
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for _ in range(PICTURES):
-        time = np.linspace(0, dice.uniform(3, 8), 400)[:, None, None]
-        swings = np.sin(time * dice.uniform(0.5, 7, (2, 3)) + dice.uniform(0, 7, (2, 3)))
-        points = (swings @ dice.uniform(0.1, 0.4, 3) + 1) / 2 * 0.9 * _PAGE
+        time = np.linspace(0, rng.uniform(3, 8), 400)[:, None, None]
+        swings = np.sin(time * rng.uniform(0.5, 7, (2, 3)) + rng.uniform(0, 7, (2, 3)))
+        points = (swings @ rng.uniform(0.1, 0.4, 3) + 1) / 2 * 0.9 * _PAGE
         page = np.zeros((_PAGE, _PAGE), dtype=np.float32)
-        thickness = int(dice.integers(4, 12))
+        thickness = int(rng.integers(4, 12))
         cv2.polylines(page, [points.astype(np.int32)], False, 1.0, thickness, cv2.LINE_AA)
-        yield file_of(1 - page, "PNG")
+        yield encode_image(1 - page, "PNG")
 
 
 def noises() -> Iterator[bytes]:
     """Grain, salt and pepper, clouds, checks and stripes of any size."""
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for number in range(PICTURES):
-        yield file_of(_NOISES[number % len(_NOISES)](dice), "PNG")
+        yield encode_image(_NOISES[number % len(_NOISES)](rng), "PNG")
 
 
-def _grain(dice: Dice) -> GreyPlane:
-    return dice.random((64, 64), dtype=np.float32)
+def _grain(rng: Dice) -> GrayImage:
+    return rng.random((64, 64), dtype=np.float32)
 
 
-def _pepper(dice: Dice) -> GreyPlane:
-    return np.asarray(dice.random((48, 48)) < dice.uniform(0.5, 0.95), dtype=np.float32)
+def _pepper(rng: Dice) -> GrayImage:
+    return np.asarray(rng.random((48, 48)) < rng.uniform(0.5, 0.95), dtype=np.float32)
 
 
-def _clouds(dice: Dice) -> GreyPlane:
-    few = dice.random((int(dice.integers(3, 12)), int(dice.integers(3, 12))), dtype=np.float32)
+def _clouds(rng: Dice) -> GrayImage:
+    few = rng.random((int(rng.integers(3, 12)), int(rng.integers(3, 12))), dtype=np.float32)
     return np.asarray(cv2.resize(few, (96, 96), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 
-def _checks(dice: Dice) -> GreyPlane:
-    rows, columns = np.indices((96, 96)) // int(dice.integers(4, 24))
+def _checks(rng: Dice) -> GrayImage:
+    rows, columns = np.indices((96, 96)) // int(rng.integers(4, 24))
     return np.asarray((rows + columns) % 2, dtype=np.float32)
 
 
-def _stripes(dice: Dice) -> GreyPlane:
+def _stripes(rng: Dice) -> GrayImage:
     rows, columns = np.indices((96, 96))
-    along = rows * dice.uniform(-1, 1) + columns * dice.uniform(-1, 1)
-    return np.asarray(np.sin(along * dice.uniform(0.1, 0.6)) / 2 + 0.5, dtype=np.float32)
+    along = rows * rng.uniform(-1, 1) + columns * rng.uniform(-1, 1)
+    return np.asarray(np.sin(along * rng.uniform(0.1, 0.6)) / 2 + 0.5, dtype=np.float32)
 
 
-_NOISES: tuple[Callable[[Dice], GreyPlane], ...] = (_grain, _pepper, _clouds, _checks, _stripes)
+_NOISES: tuple[Callable[[Dice], GrayImage], ...] = (_grain, _pepper, _clouds, _checks, _stripes)
 
 STRANGERS: dict[str, Callable[[], Iterator[bytes]]] = {
     "letters in fonts": letters,

@@ -17,49 +17,49 @@ from sqlalchemy import text
 from tqdm import tqdm
 
 from app.domain.assignment import Version
-from app.domain.predictions import SIDE
-from app.domain.promotion_gates import Marks, Paired
+from app.domain.predictions import IMAGE_SIZE
+from app.domain.promotion_gates import CandidateMetrics, PairedCounts
 from app.services.experiments import lifecycle
 from app.services.models import registry
 from app.services.models.inference import InferenceService
 from app.services.retraining import jobs
 from app.services.retraining.training_process import Candidate
-from app.store.engine.db import writing
+from app.store.engine.db import write_transaction
 from app.training.datasets import load_base_sets
 from benchmarks.results_table import Row
 from config import ROOT
-from tests.conftest import beside, prepared, settings
+from tests.conftest import bootstrapped_app, make_config, second_app
 from tests.support.review_data import label, submitters
 
 SEED, KILLS = 20_260_901, 100
 LABELS = 40
 LATEST_S = 0.03  # a promotion takes about half of that
 
-_SAME = Paired(6_000, 5_990, 2, 2)
-_BETTER = Paired(100, 60, 20, 2)
-_GOOD = Marks(_SAME, _SAME, {"7": _SAME}, {"photograph": _SAME}, _BETTER, _BETTER)
+_SAME = PairedCounts(6_000, 5_990, 2, 2)
+_BETTER = PairedCounts(100, 60, 20, 2)
+_GOOD = CandidateMetrics(_SAME, _SAME, {"7": _SAME}, {"photograph": _SAME}, _BETTER, _BETTER)
 
 
 def rows() -> Iterator[Row]:
     """Promote candidate after candidate, each in a process that is killed at a random moment."""
-    dice = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
     broken, landed = 0, 0
-    with TemporaryDirectory() as folder, prepared(settings(Path(folder))) as app:
+    with TemporaryDirectory() as folder, bootstrapped_app(make_config(Path(folder))) as app:
         _teach(app)
         for turn in tqdm(range(KILLS), "kills", leave=False):
             with app.app_context():
-                job = jobs.request(1, Version.V2, "auto")
+                job = jobs.create(1, Version.V2, "auto")
             ours, theirs = processes.Pipe()
             promoting = processes.Process(target=promote, args=(Path(folder), turn, theirs))
             promoting.start()
             ours.recv()
-            time.sleep(dice.uniform(0, LATEST_S))
+            time.sleep(rng.uniform(0, LATEST_S))
             promoting.kill()
             promoting.join()
             with app.app_context():
-                landed += jobs.find(job.id).status == "deployed"
+                landed += jobs.get(job.id).status == "deployed"
                 broken += not _is_whole(job.id)
                 _let_go(job.id)
     yield Row(
@@ -74,25 +74,25 @@ def promote(folder: Path, turn: int, parent: Connection) -> None:
     """Take the job up and put a candidate into service; runs in the process that is killed."""
     net = onnx.load(ROOT / "models" / "v2.onnx")
     helper.set_model_props(net, {"name": f"candidate {turn}"})
-    with beside(settings(folder)) as app, app.app_context():
+    with second_app(make_config(folder)) as app, app.app_context():
         claimed = jobs.claim()
         if claimed is None:
             raise RuntimeError("there is no job")
-        wanted = jobs.assignment(claimed)
+        wanted = jobs.training_spec(claimed)
         parent.send("promoting")
-        jobs.conclude(claimed, wanted, Candidate(net.SerializeToString(), _GOOD), "")
+        jobs.complete(claimed, wanted, Candidate(net.SerializeToString(), _GOOD), "")
 
 
 def _is_whole(job_id: int) -> bool:
     """Whether both versions are served by what was deployed last, and all rows say the same."""
     inference = InferenceService(nullcontext)
-    inference.follow()
-    blank = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    serving = {version: inference.read(version, blank).model.id for version in Version}
-    last = {version: registry.served_ids(version)[0] for version in Version}
-    job = jobs.find(job_id)
-    deployed = [each.reason for each in registry.deployments(1)] == [f"retrain {job_id}"]
-    running = [each for each in lifecycle.newest(2) if each.ended_at is None]
+    inference.reload()
+    blank = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    serving = {version: inference.predict(version, blank).model.id for version in Version}
+    last = {version: registry.deployment_history_ids(version)[0] for version in Version}
+    job = jobs.get(job_id)
+    deployed = [each.reason for each in registry.list_deployments(1)] == [f"retrain {job_id}"]
+    running = [each for each in lifecycle.list_recent(2) if each.ended_at is None]
     return (
         serving == last
         and deployed == (job.status == "deployed")
@@ -111,10 +111,10 @@ def _compares(experiment_id: int) -> tuple[int, int]:
 
 def _let_go(job_id: int) -> None:
     """End a job whose process was killed, as the next one to look would after its lease."""
-    if jobs.find(job_id).status != "running":
+    if jobs.get(job_id).status != "running":
         return
     jobs.cancel(job_id)
-    with writing() as session:
+    with write_transaction() as session:
         past = datetime.now(UTC) - timedelta(seconds=1)
         session.execute(text("UPDATE retrain_job SET lease_until = :past"), {"past": past})
     jobs.claim()

@@ -20,10 +20,10 @@ from tqdm import tqdm
 from uuid_utils.compat import uuid7
 
 from app import bootstrap, create_app
-from app.api.http.container import parts
+from app.api.http.container import container
 from app.services.experiments.lifecycle import current_split
 from app.services.maintenance import counter_audit
-from app.store.engine.db import writing
+from app.store.engine.db import write_transaction
 from app.store.tables import Feedback, Prediction, Review, ReviewItem
 from config import Config
 
@@ -55,15 +55,15 @@ def measure(folder: Path, size: int) -> list[float]:
     config = Config.from_env(environ)
     app = create_app(config)
     with app.app_context():
-        bootstrap.prepare(config, parts().hasher)
+        bootstrap.prepare(config, container().hasher)
         fill(size)
-        counter_audit.mend()
+        counter_audit.repair()
     client, token = app.test_client(), login(app)
     costs_ms = []
     for _ in range(CALLS):
-        begun_s = time.perf_counter()
+        started_at_s = time.perf_counter()
         answer = client.get("/admin/report", headers={"Authorization": f"Bearer {token}"})
-        costs_ms.append((time.perf_counter() - begun_s) * 1000)
+        costs_ms.append((time.perf_counter() - started_at_s) * 1000)
         assert answer.status_code == 200
         assert answer.get_json()["total_feedback"] == size // 10
     return costs_ms[CALLS // 10 :]
@@ -77,27 +77,27 @@ def login(app: Flask) -> str:
 
 def fill(size: int) -> None:
     """Write predictions, queue, labels and words, as rows alone."""
-    dice = np.random.default_rng(1)
-    made = list(predictions(size, dice))
+    rng = np.random.default_rng(1)
+    made = list(predictions(size, rng))
     waiting = list(items(made))
     for table, rows in (
         (Prediction, made),
         (ReviewItem, waiting),
         (Review, list(labels(waiting[:LABELS]))),
-        (Feedback, list(words(made[::10], dice))),
+        (Feedback, list(words(made[::10], rng))),
     ):
         for at in tqdm(range(0, len(rows), CHUNK), table.__tablename__, leave=False):
-            with writing() as session:
+            with write_transaction() as session:
                 session.execute(insert(table), rows[at : at + CHUNK])
 
 
-def predictions(size: int, dice: np.random.Generator) -> Iterator[Row]:
+def predictions(size: int, rng: np.random.Generator) -> Iterator[Row]:
     """Rows of A/B predictions on which the versions disagree as often as they may."""
     split, now = current_split(), datetime.now(UTC)
-    digits, disagree = dice.integers(0, 10, size), dice.random(size) < 0.014
+    digits, disagree = rng.integers(0, 10, size), rng.random(size) < 0.014
     shares = [np.eye(10, dtype="<f4")[digit].tobytes() for digit in range(10)]
-    image = dice.integers(0, 256, 784, dtype=np.uint8).tobytes()
-    latencies_us = dice.lognormal(6.5, 0.4, size).astype(int)
+    image = rng.integers(0, 256, 784, dtype=np.uint8).tobytes()
+    latencies_us = rng.lognormal(6.5, 0.4, size).astype(int)
     for digit, other, latency_us in zip(digits, disagree, latencies_us, strict=True):
         made = uuid7()
         yield {
@@ -142,13 +142,13 @@ def labels(waiting: list[Row]) -> Iterator[Row]:
         yield {name: item[name] for name in named} | said
 
 
-def words(spoken_on: list[Row], dice: np.random.Generator) -> Iterator[Row]:
+def words(spoken_on: list[Row], rng: np.random.Generator) -> Iterator[Row]:
     """A word of a user on each."""
     experiment_id = current_split().experiment_id
     for one in spoken_on:
         yield {
             "prediction": one["predicted_digit"],
-            "correct": bool(dice.random() < 0.9),
+            "correct": bool(rng.random() < 0.9),
             "user_id": 1,
             "prediction_id": one["id"],
             "version": one["version"],

@@ -38,11 +38,11 @@ def one_sided() -> Lesson:
 
 def in_a_row() -> list[Lesson]:
     """Ten retrains, each after a few more right labels of the style."""
-    dice = np.random.default_rng(SEED)
+    rng = np.random.default_rng(SEED)
     with world() as made:
         lessons = []
         for _ in range(RETRAINS_IN_A_ROW):
-            _label_rightly(made, _chosen(dice, LABELS_A_ROUND), senders=2)
+            _label_rightly(made, _chosen(rng, LABELS_A_ROUND), senders=2)
             lessons.append(made.retrain())
         return lessons
 
@@ -54,26 +54,26 @@ def poisoned(turn: int) -> Lesson:
         return made.retrain()
 
 
-def _flips(made: World, dice: Dice) -> None:
+def _flips(made: World, rng: Dice) -> None:
     """A fifth of the labels of the style are some other digit."""
-    chosen = _chosen(dice, LABELS)
+    chosen = _chosen(rng, LABELS)
     digits = base().labels[chosen]
-    is_flipped = dice.random(LABELS) < FLIPPED
-    digits = np.where(is_flipped, (digits + dice.integers(1, 10, LABELS)) % 10, digits)
+    is_flipped = rng.random(LABELS) < FLIPPED
+    digits = np.where(is_flipped, (digits + rng.integers(1, 10, LABELS)) % 10, digits)
     made.label(outlines(chosen), digits.tolist(), senders=6)
 
 
-def _misnamed(made: World, dice: Dice) -> None:
+def _misnamed(made: World, rng: Dice) -> None:
     """One user's sevens are all called ones, among right labels of the style."""
-    _label_rightly(made, _chosen(dice, 2 * LABELS // 3), senders=6)
-    sevens = _chosen(dice, LABELS // 3, MISNAMED)
+    _label_rightly(made, _chosen(rng, 2 * LABELS // 3), senders=6)
+    sevens = _chosen(rng, LABELS // 3, MISNAMED)
     made.label(list(base().digits[sevens]), [MISNAMED_AS] * len(sevens), senders=1)
 
 
-def _colluding(made: World, dice: Dice) -> None:
+def _colluding(made: World, rng: Dice) -> None:
     """Ten users call every digit the next one, at 30 % of all labels; the rest are right."""
-    _label_rightly(made, _chosen(dice, 7 * LABELS // 10), senders=10)
-    chosen = _chosen(dice, 3 * LABELS // 10)
+    _label_rightly(made, _chosen(rng, 7 * LABELS // 10), senders=10)
+    chosen = _chosen(rng, 3 * LABELS // 10)
     wrong = (base().labels[chosen] + 1) % 10
     made.label(list(base().digits[chosen]), wrong.tolist(), senders=COLLUDERS)
 
@@ -89,8 +89,8 @@ def _label_rightly(made: World, chosen: _Indexes, senders: int) -> None:
     made.label(outlines(chosen), base().labels[chosen].tolist(), senders)
 
 
-def _chosen(dice: Dice, count: int, digit: int | None = None) -> _Indexes:
+def _chosen(rng: Dice, count: int, digit: int | None = None) -> _Indexes:
     """Pictures of the training set, of one digit where that is asked for."""
     labels = base().labels
     among = np.arange(len(labels)) if digit is None else np.flatnonzero(labels == digit)
-    return dice.choice(among, count, replace=False)
+    return rng.choice(among, count, replace=False)

@@ -13,17 +13,17 @@ import numpy.typing as npt
 from flask import Flask
 
 from app.domain.assignment import Version
-from app.domain.predictions import Digit
+from app.domain.predictions import DigitImage
 from app.services.models import registry
 from app.services.models.onnx_runtime import open_session
 from app.services.retraining import jobs
-from app.services.retraining.training_process import Workshop
+from app.services.retraining.training_process import TrainingConfig
 from app.services.retraining.worker import run_pending
-from app.training.datasets import LabelledDigits, as_served, load_base_sets
-from app.training.evaluation_sets import Exam
+from app.training.datasets import LabeledDigits, load_base_sets, preprocess_all
+from app.training.evaluation_sets import EvaluationSet
 from benchmarks.styles import hollow
-from config import without_secrets
-from tests.conftest import prepared, settings
+from config import child_environment
+from tests.conftest import bootstrapped_app, make_config
 from tests.support.review_data import label, submitters
 
 STYLE_PICTURES = 1_000
@@ -59,10 +59,10 @@ class World:
 
     def __init__(self, app: Flask, folder: Path) -> None:
         self.app = app
-        self._workshop = Workshop(folder / "retrains", 1, TIME_LIMIT_S, without_secrets())
+        self._workshop = TrainingConfig(folder / "retrains", 1, TIME_LIMIT_S, child_environment())
         self._groups = 0
 
-    def label(self, pictures: Sequence[Digit], digits: Sequence[int], senders: int) -> None:
+    def label(self, pictures: Sequence[DigitImage], digits: Sequence[int], senders: int) -> None:
         """Have pictures sent by so many new accounts, and labelled so."""
         self._groups += 1
         made = submitters(self.app, senders, f"group{self._groups}-")
@@ -72,9 +72,9 @@ class World:
         """Ask for a retrain of v2 and see it through."""
         before = self.skill()
         with self.app.app_context():
-            asked = jobs.request(1, Version.V2, "auto")
+            asked = jobs.create(1, Version.V2, "auto")
             run_pending(self._workshop, threading.Event())
-            job = jobs.find(asked.id)
+            job = jobs.get(asked.id)
         if job.started_at is None or job.finished_at is None:
             raise RuntimeError(f"the retrain is {job.status}")
         seconds = (job.finished_at - job.started_at).total_seconds()
@@ -83,7 +83,7 @@ class World:
     def skill(self) -> Skill:
         """How well v2 reads now."""
         with self.app.app_context():
-            artefact = registry.artefact(registry.served_ids(Version.V2)[0])
+            artefact = registry.get_artifact(registry.deployment_history_ids(Version.V2)[0])
         session = open_session(artefact.onnx)
         return Skill(*(float(of.right(session).mean()) for of in _exams()))
 
@@ -92,31 +92,31 @@ class World:
 def world() -> Iterator[World]:
     """A world that ends with the block."""
     with TemporaryDirectory() as folder:
-        config = settings(Path(folder), RATELIMIT_ENABLED="false")
-        with prepared(config) as app:
+        config = make_config(Path(folder), RATELIMIT_ENABLED="false")
+        with bootstrapped_app(config) as app:
             yield World(app, Path(folder))
 
 
 @cache
-def base() -> LabelledDigits:
+def base() -> LabeledDigits:
     """What labelled pictures are made from: MNIST's training set."""
     return load_base_sets().training
 
 
-def outlines(indexes: npt.NDArray[np.int64]) -> list[Digit]:
+def outlines(indexes: npt.NDArray[np.int64]) -> list[DigitImage]:
     """Digits of the training set, hollow, as picture files would have them."""
     return [hollow(base().digits[index]) for index in indexes]
 
 
 @cache
-def _exams() -> tuple[Exam, Exam]:
+def _exams() -> tuple[EvaluationSet, EvaluationSet]:
     """The golden set, and hollow digits of the validation set, which nobody labels."""
     sets = load_base_sets()
-    golden = as_served(sets.golden.digits, "golden")
+    golden = preprocess_all(sets.golden.digits, "golden")
     shown = sets.validation.digits[:STYLE_PICTURES]
-    style = as_served(np.stack([hollow(digit) for digit in shown]), "outlines")
+    style = preprocess_all(np.stack([hollow(digit) for digit in shown]), "outlines")
     return _exam(golden, sets.golden.labels), _exam(style, sets.validation.labels[:STYLE_PICTURES])
 
 
-def _exam(digits: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> Exam:
-    return Exam(digits, ~digits.any(axis=(1, 2)), labels)
+def _exam(digits: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> EvaluationSet:
+    return EvaluationSet(digits, ~digits.any(axis=(1, 2)), labels)

@@ -13,15 +13,15 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from app.domain import sample_ratio_mismatch
-from app.domain.assignment import AUDIT_SHARE, Split, Unit
+from app.domain.assignment import AUDIT_RATE, AssignmentUnit, TrafficSplit
 from app.domain.intervals import log_e_value, unpaired_labels_needed
-from app.domain.sample_ratio_mismatch import Draws
+from app.domain.sample_ratio_mismatch import AssignmentCounts
 from app.domain.verdicts import ALPHA, MISMATCH_E_VALUE, Stratum, stratified_accuracy
 from app.services.models.onnx_runtime import open_session
-from app.training.augmentation import varied
-from app.training.bundled_models import SEEDS, path_of
+from app.training.augmentation import augment
+from app.training.bundled_models import SEEDS, model_path
 from app.training.datasets import load_base_sets
-from app.training.evaluation_sets import Exam
+from app.training.evaluation_sets import EvaluationSet
 from benchmarks.feedback_bias import Dice, Wins, habit, leaky_queue, one_account, sticky
 from benchmarks.results_table import Row, show
 
@@ -35,13 +35,13 @@ REPLAYS, REAL_PICTURES = 200, 20_000
 
 def main() -> None:
     """Print the table; end with 1 where a bar is missed."""
-    dice = np.random.default_rng(SEED)
-    show((part(dice) for part in PARTS), len(PARTS), "simulating", plainer=True)
+    rng = np.random.default_rng(SEED)
+    show((part(rng) for part in PARTS), len(PARTS), "simulating", plainer=True)
 
 
-def same_versions(dice: Dice) -> Iterator[Row]:
+def same_versions(rng: Dice) -> Iterator[Row]:
     """A/A: both versions alike, looked at after every label."""
-    wins = dice.random((RUNS, LOOKS)) < 0.5
+    wins = rng.random((RUNS, LOOKS)) < 0.5
     named, _ = decided(wins)
     mcnemar = _mcnemar_ever(wins)
     yield _error(
@@ -49,10 +49,10 @@ def same_versions(dice: Dice) -> Iterator[Row]:
     )
 
 
-def worked_example(dice: Dice) -> Iterator[Row]:
+def worked_example(rng: Dice) -> Iterator[Row]:
     """98.5 % against 99.0 %: how soon, and how often the wrong one."""
     shares = np.array([V1_ALONE, V2_ALONE, NEITHER])
-    kinds = dice.choice(3, (RUNS, LOOKS), p=shares / shares.sum())
+    kinds = rng.choice(3, (RUNS, LOOKS), p=shares / shares.sum())
     informative, labels, wrong = [], [], 0
     for run in kinds:
         wins = run[run < 2] == 1
@@ -78,7 +78,7 @@ def worked_example(dice: Dice) -> Iterator[Row]:
     )
 
 
-def users_habits(dice: Dice) -> Iterator[Row]:
+def users_habits(rng: Dice) -> Iterator[Row]:
     """A/A where users speak up as they do; the verdict comes from the blind queue beside them."""
     for what, words in (
         ("one account, 8 words, all against v1", one_account),
@@ -88,35 +88,35 @@ def users_habits(dice: Dice) -> Iterator[Row]:
         ("sticky users, 20 words each, half as each likes", sticky),
         ("80 % and 40 %, and what they call out leaves the queue", leaky_queue(0.80, 0.40)),
     ):
-        wins = dice.random((RUNS, LOOKS)) < 0.5
-        named, _ = decided(_reviewed_in_hashed_order(wins, dice))
-        swayed, _ = decided(words(wins, dice))
+        wins = rng.random((RUNS, LOOKS)) < 0.5
+        named, _ = decided(_reviewed_in_hashed_order(wins, rng))
+        swayed, _ = decided(words(wins, rng))
         yield _error(f"A/A, {what}", named, f"counting what users say: {swayed.mean():.0%}")
 
 
-def repeated_pictures(dice: Dice) -> Iterator[Row]:
+def repeated_pictures(rng: Dice) -> Iterator[Row]:
     """A/A where every picture arrives three times and reviewers keep pace with it."""
-    wins = dice.random((RUNS, LOOKS)) < 0.5
+    wins = rng.random((RUNS, LOOKS)) < 0.5
     named, _ = decided(wins)  # the queue asks about a picture once
     thrice, _ = decided(np.repeat(wins[:, : LOOKS // 3], 3, axis=1))
     yield _error("A/A, each picture sent thrice", named, f"asked each time: {thrice.mean():.0%}")
 
 
-def drift(dice: Dice) -> Iterator[Row]:
+def drift(rng: Dice) -> Iterator[Row]:
     """A/A on the whole, v2 better in the first half of the time and v1 in the second."""
     better = np.repeat([0.75, 0.25], LOOKS)
-    wins = dice.random((RUNS, 2 * LOOKS)) < better
-    named, _ = decided(_reviewed_in_hashed_order(wins, dice)[:, :LOOKS])
+    wins = rng.random((RUNS, 2 * LOOKS)) < better
+    named, _ = decided(_reviewed_in_hashed_order(wins, rng)[:, :LOOKS])
     oldest_first, _ = decided(wins[:, :LOOKS])
     yield _error("A/A, which one errs drifts", named, f"oldest first: {oldest_first.mean():.0%}")
 
 
-def draws_as_set(dice: Dice) -> Iterator[Row]:
+def draws_as_set(rng: Dice) -> Iterator[Row]:
     """A ramp that draws as it is set, looked at after every request."""
     weights = np.repeat(RAMP, RAMP_REQUESTS // len(RAMP))
     voided = 0
     for _ in range(RUNS):
-        voided += bool(_log_mismatch(dice.random(RAMP_REQUESTS) < weights, RAMP).max() >= _VOID)
+        voided += bool(_log_mismatch(rng.random(RAMP_REQUESTS) < weights, RAMP).max() >= _VOID)
     bar = 0.001 + 3 * sqrt(0.001 * 0.999 / RUNS)
     yield Row(
         "A/A, ramp 1-5-10-25-50 %, 20,000 requests: voided",
@@ -126,11 +126,11 @@ def draws_as_set(dice: Dice) -> Iterator[Row]:
     )
 
 
-def draws_not_as_set(dice: Dice) -> Iterator[Row]:
+def draws_not_as_set(rng: Dice) -> Iterator[Row]:
     """Half and half was set, something else is drawn."""
     for share, most in ((0.55, 2_000), (0.52, 11_000)):
         found = [
-            int(np.argmax(_log_mismatch(dice.random(4 * most) < share, (0.5,)) >= _VOID)) + 1
+            int(np.argmax(_log_mismatch(rng.random(4 * most) < share, (0.5,)) >= _VOID)) + 1
             for _ in range(RUNS)
         ]
         median = float(np.median(found))
@@ -142,18 +142,18 @@ def draws_not_as_set(dice: Dice) -> Iterator[Row]:
         )
 
 
-def accuracies(dice: Dice) -> Iterator[Row]:
+def accuracies(rng: Dice) -> Iterator[Row]:
     """Whether intervals of an accuracy, made of few labels, hold the accuracy of all requests."""
     kinds = (V1_ALONE, V2_ALONE, NEITHER, BOTH_WRONG_ALIKE)
     for requests in (1_000, 10_000, 100_000):
         held, widths = 0, []
         for _ in range(RUNS):
-            v1_alone, v2_alone, neither, alike, both = dice.multinomial(
+            v1_alone, v2_alone, neither, alike, both = rng.multinomial(
                 requests, [*kinds, 1 - sum(kinds)]
             )
             disagreements = int(v1_alone + v2_alone + neither)
-            audited = int(dice.binomial(requests - disagreements, AUDIT_SHARE))
-            wrong = int(dice.hypergeometric(alike, both, audited))
+            audited = int(rng.binomial(requests - disagreements, AUDIT_RATE))
+            wrong = int(rng.hypergeometric(alike, both, audited))
             interval = stratified_accuracy(
                 Stratum(disagreements, disagreements, int(v2_alone)),
                 Stratum(requests - disagreements, audited, audited - wrong),
@@ -170,20 +170,20 @@ def accuracies(dice: Dice) -> Iterator[Row]:
         )
 
 
-def real_models(dice: Dice) -> Iterator[Row]:
+def real_models(rng: Dice) -> Iterator[Row]:
     """Two seeds of v1 on real pictures, their roles exchanged by a coin for each picture."""
-    seeds = [path_of("v1", seed) for seed in SEEDS[:2]]
+    seeds = [model_path("v1", seed) for seed in SEEDS[:2]]
     bar = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / REPLAYS)
     what = f"two seeds of v1 on {REAL_PICTURES:,} real pictures, roles by a coin, {REPLAYS} replays"
     golden = load_base_sets().golden
-    chosen = dice.integers(0, len(golden.labels), REAL_PICTURES)
-    pictures = np.stack([varied(golden.digits[index], dice) for index in chosen])
-    taken = Exam(pictures, np.zeros(REAL_PICTURES, dtype=bool), golden.labels[chosen])
+    chosen = rng.integers(0, len(golden.labels), REAL_PICTURES)
+    pictures = np.stack([augment(golden.digits[index], rng) for index in chosen])
+    taken = EvaluationSet(pictures, np.zeros(REAL_PICTURES, dtype=bool), golden.labels[chosen])
     right = [taken.right(open_session(path.read_bytes())) for path in seeds]
     second_won = right[1][right[0] != right[1]]
     named = 0
     for _ in range(REPLAYS):
-        wins = dice.permutation(second_won) ^ (dice.random(len(second_won)) < 0.5)
+        wins = rng.permutation(second_won) ^ (rng.random(len(second_won)) < 0.5)
         named += bool(decided(wins[None, :])[0][0])
     yield Row(
         f"{what}, {len(second_won):,} informative: a winner is named",
@@ -232,10 +232,10 @@ def _mcnemar_ever(wins: Wins) -> float:
     return float(np.mean((statistic > 3.841)[:, 9:].any(axis=1)))
 
 
-def _reviewed_in_hashed_order(wins: Wins, dice: Dice) -> Wins:
+def _reviewed_in_hashed_order(wins: Wins, rng: Dice) -> Wins:
     """The order in which the service asks: by the hash of each prediction's id and the salt."""
-    split = Split(0.5, Unit.REQUEST, dice.bytes(16).hex())
-    places = [split.review_place(UUID(bytes=dice.bytes(16))) for _ in range(wins.shape[1])]
+    split = TrafficSplit(0.5, AssignmentUnit.REQUEST, rng.bytes(16).hex())
+    places = [split.review_place(UUID(bytes=rng.bytes(16))) for _ in range(wins.shape[1])]
     return wins[:, np.argsort(places)]
 
 
@@ -249,7 +249,7 @@ def _log_mismatch(
         log_e = gammaln(100.0) - gammaln(100.0 + total)
         for count, share in ((v2, weight), (total - v2, 1 - weight)):
             log_e += gammaln(100 * share + count) - gammaln(100 * share) - count * log(share)
-        draws = Draws(weight, int(total[-1] - v2[-1]), int(v2[-1]))
+        draws = AssignmentCounts(weight, int(total[-1] - v2[-1]), int(v2[-1]))
         assert abs(log_e[-1] - sample_ratio_mismatch.log_e_value(draws)) < 1e-6
         found.append(before + log_e)
         before += float(log_e[-1])

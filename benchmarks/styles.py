@@ -3,21 +3,21 @@
 import cv2
 import numpy as np
 
-from app.domain.predictions import Digit
-from app.imaging.decoding import GreyPlane
+from app.domain.predictions import DigitImage
+from app.imaging.decoding import GrayImage
 
 _SIDE = 112
 _HOLLOW, _PEN = 9, 3
 
 
-def hollow(digit: Digit) -> Digit:
+def hollow(digit: DigitImage) -> DigitImage:
     """The digit as an outline, as on a shop sign: light on dark, uint8 (112, 112)."""
     plane = cv2.resize(digit, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
-    ink: GreyPlane = (plane > 100).astype(np.float32)
+    ink: GrayImage = (plane > 100).astype(np.float32)
     thick = cv2.dilate(ink, _round(_HOLLOW))
     outline = cv2.dilate(thick, _round(_PEN)) - cv2.erode(thick, _round(_PEN))
     return np.asarray(outline * 255, dtype=np.uint8)
 
 
-def _round(size: int) -> Digit:
+def _round(size: int) -> DigitImage:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from app.imaging.decoding import encode_png
 from app.training.datasets import load_base_sets
 from benchmarks.results_table import Row
-from tests.conftest import beside, settings
+from tests.conftest import make_config, second_app
 from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
@@ -53,9 +53,9 @@ class Load:
 
     def __init__(self, server: Server) -> None:
         golden = load_base_sets().golden.digits[:PICTURES]
-        self.admin, self.failed = server.admin(), 0
+        self.admin, self.failed = server.admin_client(), 0
         self._files = [encode_png(digit) for digit in golden]
-        self._clients = [server.newcomer(f"client{number}") for number in range(CLIENTS)]
+        self._clients = [server.register(f"client{number}") for number in range(CLIENTS)]
 
     def capacity(self) -> float:
         """Requests a second when every client sends the next as soon as the last is answered."""
@@ -73,7 +73,7 @@ class Load:
 
     def flood(self, requests: int) -> float:
         """Requests a second while so many are sent as fast as they are answered."""
-        begun_s = time.perf_counter()
+        started_at_s = time.perf_counter()
 
         def send(number: int) -> None:
             for at in range(number, requests, CLIENTS):
@@ -81,16 +81,16 @@ class Load:
 
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(send, range(CLIENTS)))
-        return requests / (time.perf_counter() - begun_s)
+        return requests / (time.perf_counter() - started_at_s)
 
     def steady(self, rate: float) -> list[float]:
         """Seconds from when each request was due until its answer, at so many a second."""
-        begun_s = time.perf_counter() + 0.1
+        started_at_s = time.perf_counter() + 0.1
 
         def send(number: int) -> list[float]:
             taken = []
             for at in range(number, REQUESTS, CLIENTS):
-                due_s = begun_s + at / rate
+                due_s = started_at_s + at / rate
                 time.sleep(max(0.0, due_s - time.perf_counter()))
                 self._post(self._clients[number], at)
                 taken.append(time.perf_counter() - due_s)
@@ -133,5 +133,5 @@ def _wait(admin: Client, location: str, **wanted: str) -> None:
 def _teach(server: Server) -> None:
     training = load_base_sets().training
     pictures, digits = training.digits[:LABELS], training.labels[:LABELS]
-    with beside(settings(server.data_dir)) as app:
+    with second_app(make_config(server.data_dir)) as app:
         label(app, list(pictures), digits.tolist(), submitters(app, 2))

@@ -19,9 +19,9 @@ from app.domain.intervals import unpaired_labels_needed
 from app.domain.verdicts import ALPHA
 from app.imaging.decoding import encode_png
 from app.services.models.onnx_runtime import open_session
-from app.training.augmentation import varied
+from app.training.augmentation import augment
 from app.training.datasets import load_base_sets
-from app.training.evaluation_sets import exam
+from app.training.evaluation_sets import make_set
 from config import ROOT
 from tests.support.server_process import UNLIMITED, Client, serve
 
@@ -37,7 +37,7 @@ Shown = dict[str, tuple[bytes, int]]
 def main() -> None:
     """Print what it took; end with 1 where the verdict is missing or wrong."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
-        admin, client, pictures = server.admin(), server.newcomer("client"), harder_digits()
+        admin, client, pictures = server.admin_client(), server.register("client"), harder_digits()
         shown: Shown = {}
         with tqdm(total=MOST_PICTURES, unit="picture") as progress:
             while len(shown) < MOST_PICTURES and not is_decided(admin):
@@ -53,10 +53,10 @@ def main() -> None:
 
 def harder_digits() -> Iterator[tuple[bytes, int]]:
     """Golden digits bent and dirtied, as PNG files, with what they show."""
-    golden, dice = load_base_sets().golden, np.random.default_rng(SEED)
+    golden, rng = load_base_sets().golden, np.random.default_rng(SEED)
     while True:
-        for index in dice.permutation(len(golden.labels)):
-            yield encode_png(varied(golden.digits[index], dice)), int(golden.labels[index])
+        for index in rng.permutation(len(golden.labels)):
+            yield encode_png(augment(golden.digits[index], rng)), int(golden.labels[index])
 
 
 def send(client: Client, picture: bytes, digit: int) -> tuple[str, tuple[bytes, int]]:
@@ -92,7 +92,7 @@ def is_decided(client: Client) -> bool:
 def true_accuracies() -> dict[str, float]:
     """How many of such pictures each version reads right, all labels in hand."""
     files, labels = zip(*islice(harder_digits(), TRUTH_PICTURES), strict=True)
-    taken = exam("truth", files, np.array(labels))
+    taken = make_set("truth", files, np.array(labels))
     return {
         version: float(
             taken.right(open_session((ROOT / "models" / f"{version}.onnx").read_bytes())).mean()

@@ -7,7 +7,7 @@ from flask import current_app
 from sqlalchemy import create_engine, event, func, select
 from sqlalchemy.pool import NullPool
 
-from app.store.engine.db import WRITES, Turn, begin_sqlite
+from app.store.engine.db import WRITE_OPTION, AdvisoryLock, begin_sqlite
 from app.store.tables import Base
 
 _URL = current_app.config["SQLALCHEMY_DATABASE_URI"]
@@ -26,7 +26,7 @@ def _migrate() -> None:
     if is_sqlite:
         event.listen(engine, "connect", _use_wal)
         event.listen(engine, "begin", begin_sqlite)
-    with engine.connect().execution_options(**{WRITES: True}) as connection:
+    with engine.connect().execution_options(**{WRITE_OPTION: True}) as connection:
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
@@ -35,7 +35,7 @@ def _migrate() -> None:
         )
         with context.begin_transaction():
             if not is_sqlite:
-                connection.execute(select(func.pg_advisory_xact_lock(Turn.MIGRATIONS)))
+                connection.execute(select(func.pg_advisory_xact_lock(AdvisoryLock.MIGRATIONS)))
             context.run_migrations()
 
 

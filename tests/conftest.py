@@ -26,13 +26,13 @@ from threadpoolctl import threadpool_limits
 from werkzeug.test import TestResponse
 
 from app import bootstrap, create_app
-from app.api.http.container import Parts, parts
+from app.api.http.container import Container, container
 from app.imaging.decoding import encode_png
-from app.imaging.normalization import as_input
+from app.imaging.normalization import to_model_input
 from app.services.models.onnx_runtime import open_session
 from app.services.reviews import attention_checks
 from app.store.engine.db import dispose_engines
-from app.training.datasets import MNIST, as_served
+from app.training.datasets import MNIST, preprocess_all
 from config import Config
 from tests.support.openapi_client import DocumentedClient
 from tests.support.postgres_server import PostgresServer
@@ -53,7 +53,7 @@ hypothesis_settings.load_profile("cifra")
 SLOW_FOLDERS = {
     *("benchmarks", "browser", "clients", "examples", "integration", "live", "training")
 }
-SLOW_FIXTURES = {"browser", "disputed", "postgres_url", "redis", "server"}
+SLOW_FIXTURES = {"browser", "disagreements", "postgres_url", "redis", "server"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,7 +78,7 @@ def is_long(request: pytest.FixtureRequest) -> bool:
 
 
 @dataclass(frozen=True)
-class Golden:
+class GoldenSet:
     """The golden set: digits (n, 28, 28) and labels (n,)."""
 
     digits: npt.NDArray[np.uint8]
@@ -94,13 +94,13 @@ class Golden:
 
 
 @pytest.fixture(scope="session")
-def golden() -> Golden:
+def golden() -> GoldenSet:
     with np.load(MNIST) as archive:
-        return Golden(archive["x_test"], archive["y_test"])
+        return GoldenSet(archive["x_test"], archive["y_test"])
 
 
 @dataclass(frozen=True)
-class Disputed:
+class Disagreements:
     """Golden digits on which the shipped models disagree, as PNG files, and who is right."""
 
     pngs: list[bytes]
@@ -120,18 +120,18 @@ class Disputed:
 
 
 @pytest.fixture(scope="session")
-def disputed(golden: Golden) -> Disputed:
-    digits = as_served(golden.digits, "golden")
+def disagreements(golden: GoldenSet) -> Disagreements:
+    digits = preprocess_all(golden.digits, "golden")
     v1, v2 = (
         np.concatenate([session.run(None, {"digits": part})[0] for part in parted]).argmax(axis=1)
         for session in (
             open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
             for version in ("v1", "v2")
         )
-        for parted in [np.array_split(as_input(digits), 10)]
+        for parted in [np.array_split(to_model_input(digits), 10)]
     )
     where = np.flatnonzero(v1 != v2)
-    return Disputed(
+    return Disagreements(
         [golden.png(int(index)) for index in where],
         *([int(each) for each in of[where]] for of in (golden.labels, v1, v2)),
     )
@@ -186,11 +186,11 @@ def postgres_template(postgres_url: str) -> Iterator[str]:
     """The name of a database with all tables, models and the first admin, to make copies of."""
     with postgres_database(postgres_url) as url:
         with TemporaryDirectory() as folder:
-            _prepare(settings(Path(folder), DATABASE_URL=url))
+            _prepare(make_config(Path(folder), DATABASE_URL=url))
         yield str(make_url(url).database)
 
 
-def settings(tmp_path: Path, **more: str) -> Config:
+def make_config(tmp_path: Path, **more: str) -> Config:
     """Settings for an application in this folder."""
     quick = {"DATA_DIR": str(tmp_path), "BCRYPT_ROUNDS": "4", "ADMIN_PASSWORD": ADMIN_PASSWORD}
     return Config.from_env(SECRETS | quick | more)
@@ -198,7 +198,7 @@ def settings(tmp_path: Path, **more: str) -> Config:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return settings(tmp_path, RATELIMIT_ENABLED="false")
+    return make_config(tmp_path, RATELIMIT_ENABLED="false")
 
 
 @pytest.fixture(autouse=True)
@@ -210,7 +210,7 @@ def _unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     """An application on a temporary database, prepared as a first start does."""
-    with prepared(config) as made:
+    with bootstrapped_app(config) as made:
         yield made
 
 
@@ -223,11 +223,11 @@ def app_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flas
             postgres_url = request.getfixturevalue("postgres_url")
             template = request.getfixturevalue("postgres_template")
             more["DATABASE_URL"] = stack.enter_context(postgres_database(postgres_url, template))
-        yield stack.enter_context(prepared(settings(tmp_path, **more)))
+        yield stack.enter_context(bootstrapped_app(make_config(tmp_path, **more)))
 
 
 @contextmanager
-def beside(config: Config) -> Iterator[Flask]:
+def second_app(config: Config) -> Iterator[Flask]:
     """An application on the database of a served Cifra, as another process has it."""
     made = create_app(config)
     try:
@@ -240,7 +240,7 @@ def beside(config: Config) -> Iterator[Flask]:
 def _prepare(config: Config) -> None:
     """Do what a first start does, and let go of the database."""
     with create_app(config).app_context():
-        bootstrap.prepare(config, parts().hasher)
+        bootstrap.prepare(config, container().hasher)
         dispose_engines()
 
 
@@ -248,30 +248,30 @@ def _prepare(config: Config) -> None:
 def _prepared_sqlite() -> bytes:
     """An SQLite database as a first start leaves it: making one takes longer than most tests."""
     with TemporaryDirectory() as folder:
-        _prepare(settings(Path(folder)))
+        _prepare(make_config(Path(folder)))
         return (Path(folder) / "app.db").read_bytes()
 
 
 @contextmanager
-def prepared(config: Config) -> Iterator[Flask]:
+def bootstrapped_app(config: Config) -> Iterator[Flask]:
     """Make an application ready for its first request, and let its connections go at the end."""
     if config.database_file is not None and not config.database_file.exists():
         config.database_file.write_bytes(_prepared_sqlite())
     made = create_app(config)
     made.test_client_class = DocumentedClient
     with made.app_context():
-        bootstrap.prepare(config, parts().hasher)
+        bootstrap.prepare(config, container().hasher)
     try:
         yield made
     finally:
         with made.app_context():
-            parts().lookout.stop()
-            parts().retrains.stop()
-            parts().mail.stop()
+            container().lookout.stop()
+            container().retrains.stop()
+            container().mail.stop()
             dispose_engines()
 
 
-class Person:
+class UserClient:
     """Somebody with a login, calling an application in this process."""
 
     def __init__(self, app: Flask, username: str, password: str) -> None:
@@ -291,20 +291,20 @@ class Person:
         return self.call("POST", f"/api/{route}/predict", data=picture, content_type="image/png")
 
 
-def register(app: Flask, username: str) -> Person:
+def register_user(app: Flask, username: str) -> UserClient:
     """Register somebody and log them in."""
     password = f"password of {username}"
     body = {"username": username, "password": password}
     assert app.test_client().post("/register", json=body).status_code == 201
-    return Person(app, username, password)
+    return UserClient(app, username, password)
 
 
-def admin_of(app: Flask) -> Person:
+def admin_client(app: Flask) -> UserClient:
     """The first admin, logged in."""
-    return Person(app, "admin", ADMIN_PASSWORD)
+    return UserClient(app, "admin", ADMIN_PASSWORD)
 
 
-def at_once(count: int, *calls: Callable[[], _Answered]) -> list[_Answered]:
+def run_concurrently(count: int, *calls: Callable[[], _Answered]) -> list[_Answered]:
     """Make calls in threads that set off together: `count` in all, the given ones in turn."""
     ready = threading.Barrier(count)
 
@@ -316,13 +316,13 @@ def at_once(count: int, *calls: Callable[[], _Answered]) -> list[_Answered]:
         return list(pool.map(call, range(count)))
 
 
-def parts_of(app: Flask) -> Parts:
+def container_of(app: Flask) -> Container:
     """What an application was wired from."""
     with app.app_context():
-        return parts()
+        return container()
 
 
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encode_image(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     """A picture as a file of this format."""
     file = io.BytesIO()
     picture.save(file, kind, **options)

@@ -3,8 +3,8 @@
 import click
 from flask.cli import with_appcontext
 
-from app.api.http.container import parts
-from app.cli.output import errors_on_one_line
+from app.api.http.container import container
+from app.cli.output import cli_errors
 from app.services.accounts import users
 
 _PASSWORD = click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
@@ -16,8 +16,8 @@ _PASSWORD = click.option("--password", prompt=True, hide_input=True, confirmatio
 @with_appcontext
 def create_admin(username: str, password: str) -> None:
     """Make an admin, or make an account one, with a new password."""
-    with errors_on_one_line():
-        users.make_admin(parts().hasher, username, password)
+    with cli_errors():
+        users.create_admin(container().hasher, username, password)
     click.echo(f"{username} is an admin")
 
 
@@ -27,6 +27,6 @@ def create_admin(username: str, password: str) -> None:
 @with_appcontext
 def set_password(username: str, password: str) -> None:
     """Give an account a new password, old accounts without one among them."""
-    with errors_on_one_line():
-        users.set_password(parts().hasher, username, password)
+    with cli_errors():
+        users.set_password(container().hasher, username, password)
     click.echo(f"{username} has a new password, and was logged out everywhere")

@@ -7,11 +7,11 @@ import flask_migrate
 from flask.cli import with_appcontext
 
 from app import bootstrap
-from app.api.http.container import parts
-from app.cli.output import errors_on_one_line, tell
+from app.api.http.container import container
+from app.cli.output import cli_errors, show_progress
 from app.domain.errors import NotFound
 from app.services.maintenance import backups, counter_audit
-from app.services.maintenance.backups import Place
+from app.services.maintenance.backups import BackupPaths
 from app.store.engine import migration_state
 from config import ROOT, Config
 
@@ -22,8 +22,8 @@ _FILE = click.argument("file", type=click.Path(path_type=Path))
 @with_appcontext
 def prepare() -> None:
     """Migrate the database, take the shipped models in and make the first admin."""
-    with errors_on_one_line():
-        click.echo(f"admin: {bootstrap.prepare(parts().config, parts().hasher)}")
+    with cli_errors():
+        click.echo(f"admin: {bootstrap.prepare(container().config, container().hasher)}")
 
 
 @click.command("verify-counters")
@@ -31,11 +31,11 @@ def prepare() -> None:
 @with_appcontext
 def verify_counters(*, repair: bool) -> None:
     """Compute every counter from rows again; ends with an error where one differs."""
-    found = list(counter_audit.differences())
+    found = list(counter_audit.list_differences())
     for line in found:
         click.echo(line)
     if found and repair:
-        counter_audit.mend()
+        counter_audit.repair()
         click.echo(f"{len(found)} counters were repaired")
     elif found:
         raise click.ClickException(f"{len(found)} counters differ from their rows")
@@ -56,10 +56,13 @@ def backup(file: Path, *, with_secrets: bool) -> None:
 
     FILE is made for its owner alone, and only if it is not there yet.
     """
-    config = parts().config
-    with errors_on_one_line():
-        place = _place(config, f"pg_dump --format=custom --file={file} '{config.database_shown}'")
-        made = backups.make(place, file.absolute(), tell, with_secrets=with_secrets)
+    config = container().config
+    with cli_errors():
+        place = _backup_paths(
+            config,
+            f"pg_dump --format=custom --file={file} '{config.database_url_without_password}'",
+        )
+        made = backups.create(place, file.absolute(), show_progress, with_secrets=with_secrets)
     secrets = "with the secrets" if with_secrets else "without the secrets"
     click.echo(f"{file}: {made.files[backups.DATABASE].size:,} bytes of database, {secrets}")
 
@@ -72,18 +75,22 @@ def restore(file: Path) -> None:
 
     Everything is checked first: the checksums, the database, and that no server runs there.
     """
-    config = parts().config
-    with errors_on_one_line():
-        place = _place(config, f"pg_restore --dbname='{config.database_shown}' {file}")
+    config = container().config
+    with cli_errors():
+        place = _backup_paths(
+            config, f"pg_restore --dbname='{config.database_url_without_password}' {file}"
+        )
         migrations = ROOT / "migrations"
-        with bootstrap.without_server(config.data_dir):
-            made = backups.unpack(file.absolute(), place, migration_state.known(migrations), tell)
+        with bootstrap.lock_out_servers(config.data_dir):
+            made = backups.restore(
+                file.absolute(), place, migration_state.known(migrations), show_progress
+            )
             flask_migrate.upgrade()
     click.echo(f"restored what was backed up at {made.made_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _place(config: Config, instead: str) -> Place:
+def _backup_paths(config: Config, instead: str) -> BackupPaths:
     """Where the files are. Raises NotFound, with what to do instead, where there is a server."""
     if config.database_file is None:
         raise NotFound(f"The database is not a file. Use PostgreSQL's own tool: {instead}")
-    return Place(config.database_file, config.data_dir)
+    return BackupPaths(config.database_file, config.data_dir)

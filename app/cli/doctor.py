@@ -3,8 +3,8 @@
 import click
 from flask.cli import with_appcontext
 
-from app.api.http.container import parts
-from app.cli.doctor_checks import ALL, Level
+from app.api.http.container import container
+from app.cli.doctor_checks import CHECKS, Level
 
 
 @click.command("doctor")
@@ -15,8 +15,8 @@ def doctor() -> None:
     The server may be running or not; nothing is changed.
     """
     worst = 0
-    for check in ALL:
-        for found in check(parts().config):
+    for check in CHECKS:
+        for found in check(container().config):
             advice = f" -> {found.advice}" if found.advice else ""
             click.echo(f"{found.level:<5} {found.text}{advice}")
             worst += found.level is Level.FAIL

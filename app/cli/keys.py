@@ -6,12 +6,12 @@ import click
 from flask.cli import with_appcontext
 
 from app import bootstrap
-from app.api.http.container import parts
-from app.cli.output import errors_on_one_line
+from app.api.http.container import container
+from app.cli.output import cli_errors
 from app.services.accounts.signing_keys import Key, KeyFiles
 from config import Config
 
-_BY_HAND = """\
+_MANUAL_ROTATION = """\
 JWT_SECRET_KEY is set, so it is changed there. Nothing was changed yet:
   1. Set JWT_PREVIOUS_KEYS to the present JWT_SECRET_KEY, with a space and what it held behind it.
      Where the key leaked, leave it empty: that logs everybody out.
@@ -33,20 +33,22 @@ def rotate_key(*, leaked: bool) -> None:
 
     Nobody is logged out: the earlier key is trusted until its last token has expired.
     """
-    config = parts().config
+    config = container().config
     if config.jwt_key_file is None:
-        days = config.longest_token.days + 1
-        raise click.ClickException(_BY_HAND.format(key=secrets.token_urlsafe(48), days=days))
-    files = KeyFiles(config.jwt_key_file, config.longest_token)
-    with errors_on_one_line(), bootstrap.alone_in(config.data_dir):
+        days = config.max_token_lifetime.days + 1
+        raise click.ClickException(
+            _MANUAL_ROTATION.format(key=secrets.token_urlsafe(48), days=days)
+        )
+    files = KeyFiles(config.jwt_key_file, config.max_token_lifetime)
+    with cli_errors(), bootstrap.start_lock(config.data_dir):
         new = files.rotate(keep_old=not leaked)
         retired = files.read_retired()
     click.echo(f"tokens are signed with {new.kid} now")
     for each in retired:
-        click.echo(f"{each.key.kid} is trusted until {each.good_until:%Y-%m-%d %H:%M} UTC")
-    _warn_of(config)
+        click.echo(f"{each.key.kid} is trusted until {each.trusted_until:%Y-%m-%d %H:%M} UTC")
+    _show_previous_keys(config)
 
 
-def _warn_of(config: Config) -> None:
+def _show_previous_keys(config: Config) -> None:
     for secret in config.jwt_previous_keys:
         click.echo(f"{Key(secret).kid} is trusted as long as JWT_PREVIOUS_KEYS has it")

@@ -10,7 +10,7 @@ from app.domain.errors import CifraError
 
 
 @contextmanager
-def errors_on_one_line() -> Iterator[None]:
+def cli_errors() -> Iterator[None]:
     """End the command with the message of an error that was raised on purpose."""
     try:
         yield
@@ -18,7 +18,7 @@ def errors_on_one_line() -> Iterator[None]:
         raise click.ClickException(error.message) from error
 
 
-def tell(stage: str, share: float) -> None:
+def show_progress(stage: str, share: float) -> None:
     """Say how far a stage is: all along on a terminal, and at its end elsewhere."""
     is_terminal, is_done = sys.stderr.isatty(), share >= 1
     if is_done or is_terminal:

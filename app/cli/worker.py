@@ -8,12 +8,12 @@ import click
 from flask.cli import with_appcontext
 
 from app import bootstrap
-from app.api.http.container import parts
-from app.cli.output import errors_on_one_line
+from app.api.http.container import container
+from app.cli.output import cli_errors
 from app.services.retraining.worker import run_pending
-from logging_config import set_up
+from logging_config import configure_logging
 
-LOOKS_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 
 
 @click.command("worker")
@@ -24,12 +24,12 @@ def worker() -> None:
     Any number of workers may run; each retrain is trained by one. What an ended or killed one
     leaves is taken up by another.
     """
-    config, ending = parts().config, threading.Event()
-    set_up(config.log_format, config.log_level)
+    config, ending = container().config, threading.Event()
+    configure_logging(config.log_format, config.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
-    with errors_on_one_line():
-        bootstrap.prepare(config, parts().hasher)
+    with cli_errors():
+        bootstrap.prepare(config, container().hasher)
     logging.getLogger(__name__).info("waiting for retrains")
-    while not ending.wait(LOOKS_EVERY_S):
-        run_pending(parts().workshop, ending)
+    while not ending.wait(POLL_INTERVAL_S):
+        run_pending(container().workshop, ending)

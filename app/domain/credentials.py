@@ -17,7 +17,7 @@ MAX_EMAIL = 254
 
 def check_username(username: str) -> str:
     """Return a username in its normal form. Raises InvalidInput."""
-    name = normal_form(username)
+    name = normalize_username(username)
     if not 1 <= len(name) <= MAX_USERNAME or not name.isprintable() or name != name.strip():
         raise InvalidInput(
             f"A username has 1 to {MAX_USERNAME} printable characters and no space at either end"
@@ -25,7 +25,7 @@ def check_username(username: str) -> str:
     return name
 
 
-def normal_form(username: str) -> str:
+def normalize_username(username: str) -> str:
     """The one form (NFC) in which a username is kept and looked for."""
     return unicodedata.normalize("NFC", username)
 
@@ -45,11 +45,11 @@ def fits_bcrypt(password: str) -> bool:
 
 def check_email(email: str) -> str:
     """Return an address that mail can be sent to. Raises InvalidInput."""
-    if not is_address(email):
+    if not is_valid_email(email):
         raise InvalidInput("The email address is not valid")
     return email
 
 
-def is_address(email: str) -> bool:
+def is_valid_email(email: str) -> bool:
     """Whether this is one address, on one line, that mail can be sent to."""
     return len(email) <= MAX_EMAIL and _EMAIL.fullmatch(email) is not None

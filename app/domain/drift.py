@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-ALARM = 0.001  # p-value of a window
+ALARM_P_VALUE = 0.001  # p-value of a window
 PERMUTATIONS = 9_999
-PARTS = ("digits", "confidence", "disagreement")
+FEATURES = ("digits", "confidence", "disagreement")
 
-_AT_A_TIME = 250  # permutations; bounds memory, and how long one step takes
+_CHUNK_SIZE = 250  # permutations; bounds memory, and how long one step takes
 _Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Window:
+class PredictionWindow:
     """Answers in a row, arrays (n,): the digit named, how sure, and whether the versions differ.
 
     `disagreements` is nan where only one version was run.
@@ -36,10 +36,12 @@ class Drift:
     @property
     def is_alarm(self) -> bool:
         """Whether admins should be told."""
-        return self.p_value <= ALARM
+        return self.p_value <= ALARM_P_VALUE
 
 
-def compare(reference: Window, recent: Window, dice: np.random.Generator) -> Drift:
+def compare(
+    reference: PredictionWindow, recent: PredictionWindow, dice: np.random.Generator
+) -> Drift:
     """Test that two windows are of one world, by permutation of who belongs to which.
 
     Three statistics: the digits' mix (chi-square), confidence (rank sum), the share of
@@ -57,11 +59,11 @@ def compare(reference: Window, recent: Window, dice: np.random.Generator) -> Dri
     p_values = np.column_stack([_p_values(column) for column in statistics.T])
     smallest = p_values.min(axis=1)
     return Drift(
-        p_value=float((smallest <= smallest[0]).mean()), part=PARTS[int(p_values[0].argmin())]
+        p_value=float((smallest <= smallest[0]).mean()), part=FEATURES[int(p_values[0].argmin())]
     )
 
 
-def _features(reference: Window, recent: Window) -> _Floats:
+def _features(reference: PredictionWindow, recent: PredictionWindow) -> _Floats:
     """One row for each answer (n, 13): its digit, its rank, whether it disagrees, if known."""
     digits, confidences, disagreements = (
         np.concatenate([getattr(reference, name), getattr(recent, name)])
@@ -76,8 +78,8 @@ def _features(reference: Window, recent: Window) -> _Floats:
 
 def _permutations(size: int, total: int, dice: np.random.Generator) -> Iterator[_Floats]:
     """Who belongs to the recent window, (m, n), at random."""
-    for begun in range(0, PERMUTATIONS, _AT_A_TIME):
-        luck = dice.random((min(_AT_A_TIME, PERMUTATIONS - begun), total), dtype=np.float32)
+    for begun in range(0, PERMUTATIONS, _CHUNK_SIZE):
+        luck = dice.random((min(_CHUNK_SIZE, PERMUTATIONS - begun), total), dtype=np.float32)
         last = np.partition(luck, size - 1, axis=1)[:, size - 1 : size]
         yield (luck <= last).astype(np.float32)
 

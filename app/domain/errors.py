@@ -51,15 +51,15 @@ class Conflict(CifraError):
     """The state of things stands in the way."""
 
 
-class Contradiction(CifraError):
+class ContradictoryFeedback(CifraError):
     """The words contradict each other, or what is stored."""
 
 
-class NothingToLearn(CifraError):
+class NotEnoughLabels(CifraError):
     """There are too few labelled pictures to learn from."""
 
 
-class UnfitModel(CifraError):
+class InvalidModel(CifraError):
     """An artefact that cannot serve: torn, or not a model of digits."""
 
 
@@ -67,21 +67,21 @@ class Unavailable(CifraError):
     """The service cannot do this at the moment."""
 
 
-class PictureError(CifraError):
+class ImageError(CifraError):
     """A picture that no digit can be read from."""
 
 
-class UnreadablePicture(PictureError):
+class UnreadableImage(ImageError):
     """Not a picture in a format that we read, or a torn one."""
 
 
-class PictureTooLarge(PictureError):
+class ImageTooLarge(ImageError):
     """More bytes or more pixels than we look at."""
 
 
-class NoDigit(PictureError):
+class NoDigit(ImageError):
     """A picture with nothing drawn on it."""
 
 
-class SeveralDigits(PictureError):
+class MultipleDigits(ImageError):
     """A picture with more than one digit on it."""

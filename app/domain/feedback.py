@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.domain.errors import Contradiction, InvalidInput
+from app.domain.errors import ContradictoryFeedback, InvalidInput
 
 INCOMPLETE = "Prediction and correct flag required"
 
 
 @dataclass(frozen=True)
-class Word:
+class ResolvedFeedback:
     """What somebody says of an answer: whether it was right, and if they told, what was there."""
 
     correct: bool
@@ -16,21 +16,25 @@ class Word:
     not_a_digit: bool = False
 
 
-def settle(answered: int, correct: bool | None, digit: int | None, not_a_digit: bool) -> Word:
+def resolve(
+    answered: int, correct: bool | None, digit: int | None, not_a_digit: bool
+) -> ResolvedFeedback:
     """Bring the parts of a word on the answer `answered` together.
 
     Raises InvalidInput where nothing was said, Contradiction where the parts exclude each other.
     """
     if not_a_digit and digit is not None:
-        raise Contradiction("A picture that is not a digit has no true digit")
+        raise ContradictoryFeedback("A picture that is not a digit has no true digit")
     if not_a_digit and correct:
-        raise Contradiction("An answer on a picture that is not a digit cannot be correct")
+        raise ContradictoryFeedback("An answer on a picture that is not a digit cannot be correct")
     if digit is not None and correct is not None and correct != (digit == answered):
-        raise Contradiction(f"The answer was {answered}: `correct` and `digit` exclude each other")
+        raise ContradictoryFeedback(
+            f"The answer was {answered}: `correct` and `digit` exclude each other"
+        )
     if not_a_digit:
-        return Word(correct=False, not_a_digit=True)
+        return ResolvedFeedback(correct=False, not_a_digit=True)
     if digit is not None:
-        return Word(correct=digit == answered, digit=digit)
+        return ResolvedFeedback(correct=digit == answered, digit=digit)
     if correct is None:
         raise InvalidInput(INCOMPLETE)
-    return Word(correct=correct, digit=answered if correct else None)
+    return ResolvedFeedback(correct=correct, digit=answered if correct else None)

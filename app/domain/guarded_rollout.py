@@ -16,12 +16,12 @@ from app.domain.verdicts import (
     Evidence,
     Traffic,
     accuracy_difference,
+    accuracy_difference_on_disagreements,
     is_negligible,
-    won_on_disagreements,
 )
 
 
-class Standing(StrEnum):
+class RolloutResult(StrEnum):
     """How a new model stands beside its predecessor."""
 
     WORSE = "worse"
@@ -30,30 +30,33 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True)
-class Part:
+class RolloutStratum:
     """Disagreements of one kind, and labels on them: v1 is the predecessor, v2 its successor."""
 
     disagreements: int
     evidence: Evidence
 
 
-def judge(requests: int, parts: Sequence[Part]) -> Standing | None:
+def evaluate(requests: int, parts: Sequence[RolloutStratum]) -> RolloutResult | None:
     """Worse or better on the requests so far, or as good on those to come; None as yet."""
-    difference = so_far(requests, parts)
+    difference = observed_gain(requests, parts)
     if difference.high < 0:
-        return Standing.WORSE
+        return RolloutResult.WORSE
     if difference.low > 0:
-        return Standing.BETTER
-    return Standing.EQUIVALENT if is_negligible(to_come(requests, parts)) else None
+        return RolloutResult.BETTER
+    return RolloutResult.EQUIVALENT if is_negligible(expected_gain(requests, parts)) else None
 
 
-def so_far(requests: int, parts: Sequence[Part]) -> Interval:
+def observed_gain(requests: int, parts: Sequence[RolloutStratum]) -> Interval:
     """Confidence sequence of the accuracy gained on the requests that there were.
 
     How many disagree is known; what labels say of each part holds at its share of ALPHA.
     """
     differing = [part for part in parts if part.disagreements]
-    won = [won_on_disagreements(part.evidence, ALPHA / len(differing)) for part in differing]
+    won = [
+        accuracy_difference_on_disagreements(part.evidence, ALPHA / len(differing))
+        for part in differing
+    ]
     shares = [part.disagreements / requests for part in differing]
     return Interval(
         sum(share * of.low for share, of in zip(shares, won, strict=True)),
@@ -61,7 +64,7 @@ def so_far(requests: int, parts: Sequence[Part]) -> Interval:
     )
 
 
-def to_come(requests: int, parts: Sequence[Part]) -> Interval:
+def expected_gain(requests: int, parts: Sequence[RolloutStratum]) -> Interval:
     """Confidence sequence of the accuracy gained on the requests that come."""
     gained = [
         accuracy_difference(

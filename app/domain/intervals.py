@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from math import exp, lgamma, log, log1p, sqrt
 from statistics import NormalDist
 
-_HALVINGS = 45
-_TERMS = 1_000
-_CLOSE_ENOUGH = 1e-14
-_TUNED_FOR = 5_000  # words at which the asymptotic sequence is tightest
+_BISECTIONS = 45
+_MAX_TERMS = 1_000
+_TOLERANCE = 1e-14
+_OPTIMIZED_FOR = 5_000  # words at which the asymptotic sequence is tightest
 
 
 @dataclass(frozen=True)
@@ -27,37 +27,37 @@ class Interval:
         return self.high - self.low
 
 
-UNKNOWN_SHARE = Interval(0.0, 1.0)
+UNKNOWN_PROPORTION = Interval(0.0, 1.0)
 
 
-def exact_binomial(successes: int, trials: int, alpha: float) -> Interval:
+def exact_binomial_interval(successes: int, trials: int, alpha: float) -> Interval:
     """Confidence interval of a share, for one look at it (Clopper and Pearson, 1934)."""
     if trials == 0:
-        return UNKNOWN_SHARE
+        return UNKNOWN_PROPORTION
     failures = trials - successes
     low = high = successes / trials
     if successes:
-        low = _solve(lambda share: _beta_cdf(share, successes, failures + 1) > alpha / 2)
+        low = _bisect(lambda share: _beta_cdf(share, successes, failures + 1) > alpha / 2)
     if failures:
-        high = _solve(lambda share: _beta_cdf(share, successes + 1, failures) > 1 - alpha / 2)
+        high = _bisect(lambda share: _beta_cdf(share, successes + 1, failures) > 1 - alpha / 2)
     return Interval(low, high)
 
 
-def share_sequence(successes: int, trials: int, alpha: float) -> Interval:
+def proportion_confidence_sequence(successes: int, trials: int, alpha: float) -> Interval:
     """Confidence sequence of a share: it holds at every look at once.
 
     All shares against which the e-value of `log_e_value` stays below 1/alpha: the uniform mixture
     (Howard, Ramdas, McAuliffe, Sekhon, 2021).
     """
     if trials == 0:
-        return UNKNOWN_SHARE
+        return UNKNOWN_PROPORTION
 
     def is_kept(share: float) -> bool:
         return log_e_value(successes, trials, share) < -log(alpha)
 
     observed = successes / trials
-    low = observed * _solve(lambda part: is_kept(part * observed)) if successes else 0.0
-    part_left = _solve(lambda part: is_kept(1 - part * (1 - observed)))
+    low = observed * _bisect(lambda part: is_kept(part * observed)) if successes else 0.0
+    part_left = _bisect(lambda part: is_kept(1 - part * (1 - observed)))
     return Interval(low, 1 - (1 - observed) * part_left if successes < trials else 1.0)
 
 
@@ -77,7 +77,7 @@ def log_e_value(successes: int, trials: int, share: float = 0.5) -> float:
 
 
 @dataclass(frozen=True)
-class Mean:
+class SampleMean:
     """A mean of values with their variance."""
 
     count: int
@@ -85,7 +85,9 @@ class Mean:
     variance: float
 
 
-def difference_sequence(first: Mean, second: Mean, alpha: float) -> Interval:
+def mean_difference_confidence_sequence(
+    first: SampleMean, second: SampleMean, alpha: float
+) -> Interval:
     """Asymptotic confidence sequence of second - first (Waudby-Smith et al., 2021).
 
     Of means in -1..1; the whole range while one of them has no value.
@@ -94,7 +96,7 @@ def difference_sequence(first: Mean, second: Mean, alpha: float) -> Interval:
         return Interval(-1.0, 1.0)
     total = first.count + second.count
     spread = sqrt(total * (first.variance / first.count + second.variance / second.count))
-    tuned = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / _TUNED_FOR
+    tuned = (-2 * log(alpha) + log(-2 * log(alpha) + 1)) / _OPTIMIZED_FOR
     grown = total * tuned + 1
     half = spread * sqrt(2 * grown / (total**2 * tuned) * log(sqrt(grown) / alpha))
     difference = second.mean - first.mean
@@ -127,13 +129,13 @@ def paired_lower_bound(gained: int, lost: int, pairs: int, alpha: float) -> floa
         spread = sqrt(pairs * max(2 * share_lost + tested * (1 - tested), 0.0))
         return gained - lost - pairs * tested >= bar * spread
 
-    return difference - _solve(is_kept) * (1 + difference)
+    return difference - _bisect(is_kept) * (1 + difference)
 
 
-def _solve(is_beyond: Callable[[float], bool]) -> float:
+def _bisect(is_beyond: Callable[[float], bool]) -> float:
     """Where in 0..1 something begins to hold, by halving."""
     low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         low, high = (low, middle) if is_beyond(middle) else (middle, high)
     return (low + high) / 2
@@ -157,7 +159,7 @@ def _continued_fraction(x: float, a: float, b: float) -> float:
     """1 + d1/(1 + d2/(1 + ...)), evaluated forward by its convergents' ratio (Lentz, 1976)."""
     value = ahead = 1.0
     behind = 0.0
-    for term in range(1, _TERMS):
+    for term in range(1, _MAX_TERMS):
         half, odd = divmod(term, 2)
         if odd:
             numerator = -(a + half) * (a + b + half) / ((a + term - 1) * (a + term))
@@ -166,6 +168,6 @@ def _continued_fraction(x: float, a: float, b: float) -> float:
         behind = 1 / (1 + numerator * x * behind)
         ahead = 1 + numerator * x / ahead
         value *= ahead * behind
-        if abs(ahead * behind - 1) < _CLOSE_ENOUGH:
+        if abs(ahead * behind - 1) < _TOLERANCE:
             break
     return value

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from math import ceil, inf, log2
 
 _STEPS_PER_OCTAVE = 4
-_LAST = 120  # about a quarter of an hour
-_OCTAVES = range(8, 25)  # from a quarter of a millisecond to a quarter of a minute
+_LAST_BUCKET = 120  # about a quarter of an hour
+_BOUND_OCTAVES = range(8, 25)  # from a quarter of a millisecond to a quarter of a minute
 
 
 def bucket_of(latency_us: int) -> int:
     """The bucket of a latency in microseconds."""
-    return min(_LAST, max(0, ceil(_STEPS_PER_OCTAVE * log2(max(latency_us, 1)))))
+    return min(_LAST_BUCKET, max(0, ceil(_STEPS_PER_OCTAVE * log2(max(latency_us, 1)))))
 
 
 def quantile_ms(counts: Mapping[int, int], share: float) -> float | None:
@@ -23,12 +23,12 @@ def quantile_ms(counts: Mapping[int, int], share: float) -> float | None:
     return None
 
 
-def cumulated(counts: Mapping[int, int]) -> list[tuple[float, int]]:
+def cumulative_counts(counts: Mapping[int, int]) -> list[tuple[float, int]]:
     """How many answers took no longer than each of a few bounds, in seconds; all for the last."""
-    bounds = [(octave * _STEPS_PER_OCTAVE, 2**octave / 1e6) for octave in _OCTAVES]
+    bounds = [(octave * _STEPS_PER_OCTAVE, 2**octave / 1e6) for octave in _BOUND_OCTAVES]
     return [
         (bound_s, sum(count for bucket, count in counts.items() if bucket <= last))
-        for last, bound_s in [*bounds, (_LAST, inf)]
+        for last, bound_s in [*bounds, (_LAST_BUCKET, inf)]
     ]
 
 

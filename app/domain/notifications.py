@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-MOST_LINES = 20  # of a kind in one digest
+MAX_LINES_PER_KIND = 20  # of a kind in one digest
 
-_END = 'You asked Cifra for this mail. PATCH /me with {"notifications": []} ends it.\n'
+_FOOTER = 'You asked Cifra for this mail. PATCH /me with {"notifications": []} ends it.\n'
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """What admins may ask to be mailed about, in the order of a digest."""
 
     ALERT = "alert"
@@ -20,10 +20,10 @@ class Kind(StrEnum):
 
 
 _HEADINGS = {
-    Kind.ALERT: "Alerts",
-    Kind.VERDICT: "Verdicts",
-    Kind.RETRAIN: "Retrains",
-    Kind.FEEDBACK: "Words against sure answers",
+    NotificationKind.ALERT: "Alerts",
+    NotificationKind.VERDICT: "Verdicts",
+    NotificationKind.RETRAIN: "Retrains",
+    NotificationKind.FEEDBACK: "Words against sure answers",
 }
 
 
@@ -32,7 +32,7 @@ class Notification:
     """Something that one admin is to be told."""
 
     id: int
-    kind: Kind
+    kind: NotificationKind
     message: str
     created_at: datetime
 
@@ -45,7 +45,7 @@ class Digest:
     body: str
 
 
-def digest(notices: Sequence[Notification]) -> Digest:
+def build_digest(notices: Sequence[Notification]) -> Digest:
     """One mail of all these: by kind, the newest of each, and how many more there were."""
     parts = [
         (heading, [notice for notice in notices if notice.kind is kind])
@@ -54,19 +54,19 @@ def digest(notices: Sequence[Notification]) -> Digest:
     counted = [(f"{heading}: {len(told)}", told) for heading, told in parts if told]
     return Digest(
         subject=f"Cifra: {', '.join(heading.lower() for heading, _ in counted)}",
-        body="\n".join([*(_part(heading, told) for heading, told in counted), _END]),
+        body="\n".join([*(_section(heading, told) for heading, told in counted), _FOOTER]),
     )
 
 
-def one_line(text: str) -> str:
+def single_line(text: str) -> str:
     """A text without line breaks and other characters that do not print."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _part(heading: str, told: Sequence[Notification]) -> str:
+def _section(heading: str, told: Sequence[Notification]) -> str:
     lines = [
         f"- {notice.created_at:%Y-%m-%d %H:%M} UTC: {notice.message}"
-        for notice in told[-MOST_LINES:]
+        for notice in told[-MAX_LINES_PER_KIND:]
     ]
     more = len(told) - len(lines)
     return "\n".join([heading, *([f"- {more} more before"] if more else []), *lines, ""])

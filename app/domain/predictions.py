@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from app.domain.assignment import Version
 
-SIDE = 28
-SHORT_HASH = 12
+IMAGE_SIZE = 28
+SHORT_HASH_LENGTH = 12
 
-Digit = npt.NDArray[np.uint8]
+DigitImage = npt.NDArray[np.uint8]
 """One digit as the models know it, uint8 (28, 28): light ink on a dark ground."""
 
 
@@ -25,7 +25,7 @@ def image_hash(image: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class ModelName:
+class ModelRef:
     """A trained model by its row, its name and the SHA-256 of its artefact."""
 
     id: int
@@ -35,14 +35,14 @@ class ModelName:
     @property
     def short_hash(self) -> str:
         """The first hexadecimal digits of the checksum, enough to tell models apart."""
-        return self.sha256[:SHORT_HASH]
+        return self.sha256[:SHORT_HASH_LENGTH]
 
 
 @dataclass(frozen=True)
 class ModelOutput:
     """A model's answer: ten probabilities, float32 (10,), by digit."""
 
-    model: ModelName
+    model: ModelRef
     probabilities: npt.NDArray[np.float32]
 
     @cached_property

@@ -6,17 +6,17 @@ from math import comb
 
 from app.domain.intervals import paired_lower_bound
 
-MOST_LOST_TO_SERVING = 0.001
-MOST_LOST_TO_SHIPPED = 0.002  # so that small losses, one retrain after another, cannot add up
-WORST_BOUND = -0.003
-MOST_LOST_OF_A_PART = 0.01
+MAX_LOSS_VS_DEPLOYED = 0.001
+MAX_LOSS_VS_BUNDLED = 0.002  # so that small losses, one retrain after another, cannot add up
+NON_INFERIORITY_MARGIN = -0.003
+MAX_LOSS_PER_GROUP = 0.01
 ALPHA = 0.05
 
-_ROUNDING = 1e-12
+_ROUNDING_ERROR = 1e-12
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedCounts:
     """How a candidate and another model read the same pictures, by which of them were right."""
 
     pictures: int
@@ -53,19 +53,19 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class Marks:
+class CandidateMetrics:
     """A candidate's results: beside the shipped model where it says so, else beside the serving.
 
     `digits` is validation by digit, `kinds` its digits as pictures of each hard kind; `lessons` are
     the labels that the candidate learned from, `holdout` those that it was not shown.
     """
 
-    validation: Paired
-    validation_beside_shipped: Paired
-    digits: Mapping[str, Paired]
-    kinds: Mapping[str, Paired]
-    holdout: Paired
-    lessons: Paired
+    validation: PairedCounts
+    validation_beside_shipped: PairedCounts
+    digits: Mapping[str, PairedCounts]
+    kinds: Mapping[str, PairedCounts]
+    holdout: PairedCounts
+    lessons: PairedCounts
 
 
 @dataclass(frozen=True)
@@ -78,59 +78,61 @@ class Gate:
     metrics: Mapping[str, float]
 
 
-def judge(marks: Marks) -> list[Gate]:
+def evaluate(marks: CandidateMetrics) -> list[Gate]:
     """Hold a candidate against every gate, in order; one that passes them all may serve."""
     return [
-        _not_below("validation", marks.validation, MOST_LOST_TO_SERVING, "the model in service"),
-        _not_below(
+        _max_loss_gate(
+            "validation", marks.validation, MAX_LOSS_VS_DEPLOYED, "the model in service"
+        ),
+        _max_loss_gate(
             "validation vs bundled",
             marks.validation_beside_shipped,
-            MOST_LOST_TO_SHIPPED,
+            MAX_LOSS_VS_BUNDLED,
             "the shipped model",
         ),
-        _bounded(marks.validation),
-        _no_part_lost("per-class accuracy", marks.digits),
-        _no_part_lost("robustness", marks.kinds),
-        _better(marks.holdout, marks.lessons),
+        _non_inferiority_gate(marks.validation),
+        _max_loss_per_group_gate("per-class accuracy", marks.digits),
+        _max_loss_per_group_gate("robustness", marks.kinds),
+        _improvement_gate(marks.holdout, marks.lessons),
     ]
 
 
-def rejection(gates: Sequence[Gate]) -> str | None:
+def rejection_reason(gates: Sequence[Gate]) -> str | None:
     """Why a candidate may not serve: what the first gate that it failed said; None if it may."""
     return next((f"{gate.name}: {gate.summary}" for gate in gates if not gate.passed), None)
 
 
-def _not_below(name: str, found: Paired, most_lost: float, whom: str) -> Gate:
+def _max_loss_gate(name: str, found: PairedCounts, most_lost: float, whom: str) -> Gate:
     return Gate(
         name,
-        found.difference >= -most_lost - _ROUNDING,
+        found.difference >= -most_lost - _ROUNDING_ERROR,
         f"{found.difference:+.2%} beside {whom}, at most {-most_lost:.1%} is let through",
         {"candidate": found.candidate, "baseline": found.other, "difference": found.difference},
     )
 
 
-def _bounded(found: Paired) -> Gate:
+def _non_inferiority_gate(found: PairedCounts) -> Gate:
     return Gate(
         "non-inferiority",
-        found.lower_bound > WORST_BOUND,
-        f"with 95 % confidence not below {found.lower_bound:+.2%}, the bar is {WORST_BOUND:.1%}",
+        found.lower_bound > NON_INFERIORITY_MARGIN,
+        f"with 95 % confidence not below {found.lower_bound:+.2%}, the bar is {NON_INFERIORITY_MARGIN:.1%}",
         {"lower_bound": found.lower_bound},
     )
 
 
-def _no_part_lost(name: str, parts: Mapping[str, Paired]) -> Gate:
+def _max_loss_per_group_gate(name: str, parts: Mapping[str, PairedCounts]) -> Gate:
     differences = {part: found.difference for part, found in parts.items()}
     worst = min(differences, key=lambda part: differences[part])
     return Gate(
         name,
-        differences[worst] >= -MOST_LOST_OF_A_PART - _ROUNDING,
+        differences[worst] >= -MAX_LOSS_PER_GROUP - _ROUNDING_ERROR,
         f"{worst} is the worst of them, {differences[worst]:+.2%}; the bar is"
-        f" {-MOST_LOST_OF_A_PART:.0%}",
+        f" {-MAX_LOSS_PER_GROUP:.0%}",
         differences,
     )
 
 
-def _better(holdout: Paired, lessons: Paired) -> Gate:
+def _improvement_gate(holdout: PairedCounts, lessons: PairedCounts) -> Gate:
     """Better on labels that it has not seen; or not worse there, and better on those it has."""
     metrics = {
         "holdout": holdout.difference,

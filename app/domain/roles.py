@@ -14,7 +14,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True)
-class Caller:
+class CurrentUser:
     """Somebody whose token is good, and the login that it came from."""
 
     user_id: int

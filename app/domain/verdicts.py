@@ -12,24 +12,24 @@ from math import ceil, exp, log
 
 from app.domain.assignment import Version
 from app.domain.intervals import (
-    UNKNOWN_SHARE,
+    UNKNOWN_PROPORTION,
     Interval,
-    exact_binomial,
+    exact_binomial_interval,
     log_e_value,
-    share_sequence,
+    proportion_confidence_sequence,
 )
 
 ALPHA = 0.05
 EQUIVALENT_WITHIN = 0.003  # of accuracy, either way
-MOST_SKIPPED = 0.25
-MOST_ERASED = 0.25
-MOST_CROSSED = 0.05
-FEWEST_FAULTS = 4  # fewer than this void nothing, whatever share they are
-CROSSED_WARNING = 0.01
+MAX_SKIP_RATE = 0.25
+MAX_ERASURE_RATE = 0.25
+MAX_CROSSOVER_RATE = 0.05
+MIN_VIOLATION_COUNT = 4  # fewer than this void nothing, whatever share they are
+WARNING_CROSSOVER_RATE = 0.01
 MISMATCH_E_VALUE = 1_000.0
 
-_FURTHEST_AHEAD = 100_000  # labels; an estimate beyond this says nothing
-_ALPHA_OF_AGREEMENTS = 0.8  # of a stratified interval's alpha: nearly all traffic agrees
+_MAX_LABELS_NEEDED = 100_000  # labels; an estimate beyond this says nothing
+_AGREEMENTS_ALPHA_FRACTION = 0.8  # of a stratified interval's alpha: nearly all traffic agrees
 
 
 class Outcome(StrEnum):
@@ -70,7 +70,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """So many of so many."""
 
     count: int = 0
@@ -83,11 +83,11 @@ class Share:
 
     def exceeds(self, most: float) -> bool:
         """Whether it is over a bar, and not by a few alone."""
-        return self.count >= FEWEST_FAULTS and self.value > most
+        return self.count >= MIN_VIOLATION_COUNT and self.value > most
 
 
 @dataclass(frozen=True)
-class Soundness:
+class Validity:
     """What can void an experiment.
 
     Draws not as set, once found, for good; users who crossed over; labels that are skips; pictures
@@ -96,20 +96,20 @@ class Soundness:
 
     mismatched: bool = False
     log_mismatch: float = 0.0
-    crossed: Share = Share()
-    skipped: Share = Share()
-    erased: Share = Share()
+    crossed: Proportion = Proportion()
+    skipped: Proportion = Proportion()
+    erased: Proportion = Proportion()
 
     @property
     def fault(self) -> str | None:
         """Why nothing may be concluded, or None."""
         if self.mismatched or is_mismatch(self.log_mismatch):
             return "sample ratio mismatch"
-        if self.crossed.exceeds(MOST_CROSSED):
+        if self.crossed.exceeds(MAX_CROSSOVER_RATE):
             return "crossovers"
-        if self.skipped.exceeds(MOST_SKIPPED):
+        if self.skipped.exceeds(MAX_SKIP_RATE):
             return "skipped labels"
-        if self.erased.exceeds(MOST_ERASED):
+        if self.erased.exceeds(MAX_ERASURE_RATE):
             return "erased images"
         return None
 
@@ -131,12 +131,12 @@ class Verdict:
 
 
 def decide(
-    traffic: Traffic, evidence: Evidence, soundness: Soundness, latched: Version | None
+    traffic: Traffic, evidence: Evidence, soundness: Validity, latched: Version | None
 ) -> Verdict:
     """Judge an experiment; a winner that was latched stays one, unless the experiment is void."""
     difference = accuracy_difference(traffic, evidence)
     outcome, reason = Outcome.COLLECTING, soundness.fault
-    winner = latched or winner_of(evidence)
+    winner = latched or find_winner(evidence)
     if reason is not None:
         outcome = Outcome.INVALID
     elif winner is not None:
@@ -147,12 +147,12 @@ def decide(
         outcome=outcome,
         reason=reason,
         e_value=exp(min(log_e_value(evidence.v2_alone, evidence.discordant), 700)),
-        share=share_sequence(evidence.v2_alone, evidence.discordant, ALPHA),
+        share=proportion_confidence_sequence(evidence.v2_alone, evidence.discordant, ALPHA),
         difference=difference,
     )
 
 
-def winner_of(evidence: Evidence) -> Version | None:
+def find_winner(evidence: Evidence) -> Version | None:
     """The version that the e-value names, or None as long as it is below 1/ALPHA."""
     if log_e_value(evidence.v2_alone, evidence.discordant) < -log(ALPHA):
         return None
@@ -165,22 +165,22 @@ def accuracy_difference(traffic: Traffic, evidence: Evidence, alpha: float = ALP
     The product of three shares, each with a sequence of its own at a third of alpha (Bonferroni):
     requests that disagree, disagreements with exactly one right, and 2 share - 1.
     """
-    disagree = share_sequence(traffic.disagreements, traffic.total, alpha / 3)
-    won = won_on_disagreements(evidence, alpha * 2 / 3)
+    disagree = proportion_confidence_sequence(traffic.disagreements, traffic.total, alpha / 3)
+    won = accuracy_difference_on_disagreements(evidence, alpha * 2 / 3)
     return Interval(
         won.low * (disagree.high if won.low < 0 else disagree.low),
         won.high * (disagree.high if won.high > 0 else disagree.low),
     )
 
 
-def won_on_disagreements(evidence: Evidence, alpha: float) -> Interval:
+def accuracy_difference_on_disagreements(evidence: Evidence, alpha: float) -> Interval:
     """Confidence sequence of accuracy(v2) - accuracy(v1) where they disagree.
 
     The product of two shares, each at half of alpha: disagreements with exactly one right, and
     2 share - 1.
     """
-    one_right = share_sequence(evidence.discordant, evidence.labelled, alpha / 2)
-    share = share_sequence(evidence.v2_alone, evidence.discordant, alpha / 2)
+    one_right = proportion_confidence_sequence(evidence.discordant, evidence.labelled, alpha / 2)
+    share = proportion_confidence_sequence(evidence.v2_alone, evidence.discordant, alpha / 2)
     ends = (2 * share.low - 1, 2 * share.high - 1)
     return Interval(
         ends[0] * (one_right.high if ends[0] < 0 else one_right.low),
@@ -206,9 +206,9 @@ def labels_needed(traffic: Traffic, evidence: Evidence) -> int | None:
 
     def is_decided(more: int) -> bool:
         then = after(more)
-        return winner_of(then) is not None or is_negligible(accuracy_difference(traffic, then))
+        return find_winner(then) is not None or is_negligible(accuracy_difference(traffic, then))
 
-    return _least(is_decided)
+    return _smallest(is_decided)
 
 
 @dataclass(frozen=True)
@@ -236,14 +236,14 @@ def stratified_accuracy(disagreements: Stratum, agreements: Stratum) -> Estimate
     """
     total = disagreements.total + agreements.total
     if total == 0:
-        return Estimate(None, UNKNOWN_SHARE)
+        return Estimate(None, UNKNOWN_PROPORTION)
     parts = (
-        (disagreements, ALPHA * (1 - _ALPHA_OF_AGREEMENTS)),
-        (agreements, ALPHA * _ALPHA_OF_AGREEMENTS),
+        (disagreements, ALPHA * (1 - _AGREEMENTS_ALPHA_FRACTION)),
+        (agreements, ALPHA * _AGREEMENTS_ALPHA_FRACTION),
     )
     value, low, high = 0.0, 0.0, 0.0
     for part, alpha in parts:
-        interval = exact_binomial(part.right, part.labelled, alpha)
+        interval = exact_binomial_interval(part.right, part.labelled, alpha)
         value += part.total / total * part.right / max(part.labelled, 1)
         low += part.total / total * interval.low
         high += part.total / total * interval.high
@@ -256,13 +256,13 @@ def is_negligible(difference: Interval) -> bool:
     return max(-difference.low, difference.high) <= EQUIVALENT_WITHIN
 
 
-def _least(holds: Callable[[int], bool]) -> int | None:
+def _smallest(holds: Callable[[int], bool]) -> int | None:
     """The least whole number from which something holds, to within rounding; None if far off."""
     low, high = 0, 1
     while not holds(high):
-        if high == _FURTHEST_AHEAD:
+        if high == _MAX_LABELS_NEEDED:
             return None
-        low, high = high, min(2 * high, _FURTHEST_AHEAD)
+        low, high = high, min(2 * high, _MAX_LABELS_NEEDED)
     while high - low > 1:
         middle = ceil((low + high) / 2)
         low, high = (low, middle) if holds(middle) else (middle, high)

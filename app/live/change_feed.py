@@ -15,18 +15,18 @@ from app.domain.assignment import Version
 from app.services.models import registry
 from app.services.notifications import alerts
 from app.services.reporting import report
-from app.services.reporting.report import Traffic
+from app.services.reporting.report import TrafficSummary
 from app.services.retraining import jobs
 from app.services.reviews import recent_labels
 
 ADMINS = "admin"
-NEWEST = 5  # of what is told one by one: more than happen between two looks
-NEWEST_OUTCOMES = 50
-RATE_OVER_S = 5.0
+MAX_ITEMS = 5  # of what is told one by one: more than happen between two looks
+MAX_REVIEW_RESULTS = 50
+RATE_WINDOW_S = 5.0
 
 
 @dataclass(frozen=True)
-class Item:
+class Event:
     """Something that is told whenever it is not as it was, and in which room."""
 
     key: int
@@ -40,7 +40,7 @@ class Topic:
 
     event: str
     every_s: float
-    read: Callable[[], Iterable[Item]]
+    read: Callable[[], Iterable[Event]]
 
 
 def room_of(user_id: int) -> str:
@@ -48,22 +48,30 @@ def room_of(user_id: int) -> str:
     return f"user:{user_id}"
 
 
-class Changes:
+class ChangeFeed:
     """What has changed since the last look."""
 
     def __init__(self) -> None:
-        rates = Rates()
+        rates = TrafficRates()
         self._topics = (
-            Topic("traffic", 0.5, lambda: [Item(0, _traffic(report.traffic(), rates))]),
-            Topic("feedback", 0.5, lambda: [Item(0, serializers.spoken(report.spoken()))]),
-            Topic("experiment", 1.0, lambda: [Item(0, serializers.comparison(report.make()))]),
+            Topic("traffic", 0.5, lambda: [Event(0, _traffic(report.summarize_traffic(), rates))]),
+            Topic(
+                "feedback",
+                0.5,
+                lambda: [Event(0, serializers.feedback_summary(report.feedback_totals()))],
+            ),
+            Topic(
+                "experiment",
+                1.0,
+                lambda: [Event(0, serializers.version_comparison(report.build()))],
+            ),
             Topic("retrain", 0.5, _retrains),
             Topic("deployment", 0.5, _deployments),
             Topic("alert", 0.5, _alerts),
             Topic("prediction", 0.5, _predictions),
         )
         self._due_s = dict.fromkeys((topic.event for topic in self._topics), 0.0)
-        self._seen: dict[str, dict[int, Item]] = {}
+        self._seen: dict[str, dict[int, Event]] = {}
 
     def forget(self) -> None:
         """Take what is there now for what is known: whoever connects reads it over HTTP."""
@@ -75,7 +83,7 @@ class Changes:
         self._due_s[event] = 0.0
         self._seen.pop(event, None)
 
-    def since(self) -> Iterator[tuple[str, Item]]:
+    def since(self) -> Iterator[tuple[str, Event]]:
         """What has changed, with its event's name, the oldest of each first."""
         for topic in self._topics:
             now_s = time.monotonic()
@@ -89,7 +97,7 @@ class Changes:
             )
 
 
-class Rates:
+class TrafficRates:
     """How many answers a second each version gave over the last seconds."""
 
     def __init__(self) -> None:
@@ -99,14 +107,14 @@ class Rates:
         """The rates, now that so many were served in all."""
         now_s = time.monotonic()
         self._served.append((now_s, served))
-        while len(self._served) > 1 and self._served[1][0] <= now_s - RATE_OVER_S:
+        while len(self._served) > 1 and self._served[1][0] <= now_s - RATE_WINDOW_S:
             self._served.popleft()
         since_s, before = self._served[0]
         lasted_s = max(now_s - since_s, 1.0)
         return {version: (served[version] - before[version]) / lasted_s for version in Version}
 
 
-def _traffic(found: Traffic, rates: Rates) -> Json:
+def _traffic(found: TrafficSummary, rates: TrafficRates) -> Json:
     per_second = rates.per_second(found.served)
     return {
         "versions": {
@@ -123,24 +131,26 @@ def _traffic(found: Traffic, rates: Rates) -> Json:
     }
 
 
-def _retrains() -> list[Item]:
-    return [Item(job.id, serializers.job(job)) for job in jobs.newest(NEWEST)]
+def _retrains() -> list[Event]:
+    return [Event(job.id, serializers.job(job)) for job in jobs.list_recent(MAX_ITEMS)]
 
 
-def _deployments() -> list[Item]:
-    return [Item(each.id, serializers.deployment(each)) for each in registry.deployments(NEWEST)]
-
-
-def _alerts() -> list[Item]:
-    return [Item(each.id, serializers.alert(each)) for each in alerts.newest(NEWEST)]
-
-
-def _predictions() -> list[Item]:
+def _deployments() -> list[Event]:
     return [
-        Item(each.review_id, serializers.outcome(each), room_of(each.user_id))
-        for each in recent_labels.newest(NEWEST_OUTCOMES)
+        Event(each.id, serializers.deployment(each)) for each in registry.list_deployments(MAX_ITEMS)
     ]
 
 
-def _by_key(items: Iterable[Item]) -> dict[int, Item]:
+def _alerts() -> list[Event]:
+    return [Event(each.id, serializers.alert(each)) for each in alerts.list_recent(MAX_ITEMS)]
+
+
+def _predictions() -> list[Event]:
+    return [
+        Event(each.review_id, serializers.review_result(each), room_of(each.user_id))
+        for each in recent_labels.list_recent(MAX_REVIEW_RESULTS)
+    ]
+
+
+def _by_key(items: Iterable[Event]) -> dict[int, Event]:
     return {item.key: item for item in items}

@@ -15,13 +15,13 @@ from urllib.parse import parse_qs
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PATH = "/socket.io"
-FULL = "No more live connections are taken at the moment"
+SOCKET_IO_PATH = "/socket.io"
+FULL_MESSAGE = "No more live connections are taken at the moment"
 SEND_TIMEOUT_S = 10
 RETRY_AFTER_S = 5
 
 
-class Gate:
+class ConnectionLimiter:
     """WSGI middleware before an application that Socket.IO was attached to.
 
     Websockets alone go through: what answers a poll holds a thread too, and anybody may ask for
@@ -44,14 +44,16 @@ class Gate:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         """Let a request by; a socket has a place for as long as it holds its thread."""
-        if not environ.get("PATH_INFO", "").startswith(PATH):
+        if not environ.get("PATH_INFO", "").startswith(SOCKET_IO_PATH):
             return self._application(environ, start_response)
-        if environ.get("HTTP_UPGRADE", "").lower() != "websocket" or _names_session(environ):
-            return _answer(start_response, HTTPStatus.BAD_REQUEST, "Connect with a websocket")
+        if environ.get("HTTP_UPGRADE", "").lower() != "websocket" or _resumes_session(environ):
+            return _error_response(
+                start_response, HTTPStatus.BAD_REQUEST, "Connect with a websocket"
+            )
         if not self._take():
-            return _answer(start_response, HTTPStatus.SERVICE_UNAVAILABLE, FULL)
+            return _error_response(start_response, HTTPStatus.SERVICE_UNAVAILABLE, FULL_MESSAGE)
         try:
-            _bound_sending(environ.get("gunicorn.socket"))
+            _set_send_timeout(environ.get("gunicorn.socket"))
             self._opened()
             return self._application(environ, start_response)
         finally:
@@ -65,12 +67,14 @@ class Gate:
         return is_free
 
 
-def _names_session(environ: "WSGIEnvironment") -> bool:
+def _resumes_session(environ: "WSGIEnvironment") -> bool:
     """Whether a request would go on with a socket that is open already."""
     return "sid" in parse_qs(environ.get("QUERY_STRING", ""))
 
 
-def _answer(start_response: "StartResponse", status: HTTPStatus, detail: str) -> list[bytes]:
+def _error_response(
+    start_response: "StartResponse", status: HTTPStatus, detail: str
+) -> list[bytes]:
     told = {"msg": detail, "title": status.phrase, "status": status, "detail": detail}
     headers = [("Content-Type", "application/json")]
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
@@ -79,7 +83,7 @@ def _answer(start_response: "StartResponse", status: HTTPStatus, detail: str) ->
     return [json.dumps(told).encode()]
 
 
-def _bound_sending(connection: Any) -> None:
+def _set_send_timeout(connection: Any) -> None:
     """Have a send to a client that does not read fail after a while, so that its thread is free."""
     if connection is not None:
         timeout = struct.pack("ll", SEND_TIMEOUT_S, 0)

@@ -9,20 +9,20 @@ from urllib.parse import urlsplit
 from flask import Flask
 from flask_socketio import SocketIO
 
-from app.live.change_feed import Changes
-from app.live.connection_limit import Gate
-from app.live.subscribers import NAMESPACE, Guests
-from app.services.background.periodic_worker import BackgroundThread
+from app.live.change_feed import ChangeFeed
+from app.live.connection_limit import ConnectionLimiter
+from app.live.subscribers import NAMESPACE, LiveNamespace
+from app.services.background.periodic_worker import PeriodicWorker
 from config import Config
 
-LOOK_EVERY_S = 0.25
-SEE_OUT_EVERY = 4  # looks
-PING_S = 10  # a client that is gone, or does not read, is noticed within twice that
+POLL_INTERVAL_S = 0.25
+POLLS_PER_DISCONNECT = 4  # looks
+PING_INTERVAL_S = 10  # a client that is gone, or does not read, is noticed within twice that
 
 _KEY = "cifra-live"
 
 
-class Channel:
+class LiveServer:
     """Sockets, who listens on them, and what they are told. Nothing runs until somebody comes."""
 
     def __init__(self, app: Flask, config: Config) -> None:
@@ -30,19 +30,19 @@ class Channel:
             app,
             async_mode="threading",
             transports=["websocket"],
-            cors_allowed_origins=partial(_may_come, config.cors_origins),
+            cors_allowed_origins=partial(_is_allowed_origin, config.cors_origins),
             manage_session=False,
-            ping_interval=PING_S,
-            ping_timeout=PING_S,
+            ping_interval=PING_INTERVAL_S,
+            ping_timeout=PING_INTERVAL_S,
             max_http_buffer_size=16_384,
         )
-        self._guests = Guests(config.ratelimit_read, self._begin, self._greet)
+        self._guests = LiveNamespace(config.ratelimit_read, self._begin, self._greet)
         self._sockets.on_namespace(self._guests)
-        self._changes = Changes()
+        self._changes = ChangeFeed()
         self._looking = threading.Lock()
         self._looks = 0
-        self._thread = BackgroundThread("live", LOOK_EVERY_S, app.app_context, self._work)
-        self._gate = Gate(app.wsgi_app, config.live_sockets, self._thread.wake)
+        self._thread = PeriodicWorker("live", POLL_INTERVAL_S, app.app_context, self._work)
+        self._gate = ConnectionLimiter(app.wsgi_app, config.live_sockets, self._thread.trigger)
         app.wsgi_app = self._gate  # type: ignore[method-assign]
         app.extensions[_KEY] = self
 
@@ -71,7 +71,7 @@ class Channel:
         self._looks += 1
         if self.count_open() == 0:
             return
-        if self._looks % SEE_OUT_EVERY == 0:
+        if self._looks % POLLS_PER_DISCONNECT == 0:
             self._guests.see_out()
         if not self._guests.is_empty():
             with self._looking:
@@ -80,12 +80,12 @@ class Channel:
                 self._sockets.emit(event, item.told, namespace=NAMESPACE, to=item.room)
 
 
-def channel_of(app: Flask) -> Channel:
+def live_server_of(app: Flask) -> LiveServer:
     """The live connection of an application."""
-    return cast("Channel", app.extensions[_KEY])
+    return cast("LiveServer", app.extensions[_KEY])
 
 
-def _may_come(named: Collection[str], origin: str, environ: dict[str, str]) -> bool:
+def _is_allowed_origin(named: Collection[str], origin: str, environ: dict[str, str]) -> bool:
     """Whether a page of this origin may connect: our own ones, and those that were named."""
     is_own = urlsplit(origin or "").netloc == environ.get("HTTP_HOST", "")
     return is_own or "*" in named or origin in named

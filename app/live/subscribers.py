@@ -18,47 +18,49 @@ from flask_socketio import Namespace, join_room
 from jwt.exceptions import PyJWTError
 from limits import parse_many
 
-from app.api.http.container import parts
+from app.api.http.container import container
 from app.api.http.rate_limits import limiter
-from app.domain.roles import Caller, Role
+from app.domain.roles import CurrentUser, Role
 from app.live.change_feed import ADMINS, room_of
 from app.services.accounts import sessions
 
 NAMESPACE = "/live"
-MOST_OF_ONE_USER = 8  # sockets of somebody who is no admin, so that nobody takes all there are
-STRANGERS_STAY_S = 5.0  # from opening a socket to showing a token
+MAX_CONNECTIONS_PER_USER = (
+    8  # sockets of somebody who is no admin, so that nobody takes all there are
+)
+AUTH_TIMEOUT_S = 5.0  # from opening a socket to showing a token
 
 
 @dataclass(frozen=True)
-class Guest:
+class Subscriber:
     """Somebody who listens, until when their token is good."""
 
-    caller: Caller
+    caller: CurrentUser
     expires_at: datetime
     key_id: str | None
 
-    def may_stay(self, found: Caller | None) -> bool:
+    def may_stay(self, found: CurrentUser | None) -> bool:
         """Whether their login is still what it was, and their token still good."""
         is_good = self.expires_at > datetime.now(UTC) and found == self.caller
-        return is_good and parts().keys.find(self.key_id) is not None
+        return is_good and container().keys.get(self.key_id) is not None
 
 
-class Guests(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries no types
+class LiveNamespace(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries no types
     """The namespace's handlers, and a list of who is in."""
 
     def __init__(self, connects: str, begin: Callable[[], None], greet: Callable[[], None]) -> None:
         super().__init__(NAMESPACE)
         self._begin, self._greet = begin, greet
-        self._guests: dict[str, Guest] = {}
+        self._guests: dict[str, Subscriber] = {}
         self._strangers: dict[str, float] = {}
         self._connects = parse_many(connects)
 
     def on_connect(self, auth: object = None) -> None:
         """Let somebody in whose access token is good. Raises ConnectionRefusedError."""
         self._limit()
-        guest = _guest(auth)
+        guest = _authenticate(auth)
         own = sum(each.caller.user_id == guest.caller.user_id for each in self._listed())
-        if guest.caller.role is not Role.ADMIN and own >= MOST_OF_ONE_USER:
+        if guest.caller.role is not Role.ADMIN and own >= MAX_CONNECTIONS_PER_USER:
             raise Refused("Too many live connections", {"code": "full"})
         self._begin()
         join_room(room_of(guest.caller.user_id))
@@ -81,7 +83,7 @@ class Guests(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries no type
         And whoever opened a socket and showed no token, or says that they have left.
         """
         inside = dict(self.socketio.server.manager.get_participants(NAMESPACE, None))
-        callers = sessions.callers({each.caller.session_id for each in self._listed()})
+        callers = sessions.current_users({each.caller.session_id for each in self._listed()})
         for sid, guest in list(self._guests.items()):
             if sid not in inside:
                 self._guests.pop(sid, None)
@@ -99,7 +101,7 @@ class Guests(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries no type
         unknown = set(self.socketio.server.eio.sockets) - set(known)
         self._strangers = {each: self._strangers.get(each, now_s) for each in unknown}
         for engine_id, since_s in self._strangers.items():
-            if now_s - since_s > STRANGERS_STAY_S:
+            if now_s - since_s > AUTH_TIMEOUT_S:
                 self._cut(engine_id)
 
     def _cut(self, engine_id: str) -> None:
@@ -117,23 +119,23 @@ class Guests(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries no type
         ):
             raise Refused("Too many attempts", {"code": "limited"})
 
-    def _listed(self) -> list[Guest]:
+    def _listed(self) -> list[Subscriber]:
         return list(self._guests.values())
 
 
-def _guest(auth: object) -> Guest:
+def _authenticate(auth: object) -> Subscriber:
     token = auth.get("token") if isinstance(auth, dict) else None
     if not isinstance(token, str):
         raise _unauthorized("Missing token")
     try:
         claims: dict[str, Any] = decode_token(token)
-        caller = sessions.identify(UUID(str(claims.get("sid"))))
+        caller = sessions.current_user(UUID(str(claims.get("sid"))))
     except (JWTExtendedException, PyJWTError, ValueError) as error:
         raise _unauthorized("Invalid token") from error
     if caller is None or claims.get("type") != "access":
         raise _unauthorized(sessions.REVOKED if caller is None else "Invalid token")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-    return Guest(caller, expires_at, get_unverified_jwt_headers(token).get("kid"))
+    return Subscriber(caller, expires_at, get_unverified_jwt_headers(token).get("kid"))
 
 
 def _unauthorized(reason: str) -> Refused:

@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 from app.training.augmented_pool import make_pool
 from app.training.bundled_models import MODELS, PASSES, POOL_SEED, RECIPES, SEEDS, train
-from app.training.datasets import LabelledDigits, load_base_sets
+from app.training.datasets import LabeledDigits, load_base_sets
 from app.training.training_loop import Recipe
 
 PROCESSES = 2  # each trains a net on a core of its own
-REHEARSED_DIGITS = 400
+REHEARSAL_DIGITS = 400
 
 
 def main() -> None:
@@ -31,17 +31,17 @@ def main() -> None:
     )
     wanted = parser.parse_args()
     if not wanted.rehearse:
-        make(load_base_sets().training, wanted.versions, RECIPES, MODELS)
+        train_all(load_base_sets().training, wanted.versions, RECIPES, MODELS)
         return
     training = load_base_sets().training
-    few = LabelledDigits(training.digits[:REHEARSED_DIGITS], training.labels[:REHEARSED_DIGITS])
+    few = LabeledDigits(training.digits[:REHEARSAL_DIGITS], training.labels[:REHEARSAL_DIGITS])
     quick = {version: replace(recipe, epochs=1) for version, recipe in RECIPES.items()}
     with TemporaryDirectory() as folder:
-        make(few, wanted.versions, quick, Path(folder))
+        train_all(few, wanted.versions, quick, Path(folder))
 
 
-def make(
-    digits: LabelledDigits, versions: Sequence[str], recipes: Mapping[str, Recipe], folder: Path
+def train_all(
+    digits: LabeledDigits, versions: Sequence[str], recipes: Mapping[str, Recipe], folder: Path
 ) -> None:
     """Train every seed of these versions, two nets at a time, and write them to a folder."""
     spawn = multiprocessing.get_context("spawn")

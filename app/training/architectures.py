@@ -12,12 +12,12 @@ Net = nn.Sequential
 def baseline() -> Net:
     """v1, the fast one: under 10,000 parameters. Takes float32 (n, 1, 28, 28), gives logits."""
     return nn.Sequential(
-        *_convolution(1, 8),
+        *_convolution_block(1, 8),
         nn.MaxPool2d(2),
-        *_convolution(8, 16),
+        *_convolution_block(8, 16),
         nn.MaxPool2d(2),
-        *_convolution(16, 24),
-        *_convolution(24, 20, padding=0),
+        *_convolution_block(16, 24),
+        *_convolution_block(24, 20, padding=0),
         nn.MaxPool2d(2),
         nn.Flatten(),
         nn.Linear(20 * 2 * 2, 10),
@@ -27,13 +27,13 @@ def baseline() -> Net:
 def improved() -> Net:
     """v2, the better one: 5.4 million multiply-adds. Takes float32 (n, 1, 28, 28), gives logits."""
     return nn.Sequential(
-        *_convolution(1, 24),
+        *_convolution_block(1, 24),
         nn.MaxPool2d(2),
-        *_convolution(24, 32),
-        *_convolution(32, 48),
+        *_convolution_block(24, 32),
+        *_convolution_block(32, 48),
         nn.MaxPool2d(2),
-        *_convolution(48, 64, padding=0),
-        *_convolution(64, 96, padding=0),
+        *_convolution_block(48, 64, padding=0),
+        *_convolution_block(64, 96, padding=0),
         nn.Flatten(),
         nn.Dropout(0.3),
         nn.Linear(96 * 3 * 3, 10),
@@ -45,10 +45,10 @@ ARCHITECTURES: dict[str, Callable[[], Net]] = {"v1": baseline, "v2": improved}
 
 def count_parameters(net: Net) -> int:
     """Count the parameters that serve: batch norms are folded into their convolutions first."""
-    return sum(parameter.numel() for parameter in folded(net).parameters())
+    return sum(parameter.numel() for parameter in fuse_batch_norm(net).parameters())
 
 
-def folded(net: Net) -> Net:
+def fuse_batch_norm(net: Net) -> Net:
     """Copy a net for serving: batch norms folded into the convolutions before, no dropout."""
     layers: list[nn.Module] = []
     for layer, after in pairwise([*net.eval(), nn.Identity()]):
@@ -59,7 +59,7 @@ def folded(net: Net) -> Net:
     return nn.Sequential(*layers)
 
 
-def _convolution(channels_in: int, channels_out: int, padding: int = 1) -> list[nn.Module]:
+def _convolution_block(channels_in: int, channels_out: int, padding: int = 1) -> list[nn.Module]:
     return [
         nn.Conv2d(channels_in, channels_out, 3, padding=padding, bias=False),
         nn.BatchNorm2d(channels_out),

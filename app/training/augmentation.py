@@ -9,17 +9,17 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from app.domain.errors import PictureError
-from app.domain.predictions import SIDE, Digit
-from app.imaging.decoding import GreyPlane
-from app.imaging.normalization import normalise, read
-from app.training.synthetic_images import KINDS, Dice
+from app.domain.errors import ImageError
+from app.domain.predictions import IMAGE_SIZE, DigitImage
+from app.imaging.decoding import GrayImage
+from app.imaging.normalization import normalize, preprocess
+from app.training.synthetic_images import RENDERERS, Dice
 
-_AS_FILE = 0.05  # share that goes through a picture file
-_FILE_KINDS = tuple(maker for kind, maker in KINDS.items() if kind != "huge")
-_DIRTY = 0.4
-_THICKENED = 0.4
-_NUDGED = 0.3
+_FILE_PROBABILITY = 0.05  # share that goes through a picture file
+_FILE_RENDERERS = tuple(maker for kind, maker in RENDERERS.items() if kind != "huge")
+_DEGRADE_PROBABILITY = 0.4
+_THICKNESS_PROBABILITY = 0.4
+_SHIFT_PROBABILITY = 0.3
 
 _ROTATION_DEGREES = 14.0
 _SCALING, _SHEARING = 0.15, 0.2
@@ -28,113 +28,113 @@ _CANVAS_PIXELS = (28, 72)
 _MARGIN = (1.0, 1.5)  # side of the page over the side of MNIST's picture
 
 
-def varied(digit: Digit, dice: Dice) -> Digit:
+def augment(digit: DigitImage, rng: Dice) -> DigitImage:
     """One more picture of the same digit, as imaging gives it; the digit itself if refused."""
     try:
-        if dice.random() < _AS_FILE:
-            return read(_FILE_KINDS[dice.integers(len(_FILE_KINDS))](digit, dice))
-        plane = bent(digit, dice)
-        if dice.random() < _DIRTY:
-            plane = _DIRT[dice.integers(len(_DIRT))](plane, dice)
-        return _nudged(normalise(plane), dice)
-    except PictureError:
+        if rng.random() < _FILE_PROBABILITY:
+            return preprocess(_FILE_RENDERERS[rng.integers(len(_FILE_RENDERERS))](digit, rng))
+        plane = warp(digit, rng)
+        if rng.random() < _DEGRADE_PROBABILITY:
+            plane = _DEGRADATIONS[rng.integers(len(_DEGRADATIONS))](plane, rng)
+        return _shift(normalize(plane), rng)
+    except ImageError:
         return digit
 
 
-def bent(digit: Digit, dice: Dice) -> GreyPlane:
+def warp(digit: DigitImage, rng: Dice) -> GrayImage:
     """The digit's ink in 0..1 on a larger page: turned, sheared, stretched, bent, thickened."""
-    side = int(dice.integers(_CANVAS_PIXELS[0], _CANVAS_PIXELS[1] + 1))
-    angle = np.deg2rad(dice.uniform(-_ROTATION_DEGREES, _ROTATION_DEGREES))
+    side = int(rng.integers(_CANVAS_PIXELS[0], _CANVAS_PIXELS[1] + 1))
+    angle = np.deg2rad(rng.uniform(-_ROTATION_DEGREES, _ROTATION_DEGREES))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shear = np.array([[1, dice.uniform(-_SHEARING, _SHEARING)], [0, 1]])
-    stretch = dice.uniform(1 - _SCALING, 1 + _SCALING, 2) * dice.uniform(*_MARGIN) * SIDE / 2
+    shear = np.array([[1, rng.uniform(-_SHEARING, _SHEARING)], [0, 1]])
+    stretch = rng.uniform(1 - _SCALING, 1 + _SCALING, 2) * rng.uniform(*_MARGIN) * IMAGE_SIZE / 2
     placed = np.asarray(turn @ shear * stretch, dtype=np.float32)
     across = np.linspace(-1, 1, side, dtype=np.float32)
     down = across[:, None]
     mapped = [
-        by_x * across + by_y * down + np.float32(SIDE / 2 - 0.5) + pulled
-        for (by_x, by_y), pulled in zip(placed, _elastic(side, dice), strict=True)
+        by_x * across + by_y * down + np.float32(IMAGE_SIZE / 2 - 0.5) + pulled
+        for (by_x, by_y), pulled in zip(placed, _elastic_offsets(side, rng), strict=True)
     ]
     ink = cv2.remap(digit, mapped[0], mapped[1], cv2.INTER_CUBIC)
-    return _thickened(ink.astype(np.float32) / np.float32(255), dice)
+    return _change_thickness(ink.astype(np.float32) / np.float32(255), rng)
 
 
-def _elastic(side: int, dice: Dice) -> list[GreyPlane]:
+def _elastic_offsets(side: int, rng: Dice) -> list[GrayImage]:
     """How far each pixel is pulled along x and y, in MNIST's pixels: a coarse net, made smooth."""
-    strength = dice.uniform(0, _ELASTIC_PIXELS)
-    nodes = dice.normal(0, strength, (2, _ELASTIC_NODES, _ELASTIC_NODES)).astype(np.float32)
+    strength = rng.uniform(0, _ELASTIC_PIXELS)
+    nodes = rng.normal(0, strength, (2, _ELASTIC_NODES, _ELASTIC_NODES)).astype(np.float32)
     return [cv2.resize(net, (side, side), interpolation=cv2.INTER_CUBIC) for net in nodes]
 
 
-def _thickened(ink: GreyPlane, dice: Dice) -> GreyPlane:
-    if dice.random() >= _THICKENED:
+def _change_thickness(ink: GrayImage, rng: Dice) -> GrayImage:
+    if rng.random() >= _THICKNESS_PROBABILITY:
         return ink
-    size = int(dice.integers(2, 3 + len(ink) // SIDE))
+    size = int(rng.integers(2, 3 + len(ink) // IMAGE_SIZE))
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    if dice.random() < 0.7:
+    if rng.random() < 0.7:
         return np.asarray(cv2.dilate(ink, pen), dtype=np.float32)
     thin = cv2.erode(ink, pen)
     return np.asarray(thin if thin.max() > 0.5 else ink, dtype=np.float32)
 
 
-def _noisy(ink: GreyPlane, dice: Dice) -> GreyPlane:
-    grain = dice.standard_normal(ink.shape, dtype=np.float32)
-    return np.asarray(ink + grain * np.float32(dice.uniform(0.02, 0.15)), dtype=np.float32)
+def _add_noise(ink: GrayImage, rng: Dice) -> GrayImage:
+    grain = rng.standard_normal(ink.shape, dtype=np.float32)
+    return np.asarray(ink + grain * np.float32(rng.uniform(0.02, 0.15)), dtype=np.float32)
 
 
-def _blurred(ink: GreyPlane, dice: Dice) -> GreyPlane:
-    widths = dice.uniform(0.2, 0.9, 2) * len(ink) / SIDE
+def _blur(ink: GrayImage, rng: Dice) -> GrayImage:
+    widths = rng.uniform(0.2, 0.9, 2) * len(ink) / IMAGE_SIZE
     return np.asarray(cv2.GaussianBlur(ink, (0, 0), *widths), dtype=np.float32)
 
 
-def _coarse(ink: GreyPlane, dice: Dice) -> GreyPlane:
+def _lower_resolution(ink: GrayImage, rng: Dice) -> GrayImage:
     """Seen through few pixels, then enlarged."""
-    few = int(dice.integers(8, 20))
+    few = int(rng.integers(8, 20))
     small = cv2.resize(ink, (few, few), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, ink.shape, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _shaded(ink: GreyPlane, dice: Dice) -> GreyPlane:
+def _shade(ink: GrayImage, rng: Dice) -> GrayImage:
     """Pale ink on paper under uneven light."""
     slope = np.linspace(-0.5, 0.5, len(ink), dtype=np.float32)
-    down, across = dice.uniform(-0.4, 0.4, 2).astype(np.float32)
+    down, across = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
     light = 0.7 + down * slope[:, None] + across * slope
-    return np.asarray(light * (1 - np.float32(dice.uniform(0.3, 0.8)) * ink), dtype=np.float32)
+    return np.asarray(light * (1 - np.float32(rng.uniform(0.3, 0.8)) * ink), dtype=np.float32)
 
 
-def _struck(ink: GreyPlane, dice: Dice) -> GreyPlane:
+def _strike_through(ink: GrayImage, rng: Dice) -> GrayImage:
     """A stray stroke over it, thinner than the digit's own."""
-    corners = dice.uniform(0, len(ink), (int(dice.integers(2, 5)), 2)).astype(np.int32)
-    thickness = max(1, round(len(ink) / SIDE * dice.uniform(0.3, 1)))
+    corners = rng.uniform(0, len(ink), (int(rng.integers(2, 5)), 2)).astype(np.int32)
+    thickness = max(1, round(len(ink) / IMAGE_SIZE * rng.uniform(0.3, 1)))
     stroke = np.zeros_like(ink)
-    cv2.polylines(stroke, [corners], False, dice.uniform(0.3, 1), thickness, cv2.LINE_AA)
+    cv2.polylines(stroke, [corners], False, rng.uniform(0.3, 1), thickness, cv2.LINE_AA)
     return np.maximum(ink, stroke)
 
 
-def _spattered(ink: GreyPlane, dice: Dice) -> GreyPlane:
+def _spatter(ink: GrayImage, rng: Dice) -> GrayImage:
     """Drops beside and upon the strokes, of ink and of nothing."""
     drops = ink.copy()
-    for _ in range(dice.integers(2, 12)):
-        place = [int(at) for at in dice.integers(0, len(ink), 2)]
-        radius = int(dice.integers(0, 1 + len(ink) // SIDE))
-        grey = dice.uniform(0.5, 1) if dice.random() < 0.6 else 0.0
+    for _ in range(rng.integers(2, 12)):
+        place = [int(at) for at in rng.integers(0, len(ink), 2)]
+        radius = int(rng.integers(0, 1 + len(ink) // IMAGE_SIZE))
+        grey = rng.uniform(0.5, 1) if rng.random() < 0.6 else 0.0
         cv2.circle(drops, place, radius, grey, -1, cv2.LINE_AA)
     return drops
 
 
-_DIRT: tuple[Callable[[GreyPlane, Dice], GreyPlane], ...] = (
-    _noisy,
-    _blurred,
-    _coarse,
-    _shaded,
-    _struck,
-    _spattered,
+_DEGRADATIONS: tuple[Callable[[GrayImage, Dice], GrayImage], ...] = (
+    _add_noise,
+    _blur,
+    _lower_resolution,
+    _shade,
+    _strike_through,
+    _spatter,
 )
 
 
-def _nudged(digit: Digit, dice: Dice) -> Digit:
+def _shift(digit: DigitImage, rng: Dice) -> DigitImage:
     """Moved by one pixel: dirt moves the centre of mass a little. The border of 28x28 is empty."""
-    if dice.random() >= _NUDGED:
+    if rng.random() >= _SHIFT_PROBABILITY:
         return digit
-    down, across = dice.integers(-1, 2, 2)
+    down, across = rng.integers(-1, 2, 2)
     return np.roll(digit, (down, across), axis=(0, 1))

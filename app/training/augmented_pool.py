@@ -14,29 +14,29 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from app.training.augmentation import varied
-from app.training.datasets import LabelledDigits, as_served
-from app.training.out_of_distribution import unlike_any_digit
+from app.training.augmentation import augment
+from app.training.datasets import LabeledDigits, preprocess_all
+from app.training.out_of_distribution import make_non_digit
 
-_OTHERS_SHARE = 0.1  # of the digits varied
-_PIECES = 20  # of a pass; each has dice of its own, so that the workers' number changes nothing
+_NON_DIGIT_SHARE = 0.1  # of the digits varied
+_CHUNKS = 20  # of a pass; each has dice of its own, so that the workers' number changes nothing
 
-_Pictures = npt.NDArray[np.uint8]
-_Piece = tuple[_Pictures, _Pictures]
+_Images = npt.NDArray[np.uint8]
+_Chunk = tuple[_Images, _Images]
 
 
 @dataclass(frozen=True)
-class Pool:
+class AugmentedPool:
     """What nets learn from, all pictures uint8 as imaging gives them.
 
-    `digits` (n, 28, 28) with their `labels` int64 (n,), `varied` (passes, n, 28, 28) of the same
+    `digits` (n, 28, 28) with their `labels` int64 (n,), `augmented` (passes, n, 28, 28) of the same
     digits, and `others` (m, 28, 28), which are none.
     """
 
-    digits: _Pictures
+    digits: _Images
     labels: npt.NDArray[np.int64]
-    varied: _Pictures
-    others: _Pictures
+    augmented: _Images
+    non_digits: _Images
 
     def save(self, folder: Path) -> None:
         """Write all arrays, for other processes to share."""
@@ -44,38 +44,44 @@ class Pool:
             np.save(folder / f"{name}.npy", array)
 
     @classmethod
-    def load(cls, folder: Path) -> "Pool":
+    def load(cls, folder: Path) -> "AugmentedPool":
         """Map what `save` wrote; processes that load it share one copy in memory."""
-        names = ("digits", "labels", "varied", "others")
+        names = ("digits", "labels", "augmented", "non_digits")
         return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
 
 
-def make_pool(originals: LabelledDigits, passes: int, seed: int, workers: int = 2) -> Pool:
+def make_pool(originals: LabeledDigits, passes: int, seed: int, workers: int = 2) -> AugmentedPool:
     """Vary every digit once a pass, and make pictures of no digit."""
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
-        made = processes.map(_piece, *zip(*_pieces(originals.digits, passes, seed), strict=True))
-        pieces = list(tqdm(made, "varying digits", passes * _PIECES, unit="piece"))
-    digits, others = zip(*pieces, strict=True)
-    by_pass = [np.concatenate(digits[at : at + _PIECES]) for at in range(0, len(digits), _PIECES)]
-    plain = as_served(originals.digits, "digits")
-    return Pool(plain, originals.labels, np.stack(by_pass), np.concatenate(others))
+        made = processes.map(
+            _augment_chunk, *zip(*_split_into_chunks(originals.digits, passes, seed), strict=True)
+        )
+        pieces = list(tqdm(made, "varying digits", passes * _CHUNKS, unit="piece"))
+    digits, non_digits = zip(*pieces, strict=True)
+    by_pass = [np.concatenate(digits[at : at + _CHUNKS]) for at in range(0, len(digits), _CHUNKS)]
+    plain = preprocess_all(originals.digits, "digits")
+    return AugmentedPool(plain, originals.labels, np.stack(by_pass), np.concatenate(non_digits))
 
 
-def _pieces(digits: _Pictures, passes: int, seed: int) -> Iterator[tuple[_Pictures, list[int]]]:
+def _split_into_chunks(
+    digits: _Images, passes: int, seed: int
+) -> Iterator[tuple[_Images, list[int]]]:
     for turn in range(passes):
-        for number, piece in enumerate(np.array_split(digits, _PIECES)):
+        for number, piece in enumerate(np.array_split(digits, _CHUNKS)):
             yield piece, [seed, turn, number]
 
 
-def _piece(digits: _Pictures, seeds: list[int]) -> _Piece:
+def _augment_chunk(digits: _Images, seeds: list[int]) -> _Chunk:
     """Runs in a worker: digits varied, and pictures of none made from some of them."""
     cv2.setNumThreads(1)
-    dice = np.random.default_rng(seeds)
+    rng = np.random.default_rng(seeds)
     return (
-        np.stack([varied(digit, dice) for digit in digits]),
-        np.stack([unlike_any_digit(digit, dice) for digit in digits[: _others(len(digits))]]),
+        np.stack([augment(digit, rng) for digit in digits]),
+        np.stack(
+            [make_non_digit(digit, rng) for digit in digits[: _count_non_digits(len(digits))]]
+        ),
     )
 
 
-def _others(digits: int) -> int:
-    return round(digits * _OTHERS_SHARE)
+def _count_non_digits(digits: int) -> int:
+    return round(digits * _NON_DIGIT_SHARE)

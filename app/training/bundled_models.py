@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 
 from app.training import architectures, calibration, onnx_export
-from app.training.augmented_pool import Pool
-from app.training.datasets import as_served, load_base_sets
-from app.training.training_loop import Recipe, fit, logits
+from app.training.augmented_pool import AugmentedPool
+from app.training.datasets import load_base_sets, preprocess_all
+from app.training.training_loop import Recipe, compute_logits, fit
 
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = {"v1": "cifra-baseline", "v2": "cifra-improved"}
@@ -21,7 +21,7 @@ RECIPES = {
 SEEDS = (1, 2, 3, 4, 5)  # the first is shipped
 
 
-def path_of(version: str, seed: int, folder: Path = MODELS) -> Path:
+def model_path(version: str, seed: int, folder: Path = MODELS) -> Path:
     """Where the model of this seed is kept; the first seed's is the one that ships."""
     if seed == SEEDS[0]:
         return folder / f"{version}.onnx"
@@ -33,12 +33,12 @@ def train(pool: Path, version: str, seed: int, recipe: Recipe, folder: Path) -> 
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
     torch.manual_seed(seed)
-    net = fit(architectures.ARCHITECTURES[version](), Pool.load(pool), recipe, seed)
+    net = fit(architectures.ARCHITECTURES[version](), AugmentedPool.load(pool), recipe, seed)
     validation = load_base_sets().validation
-    answers = logits(net, as_served(validation.digits, "validation"))
-    temperature = calibration.fitted_temperature(answers, validation.labels)
+    answers = compute_logits(net, preprocess_all(validation.digits, "validation"))
+    temperature = calibration.fit_temperature(answers, validation.labels)
     notes = {"name": NAMES[version], "seed": str(seed), "temperature": f"{temperature:.3f}"}
-    path = path_of(version, seed, folder)
+    path = model_path(version, seed, folder)
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(onnx_export.to_onnx(calibration.cooled(net, temperature), notes))
+    path.write_bytes(onnx_export.to_onnx(calibration.apply_temperature(net, temperature), notes))
     return path

@@ -8,16 +8,16 @@ import torch
 
 from app.training.architectures import Net
 
-_TRIED = np.geomspace(0.2, 5, 400)
+_CANDIDATES = np.geomspace(0.2, 5, 400)
 
 
-def fitted_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
     """The temperature that makes labels (n,) likeliest under softmax(logits (n, 10) / it)."""
-    losses = [_loss(logits / np.float32(tried), labels) for tried in _TRIED]
-    return float(_TRIED[int(np.argmin(losses))])
+    losses = [_negative_log_likelihood(logits / np.float32(tried), labels) for tried in _CANDIDATES]
+    return float(_CANDIDATES[int(np.argmin(losses))])
 
 
-def cooled(net: Net, temperature: float) -> Net:
+def apply_temperature(net: Net, temperature: float) -> Net:
     """The same net with its logits divided by a temperature: in its last layer, at no cost.
 
     Raises TypeError for a net whose last layer is not linear.
@@ -32,7 +32,9 @@ def cooled(net: Net, temperature: float) -> Net:
     return cooled_net
 
 
-def _loss(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
+def _negative_log_likelihood(
+    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
+) -> float:
     """Mean negative log likelihood."""
     ahead = logits.max(axis=1)
     total = ahead + np.log(np.exp(logits - ahead[:, None]).sum(axis=1))

@@ -5,51 +5,57 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from app.domain.promotion_gates import Marks, Paired
-from app.services.models.onnx_runtime import Session
-from app.training.datasets import LabelledDigits
-from app.training.evaluation_sets import Exam, corrupted, exam, made, plain
+from app.domain.promotion_gates import CandidateMetrics, PairedCounts
+from app.services.models.onnx_runtime import InferenceSession
+from app.training.datasets import LabeledDigits
+from app.training.evaluation_sets import (
+    EvaluationSet,
+    corrupted_set,
+    make_set,
+    plain_set,
+    render_images,
+)
 from app.training.mnist_c import CORRUPTIONS
 
-PHOTOGRAPHED = ("photograph", "drawing")
-PICTURES_OF_A_KIND = 600
-PICTURES_OF_A_CORRUPTION = 200
+RENDERED_KINDS = ("photograph", "drawing")
+IMAGES_PER_KIND = 600
+IMAGES_PER_CORRUPTION = 200
 
-_Right = npt.NDArray[np.bool_]
+_Correct = npt.NDArray[np.bool_]
 
 
-def mark(
-    sessions: Sequence[Session],
-    validation: LabelledDigits,
-    holdout: LabelledDigits,
-    lessons: LabelledDigits,
-) -> Marks:
+def evaluate_candidate(
+    sessions: Sequence[InferenceSession],
+    validation: LabeledDigits,
+    holdout: LabeledDigits,
+    lessons: LabeledDigits,
+) -> CandidateMetrics:
     """Examine a candidate, the model in service and the shipped one, in this order."""
     candidate, serving, shipped = sessions
-    exam_of_all = plain("validation", validation)
+    exam_of_all = plain_set("validation", validation)
     right, beside, once = (exam_of_all.right(each) for each in (candidate, serving, shipped))
-    return Marks(
-        validation=paired(right, beside),
-        validation_beside_shipped=paired(right, once),
+    return CandidateMetrics(
+        validation=count_pairs(right, beside),
+        validation_beside_shipped=count_pairs(right, once),
         digits={
-            str(digit): paired(right[shown], beside[shown])
+            str(digit): count_pairs(right[shown], beside[shown])
             for digit in range(10)
             for shown in [validation.labels == digit]
         },
         kinds={
-            kind: paired(
+            kind: count_pairs(
                 *(np.concatenate([of.right(each) for of in exams]) for each in (candidate, serving))
             )
-            for kind, exams in _hard(validation).items()
+            for kind, exams in _robustness_sets(validation).items()
         },
-        holdout=_beside(holdout, candidate, serving),
-        lessons=_beside(lessons, candidate, serving),
+        holdout=_compare(holdout, candidate, serving),
+        lessons=_compare(lessons, candidate, serving),
     )
 
 
-def paired(candidate: _Right, other: _Right) -> Paired:
+def count_pairs(candidate: _Correct, other: _Correct) -> PairedCounts:
     """Count pictures by who read them right, of two arrays (n,)."""
-    return Paired(
+    return PairedCounts(
         pictures=len(candidate),
         both=int((candidate & other).sum()),
         candidate_alone=int((candidate & ~other).sum()),
@@ -57,21 +63,21 @@ def paired(candidate: _Right, other: _Right) -> Paired:
     )
 
 
-def _hard(validation: LabelledDigits) -> dict[str, list[Exam]]:
+def _robustness_sets(validation: LabeledDigits) -> dict[str, list[EvaluationSet]]:
     """Validation digits as the pictures that are hardest to read."""
-    each = PICTURES_OF_A_CORRUPTION
+    each = IMAGES_PER_CORRUPTION
     corruptions = [
-        corrupted(
-            name, LabelledDigits(validation.digits[at : at + each], validation.labels[at:][:each])
+        corrupted_set(
+            name, LabeledDigits(validation.digits[at : at + each], validation.labels[at:][:each])
         )
         for at, name in zip(range(0, len(validation.labels), each), CORRUPTIONS, strict=False)
     ]
-    files = {kind: made(kind, validation, PICTURES_OF_A_KIND) for kind in PHOTOGRAPHED}
-    photographed = {kind: [exam(kind, *pictures)] for kind, pictures in files.items()}
+    files = {kind: render_images(kind, validation, IMAGES_PER_KIND) for kind in RENDERED_KINDS}
+    photographed = {kind: [make_set(kind, *pictures)] for kind, pictures in files.items()}
     return photographed | {"corruptions": corruptions}
 
 
-def _beside(of: LabelledDigits, candidate: Session, serving: Session) -> Paired:
+def _compare(of: LabeledDigits, candidate: InferenceSession, serving: InferenceSession) -> PairedCounts:
     """On pictures that imaging gave already."""
-    taken = Exam(of.digits, np.zeros(len(of.labels), dtype=np.bool_), of.labels)
-    return paired(taken.right(candidate), taken.right(serving))
+    taken = EvaluationSet(of.digits, np.zeros(len(of.labels), dtype=np.bool_), of.labels)
+    return count_pairs(taken.right(candidate), taken.right(serving))

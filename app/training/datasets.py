@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from app.domain.errors import PictureError
-from app.domain.predictions import SIDE, Digit
-from app.imaging.normalization import normalise
+from app.domain.errors import ImageError
+from app.domain.predictions import IMAGE_SIZE, DigitImage
+from app.imaging.normalization import normalize
 
 MNIST = Path(__file__).parents[2] / "models" / "data" / "mnist.npz"
 VALIDATION_SIZE = 6_000
@@ -22,7 +22,7 @@ _SPLIT_SEED = 20_260_901  # fixed for good: another one would leak validation in
 
 
 @dataclass(frozen=True)
-class LabelledDigits:
+class LabeledDigits:
     """Digits uint8 (n, 28, 28) as MNIST holds them, and their labels int64 (n,)."""
 
     digits: npt.NDArray[np.uint8]
@@ -33,36 +33,38 @@ class LabelledDigits:
 class BaseSets:
     """The three sets; `golden` is for reporting alone."""
 
-    training: LabelledDigits
-    validation: LabelledDigits
-    golden: LabelledDigits
+    training: LabeledDigits
+    validation: LabeledDigits
+    golden: LabeledDigits
 
 
 def load_base_sets(path: Path = MNIST) -> BaseSets:
     """Load MNIST and cut it; the same 6,000 of the 60,000 are the validation set each time."""
     with np.load(path) as archive:
         digits, labels = archive["x_train"], archive["y_train"].astype(np.int64)
-        golden = LabelledDigits(archive["x_test"], archive["y_test"].astype(np.int64))
+        golden = LabeledDigits(archive["x_test"], archive["y_test"].astype(np.int64))
     order = np.random.default_rng(_SPLIT_SEED).permutation(len(digits))
     held_out, rest = order[:VALIDATION_SIZE], order[VALIDATION_SIZE:]
     return BaseSets(
-        training=LabelledDigits(digits[rest], labels[rest]),
-        validation=LabelledDigits(digits[held_out], labels[held_out]),
+        training=LabeledDigits(digits[rest], labels[rest]),
+        validation=LabeledDigits(digits[held_out], labels[held_out]),
         golden=golden,
     )
 
 
-def as_served(digits: npt.NDArray[np.uint8], what: str) -> npt.NDArray[np.uint8]:
+def preprocess_all(digits: npt.NDArray[np.uint8], what: str) -> npt.NDArray[np.uint8]:
     """Pass digits (n, 28, 28) through the imaging that serves; a refused one comes back empty.
 
     An empty digit is read at random, so that a refusal counts as an error in every figure.
     """
-    shown: Iterable[Digit] = tqdm(digits, desc=f"normalising {what}", unit="digit", leave=False)
-    return np.stack([_normalised_or_empty(digit) for digit in shown])
+    shown: Iterable[DigitImage] = tqdm(
+        digits, desc=f"normalising {what}", unit="digit", leave=False
+    )
+    return np.stack([_normalize_or_empty(digit) for digit in shown])
 
 
-def _normalised_or_empty(digit: Digit) -> Digit:
+def _normalize_or_empty(digit: DigitImage) -> DigitImage:
     try:
-        return normalise(digit.astype(np.float32) / np.float32(255))
-    except PictureError:
-        return np.zeros((SIDE, SIDE), dtype=np.uint8)
+        return normalize(digit.astype(np.float32) / np.float32(255))
+    except ImageError:
+        return np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)

@@ -6,33 +6,33 @@ misses one has not looked; the first of each digit, as imaging gives them.
 
 import numpy as np
 
-from app.imaging.normalization import as_input
+from app.imaging.normalization import to_model_input
 from app.services.models.onnx_runtime import open_session
-from app.services.reviews.attention_checks import PROBES
+from app.services.reviews.attention_checks import IMAGES_FILE
 from app.training.bundled_models import MODELS
-from app.training.datasets import as_served, load_base_sets
+from app.training.datasets import load_base_sets, preprocess_all
 
-OF_EACH_DIGIT = 30
-SURE = 0.99
+IMAGES_PER_DIGIT = 30
+MIN_CONFIDENCE = 0.99
 
 
 def main() -> None:
     """Write the file that the server draws probes from."""
     validation = load_base_sets().validation
-    digits = as_served(validation.digits, "validation")
+    digits = preprocess_all(validation.digits, "validation")
     is_clear = np.ones(len(digits), dtype=np.bool_)
     for version in ("v1", "v2"):
         session = open_session((MODELS / f"{version}.onnx").read_bytes())
-        parts = np.array_split(as_input(digits), 10)
+        parts = np.array_split(to_model_input(digits), 10)
         answers = np.concatenate([session.run(None, {"digits": part})[0] for part in parts])
-        is_clear &= answers[np.arange(len(digits)), validation.labels] > SURE
+        is_clear &= answers[np.arange(len(digits)), validation.labels] > MIN_CONFIDENCE
     chosen = np.concatenate(
         [
-            np.flatnonzero(is_clear & (validation.labels == digit))[:OF_EACH_DIGIT]
+            np.flatnonzero(is_clear & (validation.labels == digit))[:IMAGES_PER_DIGIT]
             for digit in range(10)
         ]
     )
-    np.savez_compressed(PROBES, digits=digits[chosen], labels=validation.labels[chosen])
+    np.savez_compressed(IMAGES_FILE, digits=digits[chosen], labels=validation.labels[chosen])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from app.training.architectures import Net, folded
+from app.training.architectures import Net, fuse_batch_norm
 
 OPSET = 17
 IR_VERSION = 8
@@ -29,18 +29,18 @@ def to_onnx(net: Net, notes: dict[str, str]) -> bytes:
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
     flowing = "digits"
-    for index, layer in enumerate([*folded(net), nn.Softmax(dim=1)]):
+    for index, layer in enumerate([*fuse_batch_norm(net), nn.Softmax(dim=1)]):
         held = [
             numpy_helper.from_array(np.asarray(parameter.detach().numpy()), f"{index}.{key}")
             for key, parameter in layer.named_parameters()
         ]
         result = "probabilities" if isinstance(layer, nn.Softmax) else f"layer{index}"
-        operator, attributes = _operator(layer)
+        operator, attributes = _operator_for(layer)
         inputs = [flowing, *(weight.name for weight in held)]
         nodes.append(helper.make_node(operator, inputs, [result], **attributes))
         weights.extend(held)
         flowing = result
-    return bytes(_checked(nodes, weights, notes).SerializeToString(deterministic=True))
+    return bytes(_build_checked_model(nodes, weights, notes).SerializeToString(deterministic=True))
 
 
 def from_onnx(artefact: bytes) -> Net:
@@ -61,7 +61,7 @@ def _layer(node: onnx.NodeProto, weights: dict[str, torch.Tensor]) -> nn.Module:
             weight, bias = (weights[name] for name in node.input[1:])
             size, pads = options["kernel_shape"], options["pads"][:2]
             convolution = nn.Conv2d(weight.shape[1], weight.shape[0], size, padding=tuple(pads))
-            return _holding(convolution, weight, bias)
+            return _with_parameters(convolution, weight, bias)
         case "Relu":
             return nn.ReLU()
         case "MaxPool":
@@ -70,16 +70,18 @@ def _layer(node: onnx.NodeProto, weights: dict[str, torch.Tensor]) -> nn.Module:
             return nn.Flatten()
         case "Gemm":
             weight, bias = (weights[name] for name in node.input[1:])
-            return _holding(nn.Linear(weight.shape[1], weight.shape[0]), weight, bias)
+            return _with_parameters(nn.Linear(weight.shape[1], weight.shape[0]), weight, bias)
     raise TypeError(f"no layer is written down for {node.op_type}")
 
 
-def _holding(layer: nn.Conv2d | nn.Linear, weight: torch.Tensor, bias: torch.Tensor) -> nn.Module:
+def _with_parameters(
+    layer: nn.Conv2d | nn.Linear, weight: torch.Tensor, bias: torch.Tensor
+) -> nn.Module:
     layer.load_state_dict({"weight": weight, "bias": bias})
     return layer
 
 
-def _operator(layer: nn.Module) -> tuple[str, dict[str, Any]]:
+def _operator_for(layer: nn.Module) -> tuple[str, dict[str, Any]]:
     match layer:
         case nn.Conv2d():
             return "Conv", {"kernel_shape": list(layer.kernel_size), "pads": _pads(layer)}
@@ -105,7 +107,7 @@ def _pads(layer: nn.Conv2d) -> list[int]:
     return [*layer.padding, *layer.padding]
 
 
-def _checked(
+def _build_checked_model(
     nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], notes: dict[str, str]
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
@@ -124,14 +126,14 @@ def _checked(
     return model
 
 
-def multiply_adds(net: Net) -> int:
+def count_multiply_adds(net: Net) -> int:
     """Count the multiply-adds that one digit costs in the convolutions and linear layers."""
-    return sum(_layer_costs(net))
+    return sum(_multiply_adds_per_layer(net))
 
 
-def _layer_costs(net: Net) -> Iterator[int]:
+def _multiply_adds_per_layer(net: Net) -> Iterator[int]:
     side = 28
-    for layer in folded(net):
+    for layer in fuse_batch_norm(net):
         if isinstance(layer, nn.Conv2d):
             side = side + 2 * int(layer.padding[0]) - int(layer.kernel_size[0]) + 1
             yield layer.weight.numel() * side * side

@@ -20,71 +20,71 @@ import torch
 from app.services.models.onnx_runtime import open_session
 from app.training import calibration, onnx_export, training_loop
 from app.training.architectures import Net
-from app.training.candidate_evaluation import mark
-from app.training.datasets import BaseSets, LabelledDigits, as_served, load_base_sets
-from app.training.fine_tuning import COURSE, learn, make_replay
+from app.training.candidate_evaluation import evaluate_candidate
+from app.training.datasets import BaseSets, LabeledDigits, load_base_sets, preprocess_all
+from app.training.fine_tuning import FINE_TUNE_CONFIG, fine_tune, make_replay
 
-SAY_EVERY_S = 0.5
+PROGRESS_INTERVAL_S = 0.5
 NICENESS = 19
 
 
 @dataclass(frozen=True)
-class Order:
+class RetrainSpec:
     """What is to be made: the candidate's name, the seed, how many threads and steps it may use."""
 
     name: str
     seed: int
     threads: int
-    steps: int = COURSE.steps
+    steps: int = FINE_TUNE_CONFIG.steps
 
 
 def main(folder: Path) -> None:
     """Teach, calibrate and examine a candidate."""
     os.nice(NICENESS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    order = Order(**json.loads((folder / "order.json").read_text()))
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    order = RetrainSpec(**json.loads((folder / "order.json").read_text()))
     cv2.setNumThreads(1)
     torch.set_num_threads(order.threads)
     with np.load(folder / "lessons.npz") as archive:
-        lessons = LabelledDigits(archive["digits"], archive["labels"])
-        holdout = LabelledDigits(archive["holdout_digits"], archive["holdout_labels"])
-    base, saying = load_base_sets(), Saying()
+        lessons = LabeledDigits(archive["digits"], archive["labels"])
+        holdout = LabeledDigits(archive["holdout_digits"], archive["holdout_labels"])
+    base, saying = load_base_sets(), ProgressWriter()
     saying.say("preparing", 0)
-    lessons = _without_examined(lessons, base)
-    course = replace(COURSE, steps=order.steps)
+    lessons = _without_evaluation_images(lessons, base)
+    course = replace(FINE_TUNE_CONFIG, steps=order.steps)
     replay = make_replay(base.training, course, order.seed)
     net = onnx_export.from_onnx((folder / "start.onnx").read_bytes())
-    net = learn(net, lessons, replay, course, order.seed, saying.learning)
+    net = fine_tune(net, lessons, replay, course, order.seed, saying.learning)
     saying.say("evaluating", 0)
-    candidate = _calibrated(net, base.validation, order)
+    candidate = _calibrate_and_export(net, base.validation, order)
     others = [(folder / name).read_bytes() for name in ("serving.onnx", "shipped.onnx")]
     sessions = [open_session(artefact) for artefact in (candidate, *others)]
-    marks = mark(sessions, base.validation, holdout, lessons)
+    marks = evaluate_candidate(sessions, base.validation, holdout, lessons)
     _write(folder / "candidate.onnx", candidate)
     _write(folder / "marks.json", json.dumps(asdict(marks)).encode())
     saying.say("evaluating", 1)
 
 
-def _without_examined(lessons: LabelledDigits, base: BaseSets) -> LabelledDigits:
+def _without_evaluation_images(lessons: LabeledDigits, base: BaseSets) -> LabeledDigits:
     """The lessons but for pictures of the validation or the golden set, which nothing trains on."""
     examined = {
         digit.tobytes()
         for part in (base.validation, base.golden)
-        for digit in as_served(part.digits, "examined")
+        for digit in preprocess_all(part.digits, "examined")
     }
     is_free = np.array([digit.tobytes() not in examined for digit in lessons.digits], dtype=bool)
-    return LabelledDigits(lessons.digits[is_free], lessons.labels[is_free])
+    return LabeledDigits(lessons.digits[is_free], lessons.labels[is_free])
 
 
-def _calibrated(net: Net, validation: LabelledDigits, order: Order) -> bytes:
+def _calibrate_and_export(net: Net, validation: LabeledDigits, order: RetrainSpec) -> bytes:
     """The ONNX file of a net, its probabilities made to mean what they say."""
-    answers = training_loop.logits(net, as_served(validation.digits, "validation"))
-    temperature = calibration.fitted_temperature(answers, validation.labels)
+    answers = training_loop.compute_logits(net, preprocess_all(validation.digits, "validation"))
+    temperature = calibration.fit_temperature(answers, validation.labels)
     notes = {"name": order.name, "seed": str(order.seed), "temperature": f"{temperature:.3f}"}
-    return onnx_export.to_onnx(calibration.cooled(net, temperature), notes)
+    return onnx_export.to_onnx(calibration.apply_temperature(net, temperature), notes)
 
 
-class Saying:
+class ProgressWriter:
     """Says on standard output how far the retrain is, twice a second at most."""
 
     def __init__(self) -> None:
@@ -98,11 +98,11 @@ class Saying:
 
     def learning(self, share: float, loss: float, seconds_left: float) -> None:
         """Say how the training goes, unless that was said just now."""
-        if share == 1 or time.monotonic() - self._said_at_s > SAY_EVERY_S:
+        if share == 1 or time.monotonic() - self._said_at_s > PROGRESS_INTERVAL_S:
             self.say("training", share, loss=loss, seconds_left=seconds_left)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     """Standard input ends when the process that holds its other end does, however it ended."""
     while os.read(0, 1):  # not through sys.stdin, whose lock would be held when Python ends
         pass

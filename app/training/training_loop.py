@@ -11,9 +11,9 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
-from app.imaging.normalization import as_input
+from app.imaging.normalization import to_model_input
 from app.training.architectures import Net
-from app.training.augmented_pool import Pool
+from app.training.augmented_pool import AugmentedPool
 
 _CLASSES = 10
 
@@ -31,16 +31,16 @@ class Recipe:
     batch_size: int = 128
     weight_decay: float = 1e-2
     label_smoothing: float = 0.02
-    averaging: float = 0.999
-    others_share: float = 0.05
-    varied_share: float = 0.15
+    ema_decay: float = 0.999
+    non_digit_share: float = 0.05
+    augmented_share: float = 0.15
     rotation_degrees: float = 12.0
     scaling: float = 0.12
     shearing: float = 0.15
     shift_pixels: float = 1.5
 
 
-class Rates(Protocol):
+class OptimizerConfig(Protocol):
     """What decides how far a net moves."""
 
     @property
@@ -52,20 +52,20 @@ class Rates(Protocol):
         """AdamW's."""
 
     @property
-    def averaging(self) -> float:
+    def ema_decay(self) -> float:
         """How much of the average stays at each step."""
 
 
-class Descent:
+class Optimizer:
     """AdamW under a one-cycle learning rate, with the running average of the weights."""
 
-    def __init__(self, net: Net, steps: int, rates: Rates) -> None:
+    def __init__(self, net: Net, steps: int, rates: OptimizerConfig) -> None:
         self._net = net
         self._optimiser = torch.optim.AdamW(net.parameters(), weight_decay=rates.weight_decay)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimiser, rates.learning_rate, steps
         )
-        self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(rates.averaging))
+        self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(rates.ema_decay))
 
     def step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
         """Learn from a batch, targets float32 (n, 10); gives its loss."""
@@ -84,62 +84,64 @@ class Descent:
         return self.average.module
 
 
-def fit(net: Net, pool: Pool, recipe: Recipe, seed: int) -> Net:
+def fit(net: Net, pool: AugmentedPool, recipe: Recipe, seed: int) -> Net:
     """Fit a net to a pool; returns the running average of its weights.
 
     The averaged net's batch norms are settled on the digits as they are, which is what it will see.
     """
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     steps = recipe.epochs * (len(pool.labels) // recipe.batch_size)
-    descent = Descent(net, steps, recipe)
-    dice = torch.Generator().manual_seed(seed)
+    descent = Optimizer(net, steps, recipe)
+    rng = torch.Generator().manual_seed(seed)
     net.train()
     with tqdm(total=steps, desc=f"seed {seed}", unit="batch", mininterval=5) as progress:
         for digits, targets in _batches(pool, recipe, np.random.default_rng(seed)):
-            inputs = moved(torch.from_numpy(as_input(digits)), recipe, dice)
+            inputs = random_affine(torch.from_numpy(to_model_input(digits)), recipe, rng)
             loss = descent.step(inputs, torch.from_numpy(targets))
             progress.update()
             progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
-    settled = torch.split(torch.from_numpy(as_input(pool.digits)), recipe.batch_size)
+    settled = torch.split(torch.from_numpy(to_model_input(pool.digits)), recipe.batch_size)
     update_bn(settled, descent.average)
     return descent.averaged()
 
 
 @torch.inference_mode()
-def logits(net: Net, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def compute_logits(net: Net, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Logits float32 (n, 10) for digits uint8 (n, 28, 28)."""
     net.eval()
     parts = np.array_split(digits, max(1, len(digits) // 1_000))
-    return np.concatenate([net(torch.from_numpy(as_input(part))).numpy() for part in parts])
+    return np.concatenate([net(torch.from_numpy(to_model_input(part))).numpy() for part in parts])
 
 
 def _batches(
-    pool: Pool, recipe: Recipe, dice: np.random.Generator
+    pool: AugmentedPool, recipe: Recipe, rng: np.random.Generator
 ) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
     """Shuffle each epoch; the rest that fills no batch sits it out."""
     smoothing = recipe.label_smoothing
     sure = np.eye(_CLASSES, dtype=np.float32) * (1 - smoothing) + np.float32(smoothing / _CLASSES)
-    others = round(recipe.batch_size * recipe.others_share)
-    plain = others + round(recipe.batch_size * recipe.varied_share)
+    non_digits = round(recipe.batch_size * recipe.non_digit_share)
+    plain = non_digits + round(recipe.batch_size * recipe.augmented_share)
     for epoch in range(recipe.epochs):
-        varied = pool.varied[epoch % len(pool.varied)]
-        order = dice.permutation(len(pool.labels))
+        augmented = pool.augmented[epoch % len(pool.augmented)]
+        order = rng.permutation(len(pool.labels))
         whole = order[: len(order) // recipe.batch_size * recipe.batch_size]
         for chosen in whole.reshape(-1, recipe.batch_size):
             targets = sure[pool.labels[chosen]]
-            targets[:others] = 1 / _CLASSES
-            none = pool.others[dice.integers(0, len(pool.others), others)]
+            targets[:non_digits] = 1 / _CLASSES
+            none = pool.non_digits[rng.integers(0, len(pool.non_digits), non_digits)]
             yield (
-                np.concatenate([none, varied[chosen[others:plain]], pool.digits[chosen[plain:]]]),
+                np.concatenate(
+                    [none, augmented[chosen[non_digits:plain]], pool.digits[chosen[plain:]]]
+                ),
                 targets,
             )
 
 
-def moved(inputs: torch.Tensor, recipe: Recipe, dice: torch.Generator) -> torch.Tensor:
+def random_affine(inputs: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
     """Rotate, scale, shear and shift each digit of (n, 1, 28, 28) a little."""
 
     def uniform(limit: float) -> torch.Tensor:
-        return (torch.rand(len(inputs), generator=dice) * 2 - 1) * limit
+        return (torch.rand(len(inputs), generator=rng) * 2 - 1) * limit
 
     angle = torch.deg2rad(uniform(recipe.rotation_degrees))
     shear, shift = uniform(recipe.shearing), recipe.shift_pixels * 2 / inputs.shape[-1]

@@ -24,10 +24,10 @@ MOST_S = 10.0  # to be out
 
 def killed(times: int) -> Iterator[Row]:
     """Kill -9 at a random moment of writing, again and again, on one database."""
-    dice, told = random.Random(8), Told()
+    rng, told = random.Random(8), Told()
     with TemporaryDirectory() as folder:
         for number in tqdm(range(times), "kills", leave=False):
-            _one_life(Path(folder), told, number, dice.uniform(0.1, 0.8))
+            _one_life(Path(folder), told, number, rng.uniform(0.1, 0.8))
         faults = sqlite_backup.faults(Path(folder) / "app.db")
         predictions, words = _kept(Path(folder) / "app.db")
     lost = len(set(told.predictions) - predictions) + len(set(told.words) - words)
@@ -45,7 +45,7 @@ def killed(times: int) -> Iterator[Row]:
 def _one_life(folder: Path, told: Told, number: int, lasts_s: float) -> None:
     server = Server(folder, UNLIMITED)
     server.wait()
-    clients = [server.newcomer(f"client {number} {each}") for each in range(CLIENTS)]
+    clients = [server.register(f"client {number} {each}") for each in range(CLIENTS)]
     with sending(clients, told, words=True):
         time.sleep(lasts_s)
         server.kill()
@@ -66,17 +66,17 @@ def ended() -> Iterator[Row]:
     """SIGTERM under load, with sockets open."""
     told = Told()
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
-        clients = [server.newcomer(f"client {each}") for each in range(CLIENTS)]
+        clients = [server.register(f"client {each}") for each in range(CLIENTS)]
         tokens = [client.tokens["access_token"] for client in clients]
         with ExitStack() as stack:
             for number in range(SOCKETS):
                 stack.enter_context(listening(server.url, tokens[number % CLIENTS]))
             with sending(clients, told):
                 time.sleep(2)
-                begun_s = time.perf_counter()
+                started_at_s = time.perf_counter()
                 os.kill(server.process.pid, signal.SIGTERM)
                 code = server.process.wait(30)
-                took_s = time.perf_counter() - begun_s
+                took_s = time.perf_counter() - started_at_s
         kept, _ = _kept(Path(folder) / "app.db")
     what = f"SIGTERM under load with {SOCKETS} sockets open"
     is_late = took_s > MOST_S or code != 0

@@ -10,7 +10,7 @@ import requests
 from benchmarks.chaos.load_clients import Told, sending
 from benchmarks.results_table import Row
 from tests.conftest import SECRETS
-from tests.support.live_client import wait
+from tests.support.live_client import wait_until
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.support.server_process import UNLIMITED, Server, serve
@@ -36,7 +36,7 @@ def postgres() -> Iterator[Row]:
 
 def _restarted(server: Server, database: PostgresServer) -> Iterator[Row]:
     told = Told()
-    with sending([server.newcomer(f"first {each}") for each in range(CLIENTS)], told):
+    with sending([server.register(f"first {each}") for each in range(CLIENTS)], told):
         time.sleep(2)
         database.restart()
         recovered_s = _until_ready(server)
@@ -47,7 +47,7 @@ def _restarted(server: Server, database: PostgresServer) -> Iterator[Row]:
 
 def _stopped(server: Server, database: PostgresServer) -> Iterator[Row]:
     told = Told()
-    clients = [server.newcomer(f"second {each}") for each in range(CLIENTS)]
+    clients = [server.register(f"second {each}") for each in range(CLIENTS)]
     with sending(clients, told):
         time.sleep(2)
         database.pause()
@@ -95,7 +95,7 @@ def _without(
     server: Server, how: str, stop: Callable[[], None], start: Callable[[], None]
 ) -> Iterator[Row]:
     told = Told()
-    with sending([server.newcomer(f"{how} {each}") for each in range(CLIENTS)], told):
+    with sending([server.register(f"{how} {each}") for each in range(CLIENTS)], told):
         time.sleep(1)
         stop()
         time.sleep(4)
@@ -111,15 +111,15 @@ def _without(
 
 
 def _asked(server: Server, path: str) -> tuple[float, int]:
-    begun_s = time.perf_counter()
+    started_at_s = time.perf_counter()
     answer = requests.get(server.url + path, timeout=120)
-    return time.perf_counter() - begun_s, answer.status_code
+    return time.perf_counter() - started_at_s, answer.status_code
 
 
 def _until_ready(server: Server) -> float:
-    begun_s = time.perf_counter()
-    wait(lambda: _asked(server, "/readyz")[1] == 200, "the database")
-    return time.perf_counter() - begun_s
+    started_at_s = time.perf_counter()
+    wait_until(lambda: _asked(server, "/readyz")[1] == 200, "the database")
+    return time.perf_counter() - started_at_s
 
 
 def _recovery(what: str, seconds: float) -> Row:

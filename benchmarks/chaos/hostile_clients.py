@@ -20,7 +20,7 @@ from websocket import create_connection
 
 from benchmarks.chaos.load_clients import Told, pictures, sending
 from benchmarks.results_table import Row
-from tests.support.live_client import listening, wait
+from tests.support.live_client import listening, wait_until
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 MIB = 2**20
@@ -36,8 +36,8 @@ def silent_dashboard() -> Iterator[Row]:
         serve(Path(folder), **UNLIMITED) as server,
         ExitStack() as stack,
     ):
-        admin = server.admin()
-        clients = [server.newcomer(f"client {each}") for each in range(CLIENTS)]
+        admin = server.admin_client()
+        clients = [server.register(f"client {each}") for each in range(CLIENTS)]
         told = Told()
         with sending(clients, told):
             time.sleep(2)
@@ -48,9 +48,9 @@ def silent_dashboard() -> Iterator[Row]:
             with _memory(server) as memory, sending(clients, told):
                 time.sleep(LOAD_S)
             total = admin.call("GET", "/admin/experiments").json()["experiments"][0]["requests"]
-            begun_s = time.perf_counter()
+            started_at_s = time.perf_counter()
             watching.wait_for("traffic", requests=total)
-            heard_s = time.perf_counter() - begun_s
+            heard_s = time.perf_counter() - started_at_s
     failed = sum(code != 200 for code in told.statuses)
     yield Row(
         f"{SILENT} dashboards that read nothing, {len(told.statuses):,} predictions: memory up by",
@@ -68,7 +68,7 @@ def slow_uploads() -> Iterator[Row]:
         serve(Path(folder), **UNLIMITED) as server,
         ExitStack() as stack,
     ):
-        clients = [server.newcomer(f"client {each}") for each in range(4)]
+        clients = [server.register(f"client {each}") for each in range(4)]
         alone, beside = Told(), Told()
         for told, count in ((alone, 0), (beside, SLOW)):
             for _ in range(count):
@@ -88,7 +88,7 @@ def slow_uploads() -> Iterator[Row]:
 def bombs() -> Iterator[Row]:
     """Pictures made to be too much, or to be taken for something else."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
-        client, found = server.newcomer("client"), set[int]()
+        client, found = server.register("client"), set[int]()
         for png in pictures()[:20]:
             client.predict("v2", png)
         with _memory(server) as memory:
@@ -109,14 +109,14 @@ def strangers() -> Iterator[Row]:
         TemporaryDirectory() as folder,
         serve(Path(folder), **UNLIMITED | {"BCRYPT_ROUNDS": "10"}) as server,
     ):
-        server.newcomer("known")
+        server.register("known")
         seconds: dict[str, list[float]] = {"known": [], "unknown": []}
         for _ in tqdm(range(ATTEMPTS), "logins", leave=False):
             for name, taken in seconds.items():
-                begun_s = time.perf_counter()
+                started_at_s = time.perf_counter()
                 tried = {"username": name, "password": "a wrong password"}
                 requests.post(f"{server.url}/login", json=tried, timeout=30)
-                taken.append(time.perf_counter() - begun_s)
+                taken.append(time.perf_counter() - started_at_s)
     known, unknown = (float(np.median(taken)) for taken in seconds.values())
     apart = abs(unknown / known - 1)
     yield Row(
@@ -175,7 +175,7 @@ def _reading_nothing(server: Server, client: Client) -> Iterator[None]:
     try:
         connection.recv()
         connection.send("40/live," + json.dumps({"token": client.tokens["access_token"]}))
-        wait(lambda: connection.recv().startswith("40/live"), "being let in")
+        wait_until(lambda: connection.recv().startswith("40/live"), "being let in")
         yield
     finally:
         connection.shutdown()

@@ -54,9 +54,9 @@ def sending(clients: Sequence[Client], told: Told, *, words: bool = False) -> It
 
 
 def _send(client: Client, png: bytes, told: Told, *, words: bool) -> None:
-    begun_s = time.perf_counter()
+    started_at_s = time.perf_counter()
     answer = client.predict("ab", png)
-    told.seconds.append(time.perf_counter() - begun_s)
+    told.seconds.append(time.perf_counter() - started_at_s)
     told.statuses.append(answer.status_code)
     if answer.status_code != 200:
         return

@@ -17,7 +17,7 @@ from benchmarks.report import fill
 from benchmarks.results_table import Row
 from benchmarks.serving.server_setups import CORE, Tier, cifra, put_in_service
 from benchmarks.serving.wrk import Pictures, measure
-from tests.conftest import beside, settings
+from tests.conftest import make_config, second_app
 from tests.support.server_process import EMBEDDED, HTTP_TIER, ROOT
 
 MODELS = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
@@ -69,9 +69,9 @@ def starts(folder: Path) -> Iterator[Row]:
     put_in_service(data, MODELS)
     seconds = []
     for _ in range(ROUNDS):
-        begun_s = time.perf_counter()
+        started_at_s = time.perf_counter()
         with cifra(data, EMBEDDED) as tier:
-            seconds.append(time.perf_counter() - begun_s)
+            seconds.append(time.perf_counter() - started_at_s)
             _post(tier, encode_png(load_base_sets().golden.digits[0]))
             memory_mb, has_torch = tier.memory_mb(), _maps_torch(tier.pid)
     yield Row(
@@ -93,7 +93,7 @@ def growth(folder: Path, pictures: Pictures) -> Iterator[Row]:
     empty, full = folder / "empty", folder / "full"
     for data in (empty, full):
         put_in_service(data, MODELS)
-    with beside(settings(full)) as app, app.app_context():
+    with second_app(make_config(full)) as app, app.app_context():
         fill(STORED)
     found: dict[Path, list[float]] = {empty: [], full: []}
     with cifra(empty, HTTP_TIER) as before, cifra(full, HTTP_TIER) as after:
@@ -148,10 +148,10 @@ def _batch_rate(tier: Tier, pngs: list[bytes]) -> float:
     with requests.Session() as session:
         ready = [session.prepare_request(body) for body in bodies]
         session.send(ready[0])
-        begun_s = time.perf_counter()
+        started_at_s = time.perf_counter()
         for number in range(BATCHES):
             session.send(ready[number % len(ready)]).raise_for_status()
-        return BATCH * BATCHES / (time.perf_counter() - begun_s)
+        return BATCH * BATCHES / (time.perf_counter() - started_at_s)
 
 
 def _loop_rate(folder: Path) -> float:

@@ -20,20 +20,20 @@ from typing import Any
 from flask import Flask
 from uuid_utils.compat import uuid7
 
-from app.api.http.json_provider import Json
-from app.api.http.multipart import only_file
-from app.api.http.rate_limits import spend_all
+from app.api.http.json_provider import OrjsonProvider
+from app.api.http.multipart import parse_single_file
+from app.api.http.rate_limits import hit_many
 from app.api.schemas import serializers
 from app.domain.assignment import Version
 from app.imaging import normalization
 from app.imaging.decoding import encode_png
 from app.services.predictions import batch_writer
-from app.services.predictions.batch_writer import Entry
-from app.services.predictions.predictor import Asked
+from app.services.predictions.batch_writer import PredictionRecord
+from app.services.predictions.predictor import PredictionRequest
 from app.training.datasets import load_base_sets
 from benchmarks.serving.server_setups import MANY, PASSWORD
-from logging_config import set_up
-from tests.conftest import parts_of, prepared, settings
+from logging_config import configure_logging
+from tests.conftest import bootstrapped_app, container_of, make_config
 
 PICTURES, TOGETHER, CALLS = 500, 16, 2_000
 KIND = "multipart/form-data; boundary=b0undary"
@@ -92,39 +92,39 @@ def main() -> None:
         Path("/dev/null").open("w", encoding="utf-8") as nowhere,
         redirect_stderr(nowhere),  # the log, whose lines are made and written
     ):
-        set_up("text", "info")
-        config = settings(Path(folder), ADMIN_PASSWORD=PASSWORD, **LIMITS)
-        with prepared(config) as app, app.app_context():
+        configure_logging("text", "info")
+        config = make_config(Path(folder), ADMIN_PASSWORD=PASSWORD, **LIMITS)
+        with bootstrapped_app(config) as app, app.app_context():
             steps(Requests(app))
 
 
 def steps(sent: Requests) -> None:
     """Time each step, and the whole."""
-    wired, pngs = parts_of(sent.app), sent.pngs
-    found = [normalization.read(png) for png in pngs]
+    wired, pngs = container_of(sent.app), sent.pngs
+    found = [normalization.preprocess(png) for png in pngs]
     reader, inference = wired.reader, wired.inference
-    made = reader.read_all([Asked(1, png, Version.V2, 0.0) for png in pngs])
+    made = reader.predict_many([PredictionRequest(1, png, Version.V2, 0.0) for png in pngs])
     assert not any(isinstance(each, Exception) for each in made)
     predictions: list[Any] = list(made)
-    json = Json(sent.app)
+    json = OrjsonProvider(sent.app)
 
     def record(count: int) -> Callable[[int], object]:
         def run(number: int) -> object:
             at = [(number + offset) % PICTURES for offset in range(count)]
-            entries = [Entry(replace(predictions[each], id=uuid7()), found[each]) for each in at]
-            return batch_writer.record(wired.groups, entries)
+            entries = [PredictionRecord(replace(predictions[each], id=uuid7()), found[each]) for each in at]
+            return batch_writer.write_batch(wired.groups, entries)
 
         return run
 
     sent.send(0)
     sent.send(0)
     told = [serializers.prediction(each) for each in predictions]
-    show("token", lambda _: wired.known_tokens.find(sent.token))
-    show("limit", lambda _: spend_all([(1, "v2.predict", f"{MANY} per day")]))
-    show("body", lambda n: only_file(KIND, sent.bodies[n % PICTURES]))
-    show("imaging", lambda n: normalization.read(pngs[n % PICTURES]))
-    show("v1's net", lambda n: inference.read(Version.V1, found[n % PICTURES]))
-    show("v2's net", lambda n: inference.read(Version.V2, found[n % PICTURES]))
+    show("token", lambda _: wired.token_cache.find(sent.token))
+    show("limit", lambda _: hit_many([(1, "v2.predict", f"{MANY} per day")]))
+    show("body", lambda n: parse_single_file(KIND, sent.bodies[n % PICTURES]))
+    show("imaging", lambda n: normalization.preprocess(pngs[n % PICTURES]))
+    show("v1's net", lambda n: inference.predict(Version.V1, found[n % PICTURES]))
+    show("v2's net", lambda n: inference.predict(Version.V2, found[n % PICTURES]))
     show("row and counters, committed alone", record(1))
     show(f"the same, one of {TOGETHER} in a group", record(TOGETHER), TOGETHER)
     show("JSON", lambda n: json.encode(told[n % PICTURES]))
@@ -144,10 +144,10 @@ def show(step: str, run: Callable[[int], object], count: int = 1) -> None:
     for number in range(calls // 5):
         run(number)
     for _ in range(3):
-        begun_s = time.process_time()
+        started_at_s = time.process_time()
         for number in range(calls):
             run(number)
-        best_s = min(best_s, time.process_time() - begun_s)
+        best_s = min(best_s, time.process_time() - started_at_s)
     print(f"| {step} | {1e6 * best_s / calls / count:,.0f} |", flush=True)
 
 

@@ -14,10 +14,10 @@ import requests
 
 from app.domain.assignment import Version
 from app.services.models import registry as models
-from app.services.models.onnx_runtime import name_of
-from app.store.engine.db import writing
+from app.services.models.onnx_runtime import read_model_name
+from app.store.engine.db import write_transaction
 from benchmarks.serving.wrk import Target
-from tests.conftest import prepared, settings
+from tests.conftest import bootstrapped_app, make_config
 from tests.support.server_process import EMBEDDED, HTTP_TIER, ROOT, Server, free_port, serve
 
 CORE = "0"
@@ -106,12 +106,12 @@ def all_of(folder: Path, models: tuple[Path, Path]) -> Iterator[tuple[Tier, Tier
 def put_in_service(folder: Path, files: tuple[Path, Path]) -> None:
     """Prepare a database in which these models serve as v1 and v2."""
     folder.mkdir()
-    with prepared(settings(folder, ADMIN_PASSWORD=PASSWORD)) as app, app.app_context():
+    with bootstrapped_app(make_config(folder, ADMIN_PASSWORD=PASSWORD)) as app, app.app_context():
         for version, file in zip(Version, files, strict=True):
             onnx = file.read_bytes()
-            with writing() as session:
-                model = models.keep(session, name_of(onnx), onnx)
-                models.put_into_service(session, version, model, "benchmark", is_rollback=True)
+            with write_transaction() as session:
+                model = models.get_or_create(session, read_model_name(onnx), onnx)
+                models.deploy_in(session, version, model, "benchmark", is_rollback=True)
 
 
 def token_of(server: Server) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from app.training.datasets import LabelledDigits
+from app.training.datasets import LabeledDigits
 from app.training.synthetic_images import Dice
 from cifra_client import Cifra, PictureRefused, Prediction
 from cifra_client.client import Route
@@ -67,21 +67,21 @@ class Person:
     habits: Habits
     client: Cifra
 
-    def send(self, digits: LabelledDigits, dice: Dice) -> tuple[Picture, bool]:
+    def send(self, digits: LabeledDigits, rng: Dice) -> tuple[Picture, bool]:
         """Send a picture, and speak up about the answer or not; with whether it was answered."""
-        sent = picture(_any_of(self.habits.styles, dice), digits, dice)
+        sent = picture(_any_of(self.habits.styles, rng), digits, rng)
         try:
-            answer = self.client.predict(sent.file, via=_any_of(self.habits.routes, dice))
+            answer = self.client.predict(sent.file, via=_any_of(self.habits.routes, rng))
         except PictureRefused:
             return sent, False
-        self._speak(answer, sent.shows, dice)
+        self._speak(answer, sent.shows, rng)
         return sent, True
 
-    def _speak(self, answer: Prediction, shows: int | None, dice: Dice) -> None:
+    def _speak(self, answer: Prediction, shows: int | None, rng: Dice) -> None:
         is_right = answer.digit == shows
-        if dice.random() < self.habits.mistaken:
+        if rng.random() < self.habits.mistaken:
             self.client.feedback(answer.id, correct=not is_right)
-        elif dice.random() >= (self.habits.confirms if is_right else self.habits.corrects):
+        elif rng.random() >= (self.habits.confirms if is_right else self.habits.corrects):
             return
         elif is_right:
             self.client.feedback(answer.id, correct=True)
@@ -89,12 +89,12 @@ class Person:
             self.client.feedback(answer.id, digit=shows, not_a_digit=shows is None)
 
 
-def any_person(people: Mapping[str, Person], dice: Dice) -> Person:
+def any_person(people: Mapping[str, Person], rng: Dice) -> Person:
     """Somebody, those who are more active more often."""
-    return people[_any_of({name: of.habits.activity for name, of in people.items()}, dice)]
+    return people[_any_of({name: of.habits.activity for name, of in people.items()}, rng)]
 
 
-def _any_of(weights: Mapping[_Name, float], dice: Dice) -> _Name:
+def _any_of(weights: Mapping[_Name, float], rng: Dice) -> _Name:
     names = list(weights)
     shares = [weights[name] / sum(weights.values()) for name in names]
-    return names[int(dice.choice(len(names), p=shares))]
+    return names[int(rng.choice(len(names), p=shares))]

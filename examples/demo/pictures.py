@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.domain.predictions import Digit
+from app.domain.predictions import DigitImage
 from app.imaging.decoding import encode_png
-from app.training.augmentation import varied
-from app.training.datasets import LabelledDigits
+from app.training.augmentation import augment
+from app.training.datasets import LabeledDigits
 from app.training.mnist_c import CORRUPTIONS
-from app.training.out_of_distribution import unlike_any_digit
-from app.training.synthetic_images import KINDS, Dice, file_of
+from app.training.out_of_distribution import make_non_digit
+from app.training.synthetic_images import RENDERERS, Dice, encode_image
 
 NO_DIGIT, BLANK = "no digit", "blank"
 
@@ -29,40 +29,40 @@ class Picture:
     shows: int | None
 
 
-def picture(style: str, digits: LabelledDigits, dice: Dice) -> Picture:
+def picture(style: str, digits: LabeledDigits, rng: Dice) -> Picture:
     """A picture of any one of these digits, or of none, in one of STYLES."""
-    index = int(dice.integers(len(digits.labels)))
-    file = STYLES[style](digits.digits[index], dice)
+    index = int(rng.integers(len(digits.labels)))
+    file = STYLES[style](digits.digits[index], rng)
     return Picture(file, None if style in {NO_DIGIT, BLANK} else int(digits.labels[index]))
 
 
-def _scrawl(digit: Digit, dice: Dice) -> bytes:
+def _scrawl(digit: DigitImage, rng: Dice) -> bytes:
     """Bent and dirtied, and the same once more: a hurried hand."""
-    return encode_png(varied(varied(digit, dice), dice))
+    return encode_png(augment(augment(digit, rng), rng))
 
 
-def _outline(digit: Digit, dice: Dice) -> bytes:
+def _outline(digit: DigitImage, rng: Dice) -> bytes:
     """Only the edges of the strokes: a style that neither shipped model was taught."""
-    return encode_png(CORRUPTIONS["canny_edges"](digit, dice))
+    return encode_png(CORRUPTIONS["canny_edges"](digit, rng))
 
 
-def _worn(digit: Digit, dice: Dice) -> bytes:
+def _worn(digit: DigitImage, rng: Dice) -> bytes:
     """Turned, slanted, shaken, in fog, spattered or struck out."""
-    return encode_png(CORRUPTIONS[_WEAR[dice.integers(len(_WEAR))]](digit, dice))
+    return encode_png(CORRUPTIONS[_WEAR[rng.integers(len(_WEAR))]](digit, rng))
 
 
-def _no_digit(digit: Digit, dice: Dice) -> bytes:
+def _no_digit(digit: DigitImage, rng: Dice) -> bytes:
     """A letter, a scribble, a jumble."""
-    return encode_png(unlike_any_digit(digit, dice))
+    return encode_png(make_non_digit(digit, rng))
 
 
-def _blank(_: Digit, __: Dice) -> bytes:
+def _blank(_: DigitImage, __: Dice) -> bytes:
     """An empty page."""
-    return file_of(np.ones((120, 120)), "PNG")
+    return encode_image(np.ones((120, 120)), "PNG")
 
 
-STYLES: Mapping[str, Callable[[Digit, Dice], bytes]] = {
-    **KINDS,
+STYLES: Mapping[str, Callable[[DigitImage, Dice], bytes]] = {
+    **RENDERERS,
     "scrawl": _scrawl,
     "outline": _outline,
     "worn": _worn,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from app.domain.errors import PictureError
+from app.domain.errors import ImageError
 from app.domain.predictions import image_hash
 from app.imaging import normalization
 from app.imaging.decoding import decode
-from app.services.reviews.attention_checks import PROBES
+from app.services.reviews.attention_checks import IMAGES_FILE
 from cifra_client import Cifra
 from examples.demo.pictures import Picture
 
@@ -29,8 +29,8 @@ class Eyes:
     def remember(self, picture: Picture) -> None:
         """Remember what a picture shows, by what the models see of it."""
         try:
-            seen = image_hash(normalization.read(picture.file).tobytes())
-        except PictureError:
+            seen = image_hash(normalization.preprocess(picture.file).tobytes())
+        except ImageError:
             return
         self._shows[seen] = picture.shows
         with self._notes.open("a") as notes:
@@ -66,7 +66,7 @@ class Reviewer:
 
 def _probes() -> dict[str, int | None]:
     """The digits that reviewers are tried with: known as whoever can read knows them."""
-    with np.load(PROBES) as archive:
+    with np.load(IMAGES_FILE) as archive:
         pairs = zip(archive["digits"], archive["labels"], strict=True)
         return {image_hash(digit.tobytes()): int(label) for digit, label in pairs}
 

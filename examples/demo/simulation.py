@@ -17,7 +17,7 @@ class Town:
     """Everybody, logged in; who is not there yet gets an account."""
 
     def __init__(self, url: str, data_dir: Path) -> None:
-        self._dice = np.random.default_rng()
+        self._rng = np.random.default_rng()
         self._digits = load_base_sets().training
         self._logins, self._url = ExitStack(), url
         self._password = _kept_password(data_dir / "people_password")
@@ -40,7 +40,7 @@ class Town:
 
     def send_one(self) -> bool:
         """Have somebody send a picture, and perhaps speak up; whether it was answered."""
-        sent, is_answered = any_person(self._people, self._dice).send(self._digits, self._dice)
+        sent, is_answered = any_person(self._people, self._rng).send(self._digits, self._rng)
         self._eyes.remember(sent)
         return is_answered
 

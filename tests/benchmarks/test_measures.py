@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from app.training.datasets import LabelledDigits
-from app.training.evaluation_sets import exam
+from app.training.datasets import LabeledDigits
+from app.training.evaluation_sets import make_set
 from benchmarks.exams import STRESSES, stress
 from benchmarks.measures import auroc, expected_calibration_error, reliability
 from benchmarks.ood_images import STRANGERS
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 
 
 def test_a_model_that_is_right_as_often_as_it_says_has_no_calibration_error() -> None:
@@ -30,16 +30,16 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order() -> None:
     assert auroc(digits, others) == 0.75
 
 
-def test_a_refused_picture_counts_as_wrong(golden: Golden) -> None:
-    taken = exam("two", [golden.png(0), b"no picture"], np.array([7, 0]))
+def test_a_refused_picture_counts_as_wrong(golden: GoldenSet) -> None:
+    taken = make_set("two", [golden.png(0), b"no picture"], np.array([7, 0]))
     assert taken.refused.tolist() == [False, True]
     assert taken.pictures.shape == (2, 28, 28)
 
 
 @pytest.mark.parametrize("name", STRESSES)
-def test_a_stressed_digit_is_still_there_and_is_not_the_same(golden: Golden, name: str) -> None:
-    few = LabelledDigits(golden.digits[:50], golden.labels[:50].astype(np.int64))
-    plain = exam("plain", [golden.png(index) for index in range(50)], few.labels)
+def test_a_stressed_digit_is_still_there_and_is_not_the_same(golden: GoldenSet, name: str) -> None:
+    few = LabeledDigits(golden.digits[:50], golden.labels[:50].astype(np.int64))
+    plain = make_set("plain", [golden.png(index) for index in range(50)], few.labels)
     taken = stress(name, few)
     assert taken.refused.sum() <= 1
     same = np.all(taken.pictures == plain.pictures, axis=(1, 2)).mean()

@@ -108,7 +108,7 @@ def page(visitors: Visitors, server: Server) -> Page:
 @pytest.fixture
 def kim(server: Server) -> Client:
     """Somebody who has an account and nothing else yet."""
-    return server.newcomer(f"kim-{uuid4().hex[:8]}")
+    return server.register(f"kim-{uuid4().hex[:8]}")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def name_of(client: Client) -> str:
 
 
 def come_in(page: Page, client: Client) -> None:
-    """Open the home page as somebody who was registered by Server.newcomer."""
+    """Open the home page as somebody who was registered by Server.register."""
     name = name_of(client)
     enter(page, "/", name, f"password of {name}")
 

@@ -16,7 +16,7 @@ import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.imaging.decoding import encode_png
-from app.training.augmentation import varied
+from app.training.augmentation import augment
 from app.training.datasets import load_base_sets
 from tests.browser.conftest import ARGUMENTS, Visitors, enter, executable
 from tests.browser.drawing import draw
@@ -63,7 +63,7 @@ def main_of_demo(data_dir: Path) -> None:
 def traffic(server: Server) -> Iterator[None]:
     """Have somebody send digits, a few a second, until the block ends."""
     is_over, golden = threading.Event(), load_base_sets().golden
-    somebody, dice = server.newcomer(f"somebody-{uuid4().hex[:8]}"), np.random.default_rng(SEED)
+    somebody, dice = server.register(f"somebody-{uuid4().hex[:8]}"), np.random.default_rng(SEED)
 
     def send() -> None:
         for digit in golden.digits:
@@ -82,9 +82,9 @@ def traffic(server: Server) -> Iterator[None]:
 
 def fill(server: Server) -> None:
     """Have kim send digits that were made harder, and say what some of them are."""
-    kim, golden, dice = server.newcomer("kim"), load_base_sets().golden, np.random.default_rng(SEED)
+    kim, golden, dice = server.register("kim"), load_base_sets().golden, np.random.default_rng(SEED)
     for index in range(PICTURES):
-        answer = kim.predict("ab", encode_png(varied(golden.digits[index], dice)))
+        answer = kim.predict("ab", encode_png(augment(golden.digits[index], dice)))
         if answer.ok and PICTURES - index < WORDS:
             word = {"digit": int(golden.labels[index])}
             kim.call(

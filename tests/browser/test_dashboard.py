@@ -12,7 +12,7 @@ from benchmarks.styles import hollow
 from tests.browser.accessibility import barriers
 from tests.browser.conftest import PHONE, Visitors, enter
 from tests.browser.drawing import draw
-from tests.conftest import Disputed, Golden, beside, settings
+from tests.conftest import Disagreements, GoldenSet, make_config, second_app
 from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Server, serve
 
@@ -37,9 +37,9 @@ def look(visitors: Visitors, server: Server, **options: object) -> Page:
 
 
 def test_what_a_client_sends_is_seen_at_once(
-    fresh: Server, visitors: Visitors, golden: Golden
+    fresh: Server, visitors: Visitors, golden: GoldenSet
 ) -> None:
-    page, ana = look(visitors, fresh), fresh.newcomer("ana")
+    page, ana = look(visitors, fresh), fresh.register("ana")
     expect(page.locator("#requests-now")).to_have_text("0")
     answers = [ana.predict("ab", golden.png_of(digit)).json() for digit in range(10)]
     expect(page.locator("#requests-now")).to_have_text("10", timeout=AT_ONCE_MS)
@@ -53,7 +53,7 @@ def test_what_a_client_sends_is_seen_at_once(
 
 def test_a_word_in_one_browser_is_seen_in_another(fresh: Server, visitors: Visitors) -> None:
     dashboard, home = look(visitors, fresh), visitors.page(fresh)
-    fresh.newcomer("ana")
+    fresh.register("ana")
     enter(home, "/", "ana", "password of ana")
     draw(home)
     home.locator("#read").click()
@@ -62,12 +62,12 @@ def test_a_word_in_one_browser_is_seen_in_another(fresh: Server, visitors: Visit
 
 
 def test_the_interval_closes_in_as_labels_arrive(
-    fresh: Server, visitors: Visitors, disputed: Disputed
+    fresh: Server, visitors: Visitors, disagreements: Disagreements
 ) -> None:
-    page, ana, admin = look(visitors, fresh), fresh.newcomer("ana"), fresh.admin()
+    page, ana, admin = look(visitors, fresh), fresh.register("ana"), fresh.admin_client()
     shown = {
         ana.predict("ab", png).json()["prediction_id"]: digit
-        for png, digit in zip(disputed.pngs[:12], disputed.labels, strict=False)
+        for png, digit in zip(disagreements.pngs[:12], disagreements.labels, strict=False)
     }
     expect(page.locator("#fact-disagreements")).to_have_text("12", timeout=AT_ONCE_MS)
     expect(page.locator("#waiting-now")).to_have_text(re.compile("^[1-9]"), timeout=AT_ONCE_MS)
@@ -84,7 +84,7 @@ def test_a_retrain_is_watched_to_its_end_and_rolled_back(
 ) -> None:
     training = load_base_sets().training
     with serve(tmp_path / "school", **UNLIMITED) as school:
-        with beside(settings(school.data_dir)) as app:
+        with second_app(make_config(school.data_dir)) as app:
             pictures = [hollow(digit) for digit in training.digits[:LABELS]]
             label(app, pictures, training.labels[:LABELS], submitters(app, 3))
         page = look(visitors, school)
@@ -136,7 +136,7 @@ def test_an_answer_that_was_long_under_way_does_not_hide_what_was_heard_since(
         page.locator("#stop").click()
     name = page.locator("#experiment-name")
     expect(name).to_have_text("experiment 1, ended: stopped")
-    fresh.admin().call("POST", "/admin/experiments", json={})
+    fresh.admin_client().call("POST", "/admin/experiments", json={})
     expect(name).to_have_text("experiment 2")
     [(route, answer)] = late
     with page.expect_request("**/admin/report"):
@@ -151,7 +151,7 @@ def test_mail_switches_are_kept(fresh: Server, visitors: Visitors) -> None:
     page.get_by_label("alerts", exact=True).check()
     page.locator("#mail button").click()
     expect(page.locator(".toast")).to_have_text("Saved.")
-    me = fresh.admin().call("GET", "/me").json()
+    me = fresh.admin_client().call("GET", "/me").json()
     assert (me["email"], me["notifications"]) == ("ada@example.org", ["alert"])
 
 
@@ -163,7 +163,7 @@ def test_the_report_is_saved_as_a_file(fresh: Server, visitors: Visitors) -> Non
 
 
 def test_after_a_restart_the_page_comes_back_by_itself(
-    visitors: Visitors, tmp_path: Path, golden: Golden
+    visitors: Visitors, tmp_path: Path, golden: GoldenSet
 ) -> None:
     with serve(tmp_path / "again", **UNLIMITED) as first:
         page = look(visitors, first)
@@ -174,31 +174,31 @@ def test_after_a_restart_the_page_comes_back_by_itself(
         visitors.forgive("console: WebSocket connection to")
         visitors.forgive("console: Failed to load resource: net::ERR_CONNECTION")
         with serve(first.data_dir, **UNLIMITED, PORT=str(first.port)) as second:
-            second.newcomer("ana").predict("ab", golden.png_of(3))
+            second.register("ana").predict("ab", golden.png_of(3))
             expect(connection).to_have_attribute("data-state", "live", timeout=30_000)
             expect(page.locator("#requests-now")).to_have_text("1")
             visitors.leave()
 
 
 def test_a_login_that_was_ended_elsewhere_is_asked_for_again(
-    fresh: Server, visitors: Visitors, golden: Golden
+    fresh: Server, visitors: Visitors, golden: GoldenSet
 ) -> None:
     visitors.forgive("refused: GET 401 /admin/")  # what the page was still reading by then
     page, password = look(visitors, fresh), "another password"
     change = {"old_password": fresh.admin_password, "new_password": password}
-    fresh.admin().call("POST", "/password", json=change)
+    fresh.admin_client().call("POST", "/password", json=change)
     expect(page.locator("#door")).to_be_visible()
     page.locator('[name="username"]').fill("admin")
     page.locator('[name="password"]').fill(password)
     page.locator('#door-form button[value="login"]').click()
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    fresh.newcomer("ana").predict("ab", golden.png_of(3))
+    fresh.register("ana").predict("ab", golden.png_of(3))
     expect(page.locator("#requests-now")).to_have_text("1", timeout=AT_ONCE_MS)
 
 
 def test_a_user_is_told_that_the_page_is_not_for_them(fresh: Server, visitors: Visitors) -> None:
     page = visitors.page(fresh)
-    fresh.newcomer("ana")
+    fresh.register("ana")
     page.goto("/dashboard")
     page.locator('[name="username"]').fill("ana")
     page.locator('[name="password"]').fill("password of ana")

@@ -14,7 +14,7 @@ def test_the_page_shows_every_operation(page: Page) -> None:
 
 
 def test_a_token_opens_what_the_page_calls_and_is_forgotten(page: Page, server: Server) -> None:
-    token = server.newcomer("docs reader").tokens["access_token"]
+    token = server.register("docs reader").tokens["access_token"]
     page.goto("/docs")
     page.get_by_role("button", name="Authorize").click()
     page.locator(".auth-container input").first.fill(token)

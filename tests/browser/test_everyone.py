@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessibility import barriers
 from tests.browser.conftest import PHONE, Visitors, enter
 from tests.browser.drawing import draw, draw_with_finger
-from tests.conftest import Disputed, Golden
+from tests.conftest import Disagreements, GoldenSet
 from tests.support.server_process import UNLIMITED, Server, serve
 
 TOUCH_PX = 44
@@ -23,13 +23,15 @@ _SMALL = """(least) => [...document.querySelectorAll("a, button, input, select, 
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, disputed: Disputed) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, disagreements: Disagreements
+) -> Iterator[Server]:
     """A server of this module's own: a review waits, and the admin has a picture in the history."""
     with serve(tmp_path_factory.mktemp("everyone"), **UNLIMITED) as running:
-        sender = running.newcomer("sender")
-        for png in disputed.pngs[:12]:
+        sender = running.register("sender")
+        for png in disagreements.pngs[:12]:
             sender.predict("ab", png)
-        running.admin().predict("ab", disputed.pngs[12])
+        running.admin_client().predict("ab", disagreements.pngs[12])
         yield running
 
 
@@ -110,9 +112,9 @@ def press_until(page: Page, name: str) -> None:
     raise AssertionError(f"no way to {name!r} by Tab")
 
 
-def test_the_keyboard_alone_is_enough(page: Page, server: Server, golden: Golden) -> None:
+def test_the_keyboard_alone_is_enough(page: Page, server: Server, golden: GoldenSet) -> None:
     name = f"keys-{uuid4().hex[:8]}"
-    server.newcomer(name)
+    server.register(name)
     page.on("filechooser", lambda _: None)  # asked for now, it is told for certain when it comes
     page.goto("/")
     expect(page.get_by_label("User name")).to_be_focused()

@@ -9,12 +9,12 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visitors, come_in, name_of
 from tests.browser.drawing import ONE, draw
 from tests.browser.visits import read_it
-from tests.conftest import Disputed, Golden
+from tests.conftest import Disagreements, GoldenSet
 from tests.support.server_process import Client, Server
 
 
 def test_history_pages_back_and_shows_a_picture_again(
-    home: Page, kim: Client, golden: Golden
+    home: Page, kim: Client, golden: GoldenSet
 ) -> None:
     for index in range(14):
         assert kim.predict("ab", golden.png(index)).status_code == 200
@@ -35,7 +35,7 @@ def test_history_pages_back_and_shows_a_picture_again(
 
 
 def test_images_are_fetched_only_when_they_come_into_view(
-    page: Page, kim: Client, golden: Golden
+    page: Page, kim: Client, golden: GoldenSet
 ) -> None:
     for index in range(12):
         kim.predict("ab", golden.png(index))
@@ -88,14 +88,14 @@ def test_an_account_is_erased_at_the_second_press(home: Page, kim: Client, serve
 
 
 def test_what_a_reviewer_saw_is_told_at_once(
-    home: Page, kim: Client, server: Server, disputed: Disputed
+    home: Page, kim: Client, server: Server, disagreements: Disagreements
 ) -> None:
     home.wait_for_timeout(500)  # the live connection is made after the page
-    sent_by_no_other_test = disputed.pngs[-1]
+    sent_by_no_other_test = disagreements.pngs[-1]
     mine = kim.predict("ab", sent_by_no_other_test).json()["prediction_id"]
     home.reload()
     expect(home.locator("#entries > li")).to_have_count(1)
-    admin = server.admin()
+    admin = server.admin_client()
     for _ in range(200):
         item = admin.call("GET", "/admin/review").json()["item"]
         admin.call("POST", f"/admin/review/{item['prediction_id']}", json={"digit": 4})
@@ -117,7 +117,7 @@ def test_nothing_of_one_person_is_left_for_the_next(
     home.keyboard.press("Enter")
     expect(home.get_by_role("heading", name="Log in")).to_be_visible()
     lou = f"lou-{uuid4().hex[:8]}"
-    server.newcomer(lou)
+    server.register(lou)
     home.get_by_label("User name").fill(lou)
     home.get_by_label("Password").fill(f"password of {lou}")
     home.locator('#door-form button[value="login"]').click()

@@ -135,7 +135,7 @@ def test_a_word_that_was_given_elsewhere_is_changed_too(home: Page, kim: Client)
 
 def test_a_limit_says_when_to_come_back(visitors: Visitors, tmp_path: Path) -> None:
     with serve(tmp_path, **QUICK, RATELIMIT_DEFAULT="1 per hour") as limited:
-        limited.newcomer("lea")
+        limited.register("lea")
         page = visitors.page(limited)
         visitors.expected.add("429 /api/ab/predict")
         enter(page, "/", "lea", "password of lea")

@@ -12,7 +12,7 @@ from app.imaging.decoding import MAX_IMAGE_PIXELS, encode_png
 from tests.browser.conftest import Visitors, come_in
 from tests.browser.drawing import ONE, draw
 from tests.browser.visits import sent
-from tests.conftest import Golden, encoded
+from tests.conftest import GoldenSet, encode_image
 from tests.support.server_process import Client, Server
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
@@ -52,7 +52,7 @@ def paste(page: Page, png: bytes) -> None:
 
 @pytest.mark.parametrize("bring", [choose, drop])
 def test_a_picture_is_read_however_it_comes(
-    home: Page, golden: Golden, bring: Callable[[Page, bytes], None]
+    home: Page, golden: GoldenSet, bring: Callable[[Page, bytes], None]
 ) -> None:
     bring(home, golden.png_of(7))
     expect(home.locator("#said .glyph")).to_have_text("7")
@@ -63,18 +63,18 @@ def test_a_picture_is_read_however_it_comes(
     expect(home.locator("#said .glyph")).to_have_text("1")
 
 
-def test_a_photograph_of_many_points_is_made_smaller_first(home: Page, golden: Golden) -> None:
+def test_a_photograph_of_many_points_is_made_smaller_first(home: Page, golden: GoldenSet) -> None:
     digit = Image.fromarray(255 - golden.digits[int(np.flatnonzero(golden.labels == 2)[0])])
     photo = Image.new("L", (4000, 3000), 255)
     photo.paste(digit.resize((1400, 1400), Image.Resampling.BICUBIC), (1300, 800))
     assert photo.width * photo.height > MAX_IMAGE_PIXELS  # which the server refuses
     home.locator("#camera").set_input_files(
-        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encoded(photo, "JPEG")}
+        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encode_image(photo, "JPEG")}
     )
     expect(home.locator("#said .glyph")).to_have_text("2")
 
 
-def side_by_side(golden: Golden) -> bytes:
+def side_by_side(golden: GoldenSet) -> bytes:
     gap = np.zeros((28, 20), np.uint8)
     return encode_png(np.hstack([golden.digits[0], gap, golden.digits[2]]))
 
@@ -89,15 +89,15 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_read_is_told_plainly(
-    home: Page, visitors: Visitors, golden: Golden, case: str
+    home: Page, visitors: Visitors, golden: GoldenSet, case: str
 ) -> None:
     status, words, kind = REFUSED[case]
     visitors.expected.add(f"{status} /api/ab/predict")
     content = {
-        "no digit": encoded(Image.new("L", (64, 64), 255)),
+        "no digit": encode_image(Image.new("L", (64, 64), 255)),
         "several": side_by_side(golden),
         "no picture": b"dear diary",
-        "too many points": encoded(
+        "too many points": encode_image(
             Image.new("L", (2100, 2100), 255), "TIFF", compression="tiff_deflate"
         ),
     }[case]
@@ -118,7 +118,7 @@ def test_a_file_that_is_too_large_is_not_even_sent(home: Page) -> None:
 
 
 def test_a_picture_is_pasted_from_the_clipboard(
-    visitors: Visitors, server: Server, kim: Client, golden: Golden
+    visitors: Visitors, server: Server, kim: Client, golden: GoldenSet
 ) -> None:
     page = visitors.page(server, **CLIPBOARD)
     come_in(page, kim)

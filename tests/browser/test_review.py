@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 
 from app.domain.review_labels import NOT_A_DIGIT, SKIPPED
 from tests.browser.conftest import Visitors, enter
-from tests.conftest import Disputed
+from tests.conftest import Disagreements
 from tests.support.server_process import UNLIMITED, Server, serve
 
 Sent = dict[str, tuple[str, int]]
@@ -23,15 +23,15 @@ Sent = dict[str, tuple[str, int]]
 class Office:
     """A served Cifra with an admin, a reviewer, and somebody whose pictures wait."""
 
-    def __init__(self, server: Server, disputed: Disputed) -> None:
+    def __init__(self, server: Server, disagreements: Disagreements) -> None:
         self.server = server
-        self.admin = server.admin()
-        self.sender = server.newcomer("sender")
-        self.rita = server.newcomer("rita")
+        self.admin = server.admin_client()
+        self.sender = server.register("sender")
+        self.rita = server.register("rita")
         number = self.rita.call("GET", "/me").json()["id"]
         changed = self.admin.call("PATCH", f"/admin/users/{number}", json={"role": "reviewer"})
         assert changed.status_code == 200
-        self._disputed = zip(disputed.pngs, disputed.labels, strict=True)
+        self._disputed = zip(disagreements.pngs, disagreements.labels, strict=True)
 
     def send(self, most: int) -> Sent:
         """Have the versions disagree on pictures that nobody has sent before."""
@@ -71,9 +71,11 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory, disputed: Disputed) -> Iterator[Office]:
+def opened(
+    tmp_path_factory: pytest.TempPathFactory, disagreements: Disagreements
+) -> Iterator[Office]:
     with serve(tmp_path_factory.mktemp("office"), **UNLIMITED) as server:
-        yield Office(server, disputed)
+        yield Office(server, disagreements)
 
 
 @pytest.fixture

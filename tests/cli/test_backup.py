@@ -15,27 +15,27 @@ from app.store.engine.db import db
 from config import Config
 from tests.conftest import (
     SECRETS,
-    Golden,
-    beside,
-    prepared,
-    register,
-    settings,
+    GoldenSet,
+    bootstrapped_app,
+    make_config,
+    register_user,
+    second_app,
 )
-from tests.support.cli import flask
+from tests.support.cli import run_flask
 from tests.support.server_process import UNLIMITED, Client, serve
 
 LEAST_WHILE_LOADED = 20
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, golden: Golden) -> Path:
+def kept(tmp_path_factory: pytest.TempPathFactory, golden: GoldenSet) -> Path:
     """What a Cifra keeps that has answered a little, with a backup of it beside."""
     folder = tmp_path_factory.mktemp("kept")
-    with prepared(settings(folder, RATELIMIT_ENABLED="false")) as app:
-        ana = register(app, "ana")
+    with bootstrapped_app(make_config(folder, RATELIMIT_ENABLED="false")) as app:
+        ana = register_user(app, "ana")
         for number in range(3):
             assert ana.predict("ab", golden.png(number)).status_code == 200
-    made = flask(folder, "backup", folder / "backup.tgz")
+    made = run_flask(folder, "backup", folder / "backup.tgz")
     assert made.returncode == 0, made.stderr
     return folder
 
@@ -48,7 +48,7 @@ def answers(client: Client) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_a_backup_under_load_restored_elsewhere_answers_the_same(
-    tmp_path: Path, golden: Golden
+    tmp_path: Path, golden: GoldenSet
 ) -> None:
     here, there, file = tmp_path / "here", tmp_path / "there", tmp_path / "backup.tgz"
     ending = threading.Event()
@@ -62,7 +62,7 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
             ids.append(made.json()["prediction_id"])
 
     with serve(here, **UNLIMITED) as server:
-        clients = [server.newcomer(f"sender {number}") for number in range(4)]
+        clients = [server.register(f"sender {number}") for number in range(4)]
         loading = [threading.Thread(target=load, args=[client]) for client in clients]
         for thread in loading:
             thread.start()
@@ -70,7 +70,7 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
             assert all(thread.is_alive() for thread in loading)
         before = len(ids)
         acknowledged = set(ids)
-        backed_up = flask(here, "backup", file)
+        backed_up = run_flask(here, "backup", file)
         during = len(statuses) - before
         ending.set()
         for thread in loading:
@@ -78,25 +78,25 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
         assert backed_up.returncode == 0, backed_up.stderr
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert "copying the database: 100%\n" in backed_up.stderr
-        later = flask(here, "backup", tmp_path / "later.tgz", "--with-secrets")
+        later = run_flask(here, "backup", tmp_path / "later.tgz", "--with-secrets")
         assert later.returncode == 0, later.stderr
-        password, expected = server.admin_password, answers(server.admin())
+        password, expected = server.admin_password, answers(server.admin_client())
     assert set(statuses) == {200}
     assert during > 0
 
-    restored = flask(there, "restore", file)
+    restored = run_flask(there, "restore", file)
     assert restored.returncode == 0, restored.stderr
-    with beside(settings(there)) as app, app.app_context():
-        assert list(counter_audit.differences()) == []
+    with second_app(make_config(there)) as app, app.app_context():
+        assert list(counter_audit.list_differences()) == []
         found = {str(row[0]) for row in db.session.execute(db.text("SELECT id FROM prediction"))}
         db.session.close()
     assert {made.replace("-", "") for made in acknowledged} <= found
 
     again = tmp_path / "again"
-    assert flask(again, "restore", tmp_path / "later.tgz").returncode == 0
+    assert run_flask(again, "restore", tmp_path / "later.tgz").returncode == 0
     with serve(again, **UNLIMITED) as server:
-        assert answers(server.session("admin", password)) == expected
-        sender = server.session("sender 0", "password of sender 0")
+        assert answers(server.login("admin", password)) == expected
+        sender = server.login("sender 0", "password of sender 0")
         assert sender.predict("v2", golden.png(0)).status_code == 200
         returned = clients[1]
         returned.url = server.url
@@ -106,20 +106,20 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
 @pytest.mark.slow
 def test_without_the_secrets_passwords_work_and_tokens_do_not(kept: Path, tmp_path: Path) -> None:
     there = tmp_path / "there"
-    assert flask(there, "restore", kept / "backup.tgz").returncode == 0
+    assert run_flask(there, "restore", kept / "backup.tgz").returncode == 0
     with tarfile.open(kept / "backup.tgz") as archive:
         assert archive.getnames() == ["manifest.json", "app.db"]
     assert {path.name for path in there.iterdir()} >= {"app.db", "jwt_secret_key"}
     assert stat.S_IMODE((there / "app.db").stat().st_mode) == 0o600
     with serve(there, **UNLIMITED) as server:
-        assert server.session("ana", "password of ana")
+        assert server.login("ana", "password of ana")
 
 
 def test_secrets_are_packed_when_they_are_asked_for(kept: Path, tmp_path: Path) -> None:
-    flask(kept, "rotate-key")
+    run_flask(kept, "rotate-key")
     file = tmp_path / "with.tgz"
-    assert flask(kept, "backup", file, "--with-secrets").returncode == 0
-    assert flask(tmp_path / "there", "restore", file).returncode == 0
+    assert run_flask(kept, "backup", file, "--with-secrets").returncode == 0
+    assert run_flask(tmp_path / "there", "restore", file).returncode == 0
     for name in ("secret_key", "jwt_secret_key", "jwt_retired_keys"):
         restored = tmp_path / "there" / name
         assert restored.read_text() == (kept / name).read_text()
@@ -129,17 +129,17 @@ def test_secrets_are_packed_when_they_are_asked_for(kept: Path, tmp_path: Path) 
 def test_nothing_is_overwritten(kept: Path, tmp_path: Path) -> None:
     file = tmp_path / "there.tgz"
     file.write_text("something dear")
-    refused = flask(kept, "backup", file)
+    refused = run_flask(kept, "backup", file)
     assert (refused.returncode, refused.stderr) == (1, f"Error: {file} is there already\n")
     assert file.read_text() == "something dear"
     before = (kept / "app.db").read_bytes()
-    refused = flask(kept, "restore", kept / "backup.tgz")
+    refused = run_flask(kept, "restore", kept / "backup.tgz")
     assert (refused.returncode, refused.stderr) == (1, f"Error: {kept}/app.db is there already\n")
     assert (kept / "app.db").read_bytes() == before
     there = tmp_path / "journal"
     there.mkdir()
     (there / "app.db-wal").write_text("of another database")
-    assert "app.db-wal is there already" in flask(there, "restore", kept / "backup.tgz").stderr
+    assert "app.db-wal is there already" in run_flask(there, "restore", kept / "backup.tgz").stderr
 
 
 @pytest.mark.slow
@@ -147,7 +147,7 @@ def test_a_restore_under_a_running_server_is_refused(kept: Path, tmp_path: Path)
     with serve(tmp_path, **UNLIMITED) as server:
         for path in tmp_path.glob("app.db*"):
             shutil.move(path, tmp_path / f"moved-{path.name}")
-        refused = flask(tmp_path, "restore", kept / "backup.tgz")
+        refused = run_flask(tmp_path, "restore", kept / "backup.tgz")
         assert refused.returncode == 1
         assert f"A server is running on {tmp_path}; stop it first" in refused.stderr
         assert not (tmp_path / "app.db").exists()
@@ -156,7 +156,7 @@ def test_a_restore_under_a_running_server_is_refused(kept: Path, tmp_path: Path)
     assert server.process.returncode == 0
     for path in tmp_path.glob("app.db*"):
         path.unlink()
-    assert flask(tmp_path, "restore", kept / "backup.tgz").returncode == 0
+    assert run_flask(tmp_path, "restore", kept / "backup.tgz").returncode == 0
 
 
 def repacked(source: Path, target: Path, **changed: bytes | None) -> Path:
@@ -211,7 +211,7 @@ def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_p
         "missing": "No such file or directory",
     }
     there = tmp_path / "there"
-    with beside(Config.from_env({"DATA_DIR": str(there)})) as app:
+    with second_app(Config.from_env({"DATA_DIR": str(there)})) as app:
         for name, text in expected.items():
             refused = app.test_cli_runner().invoke(args=["restore", str(tmp_path / name)])
             assert refused.exit_code == 1, name
@@ -221,17 +221,17 @@ def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_p
 
 
 def test_a_backup_that_fails_leaves_nothing(kept: Path, tmp_path: Path) -> None:
-    empty = flask(tmp_path / "new", "backup", tmp_path / "made.tgz")
+    empty = run_flask(tmp_path / "new", "backup", tmp_path / "made.tgz")
     assert empty.returncode == 1
     assert "There is no database at" in empty.stderr
-    nowhere = flask(kept, "backup", tmp_path / "no" / "such" / "folder.tgz")
+    nowhere = run_flask(kept, "backup", tmp_path / "no" / "such" / "folder.tgz")
     assert nowhere.returncode == 1
     assert "No such file or directory" in nowhere.stderr
     shutil.copytree(kept, tmp_path / "damaged")
     with (tmp_path / "damaged" / "app.db").open("r+b") as database:
         database.seek(3 * 4096)
         database.write(b"\xff" * 4096)
-    damaged = flask(tmp_path / "damaged", "backup", tmp_path / "made.tgz")
+    damaged = run_flask(tmp_path / "damaged", "backup", tmp_path / "made.tgz")
     assert damaged.returncode == 1
     assert "Traceback" not in damaged.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"new", "damaged"}
@@ -242,7 +242,7 @@ def test_on_postgresql_its_own_tool_is_named_without_the_password(
     tmp_path: Path, command: str
 ) -> None:
     url = "postgresql://cifra:secret-word@db.example:5433/cifra"
-    refused = flask(tmp_path, command, tmp_path / "b.tgz", DATABASE_URL=url, **SECRETS)
+    refused = run_flask(tmp_path, command, tmp_path / "b.tgz", DATABASE_URL=url, **SECRETS)
     assert refused.returncode == 1
     tool = {"backup": "pg_dump", "restore": "pg_restore"}[command]
     assert tool in refused.stderr

@@ -12,8 +12,16 @@ import requests
 from flask import Flask
 
 from app.services.accounts.signing_keys import Key
-from tests.conftest import ADMIN_PASSWORD, SECRETS, Person, admin_of, prepared, register, settings
-from tests.support.cli import flask
+from tests.conftest import (
+    ADMIN_PASSWORD,
+    SECRETS,
+    UserClient,
+    admin_client,
+    bootstrapped_app,
+    make_config,
+    register_user,
+)
+from tests.support.cli import run_flask
 from tests.support.server_process import UNLIMITED, serve
 
 
@@ -33,9 +41,9 @@ def status(app: Flask, token: str) -> int:
 @pytest.mark.slow
 def test_a_running_server_takes_a_new_key_up_and_logs_nobody_out(tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
-        ana = server.newcomer("ana")
+        ana = server.register("ana")
         old_kid = header_of(ana.tokens["access_token"])["kid"]
-        rotated = flask(tmp_path, "rotate-key")
+        rotated = run_flask(tmp_path, "rotate-key")
         assert rotated.returncode == 0, rotated.stderr
         assert f"{old_kid} is trusted until " in rotated.stdout
         new_kid = Key((tmp_path / "jwt_secret_key").read_text()).kid
@@ -44,21 +52,21 @@ def test_a_running_server_takes_a_new_key_up_and_logs_nobody_out(tmp_path: Path)
         headers = {"Authorization": f"Bearer {ana.tokens['refresh_token']}"}
         refreshed = requests.post(f"{server.url}/refresh", headers=headers, timeout=30)
         assert refreshed.status_code == 200
-        bea = server.newcomer("bea")
+        bea = server.register("bea")
         for tokens in (refreshed.json(), bea.tokens):
             assert {header_of(token)["kid"] for token in tokens.values()} == {new_kid}
         assert bea.call("GET", "/predictions").status_code == 200
-        leaked = flask(tmp_path, "rotate-key", "--leaked")
+        leaked = run_flask(tmp_path, "rotate-key", "--leaked")
         assert leaked.returncode == 0
         assert "is trusted" not in leaked.stdout
         for person in (ana, bea):
             assert person.call("GET", "/predictions").status_code == 422
-        back = server.session("ana", "password of ana")
+        back = server.login("ana", "password of ana")
         assert back.call("GET", "/predictions").status_code == 200
 
 
 def test_keys_of_the_settings_are_changed_by_hand_and_the_command_says_how(tmp_path: Path) -> None:
-    refused = flask(tmp_path, "rotate-key", **SECRETS)
+    refused = run_flask(tmp_path, "rotate-key", **SECRETS)
     assert refused.returncode == 1
     assert "Nothing was changed yet" in refused.stderr
     assert "JWT_PREVIOUS_KEYS" in refused.stderr
@@ -68,20 +76,20 @@ def test_keys_of_the_settings_are_changed_by_hand_and_the_command_says_how(tmp_p
 
 def test_previous_keys_of_the_settings_are_trusted(tmp_path: Path) -> None:
     old, new = "the-old-key-of-32-bytes-or-even-more", "the-new-key-of-32-bytes-or-even-more"
-    with prepared(settings(tmp_path, JWT_SECRET_KEY=old)) as app:
-        token = admin_of(app).tokens["access_token"]
+    with bootstrapped_app(make_config(tmp_path, JWT_SECRET_KEY=old)) as app:
+        token = admin_client(app).tokens["access_token"]
     for previous, expected in ((f"{'x' * 32}, {old}", 200), ("", 422)):
         more = {"JWT_SECRET_KEY": new, "JWT_PREVIOUS_KEYS": previous}
-        with prepared(settings(tmp_path, **more)) as app:
+        with bootstrapped_app(make_config(tmp_path, **more)) as app:
             assert status(app, token) == expected
-            made = Person(app, "admin", ADMIN_PASSWORD).tokens["access_token"]
+            made = UserClient(app, "admin", ADMIN_PASSWORD).tokens["access_token"]
             assert header_of(made)["kid"] == Key(new).kid
 
 
 @pytest.fixture
 def token(app: Flask) -> str:
     """A good access token; the key is the one of the settings."""
-    return register(app, "ana").tokens["access_token"]
+    return register_user(app, "ana").tokens["access_token"]
 
 
 def signed_anew(token: str, key: str, **header: Any) -> str:

@@ -21,7 +21,7 @@ from cifra_client import (
     errors,
 )
 from tests.clients.logins import newcomer
-from tests.conftest import Disputed, Golden
+from tests.conftest import Disagreements, GoldenSet
 from tests.support.server_process import QUICK, ROOT, Server, serve
 
 SEVEN = ROOT / "examples" / "digits" / "7.png"
@@ -62,9 +62,9 @@ def test_a_batch_gives_an_answer_or_an_error_for_each(client: Cifra) -> None:
 
 
 def test_words_are_taken_replaced_and_shown_with_what_the_other_version_said(
-    client: Cifra, disputed: Disputed
+    client: Cifra, disagreements: Disagreements
 ) -> None:
-    made = client.predict(disputed.pngs[0], via="ab")
+    made = client.predict(disagreements.pngs[0], via="ab")
     assert next(client.history(1)).feedback is None
     client.feedback(made.id, correct=True, comment="so it is")
     with pytest.raises(Conflict):
@@ -76,8 +76,8 @@ def test_words_are_taken_replaced_and_shown_with_what_the_other_version_said(
     assert (past.feedback.not_a_digit, past.feedback.comment) == (True, "so it is")
     assert past.shadow_prediction is not None
     assert {past.digit, past.shadow_prediction.digit} == {
-        disputed.v1_digits[0],
-        disputed.v2_digits[0],
+        disagreements.v1_digits[0],
+        disagreements.v2_digits[0],
     }
 
 
@@ -94,7 +94,7 @@ def test_words_that_contradict_each_other_and_foreign_predictions_are_refused(
 
 
 def test_the_history_goes_on_over_pages_and_stops_where_asked(
-    client: Cifra, golden: Golden
+    client: Cifra, golden: GoldenSet
 ) -> None:
     client.predict_batch([golden.png(index) for index in range(103)])
     whole = [past.id for past in client.history()]

@@ -13,7 +13,7 @@ from cifra_client import (
     errors,
 )
 from tests.clients.logins import PASSWORD, admin_of, newcomer
-from tests.conftest import Disputed, beside, settings
+from tests.conftest import Disagreements, make_config, second_app
 from tests.support.review_data import label, submitters
 from tests.support.server_process import ROOT, UNLIMITED, serve
 
@@ -41,7 +41,7 @@ def test_the_report_has_both_versions_and_the_experiment(client: Cifra, admin: C
 
 
 def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
-    tmp_path: Path, disputed: Disputed
+    tmp_path: Path, disagreements: Disagreements
 ) -> None:
     with (
         serve(tmp_path, **UNLIMITED) as it,
@@ -53,14 +53,14 @@ def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
         assert admin.set_role(account.id, "reviewer").role == "reviewer"
         vera.login("vera", PASSWORD)
         assert vera.review_next() is None
-        made = sender.predict(disputed.pngs[0], via="ab")
+        made = sender.predict(disagreements.pngs[0], via="ab")
         with pytest.raises(Conflict):
             vera.review(made.id, digit=1)
         item = vera.review_next()
         assert item is not None
         assert item.image.startswith(b"\x89PNG")
         assert item.pending == 1
-        vera.review(item.prediction_id, digit=disputed.labels[0])
+        vera.review(item.prediction_id, digit=disagreements.labels[0])
         vera.take_back_review(item.prediction_id)
         again = vera.review_next()
         assert again is not None
@@ -72,7 +72,7 @@ def test_a_retrain_is_asked_for_waited_for_and_cancelled(tmp_path: Path) -> None
     with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
         with pytest.raises(Unprocessable, match="reviewed pictures"):
             admin.retrain()
-        with beside(settings(it.data_dir)) as app:
+        with second_app(make_config(it.data_dir)) as app:
             label(app, list(training.digits[:30]), training.labels[:30], submitters(app, 2))
         job = admin.retrain("v2", deploy="manual")
         with pytest.raises(Conflict):

@@ -21,7 +21,7 @@ from cifra_client import (
     Unreachable,
 )
 from tests.clients.logins import PASSWORD, admin_of, newcomer
-from tests.conftest import Disputed
+from tests.conftest import Disagreements
 from tests.support.server_process import UNLIMITED, Server, free_port, serve
 
 SOON_S = 15.0
@@ -37,7 +37,7 @@ def until(events: Subscription, is_it: Callable[[Event], bool]) -> Event:
 
 
 def test_an_admin_hears_of_traffic_words_and_the_experiment(
-    tmp_path: Path, disputed: Disputed
+    tmp_path: Path, disagreements: Disagreements
 ) -> None:
     with (
         serve(tmp_path, **UNLIMITED) as server,
@@ -45,7 +45,7 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
         newcomer(server, "sender") as sender,
         admin.subscribe() as events,
     ):
-        made = sender.predict(disputed.pngs[0], via="ab")
+        made = sender.predict(disagreements.pngs[0], via="ab")
         traffic = until(events, lambda event: isinstance(event, Traffic))
         sender.feedback(made.id, correct=False)
         words = until(events, lambda event: isinstance(event, Feedback))
@@ -57,7 +57,7 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
 
 
 def test_a_user_hears_what_a_reviewer_said_of_their_picture_and_of_nothing_else(
-    server: Server, disputed: Disputed
+    server: Server, disagreements: Disagreements
 ) -> None:
     heard: list[Event] = []
     came = threading.Event()
@@ -68,18 +68,18 @@ def test_a_user_hears_what_a_reviewer_said_of_their_picture_and_of_nothing_else(
 
     with admin_of(server) as admin, newcomer(server, "listener") as sender:
         events = sender.subscribe(take)
-        made = sender.predict(disputed.pngs[1], via="ab")
+        made = sender.predict(disagreements.pngs[1], via="ab")
         while (item := admin.review_next()) is not None:
-            admin.review(item.prediction_id, digit=disputed.labels[1])
+            admin.review(item.prediction_id, digit=disagreements.labels[1])
             if item.prediction_id == made.id:
                 break
         assert came.wait(SOON_S)
         events.close()
-    assert heard == [Reviewed(made.id, disputed.labels[1], not_a_digit=False)]
+    assert heard == [Reviewed(made.id, disagreements.labels[1], not_a_digit=False)]
 
 
 def test_a_subscription_comes_back_after_the_server_does(
-    tmp_path: Path, disputed: Disputed
+    tmp_path: Path, disagreements: Disagreements
 ) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         port, admin, sender = server.port, admin_of(server), newcomer(server, "sender")
@@ -87,7 +87,7 @@ def test_a_subscription_comes_back_after_the_server_does(
         again = {"PORT": str(port)}
     with admin, sender, serve(tmp_path, **UNLIMITED, **again), events:
         assert until(events, lambda event: isinstance(event, Reconnected))
-        sender.predict(disputed.pngs[0], via="ab")
+        sender.predict(disagreements.pngs[0], via="ab")
         traffic = until(events, lambda event: isinstance(event, Traffic))
     assert isinstance(traffic, Traffic)
     assert traffic.requests == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.domain.drift import ALARM, PERMUTATIONS, Drift, Window, compare
+from app.domain.drift import ALARM_P_VALUE, PERMUTATIONS, Drift, PredictionWindow, compare
 
 UNKNOWN = np.nan
 
@@ -15,9 +15,9 @@ def window(
     mix: tuple[float, ...] = (0.1,) * 10,
     doubt: float = 0.1,
     disagreeing: float = 0.02,
-) -> Window:
+) -> PredictionWindow:
     """Answers of a world with this mix of digits, this much doubt, this many disagreements."""
-    return Window(
+    return PredictionWindow(
         dice.choice(10, size, p=mix),
         (1 - doubt * dice.random(size) ** 4).astype(np.float32),
         (dice.random(size) < disagreeing).astype(np.float32),
@@ -34,7 +34,7 @@ def test_windows_of_the_same_world_raise_no_more_alarms_than_they_may(
     dice: np.random.Generator,
 ) -> None:
     p_values = [compare(window(dice, 600), window(dice, 150), dice).p_value for _ in range(60)]
-    assert min(p_values) > ALARM
+    assert min(p_values) > ALARM_P_VALUE
     assert 0.3 < np.mean(p_values) < 0.7
 
 
@@ -56,14 +56,18 @@ def test_what_changed_is_found_and_named(
 
 def test_disagreements_that_nobody_knows_of_change_nothing(dice: np.random.Generator) -> None:
     before, after = window(dice, 600), window(dice, 150)
-    unknown = Window(after.digits, after.confidences, np.full(150, UNKNOWN, dtype=np.float32))
+    unknown = PredictionWindow(
+        after.digits, after.confidences, np.full(150, UNKNOWN, dtype=np.float32)
+    )
     found = compare(before, unknown, dice)
     assert 0 < found.p_value <= 1
     assert not found.is_alarm
 
 
 def test_all_alike_is_no_drift(dice: np.random.Generator) -> None:
-    same = Window(np.zeros(50, np.int64), np.ones(50, np.float32), np.zeros(50, np.float32))
+    same = PredictionWindow(
+        np.zeros(50, np.int64), np.ones(50, np.float32), np.zeros(50, np.float32)
+    )
     assert compare(same, same, dice).p_value == 1
 
 

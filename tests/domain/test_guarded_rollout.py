@@ -5,44 +5,53 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.guarded_rollout import Part, Standing, judge, so_far, to_come
+from app.domain.guarded_rollout import (
+    RolloutResult,
+    RolloutStratum,
+    evaluate,
+    expected_gain,
+    observed_gain,
+)
 from app.domain.verdicts import Evidence
 
 NOTHING = Evidence(0, 0, 0)
 evidence = st.builds(Evidence, *[st.integers(0, 40)] * 3)
 
 
-def part(given: Evidence, more: int = 0) -> Part:
-    return Part(given.labelled + more, given)
+def part(given: Evidence, more: int = 0) -> RolloutStratum:
+    return RolloutStratum(given.labelled + more, given)
 
 
 def test_nothing_seen_decides_nothing() -> None:
-    assert judge(10, [Part(0, NOTHING), Part(0, NOTHING)]) is None
-    assert so_far(10, [Part(0, NOTHING)]).width == 0
-    assert judge(200, [Part(5, NOTHING), Part(3, NOTHING)]) is None
+    assert evaluate(10, [RolloutStratum(0, NOTHING), RolloutStratum(0, NOTHING)]) is None
+    assert observed_gain(10, [RolloutStratum(0, NOTHING)]).width == 0
+    assert evaluate(200, [RolloutStratum(5, NOTHING), RolloutStratum(3, NOTHING)]) is None
 
 
 @pytest.mark.parametrize(
     ("found", "standing"),
     [
-        (Evidence(15, 0, 0), Standing.WORSE),
-        (Evidence(0, 15, 0), Standing.BETTER),
+        (Evidence(15, 0, 0), RolloutResult.WORSE),
+        (Evidence(0, 15, 0), RolloutResult.BETTER),
         (Evidence(15, 15, 0), None),
     ],
 )
-def test_unanimous_labels_decide(found: Evidence, standing: Standing | None) -> None:
-    assert judge(500, [part(found), Part(0, NOTHING)]) is standing
+def test_unanimous_labels_decide(found: Evidence, standing: RolloutResult | None) -> None:
+    assert evaluate(500, [part(found), RolloutStratum(0, NOTHING)]) is standing
 
 
 def test_models_that_hardly_differ_are_equivalent() -> None:
-    assert judge(12_000, [Part(0, NOTHING), Part(1, NOTHING)]) is Standing.EQUIVALENT
-    assert judge(300, [Part(0, NOTHING), Part(0, NOTHING)]) is None
+    assert (
+        evaluate(12_000, [RolloutStratum(0, NOTHING), RolloutStratum(1, NOTHING)])
+        is RolloutResult.EQUIVALENT
+    )
+    assert evaluate(300, [RolloutStratum(0, NOTHING), RolloutStratum(0, NOTHING)]) is None
 
 
 def test_one_part_alone_does_not_decide_while_the_other_could_outweigh_it() -> None:
     disputed = part(Evidence(40, 0, 0))
-    assert judge(5_000, [disputed, Part(80, NOTHING)]) is None
-    assert judge(5_000, [disputed, Part(2, NOTHING)]) is Standing.WORSE
+    assert evaluate(5_000, [disputed, RolloutStratum(80, NOTHING)]) is None
+    assert evaluate(5_000, [disputed, RolloutStratum(2, NOTHING)]) is RolloutResult.WORSE
 
 
 @given(evidence, evidence)
@@ -52,7 +61,7 @@ def test_exchanging_the_models_mirrors_everything(first: Evidence, second: Evide
 
     parts = [part(first, 3), part(second)]
     other = [part(mirrored(first), 3), part(mirrored(second))]
-    for gained in (so_far, to_come):
+    for gained in (observed_gain, expected_gain):
         one, two = gained(1_000, parts), gained(1_000, other)
         assert one.low == pytest.approx(-two.high)
         assert one.high == pytest.approx(-two.low)
@@ -73,8 +82,9 @@ def test_a_model_as_good_is_seldom_taken_back_though_disputed_pictures_are_label
                 counts[is_disputed][1] += int((differ & after).sum())
             labelled[True] = counts[True]
             parts = [
-                Part(sum(counts[side]), Evidence(*labelled[side], 0)) for side in (True, False)
+                RolloutStratum(sum(counts[side]), Evidence(*labelled[side], 0))
+                for side in (True, False)
             ]
-            taken_back = taken_back or judge(requests, parts) is Standing.WORSE
+            taken_back = taken_back or evaluate(requests, parts) is RolloutResult.WORSE
         worse += taken_back
     assert worse <= 40 * 0.05 + 3 * (40 * 0.05 * 0.95) ** 0.5

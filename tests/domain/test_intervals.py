@@ -14,14 +14,14 @@ from statsmodels.stats.proportion import proportion_confint, proportion_effectsi
 from ville import best_rho, normal_mixture
 
 from app.domain.intervals import (
-    UNKNOWN_SHARE,
+    UNKNOWN_PROPORTION,
     Interval,
-    Mean,
-    difference_sequence,
-    exact_binomial,
+    SampleMean,
+    exact_binomial_interval,
     log_e_value,
+    mean_difference_confidence_sequence,
     paired_lower_bound,
-    share_sequence,
+    proportion_confidence_sequence,
     unpaired_labels_needed,
 )
 
@@ -34,7 +34,7 @@ def test_the_exact_interval_is_that_of_statsmodels(counts: tuple[int, int], alph
     successes, failures = counts
     if successes + failures == 0:
         return
-    found = exact_binomial(successes, successes + failures, alpha)
+    found = exact_binomial_interval(successes, successes + failures, alpha)
     low, high = proportion_confint(successes, successes + failures, alpha, method="beta")
     assert found.low == pytest.approx(0 if successes == 0 else low, abs=1e-9)
     assert found.high == pytest.approx(1 if failures == 0 else high, abs=1e-9)
@@ -43,7 +43,7 @@ def test_the_exact_interval_is_that_of_statsmodels(counts: tuple[int, int], alph
 @given(st.lists(st.booleans(), min_size=1, max_size=200), ALPHAS)
 def test_the_share_sequence_is_that_of_ville(trials: list[bool], alpha: float) -> None:
     theirs = ville.BernoulliCS(alpha, intersect=False).update(np.array(trials, dtype=float))
-    found = share_sequence(sum(trials), len(trials), alpha)
+    found = proportion_confidence_sequence(sum(trials), len(trials), alpha)
     assert (found.low, found.high) == pytest.approx(theirs.interval(), abs=1e-9)
 
 
@@ -65,7 +65,7 @@ def test_the_e_value_is_expected_to_be_one_where_the_share_is_so(n: int, share: 
 @given(COUNTS)
 def test_the_e_value_and_the_sequence_say_the_same_of_one_half(counts: tuple[int, int]) -> None:
     successes, failures = counts
-    kept = share_sequence(successes, successes + failures, 0.05)
+    kept = proportion_confidence_sequence(successes, successes + failures, 0.05)
     is_inside = kept.low < 0.5 < kept.high
     assert is_inside == (exp(min(log_e_value(successes, successes + failures), 700)) < 20)
 
@@ -74,7 +74,7 @@ def test_the_e_value_and_the_sequence_say_the_same_of_one_half(counts: tuple[int
 def test_exchanging_the_sides_mirrors_everything(counts: tuple[int, int]) -> None:
     one, other = counts
     assert log_e_value(one, one + other) == pytest.approx(log_e_value(other, one + other))
-    for interval_of in (exact_binomial, share_sequence):
+    for interval_of in (exact_binomial_interval, proportion_confidence_sequence):
         found = interval_of(one, one + other, 0.05)
         mirrored = interval_of(other, one + other, 0.05)
         assert found.low == pytest.approx(1 - mirrored.high, abs=1e-9)
@@ -84,7 +84,7 @@ def test_exchanging_the_sides_mirrors_everything(counts: tuple[int, int]) -> Non
 def test_one_more_success_moves_both_ends_up(trials: int, successes: int, alpha: float) -> None:
     if successes >= trials:
         return
-    for interval_of in (exact_binomial, share_sequence):
+    for interval_of in (exact_binomial_interval, proportion_confidence_sequence):
         before = interval_of(successes, trials, alpha)
         after = interval_of(successes + 1, trials, alpha)
         assert after.low > before.low or before.low == 0
@@ -96,20 +96,28 @@ def test_one_more_success_moves_both_ends_up(trials: int, successes: int, alpha:
 def test_more_trials_of_the_same_kind_make_every_interval_narrower(
     share: float, alpha: float
 ) -> None:
-    for interval_of in (exact_binomial, share_sequence):
+    for interval_of in (exact_binomial_interval, proportion_confidence_sequence):
         widths = [interval_of(round(share * n), n, alpha).width for n in (10, 1_000, 100_000)]
         assert widths == sorted(widths, reverse=True)
 
 
 def test_without_trials_nothing_is_known() -> None:
-    assert exact_binomial(0, 0, 0.05) == share_sequence(0, 0, 0.05) == UNKNOWN_SHARE
+    assert (
+        exact_binomial_interval(0, 0, 0.05)
+        == proportion_confidence_sequence(0, 0, 0.05)
+        == UNKNOWN_PROPORTION
+    )
     assert log_e_value(0, 0) == 0
-    assert difference_sequence(Mean(0, 0, 0), Mean(9, 0.5, 0.2), 0.05) == Interval(-1, 1)
+    assert mean_difference_confidence_sequence(
+        SampleMean(0, 0, 0), SampleMean(9, 0.5, 0.2), 0.05
+    ) == Interval(-1, 1)
 
 
 @pytest.mark.parametrize("count", [200, 5_000, 100_000])
 def test_the_difference_sequence_is_robbins_mixture_tuned_for_5000(count: int) -> None:
-    found = difference_sequence(Mean(count, 0.5, 0.25), Mean(count, 0.5, 0.25), 0.05)
+    found = mean_difference_confidence_sequence(
+        SampleMean(count, 0.5, 0.25), SampleMean(count, 0.5, 0.25), 0.05
+    )
     total, spread = 2 * count, sqrt(2 * count * (0.5 / count))
     tuned = best_rho(5_000, 0.05)
     theirs = spread * normal_mixture(total, 0.05, tuned) / total

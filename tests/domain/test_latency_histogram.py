@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from app.domain.latency_histogram import bucket_of, cumulated, quantile_ms, total_s
+from app.domain.latency_histogram import bucket_of, cumulative_counts, quantile_ms, total_s
 
 
 @pytest.mark.parametrize("share", [0.5, 0.99])
@@ -27,8 +27,8 @@ def test_buckets_grow_and_the_extremes_have_one() -> None:
 def test_cumulated_counts_are_exact_and_their_sum_is_close() -> None:
     latencies_us = np.random.default_rng(2).lognormal(8, 2, 20_000).astype(int)
     counts = Counter(bucket_of(int(latency_us)) for latency_us in latencies_us)
-    for bound_s, count in cumulated(counts):
+    for bound_s, count in cumulative_counts(counts):
         assert count == np.sum(latencies_us <= bound_s * 1e6), bound_s
-    assert cumulated(counts)[-1] == (float("inf"), 20_000)
+    assert cumulative_counts(counts)[-1] == (float("inf"), 20_000)
     assert total_s(counts) == pytest.approx(latencies_us.sum() / 1e6, rel=0.1)
-    assert (cumulated({})[-1][1], total_s({})) == (0, 0)
+    assert (cumulative_counts({})[-1][1], total_s({})) == (0, 0)

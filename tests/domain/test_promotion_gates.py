@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from app.domain.promotion_gates import Marks, Paired, judge, rejection
+from app.domain.promotion_gates import CandidateMetrics, PairedCounts, evaluate, rejection_reason
 
-EVEN = Paired(6_000, 5_970, 10, 10)
-BETTER = Paired(100, 60, 20, 2)
-GOOD = Marks(
+EVEN = PairedCounts(6_000, 5_970, 10, 10)
+BETTER = PairedCounts(100, 60, 20, 2)
+GOOD = CandidateMetrics(
     validation=EVEN,
     validation_beside_shipped=EVEN,
-    digits={str(digit): Paired(600, 597, 1, 1) for digit in range(10)},
-    kinds={"photograph": Paired(600, 594, 3, 3)},
+    digits={str(digit): PairedCounts(600, 597, 1, 1) for digit in range(10)},
+    kinds={"photograph": PairedCounts(600, 594, 3, 3)},
     holdout=BETTER,
     lessons=BETTER,
 )
@@ -23,12 +23,12 @@ GOOD = Marks(
 counts = st.integers(0, 200)
 
 
-def paired(of: int, gained: int, lost: int) -> Paired:
-    return Paired(of, of - gained - lost, gained, lost)
+def paired(of: int, gained: int, lost: int) -> PairedCounts:
+    return PairedCounts(of, of - gained - lost, gained, lost)
 
 
 def test_a_good_candidate_passes_every_gate_in_order() -> None:
-    gates = judge(GOOD)
+    gates = evaluate(GOOD)
     assert [gate.name for gate in gates] == [
         "validation",
         "validation vs bundled",
@@ -37,7 +37,7 @@ def test_a_good_candidate_passes_every_gate_in_order() -> None:
         "robustness",
         "improvement",
     ]
-    assert rejection(gates) is None
+    assert rejection_reason(gates) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_good_candidate_passes_every_gate_in_order() -> None:
 def test_a_candidate_that_fails_a_gate_is_rejected_with_its_numbers(
     worse: dict[str, object], failed: str
 ) -> None:
-    assert (rejection(judge(replace(GOOD, **worse))) or "passed").startswith(failed)
+    assert (rejection_reason(evaluate(replace(GOOD, **worse))) or "passed").startswith(failed)
 
 
 def test_small_losses_are_let_through() -> None:
@@ -71,17 +71,17 @@ def test_small_losses_are_let_through() -> None:
         validation_beside_shipped=paired(6_000, 0, 12),
         digits={"7": paired(600, 0, 6)},
     )
-    assert rejection(judge(marks)) is None
+    assert rejection_reason(evaluate(marks)) is None
 
 
 def test_not_worse_on_the_holdout_and_better_on_the_lessons_is_said_to_be_that() -> None:
-    better = judge(replace(GOOD, holdout=paired(20, 1, 1)))[-1]
+    better = evaluate(replace(GOOD, holdout=paired(20, 1, 1)))[-1]
     assert better.passed
     assert better.summary.startswith("better on its lessons and not worse: +0.0% on the holdout")
 
 
 def test_nothing_to_compare_is_no_evidence() -> None:
-    nothing = Paired(0, 0, 0, 0)
+    nothing = PairedCounts(0, 0, 0, 0)
     assert (nothing.difference, nothing.lower_bound, nothing.p_value) == (0, -1, 1)
 
 

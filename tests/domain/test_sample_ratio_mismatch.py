@@ -8,14 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from app.domain.sample_ratio_mismatch import BEYOND_DOUBT, Draws, log_e_value, p_value
+from app.domain.sample_ratio_mismatch import (
+    IMPOSSIBLE_LOG_E_VALUE,
+    AssignmentCounts,
+    log_e_value,
+    p_value,
+)
 
 WEIGHTS = st.sampled_from([0.01, 0.05, 0.25, 0.5, 0.9])
-DRAWS = st.builds(Draws, WEIGHTS, st.integers(0, 20_000), st.integers(0, 20_000))
+DRAWS = st.builds(AssignmentCounts, WEIGHTS, st.integers(0, 20_000), st.integers(0, 20_000))
 
 
 @given(DRAWS)
-def test_the_e_value_is_a_beta_binomial_over_a_binomial(draws: Draws) -> None:
+def test_the_e_value_is_a_beta_binomial_over_a_binomial(draws: AssignmentCounts) -> None:
     total = draws.v1 + draws.v2
     a, b = 100 * draws.weight, 100 * (1 - draws.weight)
     theirs = stats.betabinom.logpmf(draws.v2, total, a, b) - stats.binom.logpmf(
@@ -26,7 +31,7 @@ def test_the_e_value_is_a_beta_binomial_over_a_binomial(draws: Draws) -> None:
 
 
 @given(DRAWS)
-def test_the_p_value_is_scipys_chi_square(draws: Draws) -> None:
+def test_the_p_value_is_scipys_chi_square(draws: AssignmentCounts) -> None:
     total = draws.v1 + draws.v2
     expected = [total * (1 - draws.weight), total * draws.weight]
     if min(expected) < 8:
@@ -40,30 +45,35 @@ def test_the_p_value_is_scipys_chi_square(draws: Draws) -> None:
 def test_the_e_value_is_expected_to_be_one_where_draws_are_as_set(n: int, weight: float) -> None:
     chances = stats.binom.pmf(range(n + 1), n, weight)
     expected = sum(
-        chance * exp(log_e_value(Draws(weight, n - v2, v2))) for v2, chance in enumerate(chances)
+        chance * exp(log_e_value(AssignmentCounts(weight, n - v2, v2)))
+        for v2, chance in enumerate(chances)
     )
     assert expected == pytest.approx(1)
 
 
 @given(st.integers(0, 5_000), st.integers(0, 5_000))
 def test_exchanging_the_versions_changes_nothing_at_one_half(v1: int, v2: int) -> None:
-    assert log_e_value(Draws(0.5, v1, v2)) == pytest.approx(log_e_value(Draws(0.5, v2, v1)))
+    assert log_e_value(AssignmentCounts(0.5, v1, v2)) == pytest.approx(
+        log_e_value(AssignmentCounts(0.5, v2, v1))
+    )
 
 
 @given(st.integers(0, 2_000))
 def test_the_further_from_the_split_the_more_evidence(off: int) -> None:
-    found = [log_e_value(Draws(0.5, 5_000 + more, 5_000 - more)) for more in (off, off + 1)]
+    found = [
+        log_e_value(AssignmentCounts(0.5, 5_000 + more, 5_000 - more)) for more in (off, off + 1)
+    ]
     assert found[1] > found[0]
 
 
 def test_no_draws_are_no_evidence_and_an_impossible_one_is_all_there_can_be() -> None:
-    assert log_e_value(Draws(0.5, 0, 0)) == 0
-    assert p_value(Draws(0.5, 0, 0)) is None
-    assert log_e_value(Draws(0, 500, 0)) == pytest.approx(0)
-    assert log_e_value(Draws(0, 500, 1)) == BEYOND_DOUBT
-    assert log_e_value(Draws(1, 0, 7)) == pytest.approx(0)
+    assert log_e_value(AssignmentCounts(0.5, 0, 0)) == 0
+    assert p_value(AssignmentCounts(0.5, 0, 0)) is None
+    assert log_e_value(AssignmentCounts(0, 500, 0)) == pytest.approx(0)
+    assert log_e_value(AssignmentCounts(0, 500, 1)) == IMPOSSIBLE_LOG_E_VALUE
+    assert log_e_value(AssignmentCounts(1, 0, 7)) == pytest.approx(0)
 
 
 def test_a_split_of_55_to_45_is_found_within_some_thousand_draws() -> None:
-    assert log_e_value(Draws(0.5, 1_350, 1_650)) > log(1_000)
-    assert log_e_value(Draws(0.5, 1_480, 1_520)) < 0
+    assert log_e_value(AssignmentCounts(0.5, 1_350, 1_650)) > log(1_000)
+    assert log_e_value(AssignmentCounts(0.5, 1_480, 1_520)) < 0

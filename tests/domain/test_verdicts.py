@@ -5,26 +5,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.assignment import Version
-from app.domain.intervals import UNKNOWN_SHARE, Interval
+from app.domain.intervals import UNKNOWN_PROPORTION, Interval
 from app.domain.verdicts import (
     Estimate,
     Evidence,
     Outcome,
-    Share,
-    Soundness,
+    Proportion,
     Stratum,
     Traffic,
+    Validity,
     accuracy_difference,
     decide,
+    find_winner,
     labels_needed,
     stratified_accuracy,
-    winner_of,
 )
 
 COUNT = st.integers(0, 300)
 EVIDENCE = st.builds(Evidence, COUNT, COUNT, COUNT)
 BUSY = Traffic(total=20_000, disagreements=1_000)
-SOUND = Soundness()
+SOUND = Validity()
 
 
 def mirrored(evidence: Evidence) -> Evidence:
@@ -35,15 +35,15 @@ def test_without_anything_the_answer_is_that_it_is_collecting() -> None:
     found = decide(Traffic(0, 0), Evidence(), SOUND, latched=None)
     assert found.outcome is Outcome.COLLECTING
     assert found.e_value == 1
-    assert found.share == UNKNOWN_SHARE
+    assert found.share == UNKNOWN_PROPORTION
     assert found.difference == Interval(-1, 1)
     assert labels_needed(Traffic(0, 0), Evidence()) is None
 
 
 def test_the_seventh_win_in_a_row_names_nobody_and_the_eighth_does() -> None:
-    assert winner_of(Evidence(v2_alone=7)) is None
-    assert winner_of(Evidence(v2_alone=8)) is Version.V2
-    assert winner_of(Evidence(v1_alone=8)) is Version.V1
+    assert find_winner(Evidence(v2_alone=7)) is None
+    assert find_winner(Evidence(v2_alone=8)) is Version.V2
+    assert find_winner(Evidence(v1_alone=8)) is Version.V1
     assert decide(BUSY, Evidence(v2_alone=8), SOUND, None).e_value == pytest.approx(256 / 9)
 
 
@@ -60,10 +60,10 @@ def test_exchanging_the_versions_exchanges_the_verdict(evidence: Evidence) -> No
 @given(EVIDENCE)
 def test_one_more_win_of_v2_never_speaks_for_v1(evidence: Evidence) -> None:
     more = Evidence(evidence.v1_alone, evidence.v2_alone + 1, evidence.neither)
-    if winner_of(evidence) is Version.V2:
-        assert winner_of(more) is Version.V2
-    if winner_of(more) is Version.V1:
-        assert winner_of(evidence) is Version.V1
+    if find_winner(evidence) is Version.V2:
+        assert find_winner(more) is Version.V2
+    if find_winner(more) is Version.V1:
+        assert find_winner(evidence) is Version.V1
 
 
 @given(EVIDENCE)
@@ -81,28 +81,30 @@ def test_what_was_latched_stays_whatever_comes_later(evidence: Evidence, winner:
 @pytest.mark.parametrize(
     ("soundness", "reason"),
     [
-        (Soundness(log_mismatch=6.91), "sample ratio mismatch"),
-        (Soundness(mismatched=True), "sample ratio mismatch"),
-        (Soundness(crossed=Share(51, 1000)), "crossovers"),
-        (Soundness(skipped=Share(26, 100)), "skipped labels"),
-        (Soundness(erased=Share(26, 100)), "erased images"),
+        (Validity(log_mismatch=6.91), "sample ratio mismatch"),
+        (Validity(mismatched=True), "sample ratio mismatch"),
+        (Validity(crossed=Proportion(51, 1000)), "crossovers"),
+        (Validity(skipped=Proportion(26, 100)), "skipped labels"),
+        (Validity(erased=Proportion(26, 100)), "erased images"),
     ],
 )
 def test_an_unsound_experiment_is_invalid_even_with_a_winner(
-    soundness: Soundness, reason: str
+    soundness: Validity, reason: str
 ) -> None:
     found = decide(BUSY, Evidence(v2_alone=50), soundness, Version.V2)
     assert (found.outcome, found.reason) == (Outcome.INVALID, reason)
 
 
 def test_just_below_its_bars_an_experiment_is_sound() -> None:
-    at_the_bar = Soundness(False, 6.9, Share(50, 1000), Share(25, 100), Share(25, 100))
+    at_the_bar = Validity(
+        False, 6.9, Proportion(50, 1000), Proportion(25, 100), Proportion(25, 100)
+    )
     assert at_the_bar.fault is None
 
 
 def test_a_few_faults_void_nothing_whatever_share_they_are() -> None:
-    assert Soundness(skipped=Share(3, 3)).fault is None
-    assert Soundness(skipped=Share(4, 4)).fault == "skipped labels"
+    assert Validity(skipped=Proportion(3, 3)).fault is None
+    assert Validity(skipped=Proportion(4, 4)).fault == "skipped labels"
 
 
 def test_versions_that_never_disagree_are_equivalent_once_that_is_known() -> None:
@@ -136,7 +138,9 @@ def test_an_accuracy_is_put_together_from_both_parts_by_their_share() -> None:
 
 
 def test_an_accuracy_without_labels_has_an_interval_and_no_value() -> None:
-    assert stratified_accuracy(Stratum(0, 0, 0), Stratum(0, 0, 0)) == Estimate(None, UNKNOWN_SHARE)
+    assert stratified_accuracy(Stratum(0, 0, 0), Stratum(0, 0, 0)) == Estimate(
+        None, UNKNOWN_PROPORTION
+    )
     found = stratified_accuracy(Stratum(100, 100, 60), Stratum(900, 0, 0))
     assert found.value is None
     assert found.interval.width > 0.9

@@ -17,7 +17,7 @@ from hypothesis import strategies
 from PIL import Image
 from schemathesis import AuthContext, Case, CheckContext, HookContext, Response
 
-from app.api.openapi.operations import PICTURE_KINDS
+from app.api.openapi.operations import IMAGE_TYPES
 from app.training.datasets import MNIST
 
 URL = os.environ["CIFRA_URL"]
@@ -142,6 +142,6 @@ def pictures(kind: str) -> list[bytes]:
     return files
 
 
-for _kind in PICTURE_KINDS:
+for _kind in IMAGE_TYPES:
     schemathesis.openapi.media_type(f"image/{_kind}", strategies.sampled_from(pictures(_kind)))
 schemathesis.openapi.format("binary", strategies.sampled_from(pictures("png")))

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.domain.errors import PictureError, PictureTooLarge, UnreadablePicture
+from app.domain.errors import ImageError, ImageTooLarge, UnreadableImage
 from app.imaging.decoding import FORMATS, MAX_IMAGE_BYTES, decode, encode_png
-from tests.conftest import encoded
+from tests.conftest import encode_image
 
 
 def gradient(mode: str = "L") -> Image.Image:
@@ -23,7 +23,7 @@ def gradient(mode: str = "L") -> Image.Image:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_is_decoded_to_the_same_greys(kind: str) -> None:
-    plane = decode(encoded(gradient(), kind))
+    plane = decode(encode_image(gradient(), kind))
     assert plane.shape == (20, 40)
     assert plane.dtype == np.float32
     assert np.abs(plane - np.linspace(0, 1, 40)).max() < 0.05
@@ -37,7 +37,7 @@ def test_every_mode_of_png_is_decoded(mode: str) -> None:
         kind = "PNG" if mode == "I;16" else "TIFF"
     else:
         picture, kind = gradient(mode), "PNG"
-    plane = decode(encoded(picture, kind))
+    plane = decode(encode_image(picture, kind))
     assert plane[:, :10].mean() < 0.2
     assert plane[:, -10:].mean() > 0.8
 
@@ -47,7 +47,7 @@ def test_modes_that_only_other_formats_have_are_decoded(mode: str) -> None:
     picture = gradient("RGB").convert("RGB" if mode == "F" else mode)
     if mode == "F":
         picture = Image.fromarray(np.asarray(gradient(), dtype=np.float32) * 7 - 3)
-    plane = decode(encoded(picture, "JPEG" if mode == "YCbCr" else "TIFF"))
+    plane = decode(encode_image(picture, "JPEG" if mode == "YCbCr" else "TIFF"))
     assert plane[:, :10].mean() < 0.2
     assert plane[:, -10:].mean() > 0.8
 
@@ -55,17 +55,17 @@ def test_modes_that_only_other_formats_have_are_decoded(mode: str) -> None:
 @pytest.mark.parametrize("most", [255, 4095, 65_535])
 def test_a_16_bit_picture_is_as_light_as_the_bits_that_it_uses(most: int) -> None:
     wide = np.tile(np.linspace(0, most, 40), (20, 1)).astype(np.uint16)
-    assert decode(encoded(Image.fromarray(wide))).max() == 1
+    assert decode(encode_image(Image.fromarray(wide))).max() == 1
 
 
 def test_a_float_picture_of_the_widest_range_is_decoded() -> None:
     wide = np.array([[-3e38, 3e38]], dtype=np.float32)
-    assert decode(encoded(Image.fromarray(wide), "TIFF")).tolist() == [[0, 1]]
+    assert decode(encode_image(Image.fromarray(wide), "TIFF")).tolist() == [[0, 1]]
 
 
 def test_a_lab_picture_is_decoded() -> None:
     lab = Image.merge("LAB", [gradient(), Image.new("L", (40, 20), 0), Image.new("L", (40, 20), 0)])
-    plane = decode(encoded(lab, "TIFF"))
+    plane = decode(encode_image(lab, "TIFF"))
     assert plane[:, :10].mean() < 0.2
     assert plane[:, -10:].mean() > 0.8
 
@@ -73,7 +73,7 @@ def test_a_lab_picture_is_decoded() -> None:
 def test_exif_orientation_is_honoured() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
-    plane = decode(encoded(gradient(), "JPEG", exif=exif))
+    plane = decode(encode_image(gradient(), "JPEG", exif=exif))
     assert plane.shape == (40, 20)
     assert plane[0].mean() < 0.1
     assert plane[-1].mean() > 0.9
@@ -85,34 +85,36 @@ def test_transparent_pictures_get_the_ground_that_their_ink_stands_out_from(
 ) -> None:
     picture = np.zeros((20, 20, 4), dtype=np.uint8)
     picture[5:15, 8:12] = (ink, ink, ink, 255)
-    plane = decode(encoded(Image.fromarray(picture)))
+    plane = decode(encode_image(Image.fromarray(picture)))
     assert plane[0, 0] == ground
     assert plane[10, 10] == ink / 255
 
 
 def test_the_first_frame_of_a_gif_counts() -> None:
     frames = [Image.new("L", (8, 8), 255), Image.new("L", (8, 8), 0)]
-    file = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    file = encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert decode(file).min() == 1
 
 
 def test_a_file_over_5_mib_is_too_large() -> None:
-    with pytest.raises(PictureTooLarge):
+    with pytest.raises(ImageTooLarge):
         decode(bytes(MAX_IMAGE_BYTES + 1))
 
 
 def test_4_megapixels_are_read_and_one_row_more_is_too_large() -> None:
-    assert decode(encoded(Image.new("1", (2000, 2000)))).shape == (2000, 2000)
-    with pytest.raises(PictureTooLarge):
-        decode(encoded(Image.new("1", (2000, 2001))))
+    assert decode(encode_image(Image.new("1", (2000, 2000)))).shape == (2000, 2000)
+    with pytest.raises(ImageTooLarge):
+        decode(encode_image(Image.new("1", (2000, 2001))))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "TIFF", "BMP"])
 def test_bombs_are_refused_before_a_pixel_is_decoded(kind: str) -> None:
-    bomb = png_header(60_000) if kind == "PNG" else encoded(Image.new("L", (4_000, 1_001)), kind)
+    bomb = (
+        png_header(60_000) if kind == "PNG" else encode_image(Image.new("L", (4_000, 1_001)), kind)
+    )
     tracemalloc.start()
     try:
-        with pytest.raises(PictureTooLarge):
+        with pytest.raises(ImageTooLarge):
             decode(bomb)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
@@ -138,8 +140,8 @@ def png_header(side: int) -> bytes:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_torn_file_of_every_format_is_unreadable(kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (60, 60), dtype=np.uint8))
-    whole = encoded(noise, kind)
-    with pytest.raises(UnreadablePicture):
+    whole = encode_image(noise, kind)
+    with pytest.raises(UnreadableImage):
         decode(whole[: len(whole) // 2])
 
 
@@ -151,27 +153,27 @@ def test_a_torn_file_of_every_format_is_unreadable(kind: str) -> None:
         b"%PDF-1.7",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"\x89PNG\r\n\x1a\n",
-        encoded(gradient(), "ICO", sizes=[(16, 16)]),
-        encoded(gradient(), "PPM"),
+        encode_image(gradient(), "ICO", sizes=[(16, 16)]),
+        encode_image(gradient(), "PPM"),
     ],
 )
 def test_what_is_not_a_picture_of_our_formats_is_unreadable(file: bytes) -> None:
-    with pytest.raises(UnreadablePicture):
+    with pytest.raises(UnreadableImage):
         decode(file)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # it warns of tags that it skips
 @pytest.mark.parametrize("kind", FORMATS)
 def test_no_damage_to_a_file_gets_past_our_errors(kind: str) -> None:
-    whole = encoded(gradient(), kind)
-    dice = np.random.default_rng(7)
+    whole = encode_image(gradient(), kind)
+    rng = np.random.default_rng(7)
     for _ in range(150):
         damaged = bytearray(whole)
-        for place in dice.integers(0, len(whole), 4):
-            damaged[place] = dice.integers(0, 256)
+        for place in rng.integers(0, len(whole), 4):
+            damaged[place] = rng.integers(0, 256)
         try:
             plane = decode(bytes(damaged))
-        except PictureError:
+        except ImageError:
             continue
         assert np.isfinite(plane).all()
         assert plane.ndim == 2
@@ -179,7 +181,7 @@ def test_no_damage_to_a_file_gets_past_our_errors(kind: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_get_past_our_errors(file: bytes) -> None:
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         decode(file)
 
 

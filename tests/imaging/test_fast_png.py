@@ -11,7 +11,7 @@ from PIL import Image
 
 from app.imaging import fast_png
 from app.imaging.decoding import encode_png
-from tests.conftest import Golden, encoded
+from tests.conftest import GoldenSet, encode_image
 
 MOST = 4_096
 
@@ -50,27 +50,27 @@ def agrees(file: bytes) -> bool:
     return ours is None or (pillows is not None and bool(np.array_equal(ours, pillows)))
 
 
-def test_digits_are_decoded_as_they_were(golden: Golden) -> None:
+def test_digits_are_decoded_as_they_were(golden: GoldenSet) -> None:
     for digit in golden.digits[:500]:
         decoded = fast_png.decode(encode_png(digit), MOST)
         assert decoded is not None
         assert np.array_equal(decoded, digit)
 
 
-def test_what_is_not_plain_is_left_to_pillow(golden: Golden) -> None:
+def test_what_is_not_plain_is_left_to_pillow(golden: GoldenSet) -> None:
     grey = Image.fromarray(golden.digits[0])
     tagged = io.BytesIO()
     exif = Image.Exif()
     exif[274] = 6
     grey.save(tagged, "PNG", exif=exif)
-    others = [encoded(grey.convert(mode)) for mode in ("1", "P", "LA", "RGB", "RGBA", "I;16")]
-    for file in [*others, tagged.getvalue(), encoded(grey, "JPEG"), b"", b"\x89PNG\r\n\x1a\n"]:
+    others = [encode_image(grey.convert(mode)) for mode in ("1", "P", "LA", "RGB", "RGBA", "I;16")]
+    for file in [*others, tagged.getvalue(), encode_image(grey, "JPEG"), b"", b"\x89PNG\r\n\x1a\n"]:
         assert fast_png.decode(file, MOST) is None
-    assert fast_png.decode(encoded(grey.resize((65, 64))), MOST) is None
-    assert fast_png.decode(encoded(grey) + b"\0", MOST) is None
+    assert fast_png.decode(encode_image(grey.resize((65, 64))), MOST) is None
+    assert fast_png.decode(encode_image(grey) + b"\0", MOST) is None
 
 
-def test_a_torn_or_changed_file_is_left_to_pillow(golden: Golden) -> None:
+def test_a_torn_or_changed_file_is_left_to_pillow(golden: GoldenSet) -> None:
     whole = golden.png(0)
     assert all(fast_png.decode(whole[:end], MOST) is None for end in range(len(whole)))
     for at in range(len(whole)):

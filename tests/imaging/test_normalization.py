@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from app.domain.errors import NoDigit, PictureError, SeveralDigits
+from app.domain.errors import ImageError, MultipleDigits, NoDigit
 from app.imaging import normalization
-from app.imaging.decoding import GreyPlane
-from app.imaging.normalization import as_input, normalise
+from app.imaging.decoding import GrayImage
+from app.imaging.normalization import normalize, to_model_input
 from app.services.models.onnx_runtime import open_session
 from config import ROOT
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 
 
-def plane_of(golden: Golden, index: int) -> GreyPlane:
+def plane_of(golden: GoldenSet, index: int) -> GrayImage:
     return golden.digits[index].astype(np.float32) / np.float32(255)
 
 
@@ -26,85 +26,85 @@ def far(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one.astype(int) - other.astype(int)).mean() / one.mean())
 
 
-def test_a_golden_digit_stays_what_it_is(golden: Golden) -> None:
-    changes = [far(golden.digits[i], normalise(plane_of(golden, i))) for i in range(300)]
+def test_a_golden_digit_stays_what_it_is(golden: GoldenSet) -> None:
+    changes = [far(golden.digits[i], normalize(plane_of(golden, i))) for i in range(300)]
     assert np.median(changes) < 0.05
 
 
-def test_a_normalised_digit_is_28_by_28_bytes_with_light_ink(golden: Golden) -> None:
-    digit = normalise(plane_of(golden, 0))
+def test_a_normalised_digit_is_28_by_28_bytes_with_light_ink(golden: GoldenSet) -> None:
+    digit = normalize(plane_of(golden, 0))
     assert (digit.shape, digit.dtype, digit.max()) == ((28, 28), np.uint8, 255)
     assert np.median(digit) == 0
 
 
-def test_polarity_makes_no_difference(golden: Golden) -> None:
+def test_polarity_makes_no_difference(golden: GoldenSet) -> None:
     for index in range(50):
         light_on_dark = plane_of(golden, index)
-        assert far(normalise(light_on_dark), normalise(1 - light_on_dark)) < 0.02
+        assert far(normalize(light_on_dark), normalize(1 - light_on_dark)) < 0.02
 
 
-def test_place_makes_no_difference(golden: Golden) -> None:
+def test_place_makes_no_difference(golden: GoldenSet) -> None:
     for index in range(50):
         page = np.zeros((60, 90), dtype=np.float32)
         page[25:53, 55:83] = plane_of(golden, index)
-        assert far(normalise(plane_of(golden, index)), normalise(page)) < 0.02
+        assert far(normalize(plane_of(golden, index)), normalize(page)) < 0.02
 
 
-def test_size_makes_little_difference(golden: Golden) -> None:
+def test_size_makes_little_difference(golden: GoldenSet) -> None:
     block = np.ones((15, 15), dtype=np.float32)
     changes = [
-        far(normalise(plane), normalise(np.kron(plane, block)))
+        far(normalize(plane), normalize(np.kron(plane, block)))
         for plane in (plane_of(golden, index) for index in range(100))
     ]
     assert np.median(changes) < 0.1
 
 
-def test_uneven_light_is_taken_off(golden: Golden) -> None:
+def test_uneven_light_is_taken_off(golden: GoldenSet) -> None:
     shade = np.linspace(0.3, 0.8, 28, dtype=np.float32)
     for index in range(50):
         lit = shade - 0.25 * plane_of(golden, index)
-        assert far(normalise(plane_of(golden, index)), normalise(lit)) < 0.35
+        assert far(normalize(plane_of(golden, index)), normalize(lit)) < 0.35
 
 
-def test_specks_are_dropped(golden: Golden) -> None:
+def test_specks_are_dropped(golden: GoldenSet) -> None:
     page = np.zeros((84, 84), dtype=np.float32)
     page[28:56, 28:56] = plane_of(golden, 0)
-    clean = normalise(page)
+    clean = normalize(page)
     page[3, 5] = page[80, 81] = 1
-    assert far(clean, normalise(page)) < 0.02
+    assert far(clean, normalize(page)) < 0.02
 
 
 @pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
 def test_an_empty_page_has_no_digit(grey: float) -> None:
     with pytest.raises(NoDigit):
-        normalise(np.full((28, 28), grey, dtype=np.float32))
+        normalize(np.full((28, 28), grey, dtype=np.float32))
 
 
 def test_a_shaded_empty_page_has_no_digit() -> None:
     shade = np.linspace(0.2, 0.9, 100, dtype=np.float32)
     with pytest.raises(NoDigit):
-        normalise(np.tile(shade, (100, 1)))
+        normalize(np.tile(shade, (100, 1)))
 
 
 @pytest.mark.parametrize(("stack", "least"), [(np.hstack, 195), (np.vstack, 150)])
 def test_two_digits_side_by_side_or_one_above_the_other_are_refused(
-    golden: Golden, stack: Callable[[list[GreyPlane]], GreyPlane], least: int
+    golden: GoldenSet, stack: Callable[[list[GrayImage]], GrayImage], least: int
 ) -> None:
     refused = 0
     for index in range(0, 400, 2):
         try:
-            normalise(stack([plane_of(golden, index), plane_of(golden, index + 1)]))
-        except SeveralDigits:
+            normalize(stack([plane_of(golden, index), plane_of(golden, index + 1)]))
+        except MultipleDigits:
             refused += 1
     assert refused >= least
 
 
-def test_next_to_no_single_digit_is_taken_for_two(golden: Golden) -> None:
+def test_next_to_no_single_digit_is_taken_for_two(golden: GoldenSet) -> None:
     refused = 0
     for index in range(2000):
         try:
-            normalise(plane_of(golden, index))
-        except SeveralDigits:
+            normalize(plane_of(golden, index))
+        except MultipleDigits:
             refused += 1
     assert refused <= 1
 
@@ -117,37 +117,37 @@ def test_next_to_no_single_digit_is_taken_for_two(golden: Golden) -> None:
         elements=st.floats(0, 1, width=32),
     )
 )
-def test_any_plane_gives_a_digit_or_an_error_of_ours(plane: GreyPlane) -> None:
+def test_any_plane_gives_a_digit_or_an_error_of_ours(plane: GrayImage) -> None:
     try:
-        digit = normalise(plane)
-    except PictureError:
+        digit = normalize(plane)
+    except ImageError:
         return
     assert digit.shape == (28, 28)
     assert digit.max() > 0
 
 
 PATTERNS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], np.ndarray]] = {
-    "noise": lambda rows, _, dice: dice.random(rows.shape),
-    "specks": lambda rows, _, dice: dice.random(rows.shape) > 0.9,
-    "constant": lambda rows, _, dice: np.full(rows.shape, dice.random()),
+    "noise": lambda rows, _, rng: rng.random(rows.shape),
+    "specks": lambda rows, _, rng: rng.random(rows.shape) > 0.9,
+    "constant": lambda rows, _, rng: np.full(rows.shape, rng.random()),
     "checkerboard": lambda rows, columns, _: (rows + columns) % 2,
-    "stripes": lambda rows, _, dice: rows // dice.integers(1, 12) % 2,
+    "stripes": lambda rows, _, rng: rows // rng.integers(1, 12) % 2,
     "ramp": lambda rows, columns, _: (rows + columns) / (rows + columns).max(),
-    "frames": lambda rows, columns, dice: (
-        np.minimum.reduce([rows, columns, rows[::-1], columns[:, ::-1]]) // dice.integers(1, 9) % 2
+    "frames": lambda rows, columns, rng: (
+        np.minimum.reduce([rows, columns, rows[::-1], columns[:, ::-1]]) // rng.integers(1, 9) % 2
     ),
 }
 
 
 @pytest.mark.parametrize("pattern", list(PATTERNS))
 def test_a_page_of_any_pattern_gives_a_digit_or_an_error_of_ours(pattern: str) -> None:
-    dice = np.random.default_rng(11)
+    rng = np.random.default_rng(11)
     for _ in range(40):
-        rows, columns = np.indices(dice.integers(64, 300, 2))
-        page = PATTERNS[pattern](rows, columns, dice).astype(np.float32)
+        rows, columns = np.indices(rng.integers(64, 300, 2))
+        page = PATTERNS[pattern](rows, columns, rng).astype(np.float32)
         try:
-            digit = normalise(page)
-        except PictureError:
+            digit = normalize(page)
+        except ImageError:
             continue
         assert digit.shape == (28, 28)
 
@@ -157,18 +157,18 @@ def test_a_sliver_gives_a_digit_or_an_error_of_ours(shape: tuple[int, int]) -> N
     plane = np.zeros(shape, dtype=np.float32)
     plane[0, 0] = 1
     try:
-        digit = normalise(plane)
-    except PictureError:
+        digit = normalize(plane)
+    except ImageError:
         return
     assert digit.shape == (28, 28)
 
 
 def test_models_take_digits_as_floats_from_0_to_1() -> None:
-    inputs = as_input(np.full((3, 28, 28), 255, dtype=np.uint8))
+    inputs = to_model_input(np.full((3, 28, 28), 255, dtype=np.uint8))
     assert (inputs.shape, inputs.dtype, inputs.max()) == ((3, 1, 28, 28), np.float32, 1)
 
 
-def page_of(golden: Golden, index: int) -> GreyPlane:
+def page_of(golden: GoldenSet, index: int) -> GrayImage:
     """A golden digit, 100 pixels tall, dark on a white page of 240 by 320."""
     block = np.ones((4, 4), dtype=np.float32)
     page = np.ones((240, 320), dtype=np.float32)
@@ -177,17 +177,17 @@ def page_of(golden: Golden, index: int) -> GreyPlane:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_on_ruled_paper_the_same_is_read_as_on_plain(golden: Golden, turned: bool) -> None:
+def test_on_ruled_paper_the_same_is_read_as_on_plain(golden: GoldenSet, turned: bool) -> None:
     session = open_session((ROOT / "models" / "v2.onnx").read_bytes())
     plain = [page_of(golden, index) for index in range(100)]
     answers = []
     for pages in (plain, [ruled(page, turned) for page in plain]):
-        inputs = as_input(np.stack([normalise(page) for page in pages]))
+        inputs = to_model_input(np.stack([normalize(page) for page in pages]))
         answers.append(session.run(None, {"digits": inputs})[0].argmax(axis=1))
     assert np.count_nonzero(answers[0] == answers[1]) >= 98
 
 
-def ruled(page: GreyPlane, turned: bool) -> GreyPlane:
+def ruled(page: GrayImage, turned: bool) -> GrayImage:
     """The page with a line two pixels thick every 30, lying or standing."""
     lined = page.copy()
     lines = lined.T if turned else lined
@@ -197,20 +197,20 @@ def ruled(page: GreyPlane, turned: bool) -> GreyPlane:
 
 
 def test_a_digit_that_fills_more_than_half_of_its_picture_is_ink_all_the_same(
-    golden: Golden,
+    golden: GoldenSet,
 ) -> None:
     changes = []
     for index in range(50):
-        digit = normalise(plane_of(golden, index))
+        digit = normalize(plane_of(golden, index))
         rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
         tight = digit[rows[0] : rows[-1] + 1, columns[0] - 1 : columns[-1] + 2]
-        changes.append(far(digit, normalise(tight.astype(np.float32) / np.float32(255))))
+        changes.append(far(digit, normalize(tight.astype(np.float32) / np.float32(255))))
     assert np.median(changes) < 0.4
 
 
 def test_of_large_pictures_one_at_a_time_is_held_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     monkeypatch.setattr(normalization, "decode", lambda _: order.append("decode"))
-    monkeypatch.setattr(normalization, "normalise", lambda _: order.append("normalise"))
-    normalization.read_all([b"no small PNG"] * 3)
+    monkeypatch.setattr(normalization, "normalize", lambda _: order.append("normalise"))
+    normalization.preprocess_many([b"no small PNG"] * 3)
     assert order == ["decode", "normalise"] * 3

@@ -5,7 +5,7 @@ import socket
 import pytest
 import requests
 
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 from tests.support.server_process import Client, Server
 
 UNKNOWN_ID = "01a20813-1b8c-721f-bcc9-3f9d39ea05c0"
@@ -13,12 +13,12 @@ UNKNOWN_ID = "01a20813-1b8c-721f-bcc9-3f9d39ea05c0"
 
 @pytest.fixture(scope="module")
 def bea(server: Server) -> Client:
-    return server.newcomer("bea")
+    return server.register("bea")
 
 
 @pytest.fixture(scope="module")
 def admin(server: Server) -> Client:
-    return server.admin()
+    return server.admin_client()
 
 
 @pytest.mark.parametrize("path", ["/login", "/api/v1/predict", "/api/v2/predict/batch"])
@@ -134,7 +134,7 @@ def test_feedback_that_makes_no_sense(bea: Client, words: dict[str, object], sta
     assert answer.json()["msg"]
 
 
-def test_feedback_on_a_prediction_that_contradicts_it(bea: Client, golden: Golden) -> None:
+def test_feedback_on_a_prediction_that_contradicts_it(bea: Client, golden: GoldenSet) -> None:
     made = bea.predict("v2", golden.png_of(7)).json()
     named = {"prediction_id": made["prediction_id"]}
     for words, status in [

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from app.imaging.decoding import FORMATS
-from tests.conftest import Golden, encoded
+from tests.conftest import GoldenSet, encode_image
 from tests.support.server_process import Client, Server
 
 ROUTES = ("v1", "v2", "ab")
@@ -14,13 +14,13 @@ MIB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def bob(server: Server) -> Client:
-    return server.newcomer("bob")
+    return server.register("bob")
 
 
 def drawn(plane: np.ndarray, kind: str) -> bytes:
     """A drawing in black on white, large enough for lossy formats to leave it readable."""
     page = Image.fromarray(255 - plane)
-    return encoded(page.resize((page.width * 6, page.height * 6)), kind)
+    return encode_image(page.resize((page.width * 6, page.height * 6)), kind)
 
 
 def stored(client: Client) -> int:
@@ -30,9 +30,9 @@ def stored(client: Client) -> int:
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_digit_is_read_from_every_format(
-    server: Server, golden: Golden, route: str, kind: str
+    server: Server, golden: GoldenSet, route: str, kind: str
 ) -> None:
-    reader = server.newcomer(f"reader of {kind} through {route}")
+    reader = server.register(f"reader of {kind} through {route}")
     answer = reader.predict(route, drawn(golden.digits[0], kind))
     assert answer.status_code == 200, answer.text
     assert answer.json()["prediccion"] == golden.labels[0]
@@ -40,11 +40,11 @@ def test_a_digit_is_read_from_every_format(
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_blank_double_and_torn_pictures_of_every_format_have_their_own_error(
-    bob: Client, golden: Golden, kind: str
+    bob: Client, golden: GoldenSet, kind: str
 ) -> None:
     before = stored(bob)
     pair = np.hstack([golden.digits[0], golden.digits[1]])
-    whole = encoded(Image.effect_noise((80, 80), 60), kind)
+    whole = encode_image(Image.effect_noise((80, 80), 60), kind)
     blank = np.zeros((28, 28), dtype=np.uint8)
     found = {}
     for name, picture in {
@@ -70,7 +70,7 @@ def test_blank_double_and_torn_pictures_of_every_format_have_their_own_error(
         (b"no picture at all", 415),
         (b"", 415),
         (bytes(5 * MIB + 1), 413),
-        (encoded(Image.new("1", (2000, 2001)), "PNG"), 413),
+        (encode_image(Image.new("1", (2000, 2001)), "PNG"), 413),
     ],
     ids=["text", "empty", "over 5 MiB", "over 4 megapixels"],
 )
@@ -121,8 +121,8 @@ def test_1001_parts_are_413(bob: Client) -> None:
     assert answer.status_code == 413
 
 
-def test_a_batch_has_one_result_or_one_error_for_each_file(bob: Client, golden: Golden) -> None:
-    blank = encoded(Image.new("L", (28, 28)), "PNG")
+def test_a_batch_has_one_result_or_one_error_for_each_file(bob: Client, golden: GoldenSet) -> None:
+    blank = encode_image(Image.new("L", (28, 28)), "PNG")
     sent = [golden.png_of(2), b"no picture", golden.png_of(5), blank]
     files = [("file", (f"{index}.png", picture)) for index, picture in enumerate(sent)]
     answer = bob.call("POST", "/api/v2/predict/batch", files=files)

@@ -11,16 +11,16 @@ from app import create_app
 from app.bootstrap import ADMIN_FILE
 from app.store.engine.db import dispose_engines
 from config import Config
-from tests.conftest import ADMIN_PASSWORD, Person, admin_of, register, settings
+from tests.conftest import ADMIN_PASSWORD, UserClient, admin_client, make_config, register_user
 from tests.support.server_process import ROOT
 
 
 def test_create_admin_makes_an_account_an_admin_with_a_new_password(app: Flask) -> None:
-    before = register(app, "ana")
+    before = register_user(app, "ana")
     run = app.test_cli_runner().invoke(args=["create-admin", "ana", "--password", "stronger now"])
     assert run.output == "ana is an admin\n"
     assert before.call("GET", "/admin/users").status_code == 401
-    assert Person(app, "ana", "stronger now").call("GET", "/admin/users").status_code == 200
+    assert UserClient(app, "ana", "stronger now").call("GET", "/admin/users").status_code == 200
 
 
 def test_a_password_that_breaks_a_rule_is_refused_with_it(app: Flask) -> None:
@@ -28,7 +28,7 @@ def test_a_password_that_breaks_a_rule_is_refused_with_it(app: Flask) -> None:
         run = app.test_cli_runner().invoke(args=[command, "admin", "--password", "short"])
         assert run.exit_code == 1
         assert run.output == "Error: A password has at least 8 characters\n"
-    assert admin_of(app)
+    assert admin_client(app)
 
 
 def test_set_password_for_nobody_is_refused(app: Flask) -> None:
@@ -37,13 +37,13 @@ def test_set_password_for_nobody_is_refused(app: Flask) -> None:
 
 
 def test_set_password_logs_out_everywhere(app: Flask) -> None:
-    ana = register(app, "ana")
+    ana = register_user(app, "ana")
     app.test_cli_runner().invoke(args=["set-password", "ana", "--password", "long enough"])
     assert ana.call("GET", "/predictions").status_code == 401
 
 
 def test_a_database_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
-    app = create_app(settings(tmp_path, DATABASE_URL="sqlite:///no/such/folder.db"))
+    app = create_app(make_config(tmp_path, DATABASE_URL="sqlite:///no/such/folder.db"))
     run = app.test_cli_runner().invoke(args=["prepare"])
     assert run.exit_code == 1
     assert run.output == "Error: The database cannot be used: unable to open database file\n"
@@ -56,7 +56,7 @@ def test_a_first_admin_that_breaks_a_rule_is_one_line_and_leaves_no_password(
         {"ADMIN_PASSWORD": "short"},
         {"ADMIN_USERNAME": "x" * 81, "ADMIN_PASSWORD": ""},
     ):
-        app = create_app(settings(tmp_path, **setting))
+        app = create_app(make_config(tmp_path, **setting))
         run = app.test_cli_runner().invoke(args=["prepare"])
         assert run.output.startswith("Error: ADMIN_USERNAME or ADMIN_PASSWORD: A ")
         assert run.output.count("\n") == 1
@@ -75,15 +75,15 @@ def test_prepares_at_once_agree_on_one_admin_and_its_password(tmp_path: Path) ->
         told = [start.communicate(timeout=60)[0].decode() for start in starts]
         assert all(str(folder / ADMIN_FILE) in line for line in told), told
         app = create_app(Config.from_env(environment))
-        assert Person(app, "admin", (folder / ADMIN_FILE).read_text().strip())
+        assert UserClient(app, "admin", (folder / ADMIN_FILE).read_text().strip())
         with app.app_context():
             dispose_engines()
 
 
 def test_prepare_may_be_run_again_and_again(tmp_path: Path) -> None:
-    app = create_app(settings(tmp_path))
+    app = create_app(make_config(tmp_path))
     first = app.test_cli_runner().invoke(args=["prepare"])
     assert first.output == "admin: admin, password from ADMIN_PASSWORD\n"
     second = app.test_cli_runner().invoke(args=["prepare"])
     assert second.output == "admin: made earlier\n"
-    assert Person(app, "admin", ADMIN_PASSWORD)
+    assert UserClient(app, "admin", ADMIN_PASSWORD)

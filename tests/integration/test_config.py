@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config import Config, ConfigError, without_secrets
+from config import Config, ConfigError, child_environment
 from tests.conftest import SECRETS
 from tests.support.server_process import ROOT, free_port
 
@@ -188,4 +188,4 @@ def test_the_configuration_page_has_every_setting_with_its_default() -> None:
 
 def test_a_child_that_works_with_files_is_given_no_password() -> None:
     names = ("SECRET_KEY", "DATABASE_URL", "PGPASSWORD", "REDIS_URL", "MAIL_PASSWORD")
-    assert without_secrets({"PATH": "/bin", **dict.fromkeys(names, "x")}) == {"PATH": "/bin"}
+    assert child_environment({"PATH": "/bin", **dict.fromkeys(names, "x")}) == {"PATH": "/bin"}

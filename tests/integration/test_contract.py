@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.conftest import Golden, beside, settings
+from tests.conftest import GoldenSet, make_config, second_app
 from tests.support.review_data import label
 from tests.support.server_process import QUICK, Client, Server, serve
 
@@ -21,12 +21,12 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def ana(strict: Server) -> Client:
-    return strict.newcomer("ana")
+    return strict.register("ana")
 
 
 @pytest.fixture(scope="module")
 def admin(strict: Server) -> Client:
-    return strict.admin()
+    return strict.admin_client()
 
 
 def test_login_gives_an_access_token(strict: Server, ana: Client) -> None:
@@ -65,7 +65,7 @@ def test_health_needs_no_login_and_is_never_limited(strict: Server) -> None:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_predict_answers_in_the_old_shape(ana: Client, golden: Golden, version: str) -> None:
+def test_predict_answers_in_the_old_shape(ana: Client, golden: GoldenSet, version: str) -> None:
     answer = ana.predict(version, golden.png_of(3))
     assert answer.status_code == 200
     body = answer.json()
@@ -79,7 +79,7 @@ def test_predict_answers_in_the_old_shape(ana: Client, golden: Golden, version: 
 
 @pytest.mark.parametrize("version", ["v1", "v2", "ab"])
 def test_predict_adds_its_id_its_model_and_ten_probabilities(
-    ana: Client, golden: Golden, version: str
+    ana: Client, golden: GoldenSet, version: str
 ) -> None:
     body = ana.predict(version, golden.png_of(8)).json()
     assert len(body["prediction_id"]) == 36
@@ -90,7 +90,7 @@ def test_predict_adds_its_id_its_model_and_ten_probabilities(
     assert body["probabilidades"][body["prediccion"]] == body["probabilidad"]
 
 
-def test_ab_answers_as_the_version_that_was_drawn(ana: Client, golden: Golden) -> None:
+def test_ab_answers_as_the_version_that_was_drawn(ana: Client, golden: GoldenSet) -> None:
     drawn = set()
     for _ in range(20):
         body = ana.predict("ab", golden.png_of(5)).json()
@@ -118,18 +118,18 @@ def test_predict_with_an_empty_file_name_is_400(ana: Client, version: str) -> No
 
 @pytest.mark.parametrize(("version", "limit"), [("v1", 100), ("v2", 150)])
 def test_a_versions_own_limit_replaces_the_default(
-    strict: Server, golden: Golden, version: str, limit: int
+    strict: Server, golden: GoldenSet, version: str, limit: int
 ) -> None:
-    client = strict.newcomer(f"eager for {version}")
+    client = strict.register(f"eager for {version}")
     picture = golden.png_of(1)
     statuses = [client.predict(version, picture).status_code for _ in range(limit + 1)]
     assert statuses == [200] * limit + [429]
 
 
 def test_a_route_without_a_limit_of_its_own_is_limited_to_50_an_hour(
-    strict: Server, golden: Golden
+    strict: Server, golden: GoldenSet
 ) -> None:
-    client = strict.newcomer("eager for ab")
+    client = strict.register("eager for ab")
     answers = [client.predict("ab", golden.png_of(1)) for _ in range(51)]
     assert [answer.status_code for answer in answers] == [200] * 50 + [429]
     assert int(answers[-1].headers["Retry-After"]) > 0
@@ -142,7 +142,7 @@ def test_the_report_says_so_while_there_is_no_feedback(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with serve(tmp_path_factory.mktemp("silent"), **QUICK) as silent:
-        answer = silent.admin().call("GET", "/admin/report")
+        answer = silent.admin_client().call("GET", "/admin/report")
     assert answer.status_code == 200
     assert answer.json()["msg"] == "No hay feedback disponible"
     assert "total_feedback" not in answer.json()
@@ -177,11 +177,11 @@ def test_feedback_without_prediction_or_correct_is_400(ana: Client, sent: dict[s
 
 
 def test_a_retrain_is_accepted_once_there_is_something_to_learn_from(
-    admin: Client, strict: Server, golden: Golden
+    admin: Client, strict: Server, golden: GoldenSet
 ) -> None:
     assert admin.call("POST", "/admin/retrain").status_code == 422
-    config = settings(strict.data_dir)
-    with beside(config) as app:
+    config = make_config(strict.data_dir)
+    with second_app(config) as app:
         label(app, golden.digits[:40], golden.labels[:40], [1])
     answer = admin.call("POST", "/admin/retrain")
     assert answer.status_code == 202

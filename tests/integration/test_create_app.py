@@ -11,14 +11,14 @@ from flask.testing import FlaskClient
 
 from app.api.http.error_handlers import RETRY_AFTER_S
 from app.store.engine import db as database
-from tests.conftest import Golden, Person, prepared, register, settings
+from tests.conftest import GoldenSet, UserClient, bootstrapped_app, make_config, register_user
 
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[Flask]:
     """An application that lets three reads and three other calls through."""
     few = {"RATELIMIT_READ": "3 per hour", "RATELIMIT_DEFAULT": "3 per hour"}
-    with prepared(settings(tmp_path, **few)) as made:
+    with bootstrapped_app(make_config(tmp_path, **few)) as made:
         yield made
 
 
@@ -27,12 +27,12 @@ def read_statuses(client: FlaskClient, count: int, **headers: str) -> list[int]:
     return [client.get("/predictions", headers=named).status_code for _ in range(count)]
 
 
-def bearer(person: Person) -> str:
+def bearer(person: UserClient) -> str:
     return f"Bearer {person.tokens['access_token']}"
 
 
 def test_good_tokens_are_counted_by_user_wherever_they_come_from(limited: Flask) -> None:
-    ana, bea = register(limited, "ana"), register(limited, "bea")
+    ana, bea = register_user(limited, "ana"), register_user(limited, "bea")
     assert read_statuses(ana.client, 4, Authorization=bearer(ana)) == [200] * 3 + [429]
     assert read_statuses(ana.client, 4, Authorization=bearer(bea)) == [200] * 3 + [429]
 
@@ -52,7 +52,7 @@ def test_a_forged_forwarded_address_is_not_believed(limited: Flask) -> None:
 
 def test_behind_a_proxy_the_address_that_it_names_counts(tmp_path: Path) -> None:
     more = {"TRUSTED_PROXIES": "1", "RATELIMIT_READ": "1 per hour"}
-    with prepared(settings(tmp_path, **more)) as app:
+    with bootstrapped_app(make_config(tmp_path, **more)) as app:
         client = app.test_client()
         sent = ["1.1.1.1", "2.2.2.2", "9.9.9.9, 1.1.1.1"]
         statuses = [read_statuses(client, 1, X_Forwarded_For=address)[0] for address in sent]
@@ -60,10 +60,10 @@ def test_behind_a_proxy_the_address_that_it_names_counts(tmp_path: Path) -> None
 
 
 def test_16_threads_get_exactly_as_much_as_the_limit_lets_through(
-    tmp_path: Path, golden: Golden
+    tmp_path: Path, golden: GoldenSet
 ) -> None:
-    with prepared(settings(tmp_path, RATELIMIT_V1="40 per day")) as app:
-        ana = register(app, "ana")
+    with bootstrapped_app(make_config(tmp_path, RATELIMIT_V1="40 per day")) as app:
+        ana = register_user(app, "ana")
         statuses: list[int] = []
 
         def post(app: Flask = app, token: str = bearer(ana)) -> None:
@@ -95,10 +95,10 @@ def test_answers_carry_the_request_id_that_was_sent_if_it_is_plain(app: Flask) -
 
 def test_no_other_origin_is_let_in_unless_it_was_named(tmp_path: Path) -> None:
     origin = {"Origin": "https://shop.example"}
-    with prepared(settings(tmp_path)) as app:
+    with bootstrapped_app(make_config(tmp_path)) as app:
         answer = app.test_client().get("/health", headers=origin)
         assert "Access-Control-Allow-Origin" not in answer.headers
-    with prepared(settings(tmp_path, CORS_ORIGINS="https://shop.example")) as app:
+    with bootstrapped_app(make_config(tmp_path, CORS_ORIGINS="https://shop.example")) as app:
         client = app.test_client()
         answer = client.get("/health", headers=origin)
         assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
@@ -107,14 +107,14 @@ def test_no_other_origin_is_let_in_unless_it_was_named(tmp_path: Path) -> None:
 
 
 def test_an_open_cors_warns_at_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with prepared(settings(tmp_path, CORS_ORIGINS="*")):
+    with bootstrapped_app(make_config(tmp_path, CORS_ORIGINS="*")):
         assert "CORS_ORIGINS is *" in caplog.text
 
 
 def test_preflights_are_answered_and_cost_nothing(tmp_path: Path) -> None:
     more = {"CORS_ORIGINS": "https://shop.example", "RATELIMIT_DEFAULT": "1 per hour"}
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
-    with prepared(settings(tmp_path, **more)) as app:
+    with bootstrapped_app(make_config(tmp_path, **more)) as app:
         client = app.test_client()
         for path in ("/feedback", "/api/ab/predict", "/admin/users/1", "/login"):
             for _ in range(3):
@@ -125,15 +125,15 @@ def test_preflights_are_answered_and_cost_nothing(tmp_path: Path) -> None:
 
 
 def test_logins_are_counted_by_address_whatever_token_comes_along(tmp_path: Path) -> None:
-    with prepared(settings(tmp_path, RATELIMIT_LOGIN="4 per hour")) as app:
-        ana = register(app, "ana")  # one registration and one login, at one address
+    with bootstrapped_app(make_config(tmp_path, RATELIMIT_LOGIN="4 per hour")) as app:
+        ana = register_user(app, "ana")  # one registration and one login, at one address
         guess = {"username": "admin", "password": "a guess"}
         statuses = [ana.call("POST", "/login", json=guess).status_code for _ in range(4)]
     assert statuses == [401, 401, 401, 429]
 
 
 def test_closed_registration_is_403(tmp_path: Path) -> None:
-    with prepared(settings(tmp_path, REGISTRATION="closed")) as app:
+    with bootstrapped_app(make_config(tmp_path, REGISTRATION="closed")) as app:
         body = {"username": "ana", "password": "long enough"}
         assert app.test_client().post("/register", json=body).status_code == 403
 
@@ -155,8 +155,8 @@ def test_a_database_that_stays_locked_is_a_503_that_says_when_to_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
-    with prepared(settings(tmp_path)) as app:
-        ana = register(app, "ana")
+    with bootstrapped_app(make_config(tmp_path)) as app:
+        ana = register_user(app, "ana")
         holder = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
         word = {"prediction": 3, "correct": True}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 from tests.support.server_process import UNLIMITED, Client, Server
 
 THREADS = 16
@@ -25,8 +25,8 @@ def kept_ids(client: Client) -> set[str]:
         before = f"&before={page['before']}"
 
 
-def test_16_threads_post_and_nothing_is_locked_or_lost(server: Server, golden: Golden) -> None:
-    clients = [server.newcomer(f"thread {number}") for number in range(THREADS)]
+def test_16_threads_post_and_nothing_is_locked_or_lost(server: Server, golden: GoldenSet) -> None:
+    clients = [server.register(f"thread {number}") for number in range(THREADS)]
 
     def post(client: Client) -> tuple[list[int], set[str]]:
         answers = [client.predict("ab", golden.png(index)) for index in range(25)]
@@ -40,14 +40,16 @@ def test_16_threads_post_and_nothing_is_locked_or_lost(server: Server, golden: G
         assert kept_ids(client) == ids
 
 
-def test_acknowledged_predictions_and_words_survive_kill_9(tmp_path: Path, golden: Golden) -> None:
+def test_acknowledged_predictions_and_words_survive_kill_9(
+    tmp_path: Path, golden: GoldenSet
+) -> None:
     acknowledged: list[str] = []
     words: list[str] = []
     statuses: set[int] = set()
     enough = threading.Event()
     first = Server(tmp_path, UNLIMITED)
     first.wait()
-    clients = [first.newcomer(f"poster {number}") for number in range(THREADS)]
+    clients = [first.register(f"poster {number}") for number in range(THREADS)]
 
     def post(client: Client) -> None:
         for index in range(500):
@@ -74,11 +76,9 @@ def test_acknowledged_predictions_and_words_survive_kill_9(tmp_path: Path, golde
     second = Server(tmp_path, UNLIMITED)
     second.wait()
     try:
-        returned = [
-            second.session(f"poster {i}", f"password of poster {i}") for i in range(THREADS)
-        ]
+        returned = [second.login(f"poster {i}", f"password of poster {i}") for i in range(THREADS)]
         kept = set().union(*(kept_ids(client) for client in returned))
-        report = second.admin().call("GET", "/admin/report").json()
+        report = second.admin_client().call("GET", "/admin/report").json()
     finally:
         second.stop()
     assert len(acknowledged) >= 300
@@ -88,9 +88,9 @@ def test_acknowledged_predictions_and_words_survive_kill_9(tmp_path: Path, golde
 
 @pytest.mark.parametrize("route", ["v1", "v2", "ab"])
 def test_a_prediction_is_there_as_soon_as_its_answer_is(
-    server: Server, golden: Golden, route: str
+    server: Server, golden: GoldenSet, route: str
 ) -> None:
-    reader = server.newcomer(f"impatient with {route}")
+    reader = server.register(f"impatient with {route}")
     made = reader.predict(route, golden.png(0)).json()
     found = reader.call("GET", f"/predictions/{made['prediction_id']}").json()
     assert {key: found[key] for key in made if key != "ab_version"} == {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 from tests.integration.test_durability import kept_ids
 from tests.support.server_process import EMBEDDED, UNLIMITED, Server, serve
 
@@ -58,9 +58,9 @@ def _is_written(file: object, size: int) -> bool:
 
 
 def test_a_full_disk_refuses_writes_loses_nothing_and_recovers(
-    small: Server, golden: Golden
+    small: Server, golden: GoldenSet
 ) -> None:
-    ana = small.newcomer("ana")
+    ana = small.register("ana")
     made = {ana.predict("ab", golden.png(at)).json()["prediction_id"] for at in range(20)}
     refused = []
     with filled(small):

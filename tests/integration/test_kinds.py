@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from app.training.datasets import LabelledDigits
+from app.training.datasets import LabeledDigits
 from benchmarks.exams import pictures_of, scanned
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 from tests.support.server_process import Client, Server
 
 BATCH = 100
@@ -13,7 +13,7 @@ BATCH = 100
 
 @pytest.fixture(scope="module")
 def cleo(server: Server) -> Client:
-    return server.newcomer("cleo")
+    return server.register("cleo")
 
 
 def answers(client: Client, files: list[bytes]) -> list[int | None]:
@@ -40,9 +40,9 @@ def answers(client: Client, files: list[bytes]) -> list[int | None]:
     ],
 )
 def test_at_least_99_percent_of_each_kind_are_read_right(
-    cleo: Client, golden: Golden, kind: str, count: int
+    cleo: Client, golden: GoldenSet, kind: str, count: int
 ) -> None:
-    few = LabelledDigits(golden.digits[:count], golden.labels[:count].astype(np.int64))
+    few = LabeledDigits(golden.digits[:count], golden.labels[:count].astype(np.int64))
     files, labels = pictures_of(kind, few)
     assert np.mean(np.array(answers(cleo, files), dtype=float) == labels) >= 0.99
 

@@ -17,15 +17,15 @@ from app import create_app
 from app.store.engine.db import engine_options
 from app.store.tables import Base, User
 from logging_config import logging_settings
-from tests.conftest import Golden, settings
+from tests.conftest import GoldenSet, make_config
 from tests.support.server_process import UNLIMITED, Server, serve
 
 TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (DEBUG|INFO|WARNING|ERROR|CRITICAL) \S")
 
 
-def use(server: Server, golden: Golden) -> list[str]:
+def use(server: Server, golden: GoldenSet) -> list[str]:
     """Do what must not be found in the log again; returns what that is."""
-    ana = server.newcomer("ana.of.the.name")
+    ana = server.register("ana.of.the.name")
     made = ana.predict("v2", golden.png(0)).json()
     word = {"prediction_id": made["prediction_id"], "correct": True, "comment": "a dear comment"}
     assert ana.call("POST", "/feedback", json=word).status_code == 201
@@ -44,7 +44,7 @@ def lines_of(server: Server) -> list[str]:
     return server.log.read_text().splitlines()
 
 
-def test_json_lines_say_who_asked_what_and_nothing_else(tmp_path: Path, golden: Golden) -> None:
+def test_json_lines_say_who_asked_what_and_nothing_else(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED, LOG_FORMAT="json") as server:
         forbidden = use(server, golden)
         asked = requests.get(f"{server.url}/predictions", timeout=30)
@@ -71,7 +71,7 @@ def test_json_lines_say_who_asked_what_and_nothing_else(tmp_path: Path, golden: 
     assert len({line["request_id"] for line in requested}) == len(requested)
 
 
-def test_text_lines_cannot_be_forged(tmp_path: Path, golden: Golden) -> None:
+def test_text_lines_cannot_be_forged(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         forbidden = use(server, golden)
         forged = "/x%0d%0a2026-01-01T00:00:00Z%20ERROR%20forged%e2%80%a8%1b[31mred%20user_id=1"
@@ -156,7 +156,7 @@ def test_a_traceback_stands_below_its_line_and_looks_like_no_other(written: Any)
 
 def test_making_an_application_leaves_logging_alone(tmp_path: Path) -> None:
     before = (logging.root.level, list(logging.root.handlers), logging.getLogger("app").handlers)
-    create_app(settings(tmp_path))
+    create_app(make_config(tmp_path))
     assert before == (
         *(logging.root.level, list(logging.root.handlers)),
         logging.getLogger("app").handlers,

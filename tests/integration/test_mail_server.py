@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 from tests.support.server_process import UNLIMITED, Server, free_port, serve
 from tests.support.smtp_server import BlackHole, mail_server
 
@@ -14,12 +14,12 @@ def mail_through(port: int) -> dict[str, str]:
 
 def ask_for_mail(server: Server) -> None:
     wanted = {"email": "boss@example.org", "notifications": ["feedback"]}
-    assert server.admin().call("PATCH", "/me", json=wanted).status_code == 200
+    assert server.admin_client().call("PATCH", "/me", json=wanted).status_code == 200
 
 
 def contradict(server: Server, username: str, picture: bytes) -> str:
     """Somebody new sends a picture and calls the answer wrong; the prediction's id."""
-    client = server.newcomer(username)
+    client = server.register(username)
     made: str = client.predict("v2", picture).json()["prediction_id"]
     said = {"prediction_id": made, "correct": False}
     assert client.call("POST", "/feedback", json=said).status_code == 201
@@ -37,7 +37,7 @@ def let_the_lease_end(data_dir: Path) -> None:
 
 
 def test_what_a_killed_server_could_not_mail_is_mailed_by_the_next(
-    tmp_path: Path, golden: Golden
+    tmp_path: Path, golden: GoldenSet
 ) -> None:
     hole = BlackHole()
     first = Server(tmp_path, mail_through(hole.port))
@@ -46,7 +46,7 @@ def test_what_a_killed_server_could_not_mail_is_mailed_by_the_next(
     made = [contradict(first, "ana", golden.png_of(7))]
     hole.wait()
     made.append(contradict(first, "bea", golden.png_of(4)))
-    assert hole.holds
+    assert hole.is_connected
     first.kill()
     hole.close()
     let_the_lease_end(tmp_path)
@@ -59,7 +59,7 @@ def test_what_a_killed_server_could_not_mail_is_mailed_by_the_next(
 
 
 def test_mail_from_before_there_was_a_mail_server_goes_out_with_the_first_start_that_has_one(
-    tmp_path: Path, golden: Golden
+    tmp_path: Path, golden: GoldenSet
 ) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         ask_for_mail(server)

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from app.training.datasets import load_base_sets
-from tests.conftest import SECRETS, Golden, beside, postgres_database, settings
-from tests.support.live_client import listening, wait
+from tests.conftest import SECRETS, GoldenSet, make_config, postgres_database, second_app
+from tests.support.live_client import listening, wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.review_data import label, submitters
 from tests.support.server_process import EMBEDDED, HTTP_TIER, QUICK, ROOT, Client, Server, serve
@@ -55,7 +55,7 @@ def tier(place: Place) -> Iterator[Server]:
         yield running
 
 
-def all_at_once(client: Client, golden: Golden, route: str, count: int) -> list[int]:
+def all_at_once(client: Client, golden: GoldenSet, route: str, count: int) -> list[int]:
     """Post pictures from eight threads, each on connections of its own; returns the statuses."""
 
     def post(index: int) -> int:
@@ -70,8 +70,8 @@ def all_at_once(client: Client, golden: Golden, route: str, count: int) -> list[
         return list(pool.map(post, range(count)))
 
 
-def test_both_workers_serve(tier: Server, golden: Golden) -> None:
-    ana = tier.newcomer("ana")
+def test_both_workers_serve(tier: Server, golden: GoldenSet) -> None:
+    ana = tier.register("ana")
     workers = psutil.Process(tier.process.pid).children(recursive=True)
     before = {each.pid: sum(each.cpu_times()[:2]) for each in workers}
     assert all_at_once(ana, golden, "ab", 400) == [200] * 400
@@ -79,23 +79,25 @@ def test_both_workers_serve(tier: Server, golden: Golden) -> None:
     assert len(busy) == WORKERS
 
 
-def test_a_limit_is_counted_once_for_all_workers(tier: Server, golden: Golden) -> None:
-    statuses = all_at_once(tier.newcomer("ben"), golden, "v2", 60)
+def test_a_limit_is_counted_once_for_all_workers(tier: Server, golden: GoldenSet) -> None:
+    statuses = all_at_once(tier.register("ben"), golden, "v2", 60)
     assert (statuses.count(200), statuses.count(429)) == (40, 20)
 
 
 def test_a_revoked_token_is_refused_by_every_worker_within_two_seconds(
-    tier: Server, golden: Golden
+    tier: Server, golden: GoldenSet
 ) -> None:
-    cleo = tier.newcomer("cleo")
+    cleo = tier.register("cleo")
     assert all_at_once(cleo, golden, "ab", 40) == [200] * 40
     assert cleo.call("POST", "/logout").status_code == 200
     time.sleep(2)
     assert all_at_once(cleo, golden, "ab", 40) == [401] * 40
 
 
-def test_a_deployment_reaches_every_worker_within_two_seconds(tier: Server, golden: Golden) -> None:
-    admin, dora = tier.admin(), tier.newcomer("dora")
+def test_a_deployment_reaches_every_worker_within_two_seconds(
+    tier: Server, golden: GoldenSet
+) -> None:
+    admin, dora = tier.admin_client(), tier.register("dora")
     models = admin.call("GET", "/admin/models").json()["models"]
     other = next(model for model in models if "v1" in model["deployed_as"])
     deployed = admin.call("POST", f"/admin/models/{other['id']}/deploy", json={"version": "v2"})
@@ -107,9 +109,9 @@ def test_a_deployment_reaches_every_worker_within_two_seconds(tier: Server, gold
 
 
 def test_without_redis_predictions_go_on_and_admins_are_told(
-    tier: Server, place: Place, golden: Golden
+    tier: Server, place: Place, golden: GoldenSet
 ) -> None:
-    admin, emil = tier.admin(), tier.newcomer("emil")
+    admin, emil = tier.admin_client(), tier.register("emil")
     for stop, start in (
         (place.redis.kill, place.redis.start),
         (place.redis.pause, place.redis.go_on),
@@ -119,11 +121,11 @@ def test_without_redis_predictions_go_on_and_admins_are_told(
         assert all_at_once(emil, golden, "ab", 40) == [200] * 40
         assert time.monotonic() - begun_s < 20
         start()
-    alerts = wait(lambda: told(admin, "rate limits"), "the alert")
+    alerts = wait_until(lambda: told(admin, "rate limits"), "the alert")
     assert alerts == ["Redis does not answer: each process counts limits for itself"]
     time.sleep(2.5)
     all_at_once(emil, golden, "ab", 20)
-    statuses = all_at_once(tier.newcomer("frida"), golden, "v2", 60)
+    statuses = all_at_once(tier.register("frida"), golden, "v2", 60)
     assert (statuses.count(200), statuses.count(429)) == (40, 20)
 
 
@@ -132,9 +134,9 @@ def told(admin: Client, kind: str) -> list[str]:
     return [alert["message"] for alert in alerts if alert["kind"] == kind]
 
 
-def test_dashboards_on_any_worker_hear_everything(place: Place, golden: Golden) -> None:
+def test_dashboards_on_any_worker_hear_everything(place: Place, golden: GoldenSet) -> None:
     with serve(place.folder / "live", EMBEDDED, **place.settings) as live, ExitStack() as stack:
-        admin = live.admin_of(place.folder / "tier")
+        admin = live.admin_client_of(place.folder / "tier")
         token = admin.tokens["access_token"]
         dashboards = [stack.enter_context(listening(live.url, token)) for _ in range(8)]
         for dashboard in dashboards:
@@ -145,7 +147,7 @@ def test_dashboards_on_any_worker_hear_everything(place: Place, golden: Golden) 
         def served() -> list[int]:
             return [each.all("traffic")[-1]["versions"]["v1"]["served"] for each in dashboards]
 
-        wait(lambda: served() == [before + 1] * 8, "all dashboards")
+        wait_until(lambda: served() == [before + 1] * 8, "all dashboards")
 
 
 @contextmanager
@@ -170,11 +172,11 @@ def working(place: Place) -> Iterator["subprocess.Popen[bytes]"]:
 
 def test_a_retrain_is_trained_by_a_worker_and_by_no_server(tier: Server, place: Place) -> None:
     training = load_base_sets().training
-    with beside(
-        settings(place.folder / "tier", DATABASE_URL=place.settings["DATABASE_URL"])
+    with second_app(
+        make_config(place.folder / "tier", DATABASE_URL=place.settings["DATABASE_URL"])
     ) as app:
         label(app, list(training.digits[:30]), training.labels[:30].tolist(), submitters(app, 2))
-    admin = tier.admin()
+    admin = tier.admin_client()
     asked = admin.call("POST", "/admin/retrain", json={"deploy": "manual"})
     assert asked.status_code == 202
 
@@ -184,6 +186,6 @@ def test_a_retrain_is_trained_by_a_worker_and_by_no_server(tier: Server, place: 
     time.sleep(3)
     assert status() == "queued"
     with working(place):
-        wait(lambda: status() == "running", "a worker")
+        wait_until(lambda: status() == "running", "a worker")
         admin.call("POST", f"{asked.headers['Location']}/cancel")
-        wait(lambda: status() == "cancelled", "the end")
+        wait_until(lambda: status() == "cancelled", "the end")

@@ -9,11 +9,11 @@ import requests
 from sqlalchemy import inspect, text
 
 from app import bootstrap, create_app
-from app.api.http.container import parts
+from app.api.http.container import container
 from app.domain.errors import Conflict
 from app.services.reporting import report as reporting
-from app.store.engine.db import db, dispose_engines, reading
-from tests.conftest import settings
+from app.store.engine.db import db, dispose_engines, read_transaction
+from tests.conftest import make_config
 from tests.support.server_process import UNLIMITED, serve
 
 PLAIN = """
@@ -53,7 +53,7 @@ def test_a_served_cifra_counts_the_old_feedback_and_keeps_old_accounts_locked(
 ) -> None:
     make_old(tmp_path, PLAIN)
     with serve(tmp_path, **UNLIMITED) as server:
-        admin = server.admin()
+        admin = server.admin_client()
         report = admin.call("GET", "/admin/report").json()
         assert (report["total_feedback"], report["correct_feedback"]) == (3, 2)
         assert report["accuracy_percentage"] == 66.67
@@ -70,9 +70,9 @@ def test_a_served_cifra_counts_the_old_feedback_and_keeps_old_accounts_locked(
 
 def test_an_old_account_gets_in_once_it_has_a_password(tmp_path: Path) -> None:
     make_old(tmp_path, PLAIN)
-    made = create_app(settings(tmp_path))
+    made = create_app(make_config(tmp_path))
     with made.app_context():
-        bootstrap.prepare(parts().config, parts().hasher)
+        bootstrap.prepare(container().config, container().hasher)
     done = made.test_cli_runner().invoke(
         args=["set-password", "luis", "--password", "now it has one"]
     )
@@ -85,11 +85,11 @@ def test_an_old_account_gets_in_once_it_has_a_password(tmp_path: Path) -> None:
 
 def test_odd_old_rows_are_carried_over_and_nothing_of_them_is_lost(tmp_path: Path) -> None:
     make_old(tmp_path, ODD)
-    made = create_app(settings(tmp_path))
+    made = create_app(make_config(tmp_path))
     with made.app_context():
-        bootstrap.prepare(parts().config, parts().hasher)
-        assert vars(reporting.make().words) == {"total": 3, "correct": 2}
-        with reading() as session:
+        bootstrap.prepare(container().config, container().hasher)
+        assert vars(reporting.build().words) == {"total": 3, "correct": 2}
+        with read_transaction() as session:
             users = session.execute(text('SELECT id, username, email FROM "user" WHERE id < 5'))
             words = session.execute(text("SELECT user_id, prediction, correct FROM feedback"))
             times = session.execute(text("SELECT created_at FROM feedback")).scalars().all()
@@ -110,15 +110,15 @@ def test_a_table_of_that_name_that_lacks_a_column_stops_the_start_with_one_line(
     tmp_path: Path,
 ) -> None:
     make_old(tmp_path, "CREATE TABLE feedback (id INTEGER PRIMARY KEY, stars INTEGER)")
-    made = create_app(settings(tmp_path))
+    made = create_app(make_config(tmp_path))
     with made.app_context():
         with pytest.raises(Conflict, match="feedback of this database lacks correct, prediction"):
-            bootstrap.prepare(parts().config, parts().hasher)
+            bootstrap.prepare(container().config, container().hasher)
         dispose_engines()
 
 
 def test_the_first_migration_is_the_old_two_tables(tmp_path: Path) -> None:
-    made = create_app(settings(tmp_path))
+    made = create_app(make_config(tmp_path))
     with made.app_context():
         flask_migrate.upgrade(revision="0001")
         inspector = inspect(db.engine)

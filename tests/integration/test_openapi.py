@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from app.api.openapi.routes import PAGES, routes
+from app.api.openapi.routes import PAGES_BLUEPRINT, list_routes
 from app.domain.roles import Role
 from app.version import VERSION
-from tests.conftest import admin_of
+from tests.conftest import admin_client
 from tests.integration.test_routes import ADMIN, OPEN, REFRESHING, REVIEWING, ROUTES
 
 
@@ -30,7 +30,7 @@ def operations(app: Flask, document: dict[str, Any]) -> dict[tuple[str, str], di
     """Every operation by method and rule."""
     return {
         (route.method.upper(), route.rule): document["paths"][route.path][route.method]
-        for route in routes(app)
+        for route in list_routes(app)
     }
 
 
@@ -41,7 +41,9 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
 
 
 def test_every_route_but_the_pages_is_in_it(app: Flask, document: dict[str, Any]) -> None:
-    pages = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(PAGES)}
+    pages = {
+        rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith(PAGES_BLUEPRINT)
+    }
     assert "/dashboard" in pages
     expected = {(method, rule) for method, rule in ROUTES if rule not in pages}
     assert set(operations(app, document)) == expected
@@ -104,7 +106,7 @@ def test_predict_takes_a_form_or_the_picture_itself(document: dict[str, Any]) ->
 def test_the_report_is_json_or_csv(app: Flask, document: dict[str, Any]) -> None:
     said = document["paths"]["/admin/report"]["get"]["responses"]["200"]["content"]
     assert set(said) == {"application/json", "text/csv"}
-    admin = admin_of(app)
+    admin = admin_client(app)
     assert admin.call("GET", "/admin/report?format=csv").mimetype == "text/csv"
 
 
@@ -158,4 +160,4 @@ def test_roles_are_those_that_there_are(document: dict[str, Any]) -> None:
 def test_old_fields_are_read_in_quotes_too_and_new_ones_as_they_are_said(
     app: Flask, sent: dict[str, object], status: int
 ) -> None:
-    assert admin_of(app).call("POST", "/feedback", json=sent).status_code == status
+    assert admin_client(app).call("POST", "/feedback", json=sent).status_code == status

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.conftest import SECRETS, Golden
+from tests.conftest import SECRETS, GoldenSet
 from tests.integration.test_durability import kept_ids
-from tests.support.live_client import wait
+from tests.support.live_client import wait_until
 from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
@@ -40,9 +40,9 @@ def is_ready(server: Server) -> bool:
 
 
 def test_after_a_restart_every_request_is_answered(
-    server: Server, postgres: PostgresServer, golden: Golden
+    server: Server, postgres: PostgresServer, golden: GoldenSet
 ) -> None:
-    ana = server.newcomer("ana")
+    ana = server.register("ana")
     before = [ana.predict("ab", golden.png(at)).json()["prediction_id"] for at in range(10)]
     postgres.restart()
     answers = [ana.predict("ab", golden.png(at)) for at in range(10)]
@@ -51,9 +51,9 @@ def test_after_a_restart_every_request_is_answered(
 
 
 def test_one_that_has_stopped_is_not_waited_for_for_ever(
-    server: Server, postgres: PostgresServer, golden: Golden
+    server: Server, postgres: PostgresServer, golden: GoldenSet
 ) -> None:
-    clients = [server.newcomer(f"waiting {number}") for number in range(CLIENTS)]
+    clients = [server.register(f"waiting {number}") for number in range(CLIENTS)]
     made = [client.predict("v2", golden.png(0)).json()["prediction_id"] for client in clients]
 
     def post(client: Client) -> tuple[int, str | None, float]:
@@ -72,7 +72,7 @@ def test_one_that_has_stopped_is_not_waited_for_for_ever(
         postgres.go_on()
     assert {(code, again) for code, again, _ in refused} == {(503, "5")}
     assert max(took_s for *_, took_s in refused) < BOUND_S
-    wait(lambda: is_ready(server), "the database")
+    wait_until(lambda: is_ready(server), "the database")
     assert [post(client)[0] for client in clients] == [200] * CLIENTS
     for client, prediction_id in zip(clients, made, strict=True):
         assert prediction_id in kept_ids(client)

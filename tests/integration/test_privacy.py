@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging.decoding import encode_png
-from app.imaging.normalization import read
-from tests.conftest import Golden
+from app.imaging.normalization import preprocess
+from tests.conftest import GoldenSet
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 WITHIN_S = 20.0
@@ -29,7 +29,7 @@ def wait_until_gone(folder: Path, *erased: bytes) -> None:
         time.sleep(0.1)
 
 
-def marked(golden: Golden, index: int) -> npt.NDArray[np.uint8]:
+def marked(golden: GoldenSet, index: int) -> npt.NDArray[np.uint8]:
     """A digit with marks of its own on its strokes, so that no other picture is like it."""
     digit = golden.digits[index].copy()
     marks = np.random.default_rng(index).integers(150, 256, digit.shape, dtype=np.uint8)
@@ -47,9 +47,9 @@ class Secret:
     bytes: tuple[bytes, bytes]
 
 
-def confided(server: Server, golden: Golden, index: int) -> Secret:
+def confided(server: Server, golden: GoldenSet, index: int) -> Secret:
     """What somebody sent and said, among what they sent besides."""
-    owner, png = server.newcomer(f"somebody{index}"), encode_png(marked(golden, index))
+    owner, png = server.register(f"somebody{index}"), encode_png(marked(golden, index))
     comment = f"a comment that only somebody{index} has written"
     made = str(owner.predict("v2", png).json()["prediction_id"])
     word = {"prediction_id": made, "correct": True, "comment": comment}
@@ -63,10 +63,10 @@ def confided(server: Server, golden: Golden, index: int) -> Secret:
 
 def middle(png: bytes) -> bytes:
     """Bytes of a picture as it is stored that are no other picture's."""
-    return read(png).tobytes()[200:500]
+    return preprocess(png).tobytes()[200:500]
 
 
-def test_an_erased_prediction_leaves_no_bytes(tmp_path: Path, golden: Golden) -> None:
+def test_an_erased_prediction_leaves_no_bytes(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         secret = confided(server, golden, 0)
         assert secret.owner.call("DELETE", f"/predictions/{secret.made}").status_code == 200
@@ -74,14 +74,14 @@ def test_an_erased_prediction_leaves_no_bytes(tmp_path: Path, golden: Golden) ->
         assert is_in_files(tmp_path, middle(golden.png(119)))
 
 
-def test_an_erased_account_leaves_no_bytes(tmp_path: Path, golden: Golden) -> None:
+def test_an_erased_account_leaves_no_bytes(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         secret = confided(server, golden, 0)
         assert secret.owner.call("DELETE", "/me").status_code == 200
         wait_until_gone(tmp_path, *secret.bytes, b"somebody0", middle(golden.png(119)))
 
 
-def test_what_is_too_old_leaves_no_bytes(tmp_path: Path, golden: Golden) -> None:
+def test_what_is_too_old_leaves_no_bytes(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         secret = confided(server, golden, 0)
     with closing(sqlite3.connect(tmp_path / "app.db")) as database, database:

@@ -10,7 +10,7 @@ import pytest
 
 from app.training.datasets import load_base_sets
 from benchmarks.styles import hollow
-from tests.conftest import Golden, beside, settings
+from tests.conftest import GoldenSet, make_config, second_app
 from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
@@ -25,7 +25,7 @@ def school(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A served Cifra whose reviewers have labelled hollow digits, no more than a test needs."""
     training, labels = load_base_sets().training, getattr(request, "param", FEW_LABELS)
     with serve(tmp_path / "school", **UNLIMITED) as running:
-        with beside(settings(running.data_dir)) as app:
+        with second_app(make_config(running.data_dir)) as app:
             senders = submitters(app, 3)
             pictures = [hollow(digit) for digit in training.digits[:labels]]
             label(app, pictures, training.labels[:labels], senders)
@@ -71,13 +71,13 @@ def is_cleared(server: Server) -> bool:
 
 @pytest.mark.parametrize("school", [LABELS], indirect=True)
 def test_a_retrain_teaches_hollow_digits_and_goes_into_service_without_one_failed_request(
-    school: Server, golden: Golden
+    school: Server, golden: GoldenSet
 ) -> None:
-    admin, answers, is_over = school.admin(), [], threading.Event()
+    admin, answers, is_over = school.admin_client(), [], threading.Event()
     before = admin.predict("v1", golden.png_of(3)).json()["model"]
 
     def use() -> None:
-        cleo = school.newcomer("cleo")
+        cleo = school.register("cleo")
         while not is_over.is_set():
             answers.append(cleo.predict("ab", golden.png(len(answers) % 500)).status_code)
             # A flood would leave the child, which is at the lowest priority, nothing.
@@ -107,9 +107,9 @@ def test_a_retrain_teaches_hollow_digits_and_goes_into_service_without_one_faile
 
 
 def test_a_killed_training_ends_its_job_and_the_old_model_serves_on(
-    school: Server, golden: Golden
+    school: Server, golden: GoldenSet
 ) -> None:
-    admin = school.admin()
+    admin = school.admin_client()
     location = started(admin)
     training_of(school).kill()
     job = until(admin, location, "failed")
@@ -119,7 +119,7 @@ def test_a_killed_training_ends_its_job_and_the_old_model_serves_on(
 
 
 def test_a_cancelled_training_ends_within_seconds(school: Server) -> None:
-    admin = school.admin()
+    admin = school.admin_client()
     location = started(admin)
     training = training_of(school)
     assert admin.call("POST", f"{location}/cancel").status_code == 200
@@ -130,7 +130,7 @@ def test_a_cancelled_training_ends_within_seconds(school: Server) -> None:
 def test_a_training_that_takes_too_long_is_ended(school: Server) -> None:
     school.stop()
     with serve(school.data_dir, **UNLIMITED, RETRAIN_TIME_LIMIT_S="1") as hurried:
-        admin = hurried.admin()
+        admin = hurried.admin_client()
         job = until(admin, started(admin), "failed")
     assert job["error"] == "took longer than 1 s"
 
@@ -138,7 +138,7 @@ def test_a_training_that_takes_too_long_is_ended(school: Server) -> None:
 def test_after_kill_9_of_the_server_its_training_ends_and_the_job_is_taken_up_again(
     school: Server,
 ) -> None:
-    location = started(school.admin())
+    location = started(school.admin_client())
     training = training_of(school)
     school.process.kill()
     for child in psutil.Process(school.process.pid).children():
@@ -146,7 +146,7 @@ def test_after_kill_9_of_the_server_its_training_ends_and_the_job_is_taken_up_ag
             child.kill()
     school.process.wait()
     with serve(school.data_dir, **UNLIMITED) as again:
-        admin = again.admin()
+        admin = again.admin_client()
         training.wait(timeout=30)
         anew = training_of(again)
         assert anew.pid != training.pid
@@ -156,7 +156,7 @@ def test_after_kill_9_of_the_server_its_training_ends_and_the_job_is_taken_up_ag
 
 
 def test_a_server_that_ends_while_it_trains_hands_the_job_to_the_next(school: Server) -> None:
-    location = started(school.admin())
+    location = started(school.admin_client())
     training = training_of(school)
     school.stop()
     assert not training.is_running()
@@ -164,4 +164,4 @@ def test_a_server_that_ends_while_it_trains_hands_the_job_to_the_next(school: Se
     with serve(school.data_dir, **UNLIMITED, SECRET_KEY=A_SECRET) as again:
         assert A_SECRET not in training_of(again).environ().values()  # it needs none
         assert A_SECRET in psutil.Process(again.process.pid).environ().values()
-        assert again.admin().call("GET", location).json()["error"] is None
+        assert again.admin_client().call("GET", location).json()["error"] is None

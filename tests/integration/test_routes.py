@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from app.domain.roles import Role
-from tests.conftest import Person, admin_of, register
+from tests.conftest import UserClient, admin_client, register_user
 
 OPEN, SIGNED_IN, REFRESHING = "open", "signed in", "refreshing"
 REVIEWING, ADMIN = "reviewing", "admin"
@@ -79,9 +79,9 @@ def path_of(rule: str) -> str:
 
 
 @pytest.fixture
-def people(app: Flask) -> dict[Role, Person]:
+def people(app: Flask) -> dict[Role, UserClient]:
     """Somebody of each role."""
-    admin, reviewer, user = admin_of(app), register(app, "rita"), register(app, "ana")
+    admin, reviewer, user = admin_client(app), register_user(app, "rita"), register_user(app, "ana")
     listed = admin.call("GET", "/admin/users").get_json()["users"]
     rita = next(account["id"] for account in listed if account["username"] == "rita")
     promoted = admin.call("PATCH", f"/admin/users/{rita}", json={"role": "reviewer"})
@@ -111,7 +111,7 @@ def test_without_a_token_only_open_routes_answer(app: Flask, method: str, rule: 
 @EVERY_ROUTE
 @pytest.mark.parametrize("role", list(Role))
 def test_a_role_may_what_it_may(
-    people: dict[Role, Person], method: str, rule: str, role: Role
+    people: dict[Role, UserClient], method: str, rule: str, role: Role
 ) -> None:
     answer = people[role].call(method, path_of(rule), buffered=True)
     allowed = {
@@ -131,7 +131,7 @@ def test_a_role_may_what_it_may(
 
 @EVERY_ROUTE
 def test_a_refresh_token_opens_no_route_but_its_own(
-    people: dict[Role, Person], method: str, rule: str
+    people: dict[Role, UserClient], method: str, rule: str
 ) -> None:
     admin = people[Role.ADMIN]
     headers = {"Authorization": f"Bearer {admin.tokens['refresh_token']}"}

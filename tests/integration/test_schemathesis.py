@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Golden, beside, settings
+from tests.conftest import GoldenSet, make_config, second_app
 from tests.support.review_data import label, submitters
 from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 
@@ -21,11 +21,11 @@ NOBODY = "--exclude-checks=positive_data_acceptance"
 
 
 @pytest.fixture
-def target(tmp_path: Path, golden: Golden) -> Iterator[Server]:
+def target(tmp_path: Path, golden: GoldenSet) -> Iterator[Server]:
     """A served Cifra with enough labels for retrains, which end after a second."""
     short = {"RETRAIN_TIME_LIMIT_S": "1", "RETRAIN_THREADS": "1"}
     with serve(tmp_path / "target", **UNLIMITED, **short) as running:
-        with beside(settings(running.data_dir)) as app:
+        with second_app(make_config(running.data_dir)) as app:
             label(app, golden.digits[:40], golden.labels[:40], submitters(app, 2))
         yield running
 
@@ -70,7 +70,7 @@ def test_an_admin_gets_documented_answers_alone(target: Server, is_long: bool) -
 
 
 def test_a_user_gets_documented_answers_alone(target: Server, is_long: bool) -> None:
-    target.newcomer("ana")
+    target.register("ana")
     login = {"CIFRA_USERNAME": "ana", "CIFRA_PASSWORD": "password of ana"}
     assert_all_documented(target, SOMEBODY, phases=["Fuzzing"], is_long=is_long, **login)
 

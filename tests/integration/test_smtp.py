@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from app import create_app, smtp
 from app.domain.notifications import Digest
-from tests.conftest import settings
+from tests.conftest import make_config
 from tests.support.server_process import free_port
 from tests.support.smtp_server import BlackHole, Mailbox, mail_server
 
@@ -41,7 +41,9 @@ def serving(box: Mailbox, **options: object) -> Iterator[None]:
 
 
 def send(tmp_path: Path, port: int, **more: str) -> None:
-    app = create_app(settings(tmp_path, **{"MAIL_SERVER": "127.0.0.1"} | more, MAIL_PORT=str(port)))
+    app = create_app(
+        make_config(tmp_path, **{"MAIL_SERVER": "127.0.0.1"} | more, MAIL_PORT=str(port))
+    )
     with app.app_context():
         smtp.send(ADDRESS, DIGEST)
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 import requests
 
-from tests.conftest import Golden
-from tests.support.live_client import Listener, listening, wait
+from tests.conftest import GoldenSet
+from tests.support.live_client import Listener, listening, wait_until
 from tests.support.server_process import HTTP_TIER, UNLIMITED, Server, serve
 
 
@@ -22,15 +22,15 @@ def tier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def test_the_tier_reads_golden_digits(tier: Server, golden: Golden) -> None:
-    ana = tier.newcomer("ana")
+def test_the_tier_reads_golden_digits(tier: Server, golden: GoldenSet) -> None:
+    ana = tier.register("ana")
     for route in ("v1", "v2", "ab"):
         read = [ana.predict(route, golden.png(index)).json()["prediccion"] for index in range(30)]
         assert sum(read == label for read, label in zip(read, golden.labels, strict=False)) >= 29
 
 
-def test_sixteen_at_once_are_answered_each_with_its_own(tier: Server, golden: Golden) -> None:
-    ben = tier.newcomer("ben")
+def test_sixteen_at_once_are_answered_each_with_its_own(tier: Server, golden: GoldenSet) -> None:
+    ben = tier.register("ben")
     right = [index for index in range(150) if index not in {8, 115}]
 
     def read(index: int) -> tuple[int, str]:
@@ -45,9 +45,9 @@ def test_sixteen_at_once_are_answered_each_with_its_own(tier: Server, golden: Go
         assert kept["prediccion"] == found[at][0]
 
 
-def test_the_tier_refuses_as_the_embedded_server_does(tier: Server, golden: Golden) -> None:
+def test_the_tier_refuses_as_the_embedded_server_does(tier: Server, golden: GoldenSet) -> None:
     assert requests.post(f"{tier.url}/api/v2/predict", timeout=30).status_code == 401
-    cleo = tier.newcomer("cleo")
+    cleo = tier.register("cleo")
     assert cleo.call("POST", "/api/v2/predict").status_code == 400
     assert cleo.predict("v2", b"no picture").status_code == 415
     assert cleo.call("GET", "/nowhere").json()["status"] == 404
@@ -72,10 +72,10 @@ def test_torch_is_in_no_process_of_the_tier(tier: Server) -> None:
 
 
 def test_dashboards_on_the_live_service_hear_what_the_tier_answers(
-    tier: Server, golden: Golden
+    tier: Server, golden: GoldenSet
 ) -> None:
     with serve(tier.data_dir, **UNLIMITED, ROLE="live") as live:
-        admin = tier.admin()
+        admin = tier.admin_client()
         for path, status in (("/livez", 200), ("/metrics", 200), ("/", 404), ("/predictions", 404)):
             assert requests.get(f"{live.url}{path}", timeout=30).status_code == status
         picture = {"file": ("digit.png", golden.png(0))}
@@ -84,7 +84,9 @@ def test_dashboards_on_the_live_service_hear_what_the_tier_answers(
         with listening(live.url, admin.tokens["access_token"]) as dashboard:
             before = dashboard.wait_for("traffic")["versions"]["v1"]["served"]
             admin.predict("v1", golden.png(0))
-            told = wait(lambda: served(dashboard) > before and [served(dashboard)], "the answer")
+            told = wait_until(
+                lambda: served(dashboard) > before and [served(dashboard)], "the answer"
+            )
             assert told == [before + 1]
 
 
@@ -93,9 +95,9 @@ def served(dashboard: Listener) -> int:
     return int(dashboard.all("traffic")[-1]["versions"]["v1"]["served"])
 
 
-def test_an_ended_tier_answers_what_it_took(tmp_path: Path, golden: Golden) -> None:
+def test_an_ended_tier_answers_what_it_took(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, HTTP_TIER, **UNLIMITED) as running:
-        ana = running.newcomer("ana")
+        ana = running.register("ana")
         statuses: list[int] = []
 
         def post(_: int) -> None:

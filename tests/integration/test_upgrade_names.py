@@ -17,12 +17,12 @@ from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from app import bootstrap, create_app
-from app.api.http.container import parts
+from app.api.http.container import container
 from app.domain.errors import Unavailable
-from app.services.models.onnx_runtime import name_of
+from app.services.models.onnx_runtime import read_model_name
 from app.store.engine import sqlite_backup
 from app.store.engine.db import dispose_engines
-from tests.conftest import ADMIN_PASSWORD, admin_of, settings
+from tests.conftest import ADMIN_PASSWORD, admin_client, make_config
 from tests.support.server_process import ROOT
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -158,7 +158,7 @@ def old_rows(password_hash: str) -> Rows:
         "model": [
             *(
                 {
-                    "name": name_of(onnx),
+                    "name": read_model_name(onnx),
                     "sha256": hashlib.sha256(onnx).hexdigest(),
                     "artefact": onnx,
                     "shipped": True,
@@ -389,10 +389,10 @@ def old_rows(password_hash: str) -> Rows:
 def old(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     """An application on a database of migration 0007 with rows in every table."""
     more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false"}
-    made = create_app(settings(tmp_path, **more))
+    made = create_app(make_config(tmp_path, **more))
     with made.app_context():
         flask_migrate.upgrade(revision="0007")
-        filled = old_rows(parts().hasher.hash(ADMIN_PASSWORD))
+        filled = old_rows(container().hasher.hash(ADMIN_PASSWORD))
         with connected(made) as connection:
             for table, rows in filled.items():
                 for row in rows:
@@ -418,8 +418,8 @@ def test_every_row_is_the_same_under_the_new_names_and_comes_back(old: Flask) ->
 
 def test_the_report_of_an_upgraded_database_has_its_figures(old: Flask) -> None:
     with old.app_context():
-        bootstrap.prepare(parts().config, parts().hasher)
-    admin = admin_of(old)
+        bootstrap.prepare(container().config, container().hasher)
+    admin = admin_client(old)
     found = admin.call("GET", "/admin/report").get_json()
     assert [found[name] for name in ("total_feedback", "correct_feedback")] == [8, 5]
     assert (found["incorrect_feedback"], found["accuracy_percentage"]) == (3, 62.5)
@@ -445,8 +445,8 @@ def test_the_report_of_an_upgraded_database_has_its_figures(old: Flask) -> None:
 
 def test_new_rows_go_into_upgraded_tables(old: Flask) -> None:
     with old.app_context():
-        bootstrap.prepare(parts().config, parts().hasher)
-    admin = admin_of(old)
+        bootstrap.prepare(container().config, container().hasher)
+    admin = admin_client(old)
     assert admin.call("POST", "/admin/experiments/1/conclude").status_code == 200
     assert admin.call("POST", "/admin/models/1/deploy", json={"version": "v2"}).status_code == 201
     found = stored(old)
@@ -486,7 +486,7 @@ def test_a_sqlite_file_is_backed_up_once_before_it_is_upgraded(
 
 
 def test_an_empty_database_is_not_backed_up(tmp_path: Path) -> None:
-    made = create_app(settings(tmp_path))
+    made = create_app(make_config(tmp_path))
     with made.app_context():
         flask_migrate.upgrade()
         dispose_engines()

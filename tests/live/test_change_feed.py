@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.services.notifications import alerts
-from tests.conftest import Golden, beside, settings
-from tests.support.live_client import Listener, listening, wait
+from tests.conftest import GoldenSet, make_config, second_app
+from tests.support.live_client import Listener, listening, wait_until
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 
@@ -19,7 +19,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def dashboard(server: Server) -> Iterator[Listener]:
-    with listening(server.url, server.admin().tokens["access_token"]) as listener:
+    with listening(server.url, server.admin_client().tokens["access_token"]) as listener:
         yield listener
 
 
@@ -32,15 +32,17 @@ def said(ana: Client, picture: bytes) -> str:
 
 
 def test_an_admin_hears_of_traffic_words_and_the_experiment(
-    server: Server, dashboard: Listener, golden: Golden
+    server: Server, dashboard: Listener, golden: GoldenSet
 ) -> None:
-    said(server.newcomer("ana"), golden.png(0))
+    said(server.register("ana"), golden.png(0))
     traffic = dashboard.wait_for("traffic", requests=1)
     assert sum(each["served"] for each in traffic["versions"].values()) == 1
     assert dashboard.wait_for("feedback", total_feedback=1)["correct_feedback"] == 1
     compared = dashboard.wait_for("experiment")
-    wait(lambda: dashboard.all("experiment")[-1]["experiment"]["requests"] == 1, "the request")
-    report = server.admin().call("GET", "/admin/report").json()
+    wait_until(
+        lambda: dashboard.all("experiment")[-1]["experiment"]["requests"] == 1, "the request"
+    )
+    report = server.admin_client().call("GET", "/admin/report").json()
     assert compared.keys() == report.keys() - dashboard.all("feedback")[0].keys() | {"versions"}
     assert dashboard.all("experiment")[-1]["experiment"] == report["experiment"]
 
@@ -49,14 +51,14 @@ def test_an_admin_who_comes_in_hears_at_once_what_is_served(
     server: Server, dashboard: Listener
 ) -> None:
     assert dashboard.wait_for("traffic", requests=0, pending_reviews=0)
-    with listening(server.url, server.admin().tokens["access_token"]) as second:
+    with listening(server.url, server.admin_client().tokens["access_token"]) as second:
         assert second.wait_for("traffic", requests=0, pending_reviews=0)
 
 
 def test_many_predictions_are_a_few_events(
-    server: Server, dashboard: Listener, golden: Golden
+    server: Server, dashboard: Listener, golden: GoldenSet
 ) -> None:
-    ana = server.newcomer("ana")
+    ana = server.register("ana")
     for _ in range(200):
         assert ana.predict("ab", golden.png(0)).status_code == 200
     dashboard.wait_for("traffic", requests=200)
@@ -65,21 +67,21 @@ def test_many_predictions_are_a_few_events(
 
 
 def test_an_admin_hears_of_deployments_and_alerts(server: Server, dashboard: Listener) -> None:
-    admin = server.admin()
+    admin = server.admin_client()
     models = admin.call("GET", "/admin/models").json()["models"]
     v1 = next(model["id"] for model in models if "v1" in model["deployed_as"])
     made = admin.call("POST", f"/admin/models/{v1}/deploy", json={"version": "v2"}).json()
     assert dashboard.wait_for("deployment", id=made["id"]) == made
     admin.call("POST", "/admin/versions/v2/rollback")
-    wait(lambda: len(dashboard.all("deployment")) == 2, "the roll-back")
+    wait_until(lambda: len(dashboard.all("deployment")) == 2, "the roll-back")
     newest = admin.call("GET", "/admin/deployments").json()["deployments"][0]
     assert dashboard.all("deployment")[-1] == newest
 
 
 def test_a_user_hears_what_became_of_their_own_pictures_and_of_nothing_else(
-    server: Server, golden: Golden
+    server: Server, golden: GoldenSet
 ) -> None:
-    ana, ben, admin = server.newcomer("ana"), server.newcomer("ben"), server.admin()
+    ana, ben, admin = server.register("ana"), server.register("ben"), server.admin_client()
     with (
         listening(server.url, ana.tokens["access_token"]) as hers,
         listening(server.url, ben.tokens["access_token"]) as his,
@@ -88,7 +90,9 @@ def test_a_user_hears_what_became_of_their_own_pictures_and_of_nothing_else(
         other = (made["prediccion"] + 1) % 10
         word = {"prediction_id": made["prediction_id"], "digit": other}
         assert ana.call("POST", "/feedback", json=word).status_code == 201
-        item = wait(lambda: admin.call("GET", "/admin/review").json()["item"], "a flagged picture")
+        item = wait_until(
+            lambda: admin.call("GET", "/admin/review").json()["item"], "a flagged picture"
+        )
         assert isinstance(item, dict)
         label = {"digit": made["prediccion"]}
         admin.call("POST", f"/admin/review/{item['prediction_id']}", json=label)
@@ -102,6 +106,6 @@ def test_a_user_hears_what_became_of_their_own_pictures_and_of_nothing_else(
 
 
 def test_what_another_process_did_is_heard_too(server: Server, dashboard: Listener) -> None:
-    with beside(settings(server.data_dir)) as app, app.app_context():
-        alerts.tell("test", "from elsewhere")
+    with second_app(make_config(server.data_dir)) as app, app.app_context():
+        alerts.create("test", "from elsewhere")
     assert dashboard.wait_for("alert")["message"] == "from elsewhere"

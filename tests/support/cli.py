@@ -13,7 +13,7 @@ from tests.support.server_process import ROOT
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Result:
     """What a command came to."""
 
     returncode: int
@@ -21,7 +21,7 @@ class Outcome:
     stderr: str
 
 
-def flask(data_dir: Path, *args: str | Path, **settings: str) -> Outcome:
+def run_flask(data_dir: Path, *args: str | Path, **settings: str) -> Result:
     """Run a command of an application of its own, in this process: starting one takes seconds."""
     app = create_app(Config.from_env(_environment(data_dir) | settings))
     done = app.test_cli_runner().invoke(args=[*map(str, args)])
@@ -29,10 +29,10 @@ def flask(data_dir: Path, *args: str | Path, **settings: str) -> Outcome:
         dispose_engines()
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
-    return Outcome(done.exit_code, done.stdout, done.stderr)
+    return Result(done.exit_code, done.stdout, done.stderr)
 
 
-def flask_process(data_dir: Path, *args: str | Path, **settings: str) -> Outcome:
+def run_flask_process(data_dir: Path, *args: str | Path, **settings: str) -> Result:
     """Run `flask --app wsgi ...` in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", *map(str, args)],
@@ -43,7 +43,7 @@ def flask_process(data_dir: Path, *args: str | Path, **settings: str) -> Outcome
         timeout=120,
         check=False,
     )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
 def _environment(data_dir: Path) -> dict[str, str]:

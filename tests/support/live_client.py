@@ -8,7 +8,7 @@ from typing import Any
 import socketio
 
 EVENTS = ("traffic", "feedback", "experiment", "retrain", "deployment", "alert", "prediction")
-WITHIN_S = 90  # generous: on a busy machine a process takes long to start
+TIMEOUT_S = 90  # generous: on a busy machine a process takes long to start
 
 
 class Listener:
@@ -38,20 +38,20 @@ class Listener:
 
     def wait_for(self, event: str, **fields: object) -> dict[str, Any]:
         """The first of an event that has these fields, once it comes."""
-        found = wait(lambda: next(iter(self._with(event, fields)), None), f"{event} {fields}")
+        found = wait_until(lambda: next(iter(self._with(event, fields)), None), f"{event} {fields}")
         assert isinstance(found, dict)
         return found
 
     def wait_for_end(self) -> None:
         """Wait until the server has shown us out."""
-        wait(lambda: "/live" not in self.client.namespaces, "the end")
+        wait_until(lambda: "/live" not in self.client.namespaces, "the end")
 
     def _with(self, event: str, fields: dict[str, object]) -> list[dict[str, Any]]:
         return [told for told in self.all(event) if fields.items() <= told.items()]
 
 
-def wait(condition: Any, what: str) -> object:
-    deadline = time.monotonic() + WITHIN_S
+def wait_until(condition: Any, what: str) -> object:
+    deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         if found := condition():
             return found

@@ -11,10 +11,10 @@ from flask import Flask
 from app import smtp
 from app.services.notifications import alerts
 from app.services.notifications.mailer import Mailer
-from app.store.engine.db import reading
+from app.store.engine.db import read_transaction
 from app.store.queries import notifications
 from app.store.queries.notifications import Waiting
-from tests.conftest import Person, parts_of, prepared, register, settings
+from tests.conftest import UserClient, bootstrapped_app, container_of, make_config, register_user
 from tests.support.server_process import free_port
 from tests.support.smtp_server import Mailbox, mail_server
 
@@ -43,13 +43,13 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def mailing(database_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Flask]:
+def mail_app(database_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Flask]:
     """An application with a mail server, on SQLite and on PostgreSQL."""
     mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mailbox.port)}
     more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false", **mail}
-    with prepared(settings(tmp_path, **more)) as made:
+    with bootstrapped_app(make_config(tmp_path, **more)) as made:
         with made.app_context():
-            parts_of(made).inference.follow()
+            container_of(made).inference.reload()
         yield made
 
 
@@ -58,7 +58,7 @@ def mailer(clock: Clock) -> Mailer:
     return Mailer(smtp.send, clock)
 
 
-def wants(person: Person, *kinds: str, email: str = ADDRESS) -> None:
+def subscribe(person: UserClient, *kinds: str, email: str = ADDRESS) -> None:
     answer = person.call("PATCH", "/me", json={"email": email, "notifications": kinds})
     assert answer.status_code == 200, answer.text
 
@@ -68,24 +68,24 @@ def deliver(app: Flask, mailer: Mailer) -> None:
         mailer.deliver(threading.Event())
 
 
-def tell(app: Flask, message: str = "something happened") -> None:
+def raise_alert(app: Flask, message: str = "something happened") -> None:
     with app.app_context():
-        alerts.tell("test", message)
+        alerts.create("test", message)
 
 
-def waiting(app: Flask) -> Waiting:
-    with app.app_context(), reading() as session:
+def pending(app: Flask) -> Waiting:
+    with app.app_context(), read_transaction() as session:
         return notifications.waiting(session)
 
 
-def another_admin(app: Flask, admin: Person, name: str) -> Person:
-    person = register(app, name)
+def another_admin(app: Flask, admin: UserClient, name: str) -> UserClient:
+    person = register_user(app, name)
     own = person.call("GET", "/me").get_json()["id"]
     assert admin.call("PATCH", f"/admin/users/{own}", json={"role": "admin"}).status_code == 200
     return person
 
 
-def contradict(person: Person, picture: bytes) -> str:
+def mark_incorrect(person: UserClient, picture: bytes) -> str:
     """Send a picture that is answered with certainty, and call the answer wrong."""
     made = person.predict("v2", picture).get_json()
     assert made["probabilidad"] > 0.99

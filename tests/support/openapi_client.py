@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app.api.openapi import document as openapi
-from app.api.openapi.routes import PAGES, Route, routes
+from app.api.openapi.routes import PAGES_BLUEPRINT, Route, list_routes
 
 _documents: list["Document"] = []
 
@@ -23,7 +23,7 @@ class DocumentedClient(FlaskClient):
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         answer = super().open(*args, **kwargs)
-        hold(self.application, answer)
+        check_response(self.application, answer)
         return answer
 
 
@@ -31,8 +31,8 @@ class Document:
     """An application's document with its operations by route; objects are closed."""
 
     def __init__(self, app: Flask) -> None:
-        self._document = openapi.document(app)
-        self._paths: dict[str, Route] = {route.rule: route for route in routes(app)}
+        self._document = openapi.build_document(app)
+        self._paths: dict[str, Route] = {route.rule: route for route in list_routes(app)}
         self._components = deepcopy(self._document["components"])
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
         for schema in self._components["schemas"].values():
@@ -67,19 +67,19 @@ class Document:
         return found
 
 
-def hold(app: Flask, answer: TestResponse) -> None:
+def check_response(app: Flask, answer: TestResponse) -> None:
     """Fail where an answer is not what the document says."""
-    rule = _matched(app, answer)
-    if rule is None or rule.endpoint.startswith(f"{PAGES}."):
+    rule = _matching_rule(app, answer)
+    if rule is None or rule.endpoint.startswith(f"{PAGES_BLUEPRINT}."):
         return
     if not _documents:  # making one for each test would take a while, and all are the same
         _documents.append(Document(app))
     operation = _documents[0].operation(rule.rule, answer.request.method)
     if operation is not None:
-        _hold(_documents[0], operation, answer)
+        _check(_documents[0], operation, answer)
 
 
-def _matched(app: Flask, answer: TestResponse) -> Rule | None:
+def _matching_rule(app: Flask, answer: TestResponse) -> Rule | None:
     """The rule that answered; None where there is none for this address and method."""
     asked = answer.request
     adapter = app.url_map.bind("localhost")
@@ -89,7 +89,7 @@ def _matched(app: Flask, answer: TestResponse) -> Rule | None:
     return None
 
 
-def _hold(document: Document, operation: dict[str, Any], answer: TestResponse) -> None:
+def _check(document: Document, operation: dict[str, Any], answer: TestResponse) -> None:
     name, status = operation["operationId"], str(answer.status_code)
     assert status in operation["responses"], f"{name} does not say that it answers {answer.status}"
     said = operation["responses"][status]

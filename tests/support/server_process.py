@@ -79,25 +79,25 @@ class Server:
         """The password that the first start made."""
         return (self.data_dir / "admin_password").read_text().strip()
 
-    def session(self, username: str, password: str) -> "Client":
+    def login(self, username: str, password: str) -> "Client":
         """Log in and return a client that carries the token."""
         return Client(self.url, username, password)
 
-    def admin(self) -> "Client":
+    def admin_client(self) -> "Client":
         """A client of the first admin."""
-        return self.session("admin", self.admin_password)
+        return self.login("admin", self.admin_password)
 
-    def admin_of(self, data_dir: Path) -> "Client":
+    def admin_client_of(self, data_dir: Path) -> "Client":
         """A client of the admin whom a first start elsewhere made, on the same database."""
-        return self.session("admin", (data_dir / "admin_password").read_text().strip())
+        return self.login("admin", (data_dir / "admin_password").read_text().strip())
 
-    def newcomer(self, username: str) -> "Client":
+    def register(self, username: str) -> "Client":
         """Register somebody and return their client."""
         password = f"password of {username}"
         registration = {"username": username, "password": password}
         made = requests.post(f"{self.url}/register", json=registration, timeout=30)
         assert made.status_code == 201, made.text
-        return self.session(username, password)
+        return self.login(username, password)
 
 
 class Client(requests.Session):

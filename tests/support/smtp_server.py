@@ -18,26 +18,26 @@ class Mailbox:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._came: queue.Queue[tuple[list[str], EmailMessage]] = queue.Queue()
-        self.refuses = False
+        self._received: queue.Queue[tuple[list[str], EmailMessage]] = queue.Queue()
+        self.rejects = False
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:
-        if self.refuses:
+        if self.rejects:
             return "451 not now"
         assert isinstance(envelope.content, bytes)
         parsed = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(parsed, EmailMessage)
-        self._came.put((envelope.rcpt_tos, parsed))
+        self._received.put((envelope.rcpt_tos, parsed))
         return "250 taken"
 
     def next(self) -> tuple[list[str], EmailMessage]:
         """The next mail, waited for: who it went to, and what it says."""
-        return self._came.get(timeout=WAIT_S)
+        return self._received.get(timeout=WAIT_S)
 
     @property
     def count(self) -> int:
         """How many mails came and were not looked at yet."""
-        return self._came.qsize()
+        return self._received.qsize()
 
 
 @contextmanager
@@ -56,27 +56,27 @@ class BlackHole:
     """Listens and accepts, and never answers."""
 
     def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._listening.settimeout(WAIT_S)
-        self.port = int(self._listening.getsockname()[1])
-        self._call: socket.socket | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(WAIT_S)
+        self.port = int(self._listener.getsockname()[1])
+        self._connection: socket.socket | None = None
 
     def wait(self) -> None:
         """Wait until somebody calls."""
-        self._call, _ = self._listening.accept()
-        self._call.setblocking(False)
+        self._connection, _ = self._listener.accept()
+        self._connection.setblocking(False)
 
     @property
-    def holds(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether the caller still waits for a first word."""
-        assert self._call is not None
+        assert self._connection is not None
         try:
-            return self._call.recv(1) != b""
+            return self._connection.recv(1) != b""
         except BlockingIOError:
             return True
 
     def close(self) -> None:
         """Hang up, and listen no more."""
-        for each in (self._call, self._listening):
+        for each in (self._connection, self._listener):
             if each is not None:
                 each.close()

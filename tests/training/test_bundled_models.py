@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from app.services.models.onnx_runtime import name_of, open_session
-from app.training.bundled_models import NAMES, SEEDS, path_of
+from app.services.models.onnx_runtime import read_model_name, open_session
+from app.training.bundled_models import NAMES, SEEDS, model_path
 from app.training.datasets import load_base_sets
-from app.training.evaluation_sets import Exam, exam, plain
+from app.training.evaluation_sets import EvaluationSet, make_set, plain_set
 from benchmarks.measures import auroc, expected_calibration_error
 from benchmarks.ood_images import STRANGERS
 from config import ROOT
@@ -18,8 +18,8 @@ VERSIONS = pytest.mark.parametrize("version", ["v1", "v2"])
 
 
 @pytest.fixture(scope="module")
-def golden_exam() -> Exam:
-    return plain("golden", load_base_sets().golden)
+def golden_exam() -> EvaluationSet:
+    return plain_set("golden", load_base_sets().golden)
 
 
 def card(version: str) -> str:
@@ -36,7 +36,7 @@ def figure(version: str, row: str) -> str:
 def test_the_card_names_the_file_that_ships(version: str, most_parameters: int) -> None:
     artefact = (ROOT / "models" / f"{version}.onnx").read_bytes()
     assert figure(version, "SHA-256") == hashlib.sha256(artefact).hexdigest()
-    assert name_of(artefact) == NAMES[version]
+    assert read_model_name(artefact) == NAMES[version]
     assert int(figure(version, "parameters").replace(",", "")) <= most_parameters
 
 
@@ -53,9 +53,9 @@ def test_the_page_on_the_models_says_what_the_cards_say() -> None:
 
 @pytest.mark.parametrize(("version", "bar"), [("v1", 0.993), ("v2", 0.9965)])
 def test_golden_accuracy_is_what_the_card_says_and_its_mean_above_the_bar(
-    golden_exam: Exam, version: str, bar: float
+    golden_exam: EvaluationSet, version: str, bar: float
 ) -> None:
-    sessions = [open_session(path_of(version, seed).read_bytes()) for seed in SEEDS]
+    sessions = [open_session(model_path(version, seed).read_bytes()) for seed in SEEDS]
     shares = [float(golden_exam.right(session).mean()) for session in sessions]
     assert f"{shares[0]:.2%}" == figure(version, "golden (10,000)")
     assert ", ".join(f"{share:.2%}" for share in shares) == figure(version, "golden, each seed")
@@ -64,14 +64,14 @@ def test_golden_accuracy_is_what_the_card_says_and_its_mean_above_the_bar(
 
 @VERSIONS
 def test_every_seed_is_a_net_of_its_own_and_says_which(version: str) -> None:
-    artefacts = [path_of(version, seed).read_bytes() for seed in SEEDS]
+    artefacts = [model_path(version, seed).read_bytes() for seed in SEEDS]
     notes = [open_session(artefact).get_modelmeta().custom_metadata_map for artefact in artefacts]
     assert len(set(artefacts)) == len(SEEDS)
     assert [note["seed"] for note in notes] == [str(seed) for seed in SEEDS]
 
 
 @VERSIONS
-def test_the_probabilities_mean_what_they_say(golden_exam: Exam, version: str) -> None:
+def test_the_probabilities_mean_what_they_say(golden_exam: EvaluationSet, version: str) -> None:
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     confidences = golden_exam.probabilities(session).max(axis=1)
     error = expected_calibration_error(confidences, golden_exam.right(session))
@@ -81,13 +81,15 @@ def test_the_probabilities_mean_what_they_say(golden_exam: Exam, version: str) -
 
 
 @VERSIONS
-def test_pictures_of_no_digit_are_told_from_digits(golden_exam: Exam, version: str) -> None:
+def test_pictures_of_no_digit_are_told_from_digits(
+    golden_exam: EvaluationSet, version: str
+) -> None:
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     digits = golden_exam.probabilities(session).max(axis=1)
     strange = []
     for name, make in STRANGERS.items():
         files = list(make())
-        taken = exam(name, files, np.full(len(files), -1))
+        taken = make_set(name, files, np.full(len(files), -1))
         others = taken.probabilities(session).max(axis=1)[~taken.refused]
         assert others.mean() < digits.mean() - 0.3
         strange.append(others)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from app.domain.promotion_gates import Marks, judge
-from app.imaging.normalization import as_input
+from app.domain.promotion_gates import CandidateMetrics, evaluate
+from app.imaging.normalization import to_model_input
 from app.services.models.onnx_runtime import open_session
 from app.training import fine_tuning, onnx_export
-from app.training.datasets import LabelledDigits, as_served, load_base_sets
-from app.training.fine_tuning import COURSE, Replay, learn, make_replay
+from app.training.datasets import LabeledDigits, load_base_sets, preprocess_all
+from app.training.fine_tuning import FINE_TUNE_CONFIG, Replay, fine_tune, make_replay
 from benchmarks.styles import hollow
 from config import ROOT
 
@@ -26,24 +26,24 @@ V1, V2 = ((ROOT / "models" / f"{version}.onnx").read_bytes() for version in ("v1
 
 
 @pytest.fixture(scope="module")
-def few() -> LabelledDigits:
+def few() -> LabeledDigits:
     training = load_base_sets().training
-    return LabelledDigits(training.digits[:2_000], training.labels[:2_000])
+    return LabeledDigits(training.digits[:2_000], training.labels[:2_000])
 
 
 @pytest.fixture(scope="module")
-def replay(few: LabelledDigits) -> Replay:
-    return make_replay(few, replace(COURSE, varied_digits=200), seed=1)
+def replay(few: LabeledDigits) -> Replay:
+    return make_replay(few, replace(FINE_TUNE_CONFIG, augmented_digits=200), seed=1)
 
 
-def marked(labels: list[int]) -> LabelledDigits:
+def marked(labels: list[int]) -> LabeledDigits:
     """Lessons that are known again: every pixel is 7."""
-    return LabelledDigits(np.full((len(labels), 28, 28), 7, np.uint8), np.array(labels))
+    return LabeledDigits(np.full((len(labels), 28, 28), 7, np.uint8), np.array(labels))
 
 
-def batches(lessons: LabelledDigits, replay: Replay, steps: int) -> list[tuple[int, np.ndarray]]:
+def batches(lessons: LabeledDigits, replay: Replay, steps: int) -> list[tuple[int, np.ndarray]]:
     """For each batch how many lessons are in it, and how often each digit is its target."""
-    course = replace(COURSE, steps=steps)
+    course = replace(FINE_TUNE_CONFIG, steps=steps)
     found = []
     for pictures, targets in fine_tuning._batches(
         lessons, replay, course, np.random.default_rng(1)
@@ -69,41 +69,41 @@ def test_labels_of_one_digit_alone_are_a_small_part_of_each_batch(replay: Replay
 
 
 def test_a_single_label_is_not_seen_more_often_than_it_may(replay: Replay) -> None:
-    seen = sum(lessons for lessons, _ in batches(marked([3]), replay, steps=COURSE.steps))
-    assert 0.8 * COURSE.most_sights < seen < 1.2 * COURSE.most_sights
+    seen = sum(lessons for lessons, _ in batches(marked([3]), replay, steps=FINE_TUNE_CONFIG.steps))
+    assert 0.8 * FINE_TUNE_CONFIG.max_repeats < seen < 1.2 * FINE_TUNE_CONFIG.max_repeats
 
 
 @pytest.mark.parametrize("artefact", [V1, V2])
-def test_a_net_comes_back_from_its_file_as_it_was(artefact: bytes, few: LabelledDigits) -> None:
+def test_a_net_comes_back_from_its_file_as_it_was(artefact: bytes, few: LabeledDigits) -> None:
     again = onnx_export.to_onnx(onnx_export.from_onnx(artefact), {"name": "again"})
-    inputs = {"digits": as_input(few.digits[:200])}
+    inputs = {"digits": to_model_input(few.digits[:200])}
     expected, found = (open_session(each).run(None, inputs)[0] for each in (artefact, again))
     assert np.abs(expected - found).max() < 1e-5
 
 
-def accuracy(artefact: bytes, of: LabelledDigits) -> float:
-    answers = open_session(artefact).run(None, {"digits": as_input(of.digits)})[0]
+def accuracy(artefact: bytes, of: LabeledDigits) -> float:
+    answers = open_session(artefact).run(None, {"digits": to_model_input(of.digits)})[0]
     return float((answers.argmax(axis=1) == of.labels).mean())
 
 
 def test_a_candidate_learns_its_lessons_and_keeps_what_it_knew(
-    few: LabelledDigits, replay: Replay
+    few: LabeledDigits, replay: Replay
 ) -> None:
-    outlined = as_served(np.stack([hollow(digit) for digit in few.digits[:100]]), "outlines")
-    lessons = LabelledDigits(outlined, few.labels[:100])
-    course, told = replace(COURSE, steps=300), []
-    net = learn(
+    outlined = preprocess_all(np.stack([hollow(digit) for digit in few.digits[:100]]), "outlines")
+    lessons = LabeledDigits(outlined, few.labels[:100])
+    course, told = replace(FINE_TUNE_CONFIG, steps=300), []
+    net = fine_tune(
         onnx_export.from_onnx(V1), lessons, replay, course, 1, lambda *said: told.append(said)
     )
     made = onnx_export.to_onnx(net, {"name": "candidate"})
     assert accuracy(made, lessons) > accuracy(V1, lessons) + 0.2
-    known = LabelledDigits(replay.plain.digits[1_000:], few.labels[1_000:])
+    known = LabeledDigits(replay.plain.digits[1_000:], few.labels[1_000:])
     assert accuracy(made, known) > accuracy(V1, known) - 0.01
     assert [share for share, *_ in told] == pytest.approx(np.arange(1, 301) / 300)
     assert told[-1][2] == 0
 
 
-def lay_out(folder: Path, lessons: LabelledDigits) -> None:
+def lay_out(folder: Path, lessons: LabeledDigits) -> None:
     """What the server leaves for a retrain's child."""
     order = {"name": "candidate", "seed": 1, "threads": 1, "steps": FEW_STEPS}
     (folder / "order.json").write_text(json.dumps(order))
@@ -123,9 +123,9 @@ def child(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def test_a_retrains_child_says_how_far_it_is_and_leaves_a_candidate_with_its_marks(
-    tmp_path: Path, few: LabelledDigits
+    tmp_path: Path, few: LabeledDigits
 ) -> None:
-    lay_out(tmp_path, LabelledDigits(few.digits[:60], few.labels[:60]))
+    lay_out(tmp_path, LabeledDigits(few.digits[:60], few.labels[:60]))
     with child(tmp_path) as running:
         said = [json.loads(line) for line in running.stdout or ()]
     assert running.returncode == 0
@@ -137,14 +137,14 @@ def test_a_retrains_child_says_how_far_it_is_and_leaves_a_candidate_with_its_mar
     assert all(line["loss"] > 0 for line in said if line["stage"] == "training")
     notes = open_session((tmp_path / "candidate.onnx").read_bytes()).get_modelmeta()
     assert notes.custom_metadata_map["name"] == "candidate"
-    marks = TypeAdapter(Marks).validate_json((tmp_path / "marks.json").read_bytes())
+    marks = TypeAdapter(CandidateMetrics).validate_json((tmp_path / "marks.json").read_bytes())
     assert marks.validation.pictures == 6_000
     assert set(marks.kinds) == {"photograph", "drawing", "corruptions"}
     assert marks.holdout.pictures == 20
-    assert [gate.passed for gate in judge(marks)][:5] == [True] * 5
+    assert [gate.passed for gate in evaluate(marks)][:5] == [True] * 5
 
 
-def test_a_retrains_child_ends_when_its_parent_does(tmp_path: Path, few: LabelledDigits) -> None:
+def test_a_retrains_child_ends_when_its_parent_does(tmp_path: Path, few: LabeledDigits) -> None:
     lay_out(tmp_path, few)
     with child(tmp_path) as running:
         assert running.stdout is not None

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from app.domain.predictions import Digit
+from app.domain.predictions import DigitImage
 from app.training.mnist_c import CORRUPTIONS
-from tests.conftest import Golden
+from tests.conftest import GoldenSet
 
 Digits = npt.NDArray[np.uint8]
 
@@ -14,7 +14,7 @@ WITHOUT_DICE = {"scale", "brightness", "stripe", "canny_edges"}
 
 
 @pytest.fixture
-def digits(golden: Golden) -> Digits:
+def digits(golden: GoldenSet) -> Digits:
     """The first 100 of the golden set."""
     return golden.digits[:100]
 
@@ -28,8 +28,8 @@ def box(top: int, bottom: int, left: int, right: int) -> Digits:
 
 def corrupted(name: str, digits: Digits, seed: int = 1) -> Digits:
     """Digits (n, 28, 28) after one corruption, each with the next throw of the same dice."""
-    dice = np.random.default_rng(seed)
-    return np.stack([CORRUPTIONS[name](digit, dice) for digit in digits])
+    rng = np.random.default_rng(seed)
+    return np.stack([CORRUPTIONS[name](digit, rng) for digit in digits])
 
 
 def masses(digits: Digits) -> npt.NDArray[np.float64]:
@@ -37,12 +37,12 @@ def masses(digits: Digits) -> npt.NDArray[np.float64]:
     return np.asarray(digits.sum(axis=(1, 2)), dtype=np.float64)
 
 
-def extent(digit: Digit) -> int:
+def extent(digit: DigitImage) -> int:
     """How many rows or columns the ink spans, whichever are more."""
     return int(np.ptp(np.argwhere(digit > 127), axis=0).max()) + 1
 
 
-def lean(digit: Digit) -> float:
+def lean(digit: DigitImage) -> float:
     """How many columns the ink moves to the right from one row to the next, to one decimal."""
     rows, columns = np.nonzero(digit > 127)
     return round(float(np.polyfit(rows, columns, 1)[0]), 1)

@@ -14,14 +14,14 @@ import pytest
 import torch
 from torch import nn
 
-from app.imaging.normalization import as_input
+from app.imaging.normalization import to_model_input
 from app.services.models.onnx_runtime import open_session
 from app.training import architectures, calibration, onnx_export, training_loop
-from app.training.augmentation import varied
-from app.training.augmented_pool import Pool, make_pool
+from app.training.augmentation import augment
+from app.training.augmented_pool import AugmentedPool, make_pool
 from app.training.bundled_models import RECIPES
-from app.training.datasets import LabelledDigits, load_base_sets
-from app.training.out_of_distribution import unlike_any_digit
+from app.training.datasets import LabeledDigits, load_base_sets
+from app.training.out_of_distribution import make_non_digit
 from config import ROOT
 from tests.conftest import run_python
 
@@ -30,10 +30,10 @@ VALIDATION_SHA256 = "528cc39a64acf10b5ac3a5496195a6602b81371eadf14035435c0d1a3fe
 
 
 @pytest.fixture(scope="module")
-def few() -> LabelledDigits:
+def few() -> LabeledDigits:
     """2,000 digits of the training set."""
     training = load_base_sets().training
-    return LabelledDigits(training.digits[:2000], training.labels[:2000])
+    return LabeledDigits(training.digits[:2000], training.labels[:2000])
 
 
 def test_the_sets_have_their_sizes_and_share_no_image() -> None:
@@ -51,28 +51,28 @@ def test_the_validation_set_is_the_same_each_time() -> None:
 
 
 @pytest.fixture(scope="module")
-def pool(few: LabelledDigits) -> Pool:
+def pool(few: LabeledDigits) -> AugmentedPool:
     """Two passes over them."""
     return make_pool(few, passes=2, seed=7)
 
 
-def test_a_varied_digit_is_another_picture_and_mostly_the_same_digit(few: LabelledDigits) -> None:
-    dice = np.random.default_rng(1)
-    found = np.stack([varied(digit, dice) for digit in few.digits[:400]])
+def test_a_varied_digit_is_another_picture_and_mostly_the_same_digit(few: LabeledDigits) -> None:
+    rng = np.random.default_rng(1)
+    found = np.stack([augment(digit, rng) for digit in few.digits[:400]])
     assert found.shape == (400, 28, 28)
     assert found.dtype == np.uint8
     assert len({digit.tobytes() for digit in found}) == 400
     session = open_session((ROOT / "models" / "v2.onnx").read_bytes())
-    answers = session.run(None, {"digits": as_input(found)})[0].argmax(axis=1)
+    answers = session.run(None, {"digits": to_model_input(found)})[0].argmax(axis=1)
     assert 0.9 < np.mean(answers == few.labels[:400]) < 1
 
 
 def test_a_picture_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
-    few: LabelledDigits,
+    few: LabeledDigits,
 ) -> None:
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for digit in few.digits[:200]:
-        found = unlike_any_digit(digit, dice)
+        found = make_non_digit(digit, rng)
         assert found.dtype == np.uint8
         assert found.shape == (28, 28)
         assert found.max() == 255
@@ -80,75 +80,79 @@ def test_a_picture_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
 
 
 def test_a_pool_holds_every_digit_each_pass_and_pictures_of_none(
-    few: LabelledDigits, pool: Pool
+    few: LabeledDigits, pool: AugmentedPool
 ) -> None:
     assert pool.digits.shape == (2000, 28, 28)
-    assert pool.varied.shape == (2, 2000, 28, 28)
-    assert pool.others.shape == (400, 28, 28)
+    assert pool.augmented.shape == (2, 2000, 28, 28)
+    assert pool.non_digits.shape == (400, 28, 28)
     assert np.array_equal(pool.labels, few.labels)
-    same = np.all(pool.varied[0] == pool.varied[1], axis=(1, 2))
+    same = np.all(pool.augmented[0] == pool.augmented[1], axis=(1, 2))
     assert same.mean() < 0.01  # what imaging refuses stays as it is
 
 
 def test_a_pool_is_the_same_for_the_same_seed_and_however_many_make_it(
-    few: LabelledDigits, pool: Pool, tmp_path: Path
+    few: LabeledDigits, pool: AugmentedPool, tmp_path: Path
 ) -> None:
     again = make_pool(few, passes=1, seed=7, workers=1)
-    assert np.array_equal(again.varied[0], pool.varied[0])
+    assert np.array_equal(again.augmented[0], pool.augmented[0])
     again.save(tmp_path)
-    loaded = Pool.load(tmp_path)
+    loaded = AugmentedPool.load(tmp_path)
     for name, array in vars(again).items():
         assert np.array_equal(getattr(loaded, name), array)
 
 
-def test_a_fit_learns_and_the_same_seed_learns_the_same(few: LabelledDigits, pool: Pool) -> None:
-    recipe = replace(RECIPES["v1"], epochs=8, averaging=0.9)
+def test_a_fit_learns_and_the_same_seed_learns_the_same(
+    few: LabeledDigits, pool: AugmentedPool
+) -> None:
+    recipe = replace(RECIPES["v1"], epochs=8, ema_decay=0.9)
 
     def fitted() -> architectures.Net:
         torch.manual_seed(1)
         return training_loop.fit(architectures.baseline(), pool, recipe, seed=1)
 
     one, other = fitted(), fitted()
-    answers = training_loop.logits(one, few.digits).argmax(axis=1)
+    answers = training_loop.compute_logits(one, few.digits).argmax(axis=1)
     assert np.mean(answers == few.labels) > 0.8
     assert onnx_export.to_onnx(one, {"name": "x"}) == onnx_export.to_onnx(other, {"name": "x"})
 
 
-def test_a_net_learns_to_be_unsure_of_pictures_of_none(few: LabelledDigits, pool: Pool) -> None:
-    recipe = replace(RECIPES["v1"], epochs=8, averaging=0.9, others_share=0.3)
+def test_a_net_learns_to_be_unsure_of_pictures_of_none(
+    few: LabeledDigits, pool: AugmentedPool
+) -> None:
+    recipe = replace(RECIPES["v1"], epochs=8, ema_decay=0.9, non_digit_share=0.3)
     torch.manual_seed(1)
     net = training_loop.fit(architectures.baseline(), pool, recipe, seed=1)
 
     def mean_top(pictures: npt.NDArray[np.uint8]) -> float:
-        found = torch.from_numpy(training_loop.logits(net, pictures)).softmax(dim=1)
+        found = torch.from_numpy(training_loop.compute_logits(net, pictures)).softmax(dim=1)
         return float(found.max(dim=1).values.mean())
 
-    assert mean_top(pool.others) < 0.5 < mean_top(pool.digits)
+    assert mean_top(pool.non_digits) < 0.5 < mean_top(pool.digits)
 
 
 def test_the_temperature_undoes_what_made_the_logits_too_sure() -> None:
-    dice = np.random.default_rng(1)
-    honest = dice.normal(0, 2, (20_000, 10)).astype(np.float32)
+    rng = np.random.default_rng(1)
+    honest = rng.normal(0, 2, (20_000, 10)).astype(np.float32)
     shares = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
-    labels = (shares.cumsum(axis=1) > dice.random((20_000, 1))).argmax(axis=1)
-    found = calibration.fitted_temperature(honest * np.float32(2.5), labels)
+    labels = (shares.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    found = calibration.fit_temperature(honest * np.float32(2.5), labels)
     assert found == pytest.approx(2.5, rel=0.03)
 
 
 def test_a_cooled_net_gives_its_logits_divided_and_the_net_itself_stays(
-    few: LabelledDigits,
+    few: LabeledDigits,
 ) -> None:
     net = architectures.baseline()
-    before = training_loop.logits(net, few.digits[:50])
-    found = training_loop.logits(calibration.cooled(net, 2), few.digits[:50])
+    before = training_loop.compute_logits(net, few.digits[:50])
+    found = training_loop.compute_logits(calibration.apply_temperature(net, 2), few.digits[:50])
     assert np.allclose(found, before / 2, atol=1e-6)
-    assert np.array_equal(training_loop.logits(net, few.digits[:50]), before)
+    assert np.array_equal(training_loop.compute_logits(net, few.digits[:50]), before)
     with pytest.raises(TypeError, match="Flatten"):
-        calibration.cooled(nn.Sequential(nn.Flatten()), 2)
+        calibration.apply_temperature(nn.Sequential(nn.Flatten()), 2)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_the_exported_file_answers_as_the_net_does(version: str, few: LabelledDigits) -> None:
+def test_the_exported_file_answers_as_the_net_does(version: str, few: LabeledDigits) -> None:
     torch.manual_seed(3)
     net = architectures.ARCHITECTURES[version]()
     for module in net.modules():  # batch norms that do something
@@ -158,8 +162,10 @@ def test_the_exported_file_answers_as_the_net_does(version: str, few: LabelledDi
     notes = {"name": "a name", "seed": "3"}
     artefact = onnx_export.to_onnx(net, notes)
     session = open_session(artefact)
-    found = session.run(None, {"digits": as_input(few.digits[:100])})[0]
-    expected = torch.from_numpy(training_loop.logits(net, few.digits[:100])).softmax(dim=1).numpy()
+    found = session.run(None, {"digits": to_model_input(few.digits[:100])})[0]
+    expected = (
+        torch.from_numpy(training_loop.compute_logits(net, few.digits[:100])).softmax(dim=1).numpy()
+    )
     assert np.abs(found - expected).max() < 1e-5
     assert session.get_modelmeta().custom_metadata_map == notes
     assert {node.op_type for node in onnx.load_from_string(artefact).graph.node} <= {
@@ -174,7 +180,7 @@ def test_a_layer_without_an_operator_is_refused() -> None:
 
 def test_v1_has_at_most_10_000_parameters_and_v2_at_most_6_million_multiply_adds() -> None:
     assert architectures.count_parameters(architectures.baseline()) <= 10_000
-    assert onnx_export.multiply_adds(architectures.improved()) <= 6_000_000
+    assert onnx_export.count_multiply_adds(architectures.improved()) <= 6_000_000
 
 
 def test_a_rehearsal_walks_the_whole_road_of_training_and_keeps_nothing() -> None:

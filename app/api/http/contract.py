@@ -15,7 +15,7 @@ from app.domain.roles import Role
 JSON = "application/json"
 
 View = TypeVar("View", bound=Callable[..., Any])
-Shape = type[BaseModel]
+Schema = type[BaseModel]
 
 _KEY = "contract"
 
@@ -29,14 +29,14 @@ class Contract:
 
     token: Literal["access", "refresh"] | None = None
     roles: frozenset[Role] = frozenset(Role)
-    body: Shape | None = None
-    query: Shape | None = None
+    body: Schema | None = None
+    query: Schema | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     pictures: int = 0
     status: int | None = None
-    media: Mapping[str, Shape | None] = field(default_factory=dict)
-    answer_headers: tuple[str, ...] = ()
-    raises: tuple[type[CifraError], ...] = ()
+    media: Mapping[str, Schema | None] = field(default_factory=dict)
+    response_headers: tuple[str, ...] = ()
+    error_responses: tuple[type[CifraError], ...] = ()
 
 
 def contract_of(view: Callable[..., Any]) -> Contract:
@@ -45,56 +45,56 @@ def contract_of(view: Callable[..., Any]) -> Contract:
     return found
 
 
-def takes(body: Shape) -> Callable[[View], View]:
+def request_body(body: Schema) -> Callable[[View], View]:
     """Say which JSON object a view reads from the body."""
-    return _noting(body=body)
+    return _declare(body=body)
 
 
-def takes_query(query: Shape) -> Callable[[View], View]:
+def request_query(query: Schema) -> Callable[[View], View]:
     """Say what a view reads from the query string."""
-    return _noting(query=query)
+    return _declare(query=query)
 
 
-def takes_header(**headers: str) -> Callable[[View], View]:
+def request_headers(**headers: str) -> Callable[[View], View]:
     """Say which headers a view looks at, and what each is for; `_` stands for `-`."""
-    return _noting(headers={name.replace("_", "-"): text for name, text in headers.items()})
+    return _declare(headers={name.replace("_", "-"): text for name, text in headers.items()})
 
 
-def takes_pictures(most: int = 1) -> Callable[[View], View]:
+def request_images(most: int = 1) -> Callable[[View], View]:
     """Say how many pictures a view reads; where it is one, the body may be the picture itself."""
-    return _noting(pictures=most)
+    return _declare(pictures=most)
 
 
-def takes_token(kind: Literal["access", "refresh"], *roles: Role) -> Callable[[View], View]:
+def request_token(kind: Literal["access", "refresh"], *roles: Role) -> Callable[[View], View]:
     """Say which token a view asks for, and of whom; no roles are all of them."""
-    return _noting(token=kind, roles=frozenset(roles or Role))
+    return _declare(token=kind, roles=frozenset(roles or Role))
 
 
-def answers(
-    shape: Shape | None = None,
+def responds(
+    shape: Schema | None = None,
     *,
     status: int = 200,
     also: tuple[str, ...] = (),
     headers: tuple[str, ...] = (),
 ) -> Callable[[View], View]:
     """Say how a view answers when all is well: in JSON, in other media types, or in either."""
-    media: dict[str, Shape | None] = {} if shape is None else {JSON: shape}
+    media: dict[str, Schema | None] = {} if shape is None else {JSON: shape}
     media |= dict.fromkeys(also)
-    return _noting(status=status, media=media, answer_headers=headers)
+    return _declare(status=status, media=media, response_headers=headers)
 
 
-def raises(*errors: type[CifraError]) -> Callable[[View], View]:
+def error_responses(*errors: type[CifraError]) -> Callable[[View], View]:
     """Name the errors that only this view's service knows; those of its input go without saying."""
-    return _noting(raises=errors)
+    return _declare(raises=errors)
 
 
-def given(**fields: dict[str, Any]) -> dict[str, Any]:
+def require_fields(**fields: dict[str, Any]) -> dict[str, Any]:
     """A JSON Schema of objects that have these fields, none of them null, each as it says."""
     properties = {name: schema or {"not": {"type": "null"}} for name, schema in fields.items()}
     return {"required": [*fields], "properties": properties}
 
 
-def _noting(**said: Any) -> Callable[[View], View]:
+def _declare(**said: Any) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         vars(view)[_KEY] = replace(contract_of(view), **said)
         return view

@@ -11,7 +11,7 @@ from typing_extensions import override
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
 
 
-class Json(DefaultJSONProvider):
+class OrjsonProvider(DefaultJSONProvider):
     """JSON by orjson; what it does not know is turned into text as Flask does it."""
 
     @override
@@ -30,7 +30,7 @@ class Json(DefaultJSONProvider):
         return Response(body, mimetype=self.mimetype)
 
 
-class NoSessions(SessionInterface):
+class DisabledSessions(SessionInterface):
     """Logins are tokens, so a request opens no session."""
 
     @override

@@ -7,31 +7,31 @@ parser decides.
 
 import re
 
-_TYPE = re.compile(
+_CONTENT_TYPE = re.compile(
     r'multipart/form-data; ?boundary=(?:"([A-Za-z0-9\'()+_,./:=?-]{1,70})"|([A-Za-z0-9_.-]{1,70}))',
     re.I,
 )
-_HEAD = re.compile(
+_PART_HEADERS = re.compile(
     rb'\r\nContent-Disposition: form-data; name="file"; filename="[\w .()-]{1,200}"\r\n'
     rb"(?:Content-Type: [\w/.+-]{1,100}\r\n)?\r\n"
 )
 
 
-def only_file(content_type: str, body: bytes) -> bytes | None:
+def parse_single_file(content_type: str, body: bytes) -> bytes | None:
     """The content of the one part, named `file`, of a plain body; None where it is not plain."""
-    found = files(content_type, body, most=1)
+    found = parse_files(content_type, body, most=1)
     return found[0] if found else None
 
 
-def files(content_type: str, body: bytes, most: int) -> list[bytes]:
+def parse_files(content_type: str, body: bytes, most: int) -> list[bytes]:
     """The contents of all parts of a plain body; none where it is not plain, or has more parts."""
-    plain = _TYPE.fullmatch(content_type)
+    plain = _CONTENT_TYPE.fullmatch(content_type)
     if plain is None:
         return []
     before, *parts = body.split(b"--" + (plain[1] or plain[2]).encode(), most + 2)
     if before or not 2 <= len(parts) <= most + 1 or parts.pop() not in (b"--\r\n", b"--"):
         return []
-    heads = [_HEAD.match(part) for part in parts]
+    heads = [_PART_HEADERS.match(part) for part in parts]
     if not all(heads) or not all(part.endswith(b"\r\n") for part in parts):
         return []
     return [part[head.end() : -2] for part, head in zip(parts, heads, strict=True) if head]

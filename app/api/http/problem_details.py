@@ -23,7 +23,7 @@ def problem(
     slug = (title or HTTPStatus(status).phrase).lower().replace(" ", "-")
     response = jsonify(
         {
-            key or ("error" if speaks_spanish() else "msg"): shown or detail,
+            key or ("error" if is_predict_route() else "msg"): shown or detail,
             "type": f"urn:cifra:problem:{slug}",
             "title": title or HTTPStatus(status).phrase,
             "status": status,
@@ -35,6 +35,6 @@ def problem(
     return response
 
 
-def speaks_spanish() -> bool:
+def is_predict_route() -> bool:
     """Whether this is a predict route: their errors stand under `error` and are Spanish."""
     return request.path.startswith(PREDICT_ROUTES)

@@ -6,17 +6,17 @@ from flask import Response, current_app, request
 
 from app.domain.errors import NotAllowed
 
-WANTED = "X-Cifra-Refresh-Cookie"  # a header that a form of another site cannot send
+REQUEST_HEADER = "X-Cifra-Refresh-Cookie"  # a header that a form of another site cannot send
 NAME = "cifra_refresh"
 PATH = "/refresh"
 
 
-def is_wanted() -> bool:
+def is_requested() -> bool:
     """Whether this login asks for its refresh token in a cookie."""
-    return request.headers.get(WANTED) == "1"
+    return request.headers.get(REQUEST_HEADER) == "1"
 
 
-def is_sent() -> bool:
+def is_present() -> bool:
     """Whether a refresh token came as a cookie, and none in the header.
 
     Raises NotAllowed where a page of another origin sent it.
@@ -28,7 +28,7 @@ def is_sent() -> bool:
     return True
 
 
-def keep(response: Response, refresh_token: str) -> Response:
+def set_cookie(response: Response, refresh_token: str) -> Response:
     """Put a refresh token into the cookie."""
     lasts = current_app.config["JWT_REFRESH_TOKEN_EXPIRES"]
     response.set_cookie(
@@ -43,7 +43,7 @@ def keep(response: Response, refresh_token: str) -> Response:
     return response
 
 
-def forget(response: Response) -> Response:
+def clear_cookie(response: Response) -> Response:
     """Have the browser drop the cookie."""
     response.delete_cookie(
         NAME, path=PATH, secure=request.is_secure, httponly=True, samesite="Strict"

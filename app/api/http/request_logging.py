@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from flask import Flask, Response, g, request
 from uuid_utils import uuid7
 
-from app.api.http.request_metrics import Meters, method_of, route_of
+from app.api.http.request_metrics import RequestMetrics, method_label, route_label
 
-ACCESS = "cifra.access"  # the logger of the lines that requests have
-MOST_PATH = 100  # characters of an address where nothing is; a longer one is cut
+ACCESS_LOGGER = "cifra.access"  # the logger of the lines that requests have
+MAX_PATH_CHARS = 100  # characters of an address where nothing is; a longer one is cut
 
 # Asked for by machines over and over: at the level DEBUG.
-QUIET = {"/livez", "/readyz", "/health", "/metrics", "/static/<path:filename>"}
+DEBUG_ROUTES = {"/livez", "/readyz", "/health", "/metrics", "/static/<path:filename>"}
 
-_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_log = logging.getLogger(ACCESS)
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_log = logging.getLogger(ACCESS_LOGGER)
 
 
-class Line(logging.LogRecord):
+class AccessLogRecord(logging.LogRecord):
     """A record of a request. Made without what logging finds out for each, as nothing shows it."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Line(logging.LogRecord):
     ) -> None:
         now_s = time.time()
         self.__dict__ = {
-            **_NOWHERE,
+            **_RECORD_DEFAULTS,
             "levelno": level,
             "levelname": logging.getLevelName(level),
             "created": now_s,
@@ -37,10 +37,12 @@ class Line(logging.LogRecord):
         }
 
 
-_NOWHERE = logging.LogRecord(ACCESS, logging.INFO, "", 0, "request", None, None).__dict__
+_RECORD_DEFAULTS = logging.LogRecord(
+    ACCESS_LOGGER, logging.INFO, "", 0, "request", None, None
+).__dict__
 
 
-def register(app: Flask, meters: Meters) -> None:
+def register(app: Flask, meters: RequestMetrics) -> None:
     """Have an application do so with its requests; before anything else answers them."""
 
     def note(response: Response) -> Response:
@@ -48,26 +50,29 @@ def register(app: Flask, meters: Meters) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         if request.method == "GET" and "Authorization" in request.headers:
             response.headers.setdefault("Cache-Control", "no-store")  # somebody's own
-        route, status = route_of(request), response.status_code
+        route, status = route_label(request), response.status_code
         duration_s = time.perf_counter() - g.begun_s
-        meters.count(method_of(request), route, status, duration_s)
-        level = logging.DEBUG if route in QUIET else logging.INFO
+        meters.count(method_label(request), route, status, duration_s)
+        level = logging.DEBUG if route in DEBUG_ROUTES else logging.INFO
         if _log.isEnabledFor(level):
-            _log.handle(Line(level, g.asked, status, duration_s))
+            _log.handle(AccessLogRecord(level, g.asked, status, duration_s))
         return response
 
-    app.before_request(_begin)
+    app.before_request(_start_request)
     app.after_request(note)
 
 
-def name_of(sent: str) -> str:
+def request_id_from(sent: str) -> str:
     """A request's id: the one that its client sent, where that is plain."""
-    return sent if sent and _PLAIN_ID.fullmatch(sent) else uuid7().hex
+    return sent if sent and _SAFE_ID.fullmatch(sent) else uuid7().hex
 
 
-def _begin() -> None:
+def _start_request() -> None:
     """Note what each log line of this request is to carry; who asks is added once it is known."""
-    route = route_of(request)
-    g.begun_s, g.request_id = time.perf_counter(), name_of(request.headers.get("X-Request-ID", ""))
-    place = {"path": request.path[:MOST_PATH]} if route is None else {"route": route}
-    g.asked = {"request_id": g.request_id, "method": method_of(request), **place}
+    route = route_label(request)
+    g.begun_s, g.request_id = (
+        time.perf_counter(),
+        request_id_from(request.headers.get("X-Request-ID", "")),
+    )
+    place = {"path": request.path[:MAX_PATH_CHARS]} if route is None else {"route": route}
+    g.asked = {"request_id": g.request_id, "method": method_label(request), **place}

@@ -14,7 +14,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class Meters:
+class RequestMetrics:
     """A registry, and the counters of requests in it."""
 
     def __init__(self) -> None:
@@ -50,11 +50,11 @@ class Meters:
         Gauge(name, documentation, registry=self.registry).set_function(look)
 
 
-def method_of(request: Request) -> str:
+def method_label(request: Request) -> str:
     """The request's method, if it is one that there is."""
     return request.method if request.method in METHODS else "other"
 
 
-def route_of(request: Request) -> str | None:
+def route_label(request: Request) -> str | None:
     """The rule that a request matched; None where there is nothing at its address."""
     return None if request.url_rule is None else request.url_rule.rule

@@ -17,10 +17,10 @@ NO_FILE = "No se encontró el archivo"
 NO_FILE_NAME = "No se seleccionó ningún archivo"
 
 _MAX_JSON_BYTES = 64 * 1024
-MAX_PICTURE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipart around it
+MAX_IMAGE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipart around it
 MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
 _SMALL_BATCH_BYTES = 1024 * 1024  # held in memory; the parser puts larger ones into files
-_MOST_PLAIN = 1_000  # parts; the parser refuses more
+_MAX_PARTS = 1_000  # parts; the parser refuses more
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
@@ -40,20 +40,20 @@ def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
         raise InvalidInput("The body is not valid JSON") from error
     if not isinstance(sent, dict):
         raise InvalidInput("The body must be a JSON object")
-    return _parsed(shape, sent, missing)
+    return _validate(shape, sent, missing)
 
 
-def query(shape: type[_Body]) -> _Body:
+def query_args(shape: type[_Body]) -> _Body:
     """Parse the query string. Raises InvalidInput."""
-    return _parsed(shape, request.args.to_dict(), None)
+    return _validate(shape, request.args.to_dict(), None)
 
 
-def picture() -> bytes:
+def uploaded_image() -> bytes:
     """The one picture of a predict request: the part named `file`, or a raw image body.
 
     Raises InvalidInput with the words that old clients know.
     """
-    request.max_content_length = MAX_PICTURE_BODY_BYTES
+    request.max_content_length = MAX_IMAGE_BODY_BYTES
     if (request.mimetype or "").startswith("image/"):
         return bytes(request.get_data(cache=False))
     file = request.files.get("file")
@@ -66,12 +66,12 @@ def picture() -> bytes:
 
 def count_files() -> int:
     """How many parts named `file` a batch has; up to 16 MiB of body are looked at."""
-    return len(_sent_files())
+    return len(_uploaded_files())
 
 
-def pictures(most: int) -> list[bytes]:
+def uploaded_images(most: int) -> list[bytes]:
     """The pictures of a batch: every part named `file`. Raises InvalidInput."""
-    sent = _sent_files()
+    sent = _uploaded_files()
     if not sent:
         raise InvalidInput(NO_FILE)
     if len(sent) > most:
@@ -79,34 +79,34 @@ def pictures(most: int) -> list[bytes]:
     return [file if isinstance(file, bytes) else file.read() for file in sent]
 
 
-def _sent_files() -> Sequence[bytes | FileStorage]:
+def _uploaded_files() -> Sequence[bytes | FileStorage]:
     """The parts named `file`; those of a small plain body as they are, without a parser."""
     if "files" not in g:
         request.max_content_length = MAX_BATCH_BODY_BYTES
-        g.files = _plain_files() or request.files.getlist("file")
+        g.files = _parse_simple_files() or request.files.getlist("file")
     files: Sequence[bytes | FileStorage] = g.files
     return files
 
 
-def _plain_files() -> Sequence[bytes]:
+def _parse_simple_files() -> Sequence[bytes]:
     """None where a parser is to decide, which then reads what is read here."""
     if not 0 < (request.content_length or 0) <= _SMALL_BATCH_BYTES:
         return []
-    return multipart.files(request.content_type or "", request.get_data(), _MOST_PLAIN)
+    return multipart.parse_files(request.content_type or "", request.get_data(), _MAX_PARTS)
 
 
-def _parsed(shape: type[_Body], sent: dict[str, Any], missing: str | None) -> _Body:
+def _validate(shape: type[_Body], sent: dict[str, Any], missing: str | None) -> _Body:
     try:
         parsed = shape.model_validate({key: sent[key] for key in sent if sent[key] is not None})
     except ValidationError as error:
         raise InvalidInput(_explain(shape, error.errors(), missing)) from error
     for name, value in parsed:
-        if isinstance(value, str) and not _storable(value):
+        if isinstance(value, str) and not _is_storable(value):
             raise InvalidInput(f"{name} holds characters that no text has")
     return parsed
 
 
-def _storable(text: str) -> bool:
+def _is_storable(text: str) -> bool:
     """Whether a database takes a text: JSON can carry zero characters and lone surrogates."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 

@@ -8,7 +8,7 @@ from flask import Flask
 from app.api.http import refresh_cookie
 from app.api.openapi.json_schemas import Json, components
 from app.api.openapi.operations import Operations
-from app.api.openapi.routes import Route, routes
+from app.api.openapi.routes import Route, list_routes
 from app.api.schemas.errors import PredictProblem, Problem
 from app.version import VERSION
 
@@ -51,9 +51,9 @@ _HEADERS: dict[str, Json] = {
 }
 
 
-def document(app: Flask) -> Json:
+def build_document(app: Flask) -> Json:
     """Describe every route of an application but its pages'."""
-    found = list(routes(app))
+    found = list(list_routes(app))
     bodies = {each.contract.body for each in found if each.contract.body is not None}
     answers = {shape for each in found for shape in each.contract.media.values() if shape}
     references, schemas = components(bodies, {*answers, Problem, PredictProblem})

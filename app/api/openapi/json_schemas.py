@@ -6,14 +6,14 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from app.api.http.contract import Shape
+from app.api.http.contract import Schema
 
 Json = dict[str, Any]
 
 _NULL = {"type": "null"}
 
 
-class _Plain(GenerateJsonSchema):
+class _CompactSchema(GenerateJsonSchema):
     """Without titles that repeat a field's name, and defaults of null, which say nothing."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's name
@@ -26,24 +26,26 @@ class _Plain(GenerateJsonSchema):
         return made
 
 
-def components(bodies: Iterable[Shape], answers: Iterable[Shape]) -> tuple[dict[Shape, Json], Json]:
+def components(
+    bodies: Iterable[Schema], answers: Iterable[Schema]
+) -> tuple[dict[Schema, Json], Json]:
     """A reference to each model's schema, and all these schemas by name."""
     wanted = sorted({*bodies, *answers}, key=lambda shape: (shape.__name__, shape.__module__))
     found, definitions = models_json_schema(
         [(shape, "validation") for shape in wanted],
         ref_template="#/components/schemas/{model}",
-        schema_generator=_Plain,
+        schema_generator=_CompactSchema,
     )
     schemas: Json = definitions.get("$defs", {})
     references = {shape: found[shape, "validation"] for shape in wanted}
     for shape in bodies:
-        _let_null_be_missing(schemas[references[shape]["$ref"].rpartition("/")[2]])
+        _allow_null_if_optional(schemas[references[shape]["$ref"].rpartition("/")[2]])
     return references, schemas
 
 
-def query_parameters(query: Shape) -> list[Json]:
+def query_parameters(query: Schema) -> list[Json]:
     """The fields of a query string as OpenAPI parameters."""
-    schema = query.model_json_schema(schema_generator=_Plain)
+    schema = query.model_json_schema(schema_generator=_CompactSchema)
     return [
         {
             "in": "query",
@@ -56,12 +58,12 @@ def query_parameters(query: Shape) -> list[Json]:
     ]
 
 
-def takes_nothing(schema: Json) -> bool:
+def accepts_empty_object(schema: Json) -> bool:
     """Whether an empty object, and so no body at all, is fine."""
     return not schema.keys() & {"required", "anyOf", "oneOf"}
 
 
-def _let_null_be_missing(schema: Json) -> None:
+def _allow_null_if_optional(schema: Json) -> None:
     """Say that null counts as a missing field, as app/api/http/request_parsing.py has it."""
     for name, field in schema.get("properties", {}).items():
         if name not in schema.get("required", []) and _NULL not in field.get("anyOf", []):

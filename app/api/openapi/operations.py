@@ -4,15 +4,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from app.api.http.contract import JSON, Shape
-from app.api.openapi.error_responses import Refusal, refusals
-from app.api.openapi.json_schemas import Json, query_parameters, takes_nothing
+from app.api.http.contract import JSON, Schema
+from app.api.openapi.error_responses import ErrorResponse, list_error_responses
+from app.api.openapi.json_schemas import Json, accepts_empty_object, query_parameters
 from app.api.openapi.routes import Route
 
-PICTURE_KINDS = ("png", "jpeg", "webp", "bmp", "gif", "tiff")
+IMAGE_TYPES = ("png", "jpeg", "webp", "bmp", "gif", "tiff")
 
 _LIMITS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
-_PICTURE = {"type": "string", "format": "binary"}
+_IMAGE = {"type": "string", "format": "binary"}
 _SECURITY: Mapping[str | None, list[Json]] = {
     None: [],
     "access": [{"access": []}],
@@ -23,7 +23,7 @@ _SECURITY: Mapping[str | None, list[Json]] = {
 class Operations:
     """Makes operations that refer to the schemas of one document."""
 
-    def __init__(self, references: Mapping[Shape, Json], schemas: Json) -> None:
+    def __init__(self, references: Mapping[Schema, Json], schemas: Json) -> None:
         self._references = references
         self._schemas = schemas
 
@@ -48,27 +48,30 @@ class Operations:
         if contract.body is not None:
             reference = self._references[contract.body]
             schema = self._schemas[reference["$ref"].rpartition("/")[2]]
-            return {"required": not takes_nothing(schema), "content": {JSON: {"schema": reference}}}
+            return {
+                "required": not accepts_empty_object(schema),
+                "content": {JSON: {"schema": reference}},
+            }
         if contract.pictures:
-            return {"required": True, "content": _pictures(contract.pictures)}
+            return {"required": True, "content": _image_content(contract.pictures)}
         return None
 
     def _responses(self, route: Route) -> Json:
         contract = route.contract
-        found: dict[int, list[Refusal]] = defaultdict(list)
-        for refusal in refusals(route):
+        found: dict[int, list[ErrorResponse]] = defaultdict(list)
+        for refusal in list_error_responses(route):
             found[refusal.status].append(refusal)
         made = {str(status): self._refused(route, found[status]) for status in sorted(found)}
         if contract.status is None:
             return made
         success = {
             "description": HTTPStatus(contract.status).phrase,
-            "headers": _headers(route, *contract.answer_headers),
+            "headers": _headers(route, *contract.response_headers),
             "content": {kind: self._media(kind, shape) for kind, shape in contract.media.items()},
         }
         return {str(contract.status): success} | made
 
-    def _refused(self, route: Route, ways: list[Refusal]) -> Json:
+    def _refused(self, route: Route, ways: list[ErrorResponse]) -> Json:
         more = ("Retry-After",) if ways[0].status in (429, 503) else ()
         references = [self._references[shape] for shape in dict.fromkeys(way.shape for way in ways)]
         schema = references[0] if len(references) == 1 else {"anyOf": references}
@@ -80,7 +83,7 @@ class Operations:
             "content": {JSON: {"schema": schema}},
         }
 
-    def _media(self, kind: str, shape: Shape | None) -> Json:
+    def _media(self, kind: str, shape: Schema | None) -> Json:
         if shape is not None:
             return {"schema": self._references[shape]}
         if kind == JSON:
@@ -98,13 +101,13 @@ def _parameters(route: Route) -> list[Json]:
     return [*route.places, *query, *headers]
 
 
-def _pictures(most: int) -> Json:
+def _image_content(most: int) -> Json:
     if most > 1:
-        file: Json = {"type": "array", "items": _PICTURE, "minItems": 1, "maxItems": most}
+        file: Json = {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": most}
     else:
-        file = _PICTURE
+        file = _IMAGE
     form = {"type": "object", "required": ["file"], "properties": {"file": file}}
-    raw = {f"image/{kind}": {"schema": _PICTURE} for kind in PICTURE_KINDS} if most == 1 else {}
+    raw = {f"image/{kind}": {"schema": _IMAGE} for kind in IMAGE_TYPES} if most == 1 else {}
     return {"multipart/form-data": {"schema": form}, **raw}
 
 

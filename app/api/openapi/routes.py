@@ -14,10 +14,10 @@ from app.api.http.rate_limits import limiter
 
 Json = dict[str, Any]
 
-PAGES = "web"
+PAGES_BLUEPRINT = "web"
 
 _IMPLIED = {"HEAD", "OPTIONS"}
-_PLACE = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<arguments>[^)]*)\))?:)?(?P<name>\w+)>")
+_PATH_PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<arguments>[^)]*)\))?:)?(?P<name>\w+)>")
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,19 @@ class Route:
     @property
     def path(self) -> str:
         """Its path with {places}."""
-        return _PLACE.sub(r"{\g<name>}", self.rule)
+        return _PATH_PARAMETER.sub(r"{\g<name>}", self.rule)
 
     @property
     def places(self) -> list[Json]:
         """The places in its path as OpenAPI parameters."""
         return [
-            {"in": "path", "name": name, "required": True, "schema": _place(kind, arguments)}
-            for kind, arguments, name in _PLACE.findall(self.rule)
+            {
+                "in": "path",
+                "name": name,
+                "required": True,
+                "schema": _parameter_schema(kind, arguments),
+            }
+            for kind, arguments, name in _PATH_PARAMETER.findall(self.rule)
         ]
 
     @property
@@ -55,13 +60,13 @@ class Route:
         return self.method != "get"
 
 
-def routes(app: Flask) -> Iterator[Route]:
+def list_routes(app: Flask) -> Iterator[Route]:
     """Every route but the pages'."""
     for rule in app.url_map.iter_rules():
         blueprint = rule.endpoint.rpartition(".")[0]
         view = app.view_functions[rule.endpoint]
         exemption = limiter.limit_manager.exemption_scope(app, rule.endpoint, blueprint)
-        if blueprint != PAGES:
+        if blueprint != PAGES_BLUEPRINT:
             for method in sorted((rule.methods or set()) - _IMPLIED):
                 yield Route(
                     rule=rule.rule,
@@ -73,7 +78,7 @@ def routes(app: Flask) -> Iterator[Route]:
                 )
 
 
-def _place(kind: str, arguments: str) -> Json:
+def _parameter_schema(kind: str, arguments: str) -> Json:
     if kind == "uuid":
         return {"type": "string", "format": "uuid"}
     if kind == "int":

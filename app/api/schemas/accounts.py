@@ -8,11 +8,11 @@ from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.errors import Message
 from app.api.schemas.response_fields import Count, Id
-from app.domain.notifications import Kind
+from app.domain.notifications import NotificationKind
 from app.domain.roles import Role
 
 
-class Registered(Message):
+class RegisteredAccount(Message):
     """A new account."""
 
     id: Id
@@ -39,7 +39,9 @@ class Account(BaseModel):
     locked: bool
     has_password: Annotated[bool, Field(description="false for old accounts that wait for one")]
     created_at: datetime | None
-    notifications: Annotated[list[Kind], Field(description="what they are mailed about")]
+    notifications: Annotated[
+        list[NotificationKind], Field(description="what they are mailed about")
+    ]
 
 
 class AccountPage(BaseModel):
@@ -49,7 +51,7 @@ class AccountPage(BaseModel):
     next_after: Annotated[int | None, Field(description="the next page's `after`, if there is one")]
 
 
-class Reliability(BaseModel):
+class ReviewerReliability(BaseModel):
     """What a reviewer made of pictures with known digits."""
 
     reviewer_id: Id
@@ -58,7 +60,7 @@ class Reliability(BaseModel):
     is_reliable: Annotated[bool, Field(description="whether their labels are learned from")]
 
 
-class Reviewers(BaseModel):
+class ReviewerList(BaseModel):
     """Every reviewer who has read a picture with a known digit."""
 
-    reviewers: list[Reliability]
+    reviewers: list[ReviewerReliability]

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 _Title = Annotated[str, Field(description="what kind of problem it is", examples=["Not found"])]
-_Shown = Annotated[str, Field(description="what happened, as old clients show it")]
+_LegacyMessage = Annotated[str, Field(description="what happened, as old clients show it")]
 _Detail = Annotated[str, Field(description="what happened, for people")]
 
 
@@ -21,7 +21,7 @@ class Status(BaseModel):
     status: Annotated[str, Field(examples=["ok"])]
 
 
-class _Fields(BaseModel):
+class _ProblemDetails(BaseModel):
     """The fields of RFC 9457."""
 
     type: Annotated[str, Field(pattern="^urn:cifra:problem:", description="the title as a URN")]
@@ -31,22 +31,22 @@ class _Fields(BaseModel):
     request_id: Annotated[str, Field(max_length=64, description="as in the header X-Request-ID")]
 
 
-class Problem(_Fields):
+class Problem(_ProblemDetails):
     """An error."""
 
-    msg: _Shown
+    msg: _LegacyMessage
 
 
-class PredictProblem(_Fields):
+class PredictProblem(_ProblemDetails):
     """An error on a predict route; `error` is in Spanish where it is about the picture."""
 
-    error: _Shown
+    error: _LegacyMessage
 
 
-class PictureProblem(BaseModel):
+class ImageProblem(BaseModel):
     """What was wrong with one picture of a batch."""
 
-    error: _Shown
+    error: _LegacyMessage
     status: Annotated[int, Field(ge=400, le=499, description="what it would be by itself")]
     title: _Title
     detail: _Detail

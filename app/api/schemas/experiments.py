@@ -11,15 +11,15 @@ from app.api.schemas.response_fields import (
     Count,
     DifferenceInterval,
     Id,
-    Share,
-    ShareInterval,
+    Proportion,
+    ProportionInterval,
     VersionName,
 )
-from app.domain.assignment import Unit
+from app.domain.assignment import AssignmentUnit
 from app.domain.verdicts import Outcome
 
 
-class NextPicture(BaseModel):
+class ReviewItem(BaseModel):
     """A picture to label; what the versions said of it is not told."""
 
     prediction_id: UUID
@@ -32,17 +32,17 @@ class ReviewQueue(BaseModel):
 
     pending: Annotated[Count, Field(description="pictures")]
     user_flagged: Annotated[Count, Field(description="those among them outside the experiment")]
-    item: Annotated[NextPicture | None, Field(description="null where nothing waits for you")]
+    item: Annotated[ReviewItem | None, Field(description="null where nothing waits for you")]
 
 
-class ByVersion(BaseModel):
+class CountByVersion(BaseModel):
     """A count for each version."""
 
     v1: Count
     v2: Count
 
 
-class Labels(BaseModel):
+class LabelCounts(BaseModel):
     """Reviewers' labels of an experiment, by what they are good for."""
 
     discordant: Annotated[Count, Field(description="exactly one version was right")]
@@ -53,17 +53,19 @@ class Labels(BaseModel):
     erased: Annotated[Count, Field(description="pictures that were erased before their label")]
 
 
-class Mismatch(BaseModel):
+class SampleRatioMismatch(BaseModel):
     """Whether the versions were drawn as often as set."""
 
     log_e_value: Annotated[float, Field(description="natural logarithm; void from log 1000 on")]
-    p_value: Annotated[Share | None, Field(description="of the last stage that divided traffic")]
+    p_value: Annotated[
+        Proportion | None, Field(description="of the last stage that divided traffic")
+    ]
 
 
 class Stage(BaseModel):
     """A time at one weight."""
 
-    weight: Annotated[Share, Field(description="the share of A/B traffic that v2 answers")]
+    weight: Annotated[Proportion, Field(description="the share of A/B traffic that v2 answers")]
     reason: str
     started_at: datetime
 
@@ -80,9 +82,9 @@ class Experiment(BaseModel):
 
     id: Id
     running: bool
-    unit: Annotated[Unit, Field(description="what is assigned to a version")]
-    weight: Annotated[Share, Field(description="of the last stage")]
-    ramp: list[Share]
+    unit: Annotated[AssignmentUnit, Field(description="what is assigned to a version")]
+    weight: Annotated[Proportion, Field(description="of the last stage")]
+    ramp: list[Proportion]
     started_at: datetime
     ended_at: datetime | None
     end_reason: str | None
@@ -92,22 +94,24 @@ class Experiment(BaseModel):
     reason: Annotated[str | None, Field(description="why it is void")]
     e_value: Annotated[float, Field(ge=0, description="against 'neither is better'; decides at 20")]
     v2_win_rate: Annotated[
-        ShareInterval, Field(description="how often v2 is right where exactly one version is")
+        ProportionInterval, Field(description="how often v2 is right where exactly one version is")
     ]
     accuracy_difference: Annotated[DifferenceInterval, Field(description="v2 less v1")]
     labels_needed: Annotated[Count | None, Field(description="an estimate of how many more")]
-    labels: Labels
+    labels: LabelCounts
     requests: Count
     disagreements: Annotated[Count, Field(description="requests on which the versions differ")]
-    served: Annotated[ByVersion, Field(description="requests by the version that answered")]
-    sample_ratio_mismatch: Mismatch
-    crossover_rate: Annotated[Share, Field(description="of users, who met both versions")]
-    skip_rate: Annotated[Share, Field(description="of labels")]
-    erasure_rate: Annotated[Share, Field(description="of pictures on which the versions differ")]
+    served: Annotated[CountByVersion, Field(description="requests by the version that answered")]
+    sample_ratio_mismatch: SampleRatioMismatch
+    crossover_rate: Annotated[Proportion, Field(description="of users, who met both versions")]
+    skip_rate: Annotated[Proportion, Field(description="of labels")]
+    erasure_rate: Annotated[
+        Proportion, Field(description="of pictures on which the versions differ")
+    ]
     warnings: list[str]
 
 
-class Experiments(BaseModel):
+class ExperimentList(BaseModel):
     """The last experiments, the newest first."""
 
     experiments: list[Experiment]
@@ -120,23 +124,25 @@ class Latency(BaseModel):
     p99: Annotated[float | None, Field(ge=0)]
 
 
-class Accuracy(ShareInterval):
+class Accuracy(ProportionInterval):
     """An estimate over all A/B requests with its 95 % interval; null while a part is unknown."""
 
-    value: Share | None
+    value: Proportion | None
 
 
-class Calibration(BaseModel):
+class CalibrationBin(BaseModel):
     """Answers whose confidence lies in a range: how sure the version was, how often right."""
 
-    low: Share
-    high: Share
+    low: Proportion
+    high: Proportion
     labels: Annotated[Count, Field(description="that this rests on")]
-    confidence: Share
-    accuracy: Share
+    confidence: Proportion
+    accuracy: Proportion
 
 
-_Row = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=10, max_length=10)]
+_ConfusionMatrixRow = Annotated[
+    list[Annotated[float, Field(ge=0)]], Field(min_length=10, max_length=10)
+]
 
 
 class VersionReport(BaseModel):
@@ -149,7 +155,7 @@ class VersionReport(BaseModel):
     latency_ms: Latency
     accuracy: Accuracy
     confusion_matrix: Annotated[
-        list[_Row],
+        list[_ConfusionMatrixRow],
         Field(
             min_length=11,
             max_length=11,
@@ -157,7 +163,7 @@ class VersionReport(BaseModel):
             " was named",
         ),
     ]
-    calibration: list[Calibration]
+    calibration: list[CalibrationBin]
 
 
 class VersionReports(BaseModel):
@@ -167,25 +173,25 @@ class VersionReports(BaseModel):
     v2: VersionReport
 
 
-class CountedWords(BaseModel):
+class EligibleFeedback(BaseModel):
     """Users' words on one version."""
 
     eligible: Count
     eligible_correct: Count
 
 
-class WordsByVersion(BaseModel):
+class EligibleFeedbackByVersion(BaseModel):
     """Users' words on each version."""
 
-    v1: CountedWords
-    v2: CountedWords
+    v1: EligibleFeedback
+    v2: EligibleFeedback
 
 
-class UsersView(BaseModel):
+class UserFeedback(BaseModel):
     """What users volunteered; it never moves the verdict."""
 
     note: str
-    versions: WordsByVersion
+    versions: EligibleFeedbackByVersion
     difference: Annotated[DifferenceInterval, Field(description="v2 less v1, of shares correct")]
 
 
@@ -202,4 +208,4 @@ class Report(BaseModel):
     accuracy_percentage: Annotated[float | SkipJsonSchema[None], Field(ge=0, le=100)] = None
     versions: VersionReports
     experiment: Annotated[Experiment | None, Field(description="the current one")]
-    user_feedback: UsersView | None
+    user_feedback: UserFeedback | None

@@ -10,13 +10,13 @@ from app.api.schemas.response_fields import (
     Count,
     DifferenceInterval,
     Id,
-    ModelName,
-    Share,
+    ModelRef,
+    Proportion,
     VersionName,
 )
 
 
-class KeptModel(ModelName):
+class Model(ModelRef):
     """A model that is kept."""
 
     id: Id
@@ -27,13 +27,13 @@ class KeptModel(ModelName):
     created_at: datetime
 
 
-class KeptModels(BaseModel):
+class ModelList(BaseModel):
     """The last models, the newest first."""
 
-    models: list[KeptModel]
+    models: list[Model]
 
 
-class DeployedModel(ModelName):
+class DeployedModel(ModelRef):
     """The model of a deployment."""
 
     id: Id
@@ -50,7 +50,7 @@ class Deployment(BaseModel):
     created_at: datetime
 
 
-class Deployments(BaseModel):
+class DeploymentList(BaseModel):
     """The last deployments, the newest first."""
 
     deployments: list[Deployment]
@@ -75,7 +75,7 @@ class GuardedRollout(BaseModel):
     accuracy_difference: Annotated[DifferenceInterval, Field(description="new less predecessor")]
 
 
-class GuardedRollouts(BaseModel):
+class GuardedRolloutList(BaseModel):
     """The last guards, the newest first."""
 
     rollouts: list[GuardedRollout]
@@ -90,13 +90,13 @@ class Alert(BaseModel):
     created_at: datetime
 
 
-class Alerts(BaseModel):
+class AlertList(BaseModel):
     """The last alerts, the newest first."""
 
     alerts: list[Alert]
 
 
-class Gate(BaseModel):
+class GateResult(BaseModel):
     """What a candidate had to show, and whether it did."""
 
     name: str
@@ -105,7 +105,7 @@ class Gate(BaseModel):
     metrics: Annotated[dict[str, float], Field(description="shares and differences in 0..1")]
 
 
-class Job(BaseModel):
+class RetrainJob(BaseModel):
     """A retrain."""
 
     id: Id
@@ -117,22 +117,24 @@ class Job(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     stage: Annotated[str | None, Field(description="what the training does now")]
-    progress: Annotated[Share | None, Field(description="what is done of the stage, 0..1")]
+    progress: Annotated[Proportion | None, Field(description="what is done of the stage, 0..1")]
     loss: float | None
     seconds_left: Annotated[float | None, Field(ge=0)]
     train_labels: Annotated[Count | None, Field(description="reviewed pictures it learned from")]
     holdout_labels: Annotated[Count | None, Field(description="reviewed pictures it was judged on")]
-    gates: Annotated[list[Gate], Field(description="in their order; empty before the judgement")]
+    gates: Annotated[
+        list[GateResult], Field(description="in their order; empty before the judgement")
+    ]
     model_id: Annotated[int | None, Field(description="the candidate, once it is kept")]
 
 
-class Jobs(BaseModel):
+class RetrainJobList(BaseModel):
     """The last retrains, the newest first."""
 
-    jobs: list[Job]
+    jobs: list[RetrainJob]
 
 
-class JobAccepted(Message):
+class RetrainAccepted(Message):
     """A retrain that was asked for; the header Location says where to look after it."""
 
     job_id: Id

@@ -7,23 +7,23 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from app.api.schemas.errors import PictureProblem
-from app.api.schemas.response_fields import Digit, ModelName, Share, VersionName
+from app.api.schemas.errors import ImageProblem
+from app.api.schemas.response_fields import Digit, ModelRef, Proportion, VersionName
 
 
-class Reading(BaseModel):
+class ModelOutput(BaseModel):
     """What a model says of a picture."""
 
     prediccion: Annotated[Digit, Field(description="the digit that the model names")]
-    probabilidad: Annotated[Share, Field(description="how sure it is of it, 0..1")]
+    probabilidad: Annotated[Proportion, Field(description="how sure it is of it, 0..1")]
     probabilidades: Annotated[
-        list[Share],
+        list[Proportion],
         Field(min_length=10, max_length=10, description="by digit; they sum to 1"),
     ]
-    model: ModelName
+    model: ModelRef
 
 
-class _Prediction(Reading):
+class _Prediction(ModelOutput):
     version: VersionName
     prediction_id: Annotated[UUID, Field(description="names this prediction in POST /feedback")]
 
@@ -47,25 +47,25 @@ class Prediction(_Prediction):
     mensaje: Literal["Predicción mejorada"] | SkipJsonSchema[None] = None
 
 
-class DrawnPrediction(Prediction):
+class ABPrediction(Prediction):
     """An answer of the version that was drawn."""
 
     ab_version: Annotated[VersionName, Field(description="the same as `version`")]
 
 
-class Batch(BaseModel):
+class BatchPrediction(BaseModel):
     """One result or one error for each file, in their order."""
 
-    results: list[PredictionV2 | PictureProblem]
+    results: list[PredictionV2 | ImageProblem]
 
 
-class OtherReading(Reading):
+class ShadowPrediction(ModelOutput):
     """What the version that did not answer says."""
 
     version: VersionName
 
 
-class Word(BaseModel):
+class Feedback(BaseModel):
     """What its user said of an answer."""
 
     correct: bool
@@ -74,21 +74,21 @@ class Word(BaseModel):
     comment: str | None
 
 
-class Entry(Prediction):
+class HistoryEntry(Prediction):
     """A prediction in one's history."""
 
     created_at: datetime
-    feedback: Word | None
+    feedback: Feedback | None
     shadow_prediction: Annotated[
-        OtherReading | SkipJsonSchema[None],
+        ShadowPrediction | SkipJsonSchema[None],
         Field(description="of A/B predictions, once there is feedback"),
     ] = None
 
 
-class EntryPage(BaseModel):
+class HistoryPage(BaseModel):
     """Predictions, the newest first."""
 
-    predictions: list[Entry]
+    predictions: list[HistoryEntry]
     next_before: Annotated[
         UUID | None, Field(description="the next page's `before`, if there is one")
     ]

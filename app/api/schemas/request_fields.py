@@ -7,16 +7,16 @@ from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
 from app.domain.credentials import MAX_EMAIL
 
 
-def _as_whole(value: object) -> object:
+def _integral_float_to_int(value: object) -> object:
     """Take 5.0 for 5, as JSON does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _as_number(value: object) -> object:
+def _digit_string_to_int(value: object) -> object:
     return int(value) if isinstance(value, str) and value in _DIGITS else value
 
 
-def _as_flag(value: object) -> object:
+def _legacy_flag_to_bool(value: object) -> object:
     return _FLAGS[value] if isinstance(value, int | str) and value in _FLAGS else value
 
 
@@ -29,18 +29,18 @@ EmailText = Annotated[
 ]
 Flag = Annotated[bool, Strict()]
 Number = Annotated[float, Strict()]
-WHOLE = BeforeValidator(_as_whole)
-Digit = Annotated[int, Strict(), Field(ge=0, le=9), WHOLE]
-OldDigit = Annotated[
+ACCEPT_INTEGRAL_FLOAT = BeforeValidator(_integral_float_to_int)
+Digit = Annotated[int, Strict(), Field(ge=0, le=9), ACCEPT_INTEGRAL_FLOAT]
+LegacyDigit = Annotated[
     Digit,
-    BeforeValidator(_as_number),
+    BeforeValidator(_digit_string_to_int),
     WithJsonSchema({"enum": [*range(10), *sorted(_DIGITS)]}),
 ]
 """A digit as old clients may send it, in quotes too."""
-OldFlag = Annotated[
-    Flag, BeforeValidator(_as_flag), WithJsonSchema({"enum": [False, True, *_FLAGS]})
+LegacyFlag = Annotated[
+    Flag, BeforeValidator(_legacy_flag_to_bool), WithJsonSchema({"enum": [False, True, *_FLAGS]})
 ]
 """A flag as old clients may send it, as a number or in quotes too."""
 
-DIGIT = Field(description="a whole number from 0 to 9")
-FLAG = Field(description="true or false")
+DIGIT_FIELD = Field(description="a whole number from 0 to 9")
+FLAG_FIELD = Field(description="true or false")

@@ -6,13 +6,13 @@ from pydantic import BaseModel, Field
 
 Id = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Proportion = Annotated[float, Field(ge=0, le=1)]
 Difference = Annotated[float, Field(ge=-1, le=1)]
 Digit = Annotated[int, Field(ge=0, le=9)]
 VersionName = Annotated[Literal["v1", "v2"], Field(description="the version of the API")]
 
 
-class ModelName(BaseModel):
+class ModelRef(BaseModel):
     """A trained model."""
 
     name: Annotated[str, Field(examples=["cifra-v2"])]
@@ -21,11 +21,11 @@ class ModelName(BaseModel):
     ]
 
 
-class ShareInterval(BaseModel):
+class ProportionInterval(BaseModel):
     """Both ends of a 95 % confidence sequence or interval of a share."""
 
-    low: Share
-    high: Share
+    low: Proportion
+    high: Proportion
 
 
 class DifferenceInterval(BaseModel):

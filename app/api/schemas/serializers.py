@@ -5,71 +5,71 @@ from typing import Any
 
 from app.domain.assignment import Version
 from app.domain.intervals import Interval
-from app.domain.predictions import ModelName, ModelOutput, Prediction
+from app.domain.predictions import ModelOutput, ModelRef, Prediction
 from app.services.accounts.users import Account
-from app.services.experiments.evaluation import Assessment
-from app.services.experiments.lifecycle import Step, Summary
-from app.services.models.guarded_rollout import Watched
-from app.services.models.registry import Deployed, Kept
+from app.services.experiments.evaluation import Evaluation
+from app.services.experiments.lifecycle import ExperimentSummary, StageSummary
+from app.services.models.guarded_rollout import RolloutStatus
+from app.services.models.registry import DeploymentSummary, ModelSummary
 from app.services.notifications.alerts import Alert
-from app.services.predictions.history import Entry
-from app.services.reporting.report import Report, UsersView, VersionReport, Words
-from app.services.reporting.version_metrics import Calibration
+from app.services.predictions.history import HistoryEntry
+from app.services.reporting.report import FeedbackTotals, Report, UserFeedback, VersionReport
+from app.services.reporting.version_metrics import CalibrationBin
 from app.services.retraining.jobs import Job
-from app.services.reviews.attention_checks import Reliability
-from app.services.reviews.recent_labels import Outcome
+from app.services.reviews.attention_checks import ReviewerReliability
+from app.services.reviews.recent_labels import ReviewResult
 
-IMPROVED = "Predicción mejorada"
-NO_FEEDBACK = "No hay feedback disponible"
+IMPROVED_MESSAGE = "Predicción mejorada"
+NO_FEEDBACK_MESSAGE = "No hay feedback disponible"
 
 Json = dict[str, Any]
 
 
 def prediction(made: Prediction) -> Json:
     """An answer in the shape that old clients of its version know, with what we add."""
-    answer = reading(made.reading)
+    answer = model_output(made.reading)
     answer["version"] = made.version
     if made.version is Version.V2:
-        answer["mensaje"] = IMPROVED
+        answer["mensaje"] = IMPROVED_MESSAGE
     answer["prediction_id"] = str(made.id)
     return answer
 
 
-def drawn(made: Prediction) -> Json:
+def ab_prediction(made: Prediction) -> Json:
     """An answer of the A/B test: which version was drawn is said twice, for old clients."""
     return prediction(made) | {"ab_version": made.version}
 
 
-def reading(read: ModelOutput) -> Json:
+def model_output(read: ModelOutput) -> Json:
     """What a model said of a digit."""
     return {
         "prediccion": read.digit,
         "probabilidad": read.probability,
         "probabilidades": read.shares,
-        "model": model(read.model),
+        "model": model_ref(read.model),
     }
 
 
-def model(name: ModelName) -> Json:
+def model_ref(name: ModelRef) -> Json:
     """Which model it was."""
     return {"name": name.name, "hash": name.short_hash}
 
 
-def entry(kept: Entry) -> Json:
+def history_entry(kept: HistoryEntry) -> Json:
     """A prediction in one's history; what the other version said only after a word on it."""
     shown: Json = prediction(kept.prediction)
     shown["created_at"] = kept.prediction.created_at.isoformat()
     shown["feedback"] = None
-    if kept.word is not None:
+    if kept.feedback is not None:
         shown["feedback"] = {
-            "correct": kept.word.correct,
-            "digit": kept.word.digit,
-            "not_a_digit": kept.word.not_a_digit,
+            "correct": kept.feedback.correct,
+            "digit": kept.feedback.digit,
+            "not_a_digit": kept.feedback.not_a_digit,
             "comment": kept.comment,
         }
         if kept.prediction.shadow is not None:
             other = kept.prediction.version.other
-            shown["shadow_prediction"] = {**reading(kept.prediction.shadow), "version": other}
+            shown["shadow_prediction"] = {**model_output(kept.prediction.shadow), "version": other}
     return shown
 
 
@@ -109,11 +109,11 @@ def job(kept: Job) -> Json:
     }
 
 
-def kept_model(kept: Kept) -> Json:
+def model_summary(kept: ModelSummary) -> Json:
     """A model that is kept."""
     return {
         "id": kept.model.id,
-        **model(kept.model),
+        **model_ref(kept.model),
         "is_bundled": kept.is_bundled,
         "version": kept.version,
         "rejection_reason": kept.rejection_reason,
@@ -122,19 +122,19 @@ def kept_model(kept: Kept) -> Json:
     }
 
 
-def deployment(made: Deployed) -> Json:
+def deployment(made: DeploymentSummary) -> Json:
     """A model put into service."""
     return {
         "id": made.id,
         "version": made.version,
-        "model": {"id": made.model.id, **model(made.model)},
+        "model": {"id": made.model.id, **model_ref(made.model)},
         "reason": made.reason,
         "user_id": made.user_id,
         "created_at": made.created_at.isoformat(),
     }
 
 
-def guard(found: Watched) -> Json:
+def guarded_rollout(found: RolloutStatus) -> Json:
     """A newly deployed model beside its predecessor."""
     return {
         "id": found.id,
@@ -161,7 +161,7 @@ def alert(told: Alert) -> Json:
     }
 
 
-def experiment(kept: Summary) -> Json:
+def experiment(kept: ExperimentSummary) -> Json:
     """An experiment with its steps and its verdict."""
     winner = None
     if kept.winner is not None and kept.winner_at is not None:
@@ -177,11 +177,11 @@ def experiment(kept: Summary) -> Json:
         "end_reason": kept.end_reason,
         "stages": [_stage(step) for step in kept.steps],
         "winner": winner,
-        **assessment(kept.assessment),
+        **evaluation(kept.assessment),
     }
 
 
-def _stage(step: Step) -> Json:
+def _stage(step: StageSummary) -> Json:
     return {
         "weight": step.weight,
         "reason": step.reason,
@@ -189,7 +189,7 @@ def _stage(step: Step) -> Json:
     }
 
 
-def assessment(found: Assessment) -> Json:
+def evaluation(found: Evaluation) -> Json:
     """A verdict with what it rests on; shares and differences are in 0..1."""
     verdict = found.verdict
     return {
@@ -216,20 +216,20 @@ def assessment(found: Assessment) -> Json:
 
 def report(made: Report) -> Json:
     """The old report's figures, and beside them those of each version and of the experiment."""
-    told = words(made.words) if made.words.total else {"msg": NO_FEEDBACK}
-    return told | comparison(made)
+    told = feedback_totals(made.words) if made.words.total else {"msg": NO_FEEDBACK_MESSAGE}
+    return told | version_comparison(made)
 
 
-def comparison(made: Report) -> Json:
+def version_comparison(made: Report) -> Json:
     """The part of the report that holds the versions against each other."""
     return {
         "versions": {name: _version(version) for name, version in made.versions.items()},
         "experiment": made.experiment and experiment(made.experiment),
-        "user_feedback": made.users_view and _users_view(made.users_view),
+        "user_feedback": made.users_view and _user_feedback(made.users_view),
     }
 
 
-def words(found: Words) -> Json:
+def feedback_totals(found: FeedbackTotals) -> Json:
     """What people said, in the old report's figures."""
     return {
         "total_feedback": found.total,
@@ -239,17 +239,17 @@ def words(found: Words) -> Json:
     }
 
 
-def spoken(found: tuple[Words, Mapping[Version, Words]]) -> Json:
+def feedback_summary(found: tuple[FeedbackTotals, Mapping[Version, FeedbackTotals]]) -> Json:
     """What people said, of all answers and of each version's."""
     total, versions = found
     by_version = {
         version: {"feedback_count": said.total, "correct": said.correct}
         for version, said in versions.items()
     }
-    return {**words(total), "versions": by_version}
+    return {**feedback_totals(total), "versions": by_version}
 
 
-def reliability(found: Reliability) -> Json:
+def reliability(found: ReviewerReliability) -> Json:
     """What a reviewer made of pictures with known digits."""
     return {
         "reviewer_id": found.reviewer_id,
@@ -259,7 +259,7 @@ def reliability(found: Reliability) -> Json:
     }
 
 
-def outcome(found: Outcome) -> Json:
+def review_result(found: ReviewResult) -> Json:
     """What a reviewer said of somebody's picture."""
     return {
         "prediction_id": str(found.prediction_id),
@@ -281,7 +281,7 @@ def _version(found: VersionReport) -> Json:
     }
 
 
-def _calibration(part: Calibration) -> Json:
+def _calibration(part: CalibrationBin) -> Json:
     return {
         "low": part.low,
         "high": part.high,
@@ -291,13 +291,16 @@ def _calibration(part: Calibration) -> Json:
     }
 
 
-def _users_view(found: UsersView) -> Json:
+def _user_feedback(found: UserFeedback) -> Json:
     """Marked for what it is: nothing here moves the verdict."""
     return {
         "note": "volunteered by users, who are not blind: it never moves the verdict",
         "versions": {
-            version: {"eligible": words.total, "eligible_correct": words.correct}
-            for version, words in found.words.items()
+            version: {
+                "eligible": feedback_totals.total,
+                "eligible_correct": feedback_totals.correct,
+            }
+            for version, feedback_totals in found.words.items()
         },
         "difference": interval(found.difference),
     }

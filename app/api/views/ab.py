@@ -2,12 +2,12 @@
 
 from flask import Blueprint
 
-from app.api.http.authentication import EVERYBODY, caller, requires
-from app.api.http.container import parts
-from app.api.http.contract import answers, raises, takes_pictures
-from app.api.http.request_parsing import picture
+from app.api.http.authentication import ALL_ROLES, current_user, require_roles
+from app.api.http.container import container
+from app.api.http.contract import error_responses, request_images, responds
+from app.api.http.request_parsing import uploaded_image
 from app.api.schemas import serializers
-from app.api.schemas.predictions import DrawnPrediction
+from app.api.schemas.predictions import ABPrediction
 from app.domain.errors import Unavailable
 from app.services.predictions import predictor
 
@@ -15,14 +15,14 @@ blueprint = Blueprint("ab", __name__, url_prefix="/api/ab")
 
 
 @blueprint.post("/predict")
-@requires(*EVERYBODY)
-@takes_pictures()
-@answers(DrawnPrediction)
-@raises(Unavailable)
+@require_roles(*ALL_ROLES)
+@request_images()
+@responds(ABPrediction)
+@error_responses(Unavailable)
 def predict() -> serializers.Json:
     """Let the version that is drawn read a picture."""
-    wired = parts()
+    wired = container()
     made = predictor.predict_split(
-        wired.reader, wired.splits.current(), caller().user_id, picture()
+        wired.reader, wired.splits.current(), current_user().user_id, uploaded_image()
     )
-    return serializers.drawn(made)
+    return serializers.ab_prediction(made)

@@ -8,19 +8,31 @@ from flask_limiter.util import get_remote_address
 from pydantic import BaseModel, Field
 
 from app.api.http import refresh_cookie
-from app.api.http.authentication import EVERYBODY, caller, refresh_token, requires, tokens
-from app.api.http.container import parts
-from app.api.http.contract import answers, raises, takes, takes_header, takes_token
+from app.api.http.authentication import (
+    ALL_ROLES,
+    create_tokens,
+    current_user,
+    require_roles,
+    verify_refresh_token,
+)
+from app.api.http.container import container
+from app.api.http.contract import (
+    error_responses,
+    request_body,
+    request_headers,
+    request_token,
+    responds,
+)
 from app.api.http.rate_limits import limiter, login_limit, read_limit
 from app.api.http.request_parsing import json_body
 from app.api.schemas import serializers
-from app.api.schemas.accounts import Registered, Tokens
+from app.api.schemas.accounts import RegisteredAccount, Tokens
 from app.api.schemas.errors import Message
 from app.api.schemas.request_fields import EmailText, Text
 from app.domain.credentials import MAX_PASSWORD_BYTES, MAX_USERNAME, MIN_PASSWORD
 from app.domain.errors import Conflict, NotAllowed, NotAuthenticated
 from app.services.accounts import sessions, users
-from app.services.accounts.sessions import Grant
+from app.services.accounts.sessions import TokenGrant
 
 CREDENTIALS_MISSING = "Username and password required"
 
@@ -57,12 +69,12 @@ class PasswordChange(BaseModel):
 
 @blueprint.post("/register")
 @limiter.limit(login_limit, key_func=get_remote_address)
-@takes(Registration)
-@answers(Registered, status=201)
-@raises(NotAllowed, Conflict)
+@request_body(Registration)
+@responds(RegisteredAccount, status=201)
+@error_responses(NotAllowed, Conflict)
 def register() -> tuple[serializers.Json, int]:
     """Make an account."""
-    wired = parts()
+    wired = container()
     if not wired.config.registration_open:
         raise NotAllowed("Registration is closed; ask an admin for an account")
     asked = json_body(Registration, missing=CREDENTIALS_MISSING)
@@ -72,58 +84,60 @@ def register() -> tuple[serializers.Json, int]:
 
 @blueprint.post("/login")
 @limiter.limit(login_limit, key_func=get_remote_address)
-@takes(Credentials)
-@takes_header(X_Cifra_Cookie="1 has the refresh token put into a cookie")
-@answers(Tokens, headers=("Set-Cookie",))
-@raises(NotAuthenticated, NotAllowed)
+@request_body(Credentials)
+@request_headers(X_Cifra_Cookie="1 has the refresh token put into a cookie")
+@responds(Tokens, headers=("Set-Cookie",))
+@error_responses(NotAuthenticated, NotAllowed)
 def login() -> Response:
     """Exchange a name and a password for tokens."""
     asked = json_body(Credentials, missing=CREDENTIALS_MISSING)
-    grant = sessions.log_in(parts().hasher, asked.username, asked.password, _lasts())
-    return _answer(grant, by_cookie=refresh_cookie.is_wanted())
+    grant = sessions.log_in(container().hasher, asked.username, asked.password, _refresh_lifetime())
+    return _token_response(grant, by_cookie=refresh_cookie.is_requested())
 
 
 @blueprint.post("/refresh")
 @limiter.limit(read_limit)  # every page that is opened asks, and a signed token cannot be guessed
-@takes_token("refresh")
-@answers(Tokens, headers=("Set-Cookie",))
-@raises(NotAllowed)
+@request_token("refresh")
+@responds(Tokens, headers=("Set-Cookie",))
+@error_responses(NotAllowed)
 def refresh() -> Response:
     """Exchange a refresh token, from the header or a page's cookie, for the next pair of tokens."""
-    by_cookie = refresh_cookie.is_sent()
-    grant = sessions.refresh(*refresh_token(by_cookie=by_cookie), _lasts())
-    return _answer(grant, by_cookie=by_cookie)
+    by_cookie = refresh_cookie.is_present()
+    grant = sessions.refresh(*verify_refresh_token(by_cookie=by_cookie), _refresh_lifetime())
+    return _token_response(grant, by_cookie=by_cookie)
 
 
 @blueprint.post("/logout")
-@requires(*EVERYBODY)
-@answers(Message)
+@require_roles(*ALL_ROLES)
+@responds(Message)
 def logout() -> Response:
     """End the login that this token came from."""
-    sessions.log_out(caller().session_id)
-    return refresh_cookie.forget(jsonify(msg="Logged out"))
+    sessions.log_out(current_user().session_id)
+    return refresh_cookie.clear_cookie(jsonify(msg="Logged out"))
 
 
 @blueprint.post("/password")
 @limiter.limit(login_limit)
-@requires(*EVERYBODY)
-@takes(PasswordChange)
-@answers(Message)
-@raises(NotAuthenticated, Conflict)
+@require_roles(*ALL_ROLES)
+@request_body(PasswordChange)
+@responds(Message)
+@error_responses(NotAuthenticated, Conflict)
 def change_password() -> serializers.Json:
     """Change one's own password; every login of the account ends."""
     asked = json_body(PasswordChange, missing="old_password and new_password required")
-    users.change_password(parts().hasher, caller().user_id, asked.old_password, asked.new_password)
+    users.change_password(
+        container().hasher, current_user().user_id, asked.old_password, asked.new_password
+    )
     return {"msg": "Password changed; log in again"}
 
 
-def _answer(grant: Grant, *, by_cookie: bool) -> Response:
+def _token_response(grant: TokenGrant, *, by_cookie: bool) -> Response:
     """Hand a pair of tokens over; a page's script never sees the one that lasts."""
-    pair = tokens(grant)
+    pair = create_tokens(grant)
     answer = jsonify({"access_token": pair["access_token"]} if by_cookie else pair)
     answer.cache_control.no_store = True
-    return refresh_cookie.keep(answer, pair["refresh_token"]) if by_cookie else answer
+    return refresh_cookie.set_cookie(answer, pair["refresh_token"]) if by_cookie else answer
 
 
-def _lasts() -> timedelta:
-    return timedelta(days=parts().config.refresh_token_days)
+def _refresh_lifetime() -> timedelta:
+    return timedelta(days=container().config.refresh_token_days)

@@ -2,14 +2,14 @@
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
 
-from app.api.http.contract import JSON, answers
+from app.api.http.contract import JSON, responds
 from app.api.http.rate_limits import limiter
 from app.api.openapi import document as openapi
 
-_KEY = "cifra-openapi"
+_EXTENSION_KEY = "cifra-openapi"
 
 # Swagger UI sets styles by script; it loads nothing from elsewhere and runs no script of a page.
-_POLICY = "; ".join(
+_CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -27,19 +27,19 @@ limiter.exempt(blueprint)
 
 
 @blueprint.get("/openapi.json")
-@answers(also=(JSON,))
+@responds(also=(JSON,))
 def document() -> Response:
     """This document."""
-    if _KEY not in current_app.extensions:
-        current_app.extensions[_KEY] = openapi.document(current_app)
-    return jsonify(current_app.extensions[_KEY])
+    if _EXTENSION_KEY not in current_app.extensions:
+        current_app.extensions[_EXTENSION_KEY] = openapi.build_document(current_app)
+    return jsonify(current_app.extensions[_EXTENSION_KEY])
 
 
 @blueprint.get("/docs")
-@answers(also=("text/html",))
-def page() -> Response:
+@responds(also=("text/html",))
+def swagger_ui() -> Response:
     """A page that shows this document, and can call what it shows."""
     response = Response(render_template("docs.html"), mimetype="text/html")
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

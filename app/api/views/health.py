@@ -2,8 +2,8 @@
 
 from flask import Blueprint, request
 
-from app.api.http.container import parts
-from app.api.http.contract import answers, raises
+from app.api.http.container import container
+from app.api.http.contract import error_responses, responds
 from app.api.http.rate_limits import limiter
 from app.api.schemas.errors import Status
 from app.domain.errors import NotFound, Unavailable
@@ -14,29 +14,29 @@ limiter.exempt(blueprint)
 
 
 @blueprint.get("/health")
-@answers(Status)
+@responds(Status)
 def health() -> dict[str, str]:
     """What old clients ask."""
     return {"status": "ok"}
 
 
 @blueprint.get("/livez")
-@answers(Status)
-def live() -> dict[str, str]:
+@responds(Status)
+def livez() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
 @blueprint.get("/readyz")
-@answers(Status)
-@raises(Unavailable)
-def ready() -> dict[str, str]:
+@responds(Status)
+@error_responses(Unavailable)
+def readyz() -> dict[str, str]:
     """The process can do its work: the database answers and the models are loaded."""
-    readiness.check(parts().inference)
+    readiness.check(container().inference)
     return {"status": "ready"}
 
 
-def serve_nothing_else() -> None:
+def reject_other_routes() -> None:
     """Refuse what is not about health: this process carries sockets alone. Raises NotFound."""
     if request.blueprint not in {blueprint.name, "metrics"}:
         raise NotFound("This service carries the live connection alone")

@@ -15,13 +15,13 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from app.api.http.container import parts
-from app.api.http.contract import answers
-from app.api.http.rate_limits import counts_alone, limiter
-from app.domain.latency_histogram import cumulated, total_s
+from app.api.http.container import container
+from app.api.http.contract import responds
+from app.api.http.rate_limits import is_using_fallback, limiter
+from app.domain.latency_histogram import cumulative_counts, total_s
 from app.domain.verdicts import Outcome
-from app.services.experiments.evaluation import Assessment
-from app.services.monitoring.metrics_snapshot import Pulse, Vitals, pool
+from app.services.experiments.evaluation import Evaluation
+from app.services.monitoring.metrics_snapshot import CachedSnapshot, MetricsSnapshot, connection_pool
 from app.version import VERSION
 
 blueprint = Blueprint("metrics", __name__)
@@ -29,18 +29,18 @@ limiter.exempt(blueprint)
 
 
 @blueprint.get("/metrics")
-@answers(also=("text/plain", "application/openmetrics-text"))
+@responds(also=("text/plain", "application/openmetrics-text"))
 def metrics() -> Response:
     """Everything that is measured, in the format that the scraper asks for."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(parts().meters.registry), content_type=content_type)
+    return Response(encode(container().meters.registry), content_type=content_type)
 
 
-class Gauges(Collector):
+class DatabaseCollector(Collector):
     """What is looked up at each scrape: of this process, and of the rows all processes share."""
 
     def __init__(self) -> None:
-        self._pulse = Pulse()
+        self._pulse = CachedSnapshot()
 
     def collect(self) -> Iterator[Metric]:
         """Look everything up; needs an application context."""
@@ -50,29 +50,31 @@ class Gauges(Collector):
             "Which Cifra runs, on which Python.",
             {"version": VERSION, "python": platform.python_version()},
         )
-        yield from _process()
+        yield from _process_metrics()
         yield _gauge("cifra_database_up", "Whether the database answers.", vitals is not None)
         if vitals is not None:
-            yield from _rows(vitals)
-            yield from _experiment(vitals.assessment)
+            yield from _row_metrics(vitals)
+            yield from _experiment_metrics(vitals.evaluation)
 
 
-def _process() -> Iterator[Metric]:
+def _process_metrics() -> Iterator[Metric]:
     models = InfoMetricFamily(
         "cifra_model", "The models that this process serves.", labels=["version"]
     )
-    for version, model in parts().inference.serving.items():
+    for version, model in container().inference.serving.items():
         models.add_metric([version], {"model": model.name, "sha256": model.sha256})
     yield models
-    yield _by("cifra_database_connections", "Connections of this process.", "state", pool())
+    yield _labeled_gauge(
+        "cifra_database_connections", "Connections of this process.", "state", connection_pool()
+    )
     yield _gauge(
         "cifra_ratelimit_fallback_in_use",
         "Whether limits are counted in this process because their storage does not answer.",
-        counts_alone(),
+        is_using_fallback(),
     )
 
 
-def _rows(vitals: Vitals) -> Iterator[Metric]:
+def _row_metrics(vitals: MetricsSnapshot) -> Iterator[Metric]:
     served = CounterMetricFamily(
         "cifra_predictions", "Predictions that a version answered.", labels=["version"]
     )
@@ -93,13 +95,15 @@ def _rows(vitals: Vitals) -> Iterator[Metric]:
     words = GaugeMetricFamily(
         "cifra_feedback", "Users' feedback on predictions.", labels=["version", "correct"]
     )
-    for (of_version, is_correct), count in vitals.words.items():
+    for (of_version, is_correct), count in vitals.feedback.items():
         words.add_metric([of_version or "none", str(is_correct).lower()], count)
     yield words
-    yield _by(*("cifra_retrain_jobs", "Retrains by what became of them.", "status"), vitals.jobs)
+    yield _labeled_gauge(
+        *("cifra_retrain_jobs", "Retrains by what became of them.", "status"), vitals.retrain_jobs
+    )
     yield _gauge("cifra_outbox_pending", "Notifications that wait to be mailed.", vitals.outbox)
-    waiting = vitals.waiting
-    yield _by(
+    waiting = vitals.review_queue
+    yield _labeled_gauge(
         *("cifra_review_queue", "Pictures that wait for a reviewer.", "queue"),
         {
             "disagreement": waiting.disagreements,
@@ -109,7 +113,7 @@ def _rows(vitals: Vitals) -> Iterator[Metric]:
     )
 
 
-def _experiment(assessment: Assessment | None) -> Iterator[Metric]:
+def _experiment_metrics(assessment: Evaluation | None) -> Iterator[Metric]:
     """Of the current experiment; where there has never been one, nothing."""
     if assessment is None:
         return
@@ -119,11 +123,11 @@ def _experiment(assessment: Assessment | None) -> Iterator[Metric]:
         "Evidence against equal versions; 20 or more names a winner.",
         assessment.verdict.e_value,
     )
-    yield _by(
+    yield _labeled_gauge(
         *("cifra_experiment_verdict", "1 for what the experiment has come to.", "verdict"),
         {str(each): int(each is outcome) for each in Outcome},
     )
-    yield _by(
+    yield _labeled_gauge(
         *("cifra_experiment_labels", "Reviewers' labels; kinds overlap.", "kind"),
         assessment.labels_used,
     )
@@ -135,7 +139,7 @@ def _experiment(assessment: Assessment | None) -> Iterator[Metric]:
 def _histogram(counts: Mapping[int, int]) -> tuple[list[tuple[str, float]], float]:
     buckets = [
         ("+Inf" if bound_s == inf else repr(bound_s), float(count))
-        for bound_s, count in cumulated(counts)
+        for bound_s, count in cumulative_counts(counts)
     ]
     return buckets, total_s(counts)
 
@@ -144,7 +148,9 @@ def _gauge(name: str, documentation: str, value: float) -> Metric:
     return GaugeMetricFamily(name, documentation, value)
 
 
-def _by(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+def _labeled_gauge(
+    name: str, documentation: str, label: str, values: Mapping[str, float]
+) -> Metric:
     family = GaugeMetricFamily(name, documentation, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)

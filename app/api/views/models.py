@@ -5,25 +5,31 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from app.api.http.authentication import caller, requires
-from app.api.http.container import parts
-from app.api.http.contract import answers, raises, takes
+from app.api.http.authentication import current_user, require_roles
+from app.api.http.container import container
+from app.api.http.contract import error_responses, request_body, responds
 from app.api.http.rate_limits import limiter, read_limit
 from app.api.http.request_parsing import json_body
 from app.api.schemas import serializers
-from app.api.schemas.models import Alerts, Deployment, Deployments, GuardedRollouts, KeptModels
+from app.api.schemas.models import (
+    AlertList,
+    Deployment,
+    DeploymentList,
+    GuardedRolloutList,
+    ModelList,
+)
 from app.domain.assignment import Version
-from app.domain.errors import Conflict, UnfitModel
+from app.domain.errors import Conflict, InvalidModel
 from app.domain.roles import Role
 from app.services.models import guarded_rollout, registry
 from app.services.notifications import alerts
 
-SHOWN = 100
+MAX_LISTED = 100
 
 blueprint = Blueprint("models", __name__, url_prefix="/admin")
 
 
-class Place(BaseModel):
+class DeployRequest(BaseModel):
     """Which version a model is to serve."""
 
     version: Annotated[Version, Field(description="v1 or v2")]
@@ -31,58 +37,64 @@ class Place(BaseModel):
 
 @blueprint.get("/models")
 @limiter.limit(read_limit)
-@requires(Role.ADMIN)
-@answers(KeptModels)
-def newest() -> serializers.Json:
+@require_roles(Role.ADMIN)
+@responds(ModelList)
+def list_models() -> serializers.Json:
     """The last models, the newest first."""
-    return {"models": [serializers.kept_model(model) for model in registry.newest(SHOWN)]}
+    return {"models": [serializers.model_summary(model) for model in registry.list_recent(MAX_LISTED)]}
 
 
 @blueprint.post("/models/<int(max=2147483647):model_id>/deploy")
-@requires(Role.ADMIN)
-@takes(Place)
-@answers(Deployment, status=201)
-@raises(Conflict, UnfitModel)
-def deploy(model_id: int) -> tuple[serializers.Json, int]:
+@require_roles(Role.ADMIN)
+@request_body(DeployRequest)
+@responds(Deployment, status=201)
+@error_responses(Conflict, InvalidModel)
+def deploy_model(model_id: int) -> tuple[serializers.Json, int]:
     """Put a model into service."""
-    deployed = registry.deploy(model_id, json_body(Place).version, caller().user_id)
-    parts().lookout.wake()
+    deployed = registry.deploy(model_id, json_body(DeployRequest).version, current_user().user_id)
+    container().lookout.trigger()
     return serializers.deployment(deployed), 201
 
 
 @blueprint.post("/versions/<any(v1, v2):version>/rollback")
-@requires(Role.ADMIN)
-@answers(Deployment, status=201)
-@raises(Conflict, UnfitModel)
-def roll_back(version: str) -> tuple[serializers.Json, int]:
+@require_roles(Role.ADMIN)
+@responds(Deployment, status=201)
+@error_responses(Conflict, InvalidModel)
+def roll_back_version(version: str) -> tuple[serializers.Json, int]:
     """Take the last deployment of a version back."""
-    deployed = registry.roll_back(Version(version), caller().user_id)
-    parts().lookout.wake()
+    deployed = registry.roll_back(Version(version), current_user().user_id)
+    container().lookout.trigger()
     return serializers.deployment(deployed), 201
 
 
 @blueprint.get("/deployments")
 @limiter.limit(read_limit)
-@requires(Role.ADMIN)
-@answers(Deployments)
-def deployments() -> serializers.Json:
+@require_roles(Role.ADMIN)
+@responds(DeploymentList)
+def list_deployments() -> serializers.Json:
     """What was put into service last, the newest first."""
-    return {"deployments": [serializers.deployment(each) for each in registry.deployments(SHOWN)]}
+    return {
+        "deployments": [serializers.deployment(each) for each in registry.list_deployments(MAX_LISTED)]
+    }
 
 
 @blueprint.get("/rollouts")
 @limiter.limit(read_limit)
-@requires(Role.ADMIN)
-@answers(GuardedRollouts)
-def rollouts() -> serializers.Json:
+@require_roles(Role.ADMIN)
+@responds(GuardedRolloutList)
+def list_rollouts() -> serializers.Json:
     """The last deployments beside their predecessors, the newest first."""
-    return {"rollouts": [serializers.guard(each) for each in guarded_rollout.newest(SHOWN)]}
+    return {
+        "rollouts": [
+            serializers.guarded_rollout(each) for each in guarded_rollout.list_recent(MAX_LISTED)
+        ]
+    }
 
 
 @blueprint.get("/alerts")
 @limiter.limit(read_limit)
-@requires(Role.ADMIN)
-@answers(Alerts)
-def told() -> serializers.Json:
+@require_roles(Role.ADMIN)
+@responds(AlertList)
+def list_alerts() -> serializers.Json:
     """What happened by itself, the newest first."""
-    return {"alerts": [serializers.alert(each) for each in alerts.newest(SHOWN)]}
+    return {"alerts": [serializers.alert(each) for each in alerts.list_recent(MAX_LISTED)]}

@@ -6,20 +6,20 @@ from uuid import UUID
 from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
-from app.api.http.authentication import EVERYBODY, caller, requires
-from app.api.http.contract import answers, takes_query
+from app.api.http.authentication import ALL_ROLES, current_user, require_roles
+from app.api.http.contract import request_query, responds
 from app.api.http.rate_limits import limiter, read_limit
-from app.api.http.request_parsing import query
+from app.api.http.request_parsing import query_args
 from app.api.schemas import serializers
 from app.api.schemas.errors import Message
-from app.api.schemas.predictions import Entry, EntryPage
+from app.api.schemas.predictions import HistoryEntry, HistoryPage
 from app.imaging.decoding import encode_png
 from app.services.predictions import history
 
 blueprint = Blueprint("history", __name__, url_prefix="/predictions")
 
 
-class Page(BaseModel):
+class HistoryQuery(BaseModel):
     """Which predictions are wanted."""
 
     limit: Annotated[int, Field(ge=1, le=100, description="a whole number from 1 to 100")] = 20
@@ -28,43 +28,43 @@ class Page(BaseModel):
 
 @blueprint.get("")
 @limiter.limit(read_limit)
-@requires(*EVERYBODY)
-@takes_query(Page)
-@answers(EntryPage)
-def page() -> serializers.Json:
+@require_roles(*ALL_ROLES)
+@request_query(HistoryQuery)
+@responds(HistoryPage)
+def list_predictions() -> serializers.Json:
     """One's own predictions, the newest first."""
-    wanted = query(Page)
-    found = history.page(caller().user_id, wanted.limit, wanted.before)
+    wanted = query_args(HistoryQuery)
+    found = history.list_page(current_user().user_id, wanted.limit, wanted.before)
     more = len(found) == wanted.limit
     return {
-        "predictions": [serializers.entry(entry) for entry in found],
+        "predictions": [serializers.history_entry(entry) for entry in found],
         "next_before": str(found[-1].prediction.id) if more else None,
     }
 
 
 @blueprint.get("/<uuid:prediction_id>")
 @limiter.limit(read_limit)
-@requires(*EVERYBODY)
-@answers(Entry)
-def find(prediction_id: UUID) -> serializers.Json:
+@require_roles(*ALL_ROLES)
+@responds(HistoryEntry)
+def get_prediction(prediction_id: UUID) -> serializers.Json:
     """One of one's own predictions."""
-    return serializers.entry(history.find(caller().user_id, prediction_id))
+    return serializers.history_entry(history.get(current_user().user_id, prediction_id))
 
 
 @blueprint.get("/<uuid:prediction_id>/image")
 @limiter.limit(read_limit)
-@requires(*EVERYBODY)
-@answers(also=("image/png",))
-def image(prediction_id: UUID) -> Response:
+@require_roles(*ALL_ROLES)
+@responds(also=("image/png",))
+def get_image(prediction_id: UUID) -> Response:
     """The 28x28 image that the models saw, as a PNG."""
-    png = encode_png(history.image(caller().user_id, prediction_id))
+    png = encode_png(history.get_image(current_user().user_id, prediction_id))
     return Response(png, mimetype="image/png", headers={"Cache-Control": "private, no-store"})
 
 
 @blueprint.delete("/<uuid:prediction_id>")
-@requires(*EVERYBODY)
-@answers(Message)
-def erase(prediction_id: UUID) -> serializers.Json:
+@require_roles(*ALL_ROLES)
+@responds(Message)
+def delete_prediction(prediction_id: UUID) -> serializers.Json:
     """Erase one of one's own predictions with its image and the words on it."""
-    history.erase(caller().user_id, prediction_id)
+    history.delete(current_user().user_id, prediction_id)
     return {"msg": "Prediction erased"}

@@ -5,25 +5,25 @@ from typing import Annotated, Literal
 from flask import Blueprint, Response, url_for
 from pydantic import BaseModel, Field
 
-from app.api.http.authentication import caller, requires
-from app.api.http.container import parts
-from app.api.http.contract import answers, raises, takes
+from app.api.http.authentication import current_user, require_roles
+from app.api.http.container import container
+from app.api.http.contract import error_responses, request_body, responds
 from app.api.http.rate_limits import limiter, read_limit
 from app.api.http.request_parsing import json_body
 from app.api.schemas import serializers
-from app.api.schemas.models import Job, JobAccepted, Jobs
+from app.api.schemas.models import RetrainAccepted, RetrainJob, RetrainJobList
 from app.domain.assignment import Version
-from app.domain.errors import Conflict, NothingToLearn
+from app.domain.errors import Conflict, NotEnoughLabels
 from app.domain.roles import Role
 from app.services.retraining import jobs
 
 STARTED = "Proceso de retraining iniciado"
-SHOWN_JOBS = 50
+MAX_LISTED = 50
 
 blueprint = Blueprint("retrain", __name__, url_prefix="/admin/retrain")
 
 
-class RetrainOrder(BaseModel):
+class RetrainRequest(BaseModel):
     """What is to be retrained, and whether it goes into service by itself."""
 
     version: Annotated[Version, Field(description="v1 or v2")] = Version.V2
@@ -31,49 +31,49 @@ class RetrainOrder(BaseModel):
 
 
 @blueprint.post("")
-@requires(Role.ADMIN)
-@takes(RetrainOrder)
-@answers(JobAccepted, status=202, headers=("Location",))
-@raises(Conflict, NothingToLearn)
-def start() -> tuple[serializers.Json, int, dict[str, str]]:
+@require_roles(Role.ADMIN)
+@request_body(RetrainRequest)
+@responds(RetrainAccepted, status=202, headers=("Location",))
+@error_responses(Conflict, NotEnoughLabels)
+def create_job() -> tuple[serializers.Json, int, dict[str, str]]:
     """Ask for a retrain."""
-    order = json_body(RetrainOrder)
-    job = jobs.request(caller().user_id, order.version, order.deploy)
-    parts().wake_retrains()
+    order = json_body(RetrainRequest)
+    job = jobs.create(current_user().user_id, order.version, order.deploy)
+    container().notify_retrain_worker()
     return {"msg": STARTED, "job_id": job.id}, 202, {"Location": url_for(".find", job_id=job.id)}
 
 
 @blueprint.get("")
 @limiter.limit(read_limit)
-@requires(Role.ADMIN)
-@answers(Jobs)
-def newest() -> serializers.Json:
+@require_roles(Role.ADMIN)
+@responds(RetrainJobList)
+def list_jobs() -> serializers.Json:
     """The last retrains, the newest first."""
-    return {"jobs": [serializers.job(job) for job in jobs.newest(SHOWN_JOBS)]}
+    return {"jobs": [serializers.job(job) for job in jobs.list_recent(MAX_LISTED)]}
 
 
 @blueprint.get("/<int(max=2147483647):job_id>")
 @limiter.limit(read_limit)
-@requires(Role.ADMIN)
-@answers(Job)
-def find(job_id: int) -> serializers.Json:
+@require_roles(Role.ADMIN)
+@responds(RetrainJob)
+def get_job(job_id: int) -> serializers.Json:
     """One retrain."""
-    return serializers.job(jobs.find(job_id))
+    return serializers.job(jobs.get(job_id))
 
 
 @blueprint.get("/<int(max=2147483647):job_id>/log")
 @limiter.limit(read_limit)
-@requires(Role.ADMIN)
-@answers(also=("text/plain",))
-def log(job_id: int) -> Response:
+@require_roles(Role.ADMIN)
+@responds(also=("text/plain",))
+def get_job_log(job_id: int) -> Response:
     """What its training wrote."""
     return Response(jobs.log(job_id), mimetype="text/plain")
 
 
 @blueprint.post("/<int(max=2147483647):job_id>/cancel")
-@requires(Role.ADMIN)
-@answers(Job)
-@raises(Conflict)
-def cancel(job_id: int) -> serializers.Json:
+@require_roles(Role.ADMIN)
+@responds(RetrainJob)
+@error_responses(Conflict)
+def cancel_job(job_id: int) -> serializers.Json:
     """Have a retrain end without a candidate."""
     return serializers.job(jobs.cancel(job_id))

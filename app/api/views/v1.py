@@ -2,11 +2,11 @@
 
 from flask import Blueprint
 
-from app.api.http.authentication import EVERYBODY, caller, requires
-from app.api.http.container import parts
-from app.api.http.contract import answers, takes_pictures
+from app.api.http.authentication import ALL_ROLES, current_user, require_roles
+from app.api.http.container import container
+from app.api.http.contract import request_images, responds
 from app.api.http.rate_limits import limiter, v1_limit
-from app.api.http.request_parsing import picture
+from app.api.http.request_parsing import uploaded_image
 from app.api.schemas import serializers
 from app.api.schemas.predictions import PredictionV1
 from app.domain.assignment import Version
@@ -17,10 +17,12 @@ blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
 
 @blueprint.post("/predict")
 @limiter.limit(v1_limit)
-@requires(*EVERYBODY)
-@takes_pictures()
-@answers(PredictionV1)
+@require_roles(*ALL_ROLES)
+@request_images()
+@responds(PredictionV1)
 def predict() -> serializers.Json:
     """Let v1 read a picture."""
-    made = predictor.predict(parts().reader, Version.V1, caller().user_id, picture())
+    made = predictor.predict(
+        container().reader, Version.V1, current_user().user_id, uploaded_image()
+    )
     return serializers.prediction(made)

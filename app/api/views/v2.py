@@ -3,15 +3,15 @@
 from flask import Blueprint
 
 from app.api.http import error_handlers
-from app.api.http.authentication import EVERYBODY, caller, caller_if_known, requires
-from app.api.http.container import parts
-from app.api.http.contract import answers, takes_pictures
+from app.api.http.authentication import ALL_ROLES, current_user, current_user_or_none, require_roles
+from app.api.http.container import container
+from app.api.http.contract import request_images, responds
 from app.api.http.rate_limits import batch_limit, limiter, v2_limit
-from app.api.http.request_parsing import count_files, picture, pictures
+from app.api.http.request_parsing import count_files, uploaded_image, uploaded_images
 from app.api.schemas import serializers
-from app.api.schemas.predictions import Batch, PredictionV2
+from app.api.schemas.predictions import BatchPrediction, PredictionV2
 from app.domain.assignment import Version
-from app.domain.errors import PictureError
+from app.domain.errors import ImageError
 from app.domain.predictions import Prediction
 from app.services.predictions import predictor
 
@@ -22,36 +22,38 @@ blueprint = Blueprint("v2", __name__, url_prefix="/api/v2")
 
 @blueprint.post("/predict")
 @limiter.limit(v2_limit)
-@requires(*EVERYBODY)
-@takes_pictures()
-@answers(PredictionV2)
+@require_roles(*ALL_ROLES)
+@request_images()
+@responds(PredictionV2)
 def predict() -> serializers.Json:
     """Let v2 read a picture."""
-    made = predictor.predict(parts().reader, Version.V2, caller().user_id, picture())
+    made = predictor.predict(
+        container().reader, Version.V2, current_user().user_id, uploaded_image()
+    )
     return serializers.prediction(made)
 
 
 def _batch_cost() -> int:
     """A batch costs as much as it holds; whoever has no good token pays by the attempt."""
-    return max(1, count_files()) if caller_if_known() else 1
+    return max(1, count_files()) if current_user_or_none() else 1
 
 
 @blueprint.post("/predict/batch")
 @limiter.limit(batch_limit, cost=_batch_cost)
-@requires(*EVERYBODY)
-@takes_pictures(MAX_BATCH)
-@answers(Batch)
+@require_roles(*ALL_ROLES)
+@request_images(MAX_BATCH)
+@responds(BatchPrediction)
 def predict_batch() -> serializers.Json:
     """Let v2 read many pictures: one result or one error for each, in their order."""
     made = predictor.predict_batch(
-        parts().reader, Version.V2, caller().user_id, pictures(most=MAX_BATCH)
+        container().reader, Version.V2, current_user().user_id, uploaded_images(most=MAX_BATCH)
     )
-    return {"results": [_result(one) for one in made]}
+    return {"results": [_result_or_error(one) for one in made]}
 
 
-def _result(made: Prediction | PictureError) -> serializers.Json:
+def _result_or_error(made: Prediction | ImageError) -> serializers.Json:
     return (
         serializers.prediction(made)
         if isinstance(made, Prediction)
-        else error_handlers.describe(made)
+        else error_handlers.batch_item(made)
     )

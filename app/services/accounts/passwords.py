@@ -9,7 +9,7 @@ from flask_bcrypt import Bcrypt
 from app.domain.credentials import check_password, fits_bcrypt
 from app.domain.errors import Unavailable
 
-WAIT_S = 10
+MAX_WAIT_S = 10
 
 
 class PasswordHasher:
@@ -18,11 +18,11 @@ class PasswordHasher:
     Whoever waits longer than 10 s for a turn gets Unavailable.
     """
 
-    def __init__(self, rounds: int, at_once: int = 2) -> None:
+    def __init__(self, rounds: int, max_concurrent: int = 2) -> None:
         self._bcrypt = Bcrypt()
         self._rounds = rounds
-        self._turns = threading.BoundedSemaphore(at_once)
-        self._nobodys: str | None = None
+        self._slots = threading.BoundedSemaphore(max_concurrent)
+        self._placeholder: str | None = None
 
     def hash(self, password: str) -> str:
         """Hash a new password. Raises WeakPassword."""
@@ -33,25 +33,25 @@ class PasswordHasher:
         """Whether the password is right; takes as long where there is no hash to compare with."""
         if not fits_bcrypt(password):
             password, password_hash = "", None
-        compared = password_hash or self._nobodys_hash()
-        with self._turn():
+        compared = password_hash or self._placeholder_hash()
+        with self._slot():
             equal = bool(self._bcrypt.check_password_hash(compared, password))
         return equal and password_hash is not None
 
-    def _nobodys_hash(self) -> str:
-        if self._nobodys is None:
-            self._nobodys = self._hash("nobody's password")
-        return self._nobodys
+    def _placeholder_hash(self) -> str:
+        if self._placeholder is None:
+            self._placeholder = self._hash("nobody's password")
+        return self._placeholder
 
     def _hash(self, password: str) -> str:
-        with self._turn():
+        with self._slot():
             return str(self._bcrypt.generate_password_hash(password, self._rounds).decode())
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._turns.acquire(timeout=WAIT_S):
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=MAX_WAIT_S):
             raise Unavailable("Too many logins at once")
         try:
             yield
         finally:
-            self._turns.release()
+            self._slots.release()

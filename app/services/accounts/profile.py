@@ -4,42 +4,44 @@ from collections.abc import Collection
 
 from app.domain.credentials import check_email
 from app.domain.errors import InvalidInput, NotAllowed, NotFound
-from app.domain.notifications import Kind
+from app.domain.notifications import NotificationKind
 from app.domain.roles import Role
-from app.services.accounts.users import Account, account_of
-from app.store.engine.db import reading, writing
+from app.services.accounts.users import Account, to_account
+from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import accounts
 
-_GONE = "This account is gone"
+_NOT_FOUND = "This account is gone"
 
 
-def find(user_id: int) -> Account:
+def get(user_id: int) -> Account:
     """One's own account. Raises NotFound."""
-    with reading() as session:
+    with read_transaction() as session:
         user = accounts.find(session, user_id)
         if user is None:
-            raise NotFound(_GONE)
-        return account_of(user)
+            raise NotFound(_NOT_FOUND)
+        return to_account(user)
 
 
-def amend(user_id: int, *, email: str | None, notifications: Collection[Kind] | None) -> Account:
+def update(
+    user_id: int, *, email: str | None, notifications: Collection[NotificationKind] | None
+) -> Account:
     """Change one's address, which "" removes, and what one is mailed about from now on.
 
     Without an address there is no mail. Raises InvalidInput, NotAllowed where somebody who is no
     admin asks for mail, NotFound.
     """
     address = check_email(email) if email else None
-    with writing() as session:
+    with write_transaction() as session:
         user = accounts.lock(session, user_id)
         if user is None:
-            raise NotFound(_GONE)
+            raise NotFound(_NOT_FOUND)
         if notifications and user.role != Role.ADMIN:
             raise NotAllowed("Only admins receive notifications")
         user.email = user.email if email is None else address
         if notifications and user.email is None:
             raise InvalidInput("Notifications need an address: send `email` too")
         if notifications is not None:
-            user.notification_kinds = [kind for kind in Kind if kind in notifications]
+            user.notification_kinds = [kind for kind in NotificationKind if kind in notifications]
         if user.email is None:
             user.notification_kinds = None
-        return account_of(user)
+        return to_account(user)

@@ -21,9 +21,9 @@ from tempfile import mkstemp
 from app.domain.errors import Unavailable
 
 MIN_KEY_BYTES = 32
-RETIRED = "jwt_retired_keys"
+RETIRED_KEYS_FILE = "jwt_retired_keys"
 
-_MARGIN = timedelta(minutes=5)  # for clocks that differ, and tokens that were being made
+_CLOCK_MARGIN = timedelta(minutes=5)  # for clocks that differ, and tokens that were being made
 _log = logging.getLogger(__name__)
 
 
@@ -40,11 +40,11 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Retired:
+class RetiredKey:
     """A key that signs no more, and until when tokens of it are good."""
 
     key: Key
-    good_until: datetime
+    trusted_until: datetime
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class KeyFiles:
     """The files that hold the keys; `lasts` is how long a token is good at most."""
 
     current: Path
-    lasts: timedelta
+    token_lifetime: timedelta
 
     @property
     def retired(self) -> Path:
         """The file of the keys that sign no more; there is none before the first rotation."""
-        return self.current.with_name(RETIRED)
+        return self.current.with_name(RETIRED_KEYS_FILE)
 
     def read(self) -> list[Key]:
         """The current key, then the retired ones that are still good, the newest first.
@@ -69,7 +69,7 @@ class KeyFiles:
             raise Unavailable(f"{self.current} is damaged")
         return [current, *(each.key for each in self.read_retired())]
 
-    def read_retired(self) -> list[Retired]:
+    def read_retired(self) -> list[RetiredKey]:
         """The keys that sign no more and are still good, the newest first.
 
         Raises OSError; Unavailable for a damaged file.
@@ -79,17 +79,17 @@ class KeyFiles:
         except FileNotFoundError:
             return []
         try:
-            found = [_parsed(line) for line in lines if line.strip()]
+            found = [_parse(line) for line in lines if line.strip()]
         except ValueError as error:
             raise Unavailable(f"{self.retired} is damaged") from error
         now = datetime.now(UTC)
-        good = [each for each in found if each.good_until > now]
-        return sorted(good, key=lambda each: each.good_until, reverse=True)
+        good = [each for each in found if each.trusted_until > now]
+        return sorted(good, key=lambda each: each.trusted_until, reverse=True)
 
-    def stamp(self) -> tuple[object, ...]:
+    def fingerprint(self) -> tuple[object, ...]:
         """What changes whenever a file does, and with each hour: keys also grow too old."""
         hour = int(time.time() // 3600)
-        return (hour, *(_stamp(path) for path in (self.current, self.retired)))
+        return (hour, *(_file_fingerprint(path) for path in (self.current, self.retired)))
 
     def rotate(self, *, keep_old: bool = True) -> Key:
         """Make a new key and retire the current one; without the old ones, all logins end.
@@ -97,9 +97,9 @@ class KeyFiles:
         For one process at a time; whoever reads meanwhile finds every key that is good. Raises
         Unavailable for a damaged file.
         """
-        good_until = datetime.now(UTC) + self.lasts + _MARGIN
-        retired = [Retired(self.read()[0], good_until), *self.read_retired()]
-        lines = [f"{each.good_until.isoformat()} {each.key.secret}\n" for each in retired]
+        trusted_until = datetime.now(UTC) + self.token_lifetime + _CLOCK_MARGIN
+        retired = [RetiredKey(self.read()[0], trusted_until), *self.read_retired()]
+        lines = [f"{each.trusted_until.isoformat()} {each.key.secret}\n" for each in retired]
         owner, new = self.current.stat(), Key(secrets.token_urlsafe(48))
         _replace(self.retired, "".join(lines) if keep_old else "", owner)
         _replace(self.current, new.secret, owner)
@@ -119,43 +119,43 @@ class SigningKeys:
         self._previous = [Key(secret) for secret in previous]
         self._keys = [Key(current), *self._previous]
         self._files = files
-        self._reading = threading.Lock()
-        self._stamp: tuple[object, ...] | None = None
+        self._load_lock = threading.Lock()
+        self._fingerprint: tuple[object, ...] | None = None
 
     def current(self) -> Key:
         """The key that signs."""
-        return self._known()[0]
+        return self._load()[0]
 
-    def find(self, kid: str | None) -> Key | None:
+    def get(self, kid: str | None) -> Key | None:
         """The key of this name; for a token of old, which names none, the oldest."""
-        keys = self._known()
+        keys = self._load()
         if kid is None:
             return keys[-1]
         return next((key for key in keys if key.kid == kid), None)
 
-    def _known(self) -> list[Key]:
-        if self._files is None or self._files.stamp() == self._stamp:
+    def _load(self) -> list[Key]:
+        if self._files is None or self._files.fingerprint() == self._fingerprint:
             return self._keys
-        with self._reading:
-            stamp = self._files.stamp()
-            if stamp != self._stamp:
+        with self._load_lock:
+            fingerprint = self._files.fingerprint()
+            if fingerprint != self._fingerprint:
                 try:
                     self._keys = [*self._files.read(), *self._previous]
                 except (OSError, Unavailable) as error:
                     _log.error("signing keys stay as they were: %s", error)
-                self._stamp = stamp
+                self._fingerprint = fingerprint
             return self._keys
 
 
-def _parsed(line: str) -> Retired:
+def _parse(line: str) -> RetiredKey:
     """Raises ValueError for a line that is not a time and a key."""
     until, _, secret = line.partition(" ")
     if len(secret.encode()) < MIN_KEY_BYTES:
         raise ValueError("no key")
-    return Retired(Key(secret), datetime.fromisoformat(until).astimezone(UTC))
+    return RetiredKey(Key(secret), datetime.fromisoformat(until).astimezone(UTC))
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _file_fingerprint(path: Path) -> tuple[int, int, int] | None:
     with suppress(FileNotFoundError):
         found = path.stat()
         return found.st_mtime_ns, found.st_ino, found.st_size
@@ -173,12 +173,12 @@ def _replace(path: Path, text: str, owner: os.stat_result) -> None:
             file.flush()
             os.fsync(descriptor)
         Path(name).replace(path)
-        _sync(path.parent)
+        _sync_directory(path.parent)
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def _sync(folder: Path) -> None:
+def _sync_directory(folder: Path) -> None:
     """Have the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from app.domain.credentials import check_email, check_username, normal_form
+from app.domain.credentials import check_email, check_username, normalize_username
 from app.domain.errors import Conflict, NotAuthenticated, NotFound
-from app.domain.notifications import Kind
+from app.domain.notifications import NotificationKind
 from app.domain.roles import Role
 from app.services.accounts.passwords import PasswordHasher
 from app.store.engine import wal_cleanup
-from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import accounts, feedback, predictions, reviews
 from app.store.tables import User
 
@@ -29,7 +29,7 @@ class Account:
     locked: bool
     has_password: bool
     created_at: datetime | None
-    notifications: tuple[Kind, ...]
+    notifications: tuple[NotificationKind, ...]
 
 
 def register(
@@ -42,7 +42,7 @@ def register(
     name = check_username(username)
     address = None if email is None else check_email(email)
     password_hash = hasher.hash(password)
-    with writing() as session:
+    with write_transaction() as session:
         if accounts.find_by_name(session, name) is not None:
             raise Conflict("That username is taken")
         user = User(
@@ -54,21 +54,21 @@ def register(
             created_at=datetime.now(UTC),
         )
         accounts.add(session, user)
-        return account_of(user)
+        return to_account(user)
 
 
-def make_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
+def create_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
     """Make an admin; an account of that name becomes one, with the new password and logged out.
 
     Raises InvalidInput or WeakPassword.
     """
     name = check_username(username)
     password_hash = hasher.hash(password)
-    with writing() as session:
+    with write_transaction() as session:
         return _promote(session, name, password_hash)
 
 
-def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> None:
+def create_first_admin(hasher: PasswordHasher, username: str, password: str) -> None:
     """Make an admin where nobody can log in as one.
 
     An old account of that name, which has no password, becomes the admin. One that somebody can
@@ -76,17 +76,17 @@ def make_first_admin(hasher: PasswordHasher, username: str, password: str) -> No
     """
     name = check_username(username)
     password_hash = hasher.hash(password)
-    with writing() as session:
-        take_turn(session, Turn.ADMINS)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.ADMINS)
         namesake = accounts.find_by_name(session, name)
         if namesake is not None and namesake.password_hash is not None:
             raise Conflict(f"There is no admin, and {name!r} is somebody's account")
         _promote(session, name, password_hash)
 
 
-def lacks_admin() -> bool:
+def has_no_admin() -> bool:
     """Whether nobody can log in as an admin."""
-    with reading() as session:
+    with read_transaction() as session:
         return accounts.count_able_admins(session) == 0
 
 
@@ -96,8 +96,8 @@ def set_password(hasher: PasswordHasher, username: str, password: str) -> None:
     Raises NotFound or WeakPassword.
     """
     password_hash = hasher.hash(password)
-    with writing() as session:
-        user = accounts.find_by_name(session, normal_form(username))
+    with write_transaction() as session:
+        user = accounts.find_by_name(session, normalize_username(username))
         if user is None:
             raise NotFound("There is no account of that name")
         user.password_hash = password_hash
@@ -109,13 +109,13 @@ def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) ->
 
     Raises NotAuthenticated where the old password is wrong, WeakPassword for the new one.
     """
-    with reading() as session:
+    with read_transaction() as session:
         user = accounts.find(session, user_id)
         current = None if user is None else user.password_hash
     if not hasher.matches(old, current):
         raise NotAuthenticated("The old password is wrong")
     password_hash = hasher.hash(new)
-    with writing() as session:
+    with write_transaction() as session:
         user = accounts.lock(session, user_id)
         if user is None or user.password_hash != current:
             raise Conflict("The password was changed meanwhile")
@@ -123,19 +123,19 @@ def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) ->
         accounts.end_logins(session, user_id, datetime.now(UTC))
 
 
-def page(after: int, limit: int) -> list[Account]:
+def list_page(after: int, limit: int) -> list[Account]:
     """Accounts in the order of their ids."""
-    with reading() as session:
-        return [account_of(user) for user in accounts.page(session, after, limit)]
+    with read_transaction() as session:
+        return [to_account(user) for user in accounts.page(session, after, limit)]
 
 
-def amend(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
+def update(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
     """Change what an account may do; locking it ends its logins.
 
     Raises NotFound, or Conflict where no admin would be left.
     """
-    with writing() as session:
-        take_turn(session, Turn.ADMINS)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.ADMINS)
         user = accounts.lock(session, user_id)
         if user is None:
             raise NotFound("There is no such account")
@@ -146,16 +146,16 @@ def amend(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
         session.flush()
         if accounts.count_able_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
-        return account_of(user)
+        return to_account(user)
 
 
-def remove(user_id: int) -> None:
+def delete(user_id: int) -> None:
     """Erase an account with its predictions, their images and its words.
 
     Raises Conflict where no admin would be left.
     """
-    with writing() as session:
-        take_turn(session, Turn.ADMINS)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.ADMINS)
         accounts.bar(session, user_id)
         reviews.forget(session, user_id)
         predictions.erase(session, user_id)
@@ -172,10 +172,10 @@ def _promote(session: Session, name: str, password_hash: str) -> Account:
     user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
     accounts.add(session, user)
     accounts.end_logins(session, user.id, now)
-    return account_of(user)
+    return to_account(user)
 
 
-def account_of(user: User) -> Account:
+def to_account(user: User) -> Account:
     """An account as it is shown."""
     return Account(
         id=user.id,
@@ -185,5 +185,5 @@ def account_of(user: User) -> Account:
         locked=user.locked,
         has_password=user.password_hash is not None,
         created_at=user.created_at,
-        notifications=tuple(Kind(kind) for kind in user.notification_kinds or ()),
+        notifications=tuple(NotificationKind(kind) for kind in user.notification_kinds or ()),
     )

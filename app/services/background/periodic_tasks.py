@@ -3,17 +3,17 @@
 import threading
 from collections.abc import Callable, Sequence
 
-Look = Callable[[], None]
+Task = Callable[[], None]
 
 
-def look(at: Sequence[Look], ending: threading.Event) -> None:
+def run_all(at: Sequence[Task], stop_event: threading.Event) -> None:
     """Look at one thing after the other, until the process ends.
 
     One that fails keeps none from its turn; the first error is raised when all had theirs.
     """
     errors = []
     for each in at:
-        if ending.is_set():
+        if stop_event.is_set():
             return
         try:
             each()

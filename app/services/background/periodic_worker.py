@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-AFTER_FAILURE_S = 2.0  # so that what lasts does not fill the log
+RETRY_DELAY_S = 2.0  # so that what lasts does not fill the log
 
 _log = logging.getLogger(__name__)
 
 
-class BackgroundThread:
+class PeriodicWorker:
     """Does its work in an application context of its own.
 
     Started by the first `wake` in this process, so that no thread is lost in a fork. What the work
@@ -29,19 +29,19 @@ class BackgroundThread:
         every_s: float,
         context: Callable[[], AbstractContextManager[object]],
         work: Callable[[threading.Event], None],
-        patience_s: float = 5.0,
+        stop_timeout_s: float = 5.0,
     ) -> None:
-        self._name, self._every_s, self._patience_s = name, every_s, patience_s
+        self._name, self._every_s, self._stop_timeout_s = name, every_s, stop_timeout_s
         self._context, self._work = context, work
-        self._starting = threading.Lock()
-        self._awake = threading.Event()
+        self._start_lock = threading.Lock()
+        self._wake_event = threading.Event()
         self._thread: threading.Thread | None = None
-        self._ending = threading.Event()
+        self._stop_event = threading.Event()
 
-    def wake(self) -> None:
+    def trigger(self) -> None:
         """Have the work done soon; returns at once."""
-        self._awake.set()
-        with self._starting:
+        self._wake_event.set()
+        with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
@@ -52,27 +52,27 @@ class BackgroundThread:
 
         What still waits then for another machine, such as a mail server, is cut off.
         """
-        self._ending.set()
-        self._awake.set()
+        self._stop_event.set()
+        self._wake_event.set()
         if self._thread is not None:
-            self._thread.join(self._patience_s)
+            self._thread.join(self._stop_timeout_s)
         atexit.unregister(self.stop)
 
     def _run(self) -> None:
         while True:
-            self._awake.wait(timeout=self._every_s)
-            self._awake.clear()
-            if self._ending.is_set():
+            self._wake_event.wait(timeout=self._every_s)
+            self._wake_event.clear()
+            if self._stop_event.is_set():
                 return
             try:
                 with self._context():
-                    self._work(self._ending)
+                    self._work(self._stop_event)
             except (OperationalError, PoolTimeoutError) as error:  # it says what is the matter
                 _log.warning("%s: the database did not answer: %s", self._name, _first_line(error))
-                self._ending.wait(AFTER_FAILURE_S)
+                self._stop_event.wait(RETRY_DELAY_S)
             except Exception:  # noqa: BLE001  the outermost frame of this thread
                 _log.exception("%s: its work could not be done", self._name)
-                self._ending.wait(AFTER_FAILURE_S)
+                self._stop_event.wait(RETRY_DELAY_S)
 
 
 def _first_line(error: Exception) -> str:

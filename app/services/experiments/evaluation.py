@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 from app.domain import sample_ratio_mismatch
 from app.domain.assignment import Version
 from app.domain.review_labels import ERASED, NOT_A_DIGIT, SKIPPED
-from app.domain.sample_ratio_mismatch import Draws
+from app.domain.sample_ratio_mismatch import AssignmentCounts
 from app.domain.verdicts import (
-    CROSSED_WARNING,
+    WARNING_CROSSOVER_RATE,
     Evidence,
     Outcome,
-    Share,
-    Soundness,
+    Proportion,
     Traffic,
+    Validity,
     Verdict,
     decide,
     labels_needed,
@@ -26,7 +26,7 @@ from app.store.tables import Experiment, ExperimentStage
 
 
 @dataclass(frozen=True)
-class Assessment:
+class Evaluation:
     """An experiment's verdict with all that it rests on."""
 
     verdict: Verdict
@@ -34,14 +34,14 @@ class Assessment:
     stages: tuple[ExperimentStage, ...]
     traffic: Traffic
     evidence: Evidence
-    soundness: Soundness
+    soundness: Validity
     mismatch_p_value: float | None
     labels: tuple[Labelled, ...]
     drawn: tuple[Drawn, ...]
 
     def served_by(self, version: Version) -> int:
         """How many requests a version answered."""
-        return served_by(version, self.drawn)
+        return served_count(version, self.drawn)
 
     @property
     def warnings(self) -> list[str]:
@@ -49,10 +49,10 @@ class Assessment:
         found = []
         if (
             self.mismatch_p_value is not None
-            and self.mismatch_p_value < sample_ratio_mismatch.SHOWN_BELOW
+            and self.mismatch_p_value < sample_ratio_mismatch.WARNING_P_VALUE
         ):
             found.append("possible sample ratio mismatch")
-        if self.soundness.crossed.exceeds(CROSSED_WARNING):
+        if self.soundness.crossed.exceeds(WARNING_CROSSOVER_RATE):
             found.append("users exposed to both versions")
         return found
 
@@ -70,47 +70,49 @@ class Assessment:
         }
 
 
-def assess(session: Session, experiment: Experiment) -> Assessment:
+def evaluate(session: Session, experiment: Experiment) -> Evaluation:
     """Judge an experiment as it stands."""
     stages = tuple(experiments.stages(session, experiment.id))
-    drawn = within(stages, counters.drawn(session))
-    labels, traffic = tuple(counters.labelled(session, experiment.id)), traffic_of(drawn)
-    evidence, soundness = evidence_of(labels), _soundness(experiment, stages, drawn, labels)
+    drawn = counts_in_stages(stages, counters.drawn(session))
+    labels, traffic = tuple(counters.labelled(session, experiment.id)), total_traffic(drawn)
+    evidence, soundness = evidence_from(labels), _validity(experiment, stages, drawn, labels)
     latched = None if experiment.winner is None else Version(experiment.winner)
     verdict = decide(traffic, evidence, soundness, latched)
     is_open = experiment.ended_at is None and verdict.outcome is Outcome.COLLECTING
-    return Assessment(
+    return Evaluation(
         verdict=verdict,
         labels_needed=labels_needed(traffic, evidence) if is_open else None,
         stages=stages,
         traffic=traffic,
         evidence=evidence,
         soundness=soundness,
-        mismatch_p_value=_p_value(stages, drawn),
+        mismatch_p_value=_mismatch_p_value(stages, drawn),
         labels=labels,
         drawn=drawn,
     )
 
 
-def within(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> tuple[Drawn, ...]:
+def counts_in_stages(
+    stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]
+) -> tuple[Drawn, ...]:
     """What was counted in these stages."""
     ids = {stage.id for stage in stages}
     return tuple(count for count in drawn if count.stage_id in ids)
 
 
-def traffic_of(drawn: Sequence[Drawn]) -> Traffic:
+def total_traffic(drawn: Sequence[Drawn]) -> Traffic:
     """How many requests were counted, and on how many of them the versions disagreed."""
     return Traffic(
         sum(count.served for count in drawn), sum(count.disagreements for count in drawn)
     )
 
 
-def served_by(version: Version, drawn: Sequence[Drawn]) -> int:
+def served_count(version: Version, drawn: Sequence[Drawn]) -> int:
     """How many of these requests a version answered."""
     return sum(count.served for count in drawn if count.version == version)
 
 
-def evidence_of(labels: Sequence[Labelled]) -> Evidence:
+def evidence_from(labels: Sequence[Labelled]) -> Evidence:
     """What reviewers' labels on disagreements say; audits and skips say nothing here."""
     told = [label for label in labels if not label.is_audit and label.truth <= NOT_A_DIGIT]
     v1_alone = sum(label.labels for label in told if label.truth == label.v1_digit)
@@ -118,42 +120,48 @@ def evidence_of(labels: Sequence[Labelled]) -> Evidence:
     return Evidence(v1_alone, v2_alone, sum(label.labels for label in told) - v1_alone - v2_alone)
 
 
-def log_mismatch(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float:
+def mismatch_log_e_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float:
     """Log of the evidence that versions were not drawn as set; of stages it adds up."""
-    return sum(sample_ratio_mismatch.log_e_value(_draws(stage, drawn)) for stage in stages)
+    return sum(
+        sample_ratio_mismatch.log_e_value(_assignment_counts(stage, drawn)) for stage in stages
+    )
 
 
-def _soundness(
+def _validity(
     experiment: Experiment,
     stages: Sequence[ExperimentStage],
     drawn: Sequence[Drawn],
     labels: Sequence[Labelled],
-) -> Soundness:
+) -> Validity:
     disputed = [label for label in labels if not label.is_audit and label.truth != SKIPPED]
     given = [label for label in labels if label.truth != ERASED]
-    return Soundness(
+    return Validity(
         mismatched=experiment.voided_at is not None,
-        log_mismatch=log_mismatch(stages, drawn),
-        crossed=Share(sum(count.crossed for count in drawn), sum(count.units for count in drawn)),
-        skipped=_share_of(SKIPPED, given),
-        erased=_share_of(ERASED, disputed),
+        log_mismatch=mismatch_log_e_value(stages, drawn),
+        crossed=Proportion(
+            sum(count.crossed for count in drawn), sum(count.units for count in drawn)
+        ),
+        skipped=_proportion_of(SKIPPED, given),
+        erased=_proportion_of(ERASED, disputed),
     )
 
 
-def _share_of(truth: int, labels: Sequence[Labelled]) -> Share:
-    return Share(
+def _proportion_of(truth: int, labels: Sequence[Labelled]) -> Proportion:
+    return Proportion(
         sum(label.labels for label in labels if label.truth == truth),
         sum(label.labels for label in labels),
     )
 
 
-def _p_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float | None:
+def _mismatch_p_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float | None:
     """Of the last stage that divided traffic."""
     divided = [stage for stage in stages if 0 < stage.weight < 1]
-    return sample_ratio_mismatch.p_value(_draws(divided[-1], drawn)) if divided else None
+    return (
+        sample_ratio_mismatch.p_value(_assignment_counts(divided[-1], drawn)) if divided else None
+    )
 
 
-def _draws(stage: ExperimentStage, drawn: Sequence[Drawn]) -> Draws:
+def _assignment_counts(stage: ExperimentStage, drawn: Sequence[Drawn]) -> AssignmentCounts:
     units = {
         version: sum(
             count.units
@@ -162,4 +170,4 @@ def _draws(stage: ExperimentStage, drawn: Sequence[Drawn]) -> Draws:
         )
         for version in Version
     }
-    return Draws(stage.weight, units[Version.V1], units[Version.V2])
+    return AssignmentCounts(stage.weight, units[Version.V1], units[Version.V2])

@@ -10,38 +10,38 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from app.domain.assignment import Split, Unit, Version
+from app.domain.assignment import AssignmentUnit, TrafficSplit, Version
 from app.domain.errors import Conflict, NotFound, Unavailable
 from app.domain.verdicts import Outcome, is_mismatch
 from app.services.experiments import evaluation
-from app.services.experiments.evaluation import Assessment
-from app.store.engine.db import Turn, reading, take_turn, writing
+from app.services.experiments.evaluation import Evaluation
+from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import counters, experiments, models
 from app.store.tables import Experiment, ExperimentStage
 
-EVEN = 0.5
-UNITS_PER_STEP = 500
-LOOK_EVERY_S = 1.0
+DEFAULT_WEIGHT = 0.5
+DEFAULT_RAMP_UNITS = 500
+CACHE_TTL_S = 1.0
 
 _UNKNOWN = "There is no such experiment"
 _ENDED = "This experiment has ended"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExperimentPlan:
     """How an experiment is to divide A/B traffic: at one weight, or up a ramp of weights.
 
     The next step of a ramp is taken after `ramp_units` units at the one before.
     """
 
-    weight: float = EVEN
-    unit: Unit = Unit.REQUEST
+    weight: float = DEFAULT_WEIGHT
+    unit: AssignmentUnit = AssignmentUnit.REQUEST
     ramp: tuple[float, ...] = ()
-    ramp_units: int = UNITS_PER_STEP
+    ramp_units: int = DEFAULT_RAMP_UNITS
 
 
 @dataclass(frozen=True)
-class Step:
+class StageSummary:
     """A time at one weight, and why it began."""
 
     weight: float
@@ -50,149 +50,151 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Summary:
+class ExperimentSummary:
     """An experiment with its steps and its verdict."""
 
     id: int
-    unit: Unit
+    unit: AssignmentUnit
     ramp: tuple[float, ...]
     started_at: datetime
     ended_at: datetime | None
     end_reason: str | None
     winner: Version | None
     winner_at: datetime | None
-    steps: tuple[Step, ...]
-    assessment: Assessment
+    steps: tuple[StageSummary, ...]
+    assessment: Evaluation
 
 
-def ensure_one() -> None:
+def ensure_started() -> None:
     """Start the first experiment, at one half each, where there has never been one."""
-    with writing() as session:
-        take_turn(session, Turn.EXPERIMENTS)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.EXPERIMENTS)
         if experiments.newest(session) is None:
-            _begin(session, Plan(), "first start")
+            _create(session, ExperimentPlan(), "first start")
 
 
-def start(plan: Plan) -> Summary:
+def start(plan: ExperimentPlan) -> ExperimentSummary:
     """Start an experiment. Raises Conflict while another one runs."""
-    with writing() as session:
-        take_turn(session, Turn.EXPERIMENTS)
-        if _running(session) is not None:
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.EXPERIMENTS)
+        if _get_running(session) is not None:
             raise Conflict("An experiment is running; stop or conclude it first")
-        return _summary(session, _begin(session, plan, "started"))
+        return _summarize(session, _create(session, plan, "started"))
 
 
-def stop(experiment_id: int) -> Summary:
+def stop(experiment_id: int) -> ExperimentSummary:
     """End an experiment; A/B goes on at its last weight. Raises NotFound, Conflict."""
-    with writing() as session:
-        take_turn(session, Turn.EXPERIMENTS)
-        experiment = _find_running(session, experiment_id)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.EXPERIMENTS)
+        experiment = _require_running(session, experiment_id)
         _end(experiment, "stopped")
-        return _summary(session, experiment)
+        return _summarize(session, experiment)
 
 
-def conclude(experiment_id: int, winner: Version | None) -> Summary:
+def conclude(experiment_id: int, winner: Version | None) -> ExperimentSummary:
     """End an experiment and give all A/B traffic to the winner; the loser goes on in its shadow.
 
     The winner is the verdict's where none is named. Raises NotFound; Conflict where it has ended,
     or where no winner is named and the verdict has none.
     """
-    with writing() as session:
-        take_turn(session, Turn.EXPERIMENTS)
-        experiment = _find_running(session, experiment_id)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.EXPERIMENTS)
+        experiment = _require_running(session, experiment_id)
         if winner is None:
-            outcome = evaluation.assess(session, experiment).verdict.outcome
+            outcome = evaluation.evaluate(session, experiment).verdict.outcome
             if outcome not in {Outcome.V1, Outcome.V2}:
                 raise Conflict(f"The verdict is {outcome}; name the version that is to stay")
             winner = Version(outcome)
         weight = 1.0 if winner is Version.V2 else 0.0
         _end(experiment, "concluded")
-        _enter(session, experiment, weight, f"concluded for {winner}")
-        return _summary(session, experiment)
+        _start_stage(session, experiment, weight, f"concluded for {winner}")
+        return _summarize(session, experiment)
 
 
-def follow_deployment(session: Session) -> None:
+def restart_after_deployment(session: Session) -> None:
     """End the running experiment, whose models changed, and start the next one like it.
 
     To be called in the unit that deploys; where none runs there is nothing to do.
     """
-    take_turn(session, Turn.EXPERIMENTS)
-    experiment = _running(session)
+    acquire(session, AdvisoryLock.EXPERIMENTS)
+    experiment = _get_running(session)
     if experiment is None:
         return
     weight = experiments.stages(session, experiment.id)[-1].weight
     _end(experiment, "deployment")
-    plan = Plan(weight, Unit(experiment.unit), tuple(experiment.ramp), experiment.ramp_units)
-    _begin(session, plan, "deployment")
+    plan = ExperimentPlan(
+        weight, AssignmentUnit(experiment.unit), tuple(experiment.ramp), experiment.ramp_units
+    )
+    _create(session, plan, "deployment")
 
 
-def find(experiment_id: int) -> Summary:
+def get(experiment_id: int) -> ExperimentSummary:
     """An experiment. Raises NotFound."""
-    with reading() as session:
+    with read_transaction() as session:
         experiment = experiments.find(session, experiment_id)
         if experiment is None:
             raise NotFound(_UNKNOWN)
-        return _summary(session, experiment)
+        return _summarize(session, experiment)
 
 
-def newest_in(session: Session) -> Summary | None:
+def get_latest_in(session: Session) -> ExperimentSummary | None:
     """The last experiment, running or not, in a unit of work of the caller's."""
     experiment = experiments.newest(session)
-    return None if experiment is None else _summary(session, experiment)
+    return None if experiment is None else _summarize(session, experiment)
 
 
-def newest(limit: int) -> list[Summary]:
+def list_recent(limit: int) -> list[ExperimentSummary]:
     """The last experiments, the newest first."""
-    with reading() as session:
-        return [_summary(session, experiment) for experiment in experiments.page(session, limit)]
+    with read_transaction() as session:
+        return [_summarize(session, experiment) for experiment in experiments.page(session, limit)]
 
 
-def current_split() -> Split:
+def current_split() -> TrafficSplit:
     """How A/B traffic is divided now. Raises Unavailable before the first experiment."""
-    with reading() as session:
+    with read_transaction() as session:
         found = experiments.last_stage(session)
     if found is None:
         raise Unavailable("No experiment has been started")
     stage, experiment = found
-    unit = Unit(experiment.unit)
+    unit = AssignmentUnit(experiment.unit)
     if experiment.ended_at is not None:
-        return Split(stage.weight, unit, experiment.salt)
+        return TrafficSplit(stage.weight, unit, experiment.salt)
     model_ids = (experiment.v1_model_id, experiment.v2_model_id)
-    return Split(stage.weight, unit, experiment.salt, stage.id, experiment.id, model_ids)
+    return TrafficSplit(stage.weight, unit, experiment.salt, stage.id, experiment.id, model_ids)
 
 
-def watch() -> None:
+def advance() -> None:
     """Look after the running experiment: void it where draws are not as set, and mind its ramp.
 
     The next step is taken when it is due; back to v1 alone where draws are not as set, or where the
     verdict is against v2.
     """
-    with reading() as session:
-        if _due(session) is None:
+    with read_transaction() as session:
+        if _next_stage_change(session) is None:
             return
-    with writing() as session:
-        take_turn(session, Turn.EXPERIMENTS)
-        step, experiment = _due(session), _running(session)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.EXPERIMENTS)
+        step, experiment = _next_stage_change(session), _get_running(session)
         if step is None or experiment is None:
             return
         if step.voids:
             experiment.voided_at = datetime.now(UTC)
         if step.weight is not None:
-            _enter(session, experiment, step.weight, step.reason)
+            _start_stage(session, experiment, step.weight, step.reason)
 
 
-class Splits:
+class SplitCache:
     """How A/B traffic is divided, as this process knows it: looked up anew once a second."""
 
     def __init__(self, context: Callable[[], AbstractContextManager[object]]) -> None:
         self._context = context
         self._looking = threading.Lock()
-        self._split: Split | None = None
+        self._split: TrafficSplit | None = None
         self._looked_at_s = 0.0
         self._failed: Exception | None = None
         self._failed_at_s = 0.0
 
-    def current(self) -> Split:
+    def current(self) -> TrafficSplit:
         """The split; the running experiment is looked after on the way.
 
         Raises Unavailable, and what the database raises: at once also to those who waited while
@@ -203,15 +205,15 @@ class Splits:
             if self._failed is not None and self._failed_at_s > asked_at_s:
                 raise self._failed
             split = self._split
-            if split is None or asked_at_s - self._looked_at_s > LOOK_EVERY_S:
+            if split is None or asked_at_s - self._looked_at_s > CACHE_TTL_S:
                 split = self._look()
                 self._split, self._looked_at_s, self._failed = split, asked_at_s, None
             return split
 
-    def _look(self) -> Split:
+    def _look(self) -> TrafficSplit:
         try:
             with self._context():
-                watch()
+                advance()
                 return current_split()
         except Exception as error:
             self._failed, self._failed_at_s = error, time.monotonic()
@@ -224,7 +226,7 @@ class Splits:
 
 
 @dataclass(frozen=True)
-class _Due:
+class _StageChange:
     """What is to be done to the running experiment; no weight leaves it as it is."""
 
     weight: float | None
@@ -232,32 +234,34 @@ class _Due:
     voids: bool = False
 
 
-def _due(session: Session) -> _Due | None:
-    experiment = _running(session)
+def _next_stage_change(session: Session) -> _StageChange | None:
+    experiment = _get_running(session)
     if experiment is None:
         return None
     stages = experiments.stages(session, experiment.id)
     drawn, weight = counters.drawn(session), stages[-1].weight
     is_climbing = bool(experiment.ramp) and weight > 0
-    if experiment.voided_at is None and is_mismatch(evaluation.log_mismatch(stages, drawn)):
-        return _Due(0.0 if is_climbing else None, "rolled back: sample ratio mismatch", voids=True)
+    if experiment.voided_at is None and is_mismatch(evaluation.mismatch_log_e_value(stages, drawn)):
+        return _StageChange(
+            0.0 if is_climbing else None, "rolled back: sample ratio mismatch", voids=True
+        )
     if not is_climbing:
         return None
-    if evaluation.assess(session, experiment).verdict.outcome is Outcome.V1:
-        return _Due(0.0, "rolled back: v1 is better")
+    if evaluation.evaluate(session, experiment).verdict.outcome is Outcome.V1:
+        return _StageChange(0.0, "rolled back: v1 is better")
     units = sum(count.units for count in drawn if count.stage_id == stages[-1].id)
     higher = next((step for step in experiment.ramp if step > weight), None)
     if higher is None or units < experiment.ramp_units:
         return None
-    return _Due(higher, "ramp")
+    return _StageChange(higher, "ramp")
 
 
-def _running(session: Session) -> Experiment | None:
+def _get_running(session: Session) -> Experiment | None:
     newest_of_all = experiments.newest(session)
     return newest_of_all if newest_of_all and newest_of_all.ended_at is None else None
 
 
-def _find_running(session: Session, experiment_id: int) -> Experiment:
+def _require_running(session: Session, experiment_id: int) -> Experiment:
     experiment = experiments.find(session, experiment_id)
     if experiment is None:
         raise NotFound(_UNKNOWN)
@@ -266,7 +270,7 @@ def _find_running(session: Session, experiment_id: int) -> Experiment:
     return experiment
 
 
-def _begin(session: Session, plan: Plan, reason: str) -> Experiment:
+def _create(session: Session, plan: ExperimentPlan, reason: str) -> Experiment:
     """Raises Unavailable where a version has no model."""
     serving = {version: models.serving(session, version) for version in Version}
     v1, v2 = serving[Version.V1], serving[Version.V2]
@@ -282,11 +286,11 @@ def _begin(session: Session, plan: Plan, reason: str) -> Experiment:
         started_at=datetime.now(UTC),
     )
     experiments.add(session, experiment)
-    _enter(session, experiment, plan.ramp[0] if plan.ramp else plan.weight, reason)
+    _start_stage(session, experiment, plan.ramp[0] if plan.ramp else plan.weight, reason)
     return experiment
 
 
-def _enter(session: Session, experiment: Experiment, weight: float, reason: str) -> None:
+def _start_stage(session: Session, experiment: Experiment, weight: float, reason: str) -> None:
     stage = ExperimentStage(weight=weight, reason=reason, started_at=datetime.now(UTC))
     experiments.enter_stage(session, experiment, stage)
 
@@ -295,11 +299,11 @@ def _end(experiment: Experiment, reason: str) -> None:
     experiment.ended_at, experiment.end_reason = datetime.now(UTC), reason
 
 
-def _summary(session: Session, experiment: Experiment) -> Summary:
-    assessment = evaluation.assess(session, experiment)
-    return Summary(
+def _summarize(session: Session, experiment: Experiment) -> ExperimentSummary:
+    assessment = evaluation.evaluate(session, experiment)
+    return ExperimentSummary(
         id=experiment.id,
-        unit=Unit(experiment.unit),
+        unit=AssignmentUnit(experiment.unit),
         ramp=tuple(experiment.ramp),
         started_at=experiment.started_at,
         ended_at=experiment.ended_at,
@@ -307,7 +311,8 @@ def _summary(session: Session, experiment: Experiment) -> Summary:
         winner=None if experiment.winner is None else Version(experiment.winner),
         winner_at=experiment.winner_at,
         steps=tuple(
-            Step(stage.weight, stage.reason, stage.started_at) for stage in assessment.stages
+            StageSummary(stage.weight, stage.reason, stage.started_at)
+            for stage in assessment.stages
         ),
         assessment=assessment,
     )

@@ -15,25 +15,25 @@ from app.domain.errors import InvalidInput
 
 _CHUNK_BYTES = 1024 * 1024
 
-Tell = Callable[[str, float], None]
+ProgressCallback = Callable[[str, float], None]
 """Is told what is being done, and what share of it is done."""
 
 
 @dataclass(frozen=True)
-class Described:
+class FileEntry:
     """A file by its size in bytes and its checksum."""
 
     size: int
     sha256: str
 
 
-def describe(path: Path) -> Described:
+def describe(path: Path) -> FileEntry:
     """Look at a file as it is."""
     with path.open("rb") as file:
-        return Described(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+        return FileEntry(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def pack(target: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], tell: Tell) -> None:
+def write_archive(target: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], on_progress: ProgressCallback) -> None:
     """Make an archive for its owner alone, synced to disk. Raises OSError."""
     with target.open("xb") as file:
         os.fchmod(file.fileno(), 0o600)
@@ -43,8 +43,8 @@ def pack(target: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], te
             for name, path in files.items():
                 size = path.stat().st_size
                 with path.open("rb") as content:
-                    told = _Told(content, size, partial(tell, f"packing {name}"))
-                    archive.addfile(_member(name, size), told)
+                    reader = _ProgressReader(content, size, partial(on_progress, f"packing {name}"))
+                    archive.addfile(_member(name, size), reader)
         file.flush()
         os.fsync(file.fileno())
 
@@ -55,25 +55,25 @@ class Archive:
     def __init__(self, packed: tarfile.TarFile) -> None:
         self._packed = packed
 
-    def text(self, name: str, most_bytes: int) -> bytes:
+    def text(self, name: str, max_bytes: int) -> bytes:
         """A short file in it. Raises InvalidInput where there is none."""
-        return self._open(name).read(most_bytes)
+        return self._open(name).read(max_bytes)
 
-    def extract(self, name: str, described: Described, target: Path, tell: Tell) -> None:
+    def extract(self, name: str, entry: FileEntry, target: Path, on_progress: ProgressCallback) -> None:
         """Take a file out, for its owner alone. Raises InvalidInput unless it is as described."""
-        told = _Told(
-            self._open(name), described.size, lambda share: tell(f"unpacking {name}", share)
+        reader = _ProgressReader(
+            self._open(name), entry.size, lambda share: on_progress(f"unpacking {name}", share)
         )
         digest, copied = hashlib.sha256(), 0
         with target.open("xb") as file:
             os.fchmod(file.fileno(), 0o600)
-            while chunk := told.read(min(_CHUNK_BYTES, described.size + 1 - copied)):
+            while chunk := reader.read(min(_CHUNK_BYTES, entry.size + 1 - copied)):
                 digest.update(chunk)
                 copied += len(chunk)
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-        if described != Described(copied, digest.hexdigest()):
+        if entry != FileEntry(copied, digest.hexdigest()):
             raise InvalidInput(f"{name} in the archive is not what was packed")
 
     def _open(self, name: str) -> IO[bytes]:
@@ -86,17 +86,17 @@ class Archive:
         return content
 
 
-class _Told:
+class _ProgressReader:
     """A file that tells what share of it was read."""
 
-    def __init__(self, content: IO[bytes], size: int, tell: Callable[[float], None]) -> None:
-        self._content, self._size, self._tell, self._read = content, size, tell, 0
+    def __init__(self, content: IO[bytes], size: int, on_progress: Callable[[float], None]) -> None:
+        self._content, self._size, self._on_progress, self._read = content, size, on_progress, 0
 
     def read(self, size: int = -1, /) -> bytes:
         chunk = self._content.read(size)
         if chunk:
             self._read += len(chunk)
-            self._tell(self._read / max(self._size, 1))
+            self._on_progress(self._read / max(self._size, 1))
         return chunk
 
 

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from pydantic import TypeAdapter, ValidationError
 
 from app.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
-from app.services.maintenance.backup_archive import Archive, Described, Tell, describe, pack
+from app.services.maintenance.backup_archive import Archive, FileEntry, ProgressCallback, describe, write_archive
 from app.store.engine import sqlite_backup
 from app.version import VERSION
 
@@ -26,11 +26,11 @@ DATABASE = "app.db"
 MANIFEST = "manifest.json"
 SECRETS = ("secret_key", "jwt_secret_key", "jwt_retired_keys", "admin_password")
 
-_MOST_MANIFEST_BYTES = 64 * 1024
+_MAX_MANIFEST_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Place:
+class BackupPaths:
     """Where a Cifra keeps its database and its secrets."""
 
     database: Path
@@ -45,23 +45,23 @@ class Manifest:
     cifra: str
     made_at: datetime
     revision: str
-    files: Mapping[str, Described]
+    files: Mapping[str, FileEntry]
 
 
-def make(place: Place, target: Path, tell: Tell, *, with_secrets: bool = False) -> Manifest:
+def create(paths: BackupPaths, target: Path, on_progress: ProgressCallback, *, with_secrets: bool = False) -> Manifest:
     """Archive a database as it is at one moment, and the secrets if wanted, for its owner alone.
 
     Raises NotFound without a database, Conflict where the target is there, Unavailable where it
     cannot be written or the copy is not sound; of a failure nothing is left.
     """
-    if not place.database.exists():
-        raise NotFound(f"There is no database at {place.database}")
-    _refuse_to_replace(target)
-    kept = [path for name in SECRETS if (path := place.data_dir / name).exists()]
-    with _errors_of(target), TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
+    if not paths.database.exists():
+        raise NotFound(f"There is no database at {paths.database}")
+    _require_absent(target)
+    kept = [path for name in SECRETS if (path := paths.data_dir / name).exists()]
+    with _domain_errors(target), TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
         copied, packed = Path(folder, DATABASE), Path(folder, "archive")
         sqlite_backup.copy(
-            place.database, copied, lambda share: tell("copying the database", share)
+            paths.database, copied, lambda share: on_progress("copying the database", share)
         )
         if found := sqlite_backup.faults(copied):
             raise Unavailable(f"The database is damaged: {found[0]}")
@@ -76,12 +76,12 @@ def make(place: Place, target: Path, tell: Tell, *, with_secrets: bool = False) 
             files={name: describe(path) for name, path in files.items()},
         )
         said = json.dumps(asdict(manifest), default=str, indent=2).encode()
-        pack(packed, {MANIFEST: said}, files, tell)
+        write_archive(packed, {MANIFEST: said}, files, on_progress)
         target.hardlink_to(packed)
     return manifest
 
 
-def unpack(archive: Path, place: Place, revisions: Collection[str], tell: Tell) -> Manifest:
+def restore(archive: Path, paths: BackupPaths, revisions: Collection[str], on_progress: ProgressCallback) -> Manifest:
     """Put an archive's database in its place, and its secrets in theirs, after checking all.
 
     `revisions` are the migrations that this Cifra knows. Raises Conflict where a database is there
@@ -89,51 +89,51 @@ def unpack(archive: Path, place: Place, revisions: Collection[str], tell: Tell) 
     torn, foreign, or of a newer Cifra; Unavailable.
     """
     for ending in ("", "-wal", "-shm", "-journal"):
-        _refuse_to_replace(place.database.with_name(place.database.name + ending))
-    beside = place.database.parent
-    with _errors_of(archive), TemporaryDirectory(dir=beside, prefix=".restore-") as folder:
-        manifest = _unpack_checked(archive, Path(folder), tell)
+        _require_absent(paths.database.with_name(paths.database.name + ending))
+    beside = paths.database.parent
+    with _domain_errors(archive), TemporaryDirectory(dir=beside, prefix=".restore-") as folder:
+        manifest = _extract_validated(archive, Path(folder), on_progress)
         restored = Path(folder, DATABASE)
         if manifest.revision not in revisions:
             raise InvalidInput(f"{archive} was made by a Cifra that this one does not know")
         if found := sqlite_backup.faults(restored):
             raise InvalidInput(f"The database in {archive} is damaged: {found[0]}")
         for name in manifest.files:
-            _give(Path(folder, name), place.data_dir)
+            _set_owner(Path(folder, name), paths.data_dir)
             if name != DATABASE:
-                shutil.move(Path(folder, name), place.data_dir / name)
-        place.database.hardlink_to(restored)
+                shutil.move(Path(folder, name), paths.data_dir / name)
+        paths.database.hardlink_to(restored)
     return manifest
 
 
-def _unpack_checked(archive: Path, folder: Path, tell: Tell) -> Manifest:
+def _extract_validated(archive: Path, folder: Path, on_progress: ProgressCallback) -> Manifest:
     with tarfile.open(archive, mode="r:gz") as packed:
         opened = Archive(packed)
-        said = opened.text(MANIFEST, _MOST_MANIFEST_BYTES)
+        said = opened.text(MANIFEST, _MAX_MANIFEST_BYTES)
         manifest = TypeAdapter(Manifest).validate_json(said)
         if manifest.format != FORMAT:
             raise InvalidInput(f"Backups of format {manifest.format} are for another Cifra")
         if DATABASE not in manifest.files or not manifest.files.keys() <= {DATABASE, *SECRETS}:
             raise InvalidInput("The archive holds no backup of Cifra")
-        for name, described in manifest.files.items():
-            opened.extract(name, described, folder / name, tell)
+        for name, entry in manifest.files.items():
+            opened.extract(name, entry, folder / name, on_progress)
     return manifest
 
 
-def _give(path: Path, data_dir: Path) -> None:
+def _set_owner(path: Path, data_dir: Path) -> None:
     """Leave a file to the user whose folder it goes to, where root restores for them."""
     owner = data_dir.stat()
     if owner.st_uid != os.geteuid():
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def _refuse_to_replace(path: Path) -> None:
+def _require_absent(path: Path) -> None:
     if path.exists():
         raise Conflict(f"{path} is there already")
 
 
 @contextmanager
-def _errors_of(path: Path) -> Iterator[None]:
+def _domain_errors(path: Path) -> Iterator[None]:
     """Say in one line what went wrong with a file."""
     try:
         yield

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from app.store.engine.db import reading, writing
+from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import counter_audit
 
 
-def differences() -> Iterator[str]:
+def list_differences() -> Iterator[str]:
     """A line for every counter that is not what its rows come to; none if all is well."""
-    with reading() as session:
+    with read_transaction() as session:
         found = {
             name: (kind.counted(session), kind.from_rows(session))
             for name, kind in counter_audit.KINDS.items()
@@ -19,7 +19,7 @@ def differences() -> Iterator[str]:
                 yield f"{name} {key}: counted {counted.get(key)}, by rows {by_rows.get(key)}"
 
 
-def mend() -> None:
+def repair() -> None:
     """Set every counter to what its rows come to; nothing else is written meanwhile."""
-    with writing() as session:
+    with write_transaction() as session:
         counter_audit.mend(session)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.store.engine import wal_cleanup
-from app.store.engine.db import reading, writing
+from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import accounts, feedback, predictions, reviews
 
-AT_ONCE = 100  # predictions, in one transaction
-AGAIN_AFTER_S = 60.0
+BATCH_SIZE = 100  # predictions, in one transaction
+INTERVAL_S = 60.0
 
 
 class Retention:
@@ -19,30 +19,30 @@ class Retention:
         self._days, self._database = days, database
         self._due_at_s = float("-inf")
 
-    def look(self) -> None:
+    def run(self) -> None:
         """Do a piece of it, if it is time. Needs an application context."""
         if self._days is not None and time.monotonic() >= self._due_at_s:
-            is_more = expire(datetime.now(UTC) - timedelta(days=self._days))
-            self._due_at_s = float("-inf") if is_more else time.monotonic() + AGAIN_AFTER_S
+            is_more = erase_expired(datetime.now(UTC) - timedelta(days=self._days))
+            self._due_at_s = float("-inf") if is_more else time.monotonic() + INTERVAL_S
         if self._database is not None:
             wal_cleanup.clean_log(self._database)
 
 
-def expire(oldest_kept: datetime) -> bool:
+def erase_expired(oldest_kept: datetime) -> bool:
     """Erase some of what is from before a moment, as its owner could; tells whether more may be.
 
     Images, owners and words go; what the versions answered stays, for it was counted.
     """
-    with reading() as session:
-        found = predictions.older_than(session, oldest_kept, AT_ONCE)
+    with read_transaction() as session:
+        found = predictions.older_than(session, oldest_kept, BATCH_SIZE)
     if found is None:
-        with writing() as session:
+        with write_transaction() as session:
             count = feedback.erase_loose(session, oldest_kept)
         if count:
             wal_cleanup.note()
         return False
     owner, old = found
-    with writing() as session:
+    with write_transaction() as session:
         accounts.hold(session, owner)
         for prediction_id in old:
             predictions.lock(session, owner, prediction_id)  # no word comes in between

@@ -10,22 +10,22 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
-from app.domain.guarded_rollout import Standing, judge, so_far
+from app.domain.guarded_rollout import RolloutResult, evaluate, observed_gain
 from app.domain.intervals import Interval
 from app.services.models import registry
-from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import alerts, guarded_rollouts
 from app.store.queries import models as model_rows
 from app.store.tables import GuardedRollout
 
-COOL_DOWN = timedelta(days=1)
-MOST_REQUESTS = 20_000  # that a guard looks at
-LONGEST = timedelta(days=7)  # that it then waits for labels
-TAKEN_BACK = "rolled back: proved worse than its predecessor"
+COOLDOWN = timedelta(days=1)
+MAX_REQUESTS = 20_000  # that a guard looks at
+MAX_DURATION = timedelta(days=7)  # that it then waits for labels
+ROLLED_BACK = "rolled back: proved worse than its predecessor"
 
 
 @dataclass(frozen=True)
-class Watched:
+class RolloutStatus:
     """A guard as it is; the difference is what accuracy was gained on the requests so far."""
 
     id: int
@@ -42,7 +42,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Open:
+class ActiveRollout:
     """An open guard: which model it guards, and which one shadows it."""
 
     id: int
@@ -51,58 +51,58 @@ class Open:
     predecessor_id: int
 
 
-def newest(limit: int) -> list[Watched]:
+def list_recent(limit: int) -> list[RolloutStatus]:
     """The last guards, the newest first."""
-    with reading() as session:
-        return [_watched(session, guard) for guard in guarded_rollouts.newest(session, limit)]
+    with read_transaction() as session:
+        return [_status(session, guard) for guard in guarded_rollouts.newest(session, limit)]
 
 
-def open_now() -> list[Open]:
+def list_active() -> list[ActiveRollout]:
     """The guards that are open and have not seen enough requests yet."""
-    with reading() as session:
+    with read_transaction() as session:
         return [
-            Open(guard.id, Version(guard.version), guard.model_id, guard.predecessor_id)
+            ActiveRollout(guard.id, Version(guard.version), guard.model_id, guard.predecessor_id)
             for guard in guarded_rollouts.open_guards(session)
-            if guarded_rollouts.requests(session, guard.id) < MOST_REQUESTS
+            if guarded_rollouts.requests(session, guard.id) < MAX_REQUESTS
         ]
 
 
-def watch() -> None:
+def evaluate_all() -> None:
     """Close guards that are decided; a model that proved worse than its predecessor goes back."""
-    with reading() as session:
-        if not any(_decided(session, guard) for guard in guarded_rollouts.open_guards(session)):
+    with read_transaction() as session:
+        if not any(_outcome(session, guard) for guard in guarded_rollouts.open_guards(session)):
             return
-    with writing() as session:
-        take_turn(session, Turn.MODELS)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.MODELS)
         for guard in guarded_rollouts.open_guards(session):
-            outcome = _decided(session, guard)
+            outcome = _outcome(session, guard)
             if outcome is not None:
                 guard.closed_at, guard.outcome = datetime.now(UTC), outcome
-                if outcome == Standing.WORSE:
-                    _take_back(session, guard)
+                if outcome == RolloutResult.WORSE:
+                    _roll_back(session, guard)
 
 
 def is_cooling_down(session: Session, version: Version) -> bool:
     """Whether a model of this version was taken back so lately that none follows by itself."""
     return guarded_rollouts.closed_since(
-        session, version, Standing.WORSE, datetime.now(UTC) - COOL_DOWN
+        session, version, RolloutResult.WORSE, datetime.now(UTC) - COOLDOWN
     )
 
 
-def _decided(session: Session, guard: GuardedRollout) -> str | None:
+def _outcome(session: Session, guard: GuardedRollout) -> str | None:
     """How an open guard closes now; None where it stays open."""
     requests = guarded_rollouts.requests(session, guard.id)
     if not requests:
         return None
-    standing = judge(requests, guarded_rollouts.parts(session, guard.id))
-    is_over = requests >= MOST_REQUESTS and datetime.now(UTC) - guard.opened_at > LONGEST
+    standing = evaluate(requests, guarded_rollouts.parts(session, guard.id))
+    is_over = requests >= MAX_REQUESTS and datetime.now(UTC) - guard.opened_at > MAX_DURATION
     return "undecided" if standing is None and is_over else standing
 
 
-def _take_back(session: Session, guard: GuardedRollout) -> None:
+def _roll_back(session: Session, guard: GuardedRollout) -> None:
     version = Version(guard.version)
     predecessor = model_rows.held(session, guard.predecessor_id)
-    registry.put_into_service(session, version, predecessor, TAKEN_BACK, is_rollback=True)
+    registry.deploy_in(session, version, predecessor, ROLLED_BACK, is_rollback=True)
     alerts.add(
         session,
         "rollback",
@@ -111,12 +111,12 @@ def _take_back(session: Session, guard: GuardedRollout) -> None:
     )
 
 
-def _watched(session: Session, guard: GuardedRollout) -> Watched:
+def _status(session: Session, guard: GuardedRollout) -> RolloutStatus:
     requests, parts = (
         guarded_rollouts.requests(session, guard.id),
         guarded_rollouts.parts(session, guard.id),
     )
-    return Watched(
+    return RolloutStatus(
         id=guard.id,
         version=Version(guard.version),
         model_id=guard.model_id,
@@ -127,5 +127,5 @@ def _watched(session: Session, guard: GuardedRollout) -> Watched:
         requests=requests,
         disagreements=sum(part.disagreements for part in parts),
         labelled=sum(part.evidence.labelled for part in parts),
-        difference=so_far(requests, parts),
+        difference=observed_gain(requests, parts),
     )

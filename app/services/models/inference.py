@@ -9,31 +9,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.domain.assignment import Version
-from app.domain.errors import Unavailable, UnfitModel
-from app.domain.predictions import Digit, ModelName, ModelOutput, ShadowComparison
-from app.imaging.normalization import as_input
+from app.domain.errors import InvalidModel, Unavailable
+from app.domain.predictions import DigitImage, ModelOutput, ModelRef, ShadowComparison
+from app.imaging.normalization import to_model_input
 from app.services.models import guarded_rollout, registry
-from app.services.models.guarded_rollout import Open
-from app.services.models.onnx_runtime import Session, open_checked
+from app.services.models.guarded_rollout import ActiveRollout
+from app.services.models.onnx_runtime import InferenceSession, load_validated
 from app.services.notifications import alerts
 
-MOST_AT_ONCE = 32  # digits in one run; what a net computes with grows with them
+MAX_BATCH_SIZE = 32  # digits in one run; what a net computes with grows with them
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    model: ModelName
-    session: Session
+class _LoadedModel:
+    model: ModelRef
+    session: InferenceSession
 
-    def read(self, digits: Sequence[Digit]) -> list[ModelOutput]:
-        parts = [digits[at : at + MOST_AT_ONCE] for at in range(0, len(digits), MOST_AT_ONCE)]
+    def predict(self, digits: Sequence[DigitImage]) -> list[ModelOutput]:
+        parts = [digits[at : at + MAX_BATCH_SIZE] for at in range(0, len(digits), MAX_BATCH_SIZE)]
         return [
             ModelOutput(self.model, probabilities)
             for part in parts
             for probabilities in self.session.run(
-                ["probabilities"], {"digits": as_input(np.concatenate(part))}
+                ["probabilities"], {"digits": to_model_input(np.concatenate(part))}
             )[0]
         ]
 
@@ -49,75 +49,75 @@ class InferenceService:
         """Look models up in an application context of its own."""
         self._context = context
         self._loading = threading.Lock()
-        self._slots: dict[Version, _Loaded] = {}
-        self._guards: tuple[tuple[Open, _Loaded], ...] = ()
-        self._unfit: set[int] = set()
+        self._slots: dict[Version, _LoadedModel] = {}
+        self._rollouts: tuple[tuple[ActiveRollout, _LoadedModel], ...] = ()
+        self._broken_ids: set[int] = set()
 
     @property
-    def serving(self) -> dict[Version, ModelName]:
+    def serving(self) -> dict[Version, ModelRef]:
         """The models that this process serves with; none before their first use."""
         return {version: loaded.model for version, loaded in self._slots.items()}
 
-    def read(self, version: Version, digit: Digit) -> ModelOutput:
+    def predict(self, version: Version, digit: DigitImage) -> ModelOutput:
         """Let a version read a digit uint8 (28, 28). Raises Unavailable where nothing serves it."""
-        return self.read_all(version, [digit])[0]
+        return self.predict_many(version, [digit])[0]
 
-    def read_all(self, version: Version, digits: Sequence[Digit]) -> list[ModelOutput]:
+    def predict_many(self, version: Version, digits: Sequence[DigitImage]) -> list[ModelOutput]:
         """Let a version read digits together, which takes less time than one after another."""
         if version not in self._slots:
             with self._context():
-                self.follow()
-        return self._slots[version].read(digits)
+                self.reload()
+        return self._slots[version].predict(digits)
 
-    def guarded(
-        self, answers: Mapping[Version, ModelOutput], digit: Digit
+    def shadow_predictions(
+        self, answers: Mapping[Version, ModelOutput], digit: DigitImage
     ) -> list[ShadowComparison]:
         """What the predecessors of newly deployed models would have named."""
         cases = []
-        for guard, predecessor in self._guards:
-            answer = answers[guard.version]
-            if answer.model.id == guard.model_id:
-                named = predecessor.read([digit])[0].digit
-                other = answers[guard.version.other].digit
-                cases.append(ShadowComparison(guard.id, answer.digit, named, other))
+        for rollout, predecessor in self._rollouts:
+            answer = answers[rollout.version]
+            if answer.model.id == rollout.model_id:
+                named = predecessor.predict([digit])[0].digit
+                other = answers[rollout.version.other].digit
+                cases.append(ShadowComparison(rollout.id, answer.digit, named, other))
         return cases
 
-    def follow(self) -> None:
+    def reload(self) -> None:
         """Have each version served by the last model that was deployed and can serve.
 
         Needs an application context; raises Unavailable where a version has none.
         """
         with self._loading:
-            self._slots = {version: self._current(version) for version in Version}
-            self._guards = self._current_guards()
+            self._slots = {version: self._loaded(version) for version in Version}
+            self._rollouts = self._load_rollouts()
 
-    def _current(self, version: Version) -> _Loaded:
+    def _loaded(self, version: Version) -> _LoadedModel:
         serving = self._slots.get(version)
-        for model_id in registry.served_ids(version):
+        for model_id in registry.deployment_history_ids(version):
             if serving is not None and serving.model.id == model_id:
                 return serving
-            if model_id not in self._unfit and (loaded := self._load(version, model_id)):
+            if model_id not in self._broken_ids and (loaded := self._load(version, model_id)):
                 return loaded
         raise Unavailable(f"No model that could serve {version} is there")
 
-    def _current_guards(self) -> tuple[tuple[Open, _Loaded], ...]:
-        standing = dict(self._guards)
+    def _load_rollouts(self) -> tuple[tuple[ActiveRollout, _LoadedModel], ...]:
+        standing = dict(self._rollouts)
         found = []
-        for guard in guarded_rollout.open_now():
-            predecessor = standing.get(guard)
-            if predecessor is None and guard.predecessor_id not in self._unfit:
-                predecessor = self._load(guard.version, guard.predecessor_id)
+        for rollout in guarded_rollout.list_active():
+            predecessor = standing.get(rollout)
+            if predecessor is None and rollout.predecessor_id not in self._broken_ids:
+                predecessor = self._load(rollout.version, rollout.predecessor_id)
             if predecessor is not None:
-                found.append((guard, predecessor))
+                found.append((rollout, predecessor))
         return tuple(found)
 
-    def _load(self, version: Version, model_id: int) -> _Loaded | None:
+    def _load(self, version: Version, model_id: int) -> _LoadedModel | None:
         """A session on a model; None for an unfit one, of which admins are told once."""
         try:
-            artefact = registry.artefact(model_id)
-            return _Loaded(artefact.model, open_checked(artefact.onnx))
-        except UnfitModel as error:
-            self._unfit.add(model_id)
+            artifact = registry.artifact(model_id)
+            return _LoadedModel(artifact.model, load_validated(artifact.onnx))
+        except InvalidModel as error:
+            self._broken_ids.add(model_id)
             _log.error("model %s cannot serve %s: %s", model_id, version, error.message)
-            alerts.tell("invalid model", f"{version} does without a model: {error.message}")
+            alerts.create("invalid model", f"{version} does without a model: {error.message}")
             return None

@@ -11,11 +11,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # only looked at when ONNX Runtime is
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
 
-from app.domain.errors import UnfitModel
-from app.domain.predictions import SIDE
-from app.imaging.normalization import as_input
+from app.domain.errors import InvalidModel
+from app.domain.predictions import IMAGE_SIZE
+from app.imaging.normalization import to_model_input
 
-_EMPTY = np.zeros((SIDE, SIDE), dtype=np.uint8)
+_EMPTY = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
 _ROUNDING = 1e-3
 _RUNTIME_ERRORS = (
     ValueError,  # inputs of other names
@@ -24,7 +24,7 @@ _RUNTIME_ERRORS = (
 )
 
 
-class Session(Protocol):
+class InferenceSession(Protocol):
     """What is used here of ONNX Runtime's session; the library itself carries no types."""
 
     def run(
@@ -36,30 +36,30 @@ class Session(Protocol):
         """Give what the file says of itself."""
 
 
-def open_session(onnx: bytes) -> Session:
+def open_session(onnx: bytes) -> InferenceSession:
     """Open a session that computes on the calling thread alone."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     made = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    return cast("Session", made)
+    return cast("InferenceSession", made)
 
 
-def open_checked(onnx: bytes) -> Session:
+def load_validated(onnx: bytes) -> InferenceSession:
     """Open a session and let it read an empty digit, before anybody is served by it.
 
     Raises UnfitModel for what ONNX Runtime cannot open, and for a model of something else.
     """
     try:
         session = open_session(onnx)
-        found = session.run(["probabilities"], {"digits": as_input(_EMPTY)})[0]
+        found = session.run(["probabilities"], {"digits": to_model_input(_EMPTY)})[0]
     except _RUNTIME_ERRORS as error:
-        raise UnfitModel("The artefact is torn, or no model that reads digits") from error
+        raise InvalidModel("The artefact is torn, or no model that reads digits") from error
     if found.shape != (1, 10) or not abs(float(found.sum()) - 1) < _ROUNDING:
-        raise UnfitModel("The artefact does not give ten probabilities")
+        raise InvalidModel("The artefact does not give ten probabilities")
     return session
 
 
-def name_of(onnx: bytes) -> str:
+def read_model_name(onnx: bytes) -> str:
     """The model's name, from the file's own metadata."""
     return str(open_session(onnx).get_modelmeta().custom_metadata_map["name"])

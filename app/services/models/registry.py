@@ -8,28 +8,28 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
-from app.domain.errors import Conflict, NotFound, UnfitModel
-from app.domain.predictions import ModelName
+from app.domain.errors import Conflict, InvalidModel, NotFound
+from app.domain.predictions import ModelRef
 from app.services.experiments import lifecycle
-from app.services.models.onnx_runtime import name_of, open_checked
-from app.store.engine.db import Turn, reading, take_turn, writing
+from app.services.models.onnx_runtime import read_model_name, load_validated
+from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import guarded_rollouts, models
 from app.store.tables import Deployment, GuardedRollout, Model
 
 
 @dataclass(frozen=True)
-class Artefact:
+class ModelArtifact:
     """A model's ONNX file with the name of the model that it is."""
 
-    model: ModelName
+    model: ModelRef
     onnx: bytes
 
 
 @dataclass(frozen=True)
-class Kept:
+class ModelSummary:
     """A model that is kept: what it serves now, what it was made for, why it may not serve."""
 
-    model: ModelName
+    model: ModelRef
     is_bundled: bool
     version: str | None
     rejection_reason: str | None
@@ -38,12 +38,12 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Deployed:
+class DeploymentSummary:
     """A model that was put into service as a version, when and why."""
 
     id: int
     version: Version
-    model: ModelName
+    model: ModelRef
     reason: str
     user_id: int | None
     created_at: datetime
@@ -57,34 +57,34 @@ def register_bundled(folder: Path) -> None:
     """
     for version in Version:
         onnx = (folder / f"{version}.onnx").read_bytes()
-        name = name_of(onnx)
-        with writing() as session:
-            take_turn(session, Turn.MODELS)
-            model = keep(session, name, onnx, shipped=True)
+        name = read_model_name(onnx)
+        with write_transaction() as session:
+            acquire(session, AdvisoryLock.MODELS)
+            model = get_or_create(session, name, onnx, shipped=True)
             served = models.served(session, version)
             if not served or (served[0].is_bundled and model not in served):
-                put_into_service(session, version, model, models.BUNDLED)
+                deploy_in(session, version, model, models.BUNDLED)
 
 
-def served_ids(version: Version) -> list[int]:
+def deployment_history_ids(version: Version) -> list[int]:
     """The ids of the models that ever served a version, as they were deployed, the last first."""
-    with reading() as session:
+    with read_transaction() as session:
         return [model.id for model in models.served(session, version)]
 
 
-def artefact(model_id: int) -> Artefact:
+def get_artifact(model_id: int) -> ModelArtifact:
     """A model's file. Raises UnfitModel for one that is not what was stored."""
-    with reading() as session:
-        return _artefact(session, models.held(session, model_id))
+    with read_transaction() as session:
+        return _load_artifact(session, models.held(session, model_id))
 
 
-def newest(limit: int) -> list[Kept]:
+def list_recent(limit: int) -> list[ModelSummary]:
     """The last models, the newest first."""
-    with reading() as session:
+    with read_transaction() as session:
         serves = {version: models.serving(session, version) for version in Version}
         return [
-            Kept(
-                model=_name(model),
+            ModelSummary(
+                model=_model_ref(model),
                 is_bundled=model.is_bundled,
                 version=model.version,
                 rejection_reason=model.rejection_reason,
@@ -95,58 +95,58 @@ def newest(limit: int) -> list[Kept]:
         ]
 
 
-def deployments(limit: int) -> list[Deployed]:
+def list_deployments(limit: int) -> list[DeploymentSummary]:
     """What was put into service last, the newest first."""
-    with reading() as session:
+    with read_transaction() as session:
         return [
-            _deployed(deployment, model) for deployment, model in models.deployments(session, limit)
+            _deployment_summary(deployment, model) for deployment, model in models.deployments(session, limit)
         ]
 
 
-def deploy(model_id: int, version: Version, user_id: int) -> Deployed:
+def deploy(model_id: int, version: Version, user_id: int) -> DeploymentSummary:
     """Put a model into service, after it was loaded and has read a digit.
 
     Raises NotFound; Conflict for one that serves the version already or was rejected; UnfitModel.
     """
-    with reading() as session:
+    with read_transaction() as session:
         wanted = models.find(session, model_id)
         if wanted is None:
             raise NotFound("There is no such model")
         if wanted.rejection_reason is not None:
             raise Conflict(f"This model was rejected: {wanted.rejection_reason}")
-        artefact = _artefact(session, wanted)
-    open_checked(artefact.onnx)
-    with writing() as session:
-        take_turn(session, Turn.MODELS)
+        get_artifact = _load_artifact(session, wanted)
+    load_validated(get_artifact.onnx)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.MODELS)
         serving_now = models.serving(session, version)
         if serving_now is not None and serving_now.id == model_id:
             raise Conflict(f"This model serves {version} already")
         model = models.held(session, model_id)
-        return _deployed(put_into_service(session, version, model, "deployed", user_id), model)
+        return _deployment_summary(deploy_in(session, version, model, "deployed", user_id), model)
 
 
-def roll_back(version: Version, user_id: int) -> Deployed:
+def roll_back(version: Version, user_id: int) -> DeploymentSummary:
     """Take back the last deployment of a version that was not taken back yet.
 
     Raises Conflict where there is none to take back, or another one came in the meantime;
     UnfitModel for an earlier model that is damaged.
     """
-    with reading() as session:
-        _, earlier = _last_two(session, version)
-        artefact = _artefact(session, earlier)
-    open_checked(artefact.onnx)
-    with writing() as session:
-        take_turn(session, Turn.MODELS)
-        _, model = _last_two(session, version)
+    with read_transaction() as session:
+        _, earlier = _current_and_previous(session, version)
+        get_artifact = _load_artifact(session, earlier)
+    load_validated(get_artifact.onnx)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.MODELS)
+        _, model = _current_and_previous(session, version)
         if model.id != earlier.id:
             raise Conflict("Another model was put into service in the meantime")
-        deployment = put_into_service(
+        deployment = deploy_in(
             session, version, model, "rolled back", user_id, is_rollback=True
         )
-        return _deployed(deployment, model)
+        return _deployment_summary(deployment, model)
 
 
-def keep(session: Session, name: str, onnx: bytes, *, shipped: bool = False) -> Model:
+def get_or_create(session: Session, name: str, onnx: bytes, *, shipped: bool = False) -> Model:
     """Store a model, in a unit of work of the caller's; the same artefact is stored once."""
     sha256 = hashlib.sha256(onnx).hexdigest()
     model = models.find_by_checksum(session, sha256)
@@ -157,7 +157,7 @@ def keep(session: Session, name: str, onnx: bytes, *, shipped: bool = False) -> 
     return model
 
 
-def put_into_service(
+def deploy_in(
     session: Session,
     version: Version,
     model: Model,
@@ -171,7 +171,7 @@ def put_into_service(
     The old one shadows it from then on, unless this takes a deployment back.
     """
     now = datetime.now(UTC)
-    _guard(session, version, None if is_rollback else model, now)
+    _start_rollout(session, version, None if is_rollback else model, now)
     deployment = Deployment(
         version=version,
         model_id=model.id,
@@ -181,11 +181,11 @@ def put_into_service(
         created_at=now,
     )
     models.deploy(session, deployment)
-    lifecycle.follow_deployment(session)
+    lifecycle.restart_after_deployment(session)
     return deployment
 
 
-def _guard(session: Session, version: Version, model: Model | None, now: datetime) -> None:
+def _start_rollout(session: Session, version: Version, model: Model | None, now: datetime) -> None:
     """Close the version's guard, and open another one for the model that comes.
 
     One that follows before its predecessor was shown to be good is held against the model before.
@@ -205,7 +205,7 @@ def _guard(session: Session, version: Version, model: Model | None, now: datetim
         )
 
 
-def _last_two(session: Session, version: Version) -> tuple[Model, Model]:
+def _current_and_previous(session: Session, version: Version) -> tuple[Model, Model]:
     """The model that serves a version, and the one that a rollback brings back."""
     standing: list[Model] = []
     for deployment, model in models.history(session, version):
@@ -218,23 +218,23 @@ def _last_two(session: Session, version: Version) -> tuple[Model, Model]:
     return standing[-1], standing[-2]
 
 
-def _artefact(session: Session, model: Model) -> Artefact:
+def _load_artifact(session: Session, model: Model) -> ModelArtifact:
     """Raises UnfitModel for a file that is not what was stored."""
     onnx = models.artefact(session, model.id)
     if hashlib.sha256(onnx).hexdigest() != model.sha256:
-        raise UnfitModel(f"The artefact of {model.name} is damaged")
-    return Artefact(_name(model), onnx)
+        raise InvalidModel(f"The artefact of {model.name} is damaged")
+    return ModelArtifact(_model_ref(model), onnx)
 
 
-def _name(model: Model) -> ModelName:
-    return ModelName(model.id, model.name, model.sha256)
+def _model_ref(model: Model) -> ModelRef:
+    return ModelRef(model.id, model.name, model.sha256)
 
 
-def _deployed(deployment: Deployment, model: Model) -> Deployed:
-    return Deployed(
+def _deployment_summary(deployment: Deployment, model: Model) -> DeploymentSummary:
+    return DeploymentSummary(
         id=deployment.id,
         version=Version(deployment.version),
-        model=_name(model),
+        model=_model_ref(model),
         reason=deployment.reason,
         user_id=deployment.user_id,
         created_at=deployment.created_at,

@@ -8,12 +8,12 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.store.engine import migration_state
-from app.store.engine.db import reading
+from app.store.engine.db import read_transaction
 from app.store.queries import models, predictions
 
 
 @dataclass(frozen=True)
-class State:
+class DatabaseStatus:
     """What was found; with an error, nothing else was."""
 
     error: str | None = None
@@ -22,18 +22,18 @@ class State:
     newest_at: datetime | None = None
 
 
-def of_database(migrations: Path) -> State:
+def check(migrations: Path) -> DatabaseStatus:
     """Look at the database, and hold it against the migrations in this folder."""
     try:
-        with reading() as session:
+        with read_transaction() as session:
             revision = migration_state.current(session)
             is_migrated = revision == migration_state.known(migrations)[0]
             newest_at = _newest_at(session) if is_migrated else None
     except OperationalError as error:
-        return State(error=str(error.orig).splitlines()[0])
+        return DatabaseStatus(error=str(error.orig).splitlines()[0])
     except SQLAlchemyError as error:
-        return State(error=type(error).__name__)
-    return State(None, revision, is_migrated, newest_at)
+        return DatabaseStatus(error=type(error).__name__)
+    return DatabaseStatus(None, revision, is_migrated, newest_at)
 
 
 def _newest_at(session: Session) -> datetime | None:

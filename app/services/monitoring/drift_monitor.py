@@ -11,73 +11,73 @@ from uuid import UUID
 import numpy as np
 
 from app.domain.assignment import Version
-from app.domain.drift import Window, compare
-from app.store.engine.db import Turn, reading, take_turn, writing
+from app.domain.drift import PredictionWindow, compare
+from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import alerts, models, predictions
 from app.store.queries.predictions import Answer
 
-WATCHED = Version.V2  # as drawn or as shadow: it reads what comes to A/B and to v2
-REFERENCE, RECENT, STEP = 1_000, 200, 50
-LOOK_EVERY_S = 5.0
-QUIET = timedelta(days=1)  # after an alarm
+MONITORED = Version.V2  # as drawn or as shadow: it reads what comes to A/B and to v2
+REFERENCE, RECENT, MIN_NEW = 1_000, 200, 50
+CHECK_EVERY_S = 5.0
+ALERT_INTERVAL = timedelta(days=1)  # after an alarm
 
 KIND = "drift"
-_SAID = {
+_MESSAGES = {
     "digits": "the mix of digits has changed",
     "confidence": "the models are otherwise sure than they were",
     "disagreement": "the versions disagree more, or less, than they did",
 }
 
 
-class DriftWatch:
+class DriftMonitor:
     """Compares the last answers with the reference whenever enough new ones have come."""
 
     def __init__(self) -> None:
-        self._dice = np.random.default_rng()
-        self._looked_at_s = 0.0
+        self._rng = np.random.default_rng()
+        self._checked_at_s = 0.0
         self._since: datetime | None = None
         self._reference: list[Answer] = []
         self._tested: UUID | None = None
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raise an alert where the last answers are of another world. Looks every few seconds."""
-        if time.monotonic() - self._looked_at_s < LOOK_EVERY_S:
+        if time.monotonic() - self._checked_at_s < CHECK_EVERY_S:
             return
-        self._looked_at_s = time.monotonic()
+        self._checked_at_s = time.monotonic()
         recent = self._new_answers()
         if recent is None or self._since is None:
             return
         self._tested = recent[-1].id
-        found = compare(_window(self._reference), _window(recent), self._dice)
+        found = compare(_window(self._reference), _window(recent), self._rng)
         if found.is_alarm:
-            _tell(f"{_SAID[found.part]} (p = {found.p_value:.1g})", self._since)
+            _raise_alert(f"{_MESSAGES[found.part]} (p = {found.p_value:.1g})", self._since)
 
     def _new_answers(self) -> Sequence[Answer] | None:
         """The last answers, or None as long as there are too few, or too few new ones."""
-        with reading() as session:
+        with read_transaction() as session:
             since = models.last_deployed_at(session)
             if since is None:
                 return None
             if since != self._since:
                 self._since, self._reference = since, []
             if len(self._reference) < REFERENCE:
-                self._reference = predictions.answers(session, WATCHED, since, REFERENCE)
-            recent = predictions.answers(session, WATCHED, since, RECENT, last=True)
+                self._reference = predictions.answers(session, MONITORED, since, REFERENCE)
+            recent = predictions.answers(session, MONITORED, since, RECENT, last=True)
         if len(self._reference) < REFERENCE or recent[0].id <= self._reference[-1].id:
             return None
         new = sum(self._tested is None or answer.id > self._tested for answer in recent)
-        return recent if new >= STEP else None
+        return recent if new >= MIN_NEW else None
 
 
-def _tell(message: str, since: datetime) -> None:
-    with writing() as session:
-        take_turn(session, Turn.ALERTS)
-        if not alerts.told_since(session, KIND, max(since, datetime.now(UTC) - QUIET)):
+def _raise_alert(message: str, since: datetime) -> None:
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.ALERTS)
+        if not alerts.told_since(session, KIND, max(since, datetime.now(UTC) - ALERT_INTERVAL)):
             alerts.add(session, KIND, message)
 
 
-def _window(answers: Sequence[Answer]) -> Window:
-    return Window(
+def _window(answers: Sequence[Answer]) -> PredictionWindow:
+    return PredictionWindow(
         np.array([answer.digit for answer in answers]),
         np.array([answer.confidence for answer in answers], dtype=np.float32),
         np.array(

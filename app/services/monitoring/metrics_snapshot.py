@@ -9,17 +9,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain.assignment import Version
 from app.services.experiments import evaluation
-from app.services.experiments.evaluation import Assessment
-from app.store.engine.db import connections, reading
+from app.services.experiments.evaluation import Evaluation
+from app.store.engine.db import count_connections, read_transaction
 from app.store.queries import counters, experiments, notifications, retrain_jobs, reviews
 from app.store.queries.counters import Spoken
 from app.store.queries.reviews import Waiting
 
-FRESH_S = 1.0
+MAX_AGE_S = 1.0
 
 
 @dataclass(frozen=True)
-class Vitals:
+class MetricsSnapshot:
     """Sums over all processes; `assessment` is that of the current experiment.
 
     `words` are by version and by whether they call the answer right; of no version are those that
@@ -29,56 +29,56 @@ class Vitals:
     served: Mapping[Version, int]
     disagreements: int
     latencies: Mapping[Version, Mapping[int, int]]
-    words: Mapping[tuple[str, bool], int]
-    assessment: Assessment | None
-    waiting: Waiting
-    jobs: Mapping[str, int]
+    feedback: Mapping[tuple[str, bool], int]
+    evaluation: Evaluation | None
+    review_queue: Waiting
+    retrain_jobs: Mapping[str, int]
     outbox: int
 
 
-def take() -> Vitals | None:
+def collect() -> MetricsSnapshot | None:
     """Add the counters up; None where the database does not answer. Needs an app context."""
     try:
-        return _take()
+        return _collect()
     except SQLAlchemyError:
         return None
 
 
-class Pulse:
+class CachedSnapshot:
     """The vitals as this process took them last; whoever asks meanwhile is told the same."""
 
     def __init__(self) -> None:
         self._taking = threading.Lock()
-        self._taken: Vitals | None = None
+        self._taken: MetricsSnapshot | None = None
         self._taken_at_s = float("-inf")
 
-    def current(self) -> Vitals | None:
+    def current(self) -> MetricsSnapshot | None:
         """The vitals, not older than a second; None where the database does not answer."""
         with self._taking:
-            if time.monotonic() - self._taken_at_s > FRESH_S:
-                self._taken = take()
+            if time.monotonic() - self._taken_at_s > MAX_AGE_S:
+                self._taken = collect()
                 self._taken_at_s = time.monotonic()
             return self._taken
 
 
-def pool() -> Mapping[str, int]:
+def connection_pool() -> Mapping[str, int]:
     """The connections of this process by their state."""
-    return connections()
+    return count_connections()
 
 
-def _take() -> Vitals:
-    with reading() as session:
+def _collect() -> MetricsSnapshot:
+    with read_transaction() as session:
         experiment = experiments.newest(session)
         drawn, spoken = counters.drawn(session), counters.spoken(session)
         latencies = counters.latencies(session)
-        return Vitals(
-            served={version: evaluation.served_by(version, drawn) for version in Version},
-            disagreements=evaluation.traffic_of(drawn).disagreements,
+        return MetricsSnapshot(
+            served={version: evaluation.served_count(version, drawn) for version in Version},
+            disagreements=evaluation.total_traffic(drawn).disagreements,
             latencies={version: latencies.get(version, {}) for version in Version},
-            words=_words(spoken),
-            assessment=None if experiment is None else evaluation.assess(session, experiment),
-            waiting=reviews.waiting(session, 0 if experiment is None else experiment.id),
-            jobs=retrain_jobs.count_by_status(session),
+            feedback=_words(spoken),
+            evaluation=None if experiment is None else evaluation.evaluate(session, experiment),
+            review_queue=reviews.waiting(session, 0 if experiment is None else experiment.id),
+            retrain_jobs=retrain_jobs.count_by_status(session),
             outbox=notifications.waiting(session).count,
         )
 

@@ -3,27 +3,27 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from app.store.engine.db import Turn, take_turn, writing
+from app.store.engine.db import AdvisoryLock, acquire, write_transaction
 from app.store.queries import alerts
 
 KIND = "rate limits"
 MESSAGE = "Redis does not answer: each process counts limits for itself"
-ONCE_IN = timedelta(hours=1)
+ALERT_INTERVAL = timedelta(hours=1)
 
 
-class LimitsWatch:
+class RateLimitMonitor:
     """Looks whether this process counts alone; one process tells of an outage, once an hour."""
 
-    def __init__(self, counts_alone: Callable[[], bool]) -> None:
-        self._counts_alone = counts_alone
+    def __init__(self, is_using_fallback: Callable[[], bool]) -> None:
+        self._counts_alone = is_using_fallback
         self._counted_alone = False
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raise an alert where an outage has begun. Needs an application context."""
-        counts_alone = self._counts_alone()
-        if counts_alone and not self._counted_alone:
-            with writing() as session:
-                take_turn(session, Turn.ALERTS)
-                if not alerts.told_since(session, KIND, datetime.now(UTC) - ONCE_IN):
+        is_using_fallback = self._counts_alone()
+        if is_using_fallback and not self._counted_alone:
+            with write_transaction() as session:
+                acquire(session, AdvisoryLock.ALERTS)
+                if not alerts.told_since(session, KIND, datetime.now(UTC) - ALERT_INTERVAL):
                     alerts.add(session, KIND, MESSAGE)
-        self._counted_alone = counts_alone
+        self._counted_alone = is_using_fallback

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.store.engine.db import reading, writing
+from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import alerts
 
 
@@ -17,15 +17,15 @@ class Alert:
     created_at: datetime
 
 
-def tell(kind: str, message: str) -> None:
+def create(kind: str, message: str) -> None:
     """Raise an alert, in a unit of work of its own."""
-    with writing() as session:
+    with write_transaction() as session:
         alerts.add(session, kind, message)
 
 
-def newest(limit: int) -> list[Alert]:
+def list_recent(limit: int) -> list[Alert]:
     """The last alerts, the newest first."""
-    with reading() as session:
+    with read_transaction() as session:
         return [
             Alert(row.id, row.kind, row.message, row.created_at)
             for row in alerts.newest(session, limit)

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.domain.notifications import Digest, digest
-from app.store.engine.db import reading, writing
+from app.domain.notifications import Digest, build_digest
+from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import accounts, notifications
 
-BETWEEN_MAILS = timedelta(hours=1)
+MIN_INTERVAL = timedelta(hours=1)
 LEASE = timedelta(minutes=2)  # longer than a mail takes where every step comes just in time
-FIRST_RETRY, LAST_RETRY = timedelta(seconds=10), timedelta(minutes=15)
-MOST_IN_A_DIGEST = 1_000
+MIN_RETRY, MAX_RETRY = timedelta(seconds=10), timedelta(minutes=15)
+MAX_PER_DIGEST = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class _Claim:
     address: str
     until: datetime
     ids: tuple[int, ...]
-    digest: Digest
+    build_digest: Digest
 
 
 class Mailer:
@@ -48,36 +48,36 @@ class Mailer:
         self._send, self._clock = send, clock
         self._failures: Counter[int] = Counter()
 
-    def deliver(self, ending: threading.Event) -> None:
+    def deliver(self, stop_event: threading.Event) -> None:
         """Send everybody the digest that is due to them. Needs an application context."""
         if self._send is None:
             return
-        with reading() as session:
+        with read_transaction() as session:
             due = notifications.due(session, self._clock())
         for user_id in due:
-            if ending.is_set():
+            if stop_event.is_set():
                 return
             claim = _claim(user_id, self._clock())
             if claim is not None:
-                self._mail(claim, self._send)
+                self._send_digest(claim, self._send)
 
-    def _mail(self, claim: _Claim, send: Callable[[str, Digest], None]) -> None:
+    def _send_digest(self, claim: _Claim, send: Callable[[str, Digest], None]) -> None:
         try:
             send(claim.address, claim.digest)
         except OSError as error:
-            self._put_off(claim, error)
+            self._retry_later(claim, error)
             return
-        _settle(claim, self._clock() + BETWEEN_MAILS)
+        _complete(claim, self._clock() + MIN_INTERVAL)
         if self._failures.pop(claim.user_id, 0):
             _log.warning("mail to account %s is taken again", claim.user_id)
 
-    def _put_off(self, claim: _Claim, error: OSError) -> None:
+    def _retry_later(self, claim: _Claim, error: OSError) -> None:
         """Try again later, each time twice as late; the log is told once."""
-        failed_before = self._failures[claim.user_id]
+        earlier_failures = self._failures[claim.user_id]
         self._failures[claim.user_id] += 1
-        if not failed_before:
+        if not earlier_failures:
             _log.warning("mail to account %s is not taken: %s", claim.user_id, type(error).__name__)
-        pause = min(LAST_RETRY, FIRST_RETRY * 2 ** min(failed_before, 10))
+        pause = min(MAX_RETRY, MIN_RETRY * 2 ** min(earlier_failures, 10))
         _release(claim, self._clock() + pause)
 
 
@@ -86,22 +86,22 @@ def _claim(user_id: int, now: datetime) -> _Claim | None:
 
     What the account does not want any more is removed.
     """
-    with writing() as session:
+    with write_transaction() as session:
         user = accounts.lock(session, user_id)
         if user is None or (user.next_mail_at is not None and user.next_mail_at > now):
             return None
         notifications.remove_others(session, user_id, notifications.wanted_by(user))
-        found = notifications.of_user(session, user_id, MOST_IN_A_DIGEST)
+        found = notifications.of_user(session, user_id, MAX_PER_DIGEST)
         if not found or user.email is None:
             return None
         user.next_mail_at = until = now + LEASE
         ids = tuple(notice.id for notice in found)
-        return _Claim(user_id, user.email, until, ids, digest(found))
+        return _Claim(user_id, user.email, until, ids, build_digest(found))
 
 
-def _settle(claim: _Claim, due_at: datetime) -> None:
+def _complete(claim: _Claim, due_at: datetime) -> None:
     """Take a digest that was sent out of the outbox; the next one waits until then."""
-    with writing() as session:
+    with write_transaction() as session:
         user = accounts.lock(session, claim.user_id)  # first, as whoever removes the account does
         notifications.remove(session, claim.ids)
         if user is not None:
@@ -110,7 +110,7 @@ def _settle(claim: _Claim, due_at: datetime) -> None:
 
 def _release(claim: _Claim, due_at: datetime) -> None:
     """Leave a digest that was not sent to whoever is first from then on."""
-    with writing() as session:
+    with write_transaction() as session:
         user = accounts.lock(session, claim.user_id)
         if user is not None and user.next_mail_at == claim.until:
             user.next_mail_at = due_at

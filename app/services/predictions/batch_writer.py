@@ -11,27 +11,27 @@ from typing import Any
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from app.domain.assignment import Split, Unit
-from app.domain.predictions import Digit, Prediction, ShadowComparison, image_hash
-from app.store.engine.batch_writes import Group, GroupWriter
+from app.domain.assignment import AssignmentUnit, TrafficSplit
+from app.domain.predictions import DigitImage, Prediction, ShadowComparison, image_hash
+from app.store.engine.batch_writes import BatchTransaction, BatchWriter
 from app.store.queries import counters, experiments, guarded_rollouts, predictions, reviews
 from app.store.queries.counters import NO_UNITS, Units
 
 
 @dataclass(frozen=True)
-class Entry:
+class PredictionRecord:
     """A prediction with its digit; for A/B also how it was divided, and what guards saw."""
 
     prediction: Prediction
-    digit: Digit
-    split: Split | None = None
+    digit: DigitImage
+    split: TrafficSplit | None = None
     guarded: Sequence[ShadowComparison] = ()
 
 
-_Divided = tuple[Entry, Split]
+_SplitRecord = tuple[PredictionRecord, TrafficSplit]
 
 
-def record(groups: GroupWriter, entries: Sequence[Entry]) -> list[Exception | None]:
+def write_batch(groups: BatchWriter, entries: Sequence[PredictionRecord]) -> list[Exception | None]:
     """Write entries in one transaction; where rows of them are refused, each in its own.
 
     So a request whose account is erased meanwhile fails by itself. Returns the error of each, None
@@ -40,13 +40,13 @@ def record(groups: GroupWriter, entries: Sequence[Entry]) -> list[Exception | No
     try:
         groups.write(lambda group: _write(group, entries))
     except (IntegrityError, DataError) as error:
-        return [error] if len(entries) == 1 else [record(groups, [each])[0] for each in entries]
+        return [error] if len(entries) == 1 else [write_batch(groups, [each])[0] for each in entries]
     except SQLAlchemyError as error:
         return [error] * len(entries)
     return [None] * len(entries)
 
 
-def _write(group: Group, entries: Sequence[Entry]) -> None:
+def _write(group: BatchTransaction, entries: Sequence[PredictionRecord]) -> None:
     """Write rows that other processes may write too in the order of their keys.
 
     So two groups wait for each other in turn, not in a circle.
@@ -54,11 +54,11 @@ def _write(group: Group, entries: Sequence[Entry]) -> None:
     predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
     chosen = [(entry.prediction, NO_UNITS) for entry in entries if entry.split is None]
     divided = [(entry, entry.split) for entry in entries if entry.split is not None]
-    _file(group, divided)
-    counters.count_predictions(group, chosen + _assign(group, divided))
+    _enqueue_reviews(group, divided)
+    counters.count_predictions(group, chosen + _count_exposures(group, divided))
 
 
-def _file(group: Group, divided: Sequence[_Divided]) -> None:
+def _enqueue_reviews(group: BatchTransaction, divided: Sequence[_SplitRecord]) -> None:
     """Note what guards saw; have pictures reviewed where an experiment or a guard asks."""
     items = []
     for entry, split in divided:
@@ -71,7 +71,7 @@ def _file(group: Group, divided: Sequence[_Divided]) -> None:
     reviews.enqueue_in(group, items)
 
 
-def _review_item(entry: Entry, split: Split, experiment_id: int | None) -> dict[str, Any]:
+def _review_item(entry: PredictionRecord, split: TrafficSplit, experiment_id: int | None) -> dict[str, Any]:
     """A picture to be reviewed, as evidence in an experiment or not."""
     prediction = entry.prediction
     return {
@@ -83,14 +83,14 @@ def _review_item(entry: Entry, split: Split, experiment_id: int | None) -> dict[
     }
 
 
-def _assign(group: Group, divided: Sequence[_Divided]) -> list[tuple[Prediction, Units]]:
+def _count_exposures(group: BatchTransaction, divided: Sequence[_SplitRecord]) -> list[tuple[Prediction, Units]]:
     """What each assigned: the request, or the user when the stage had not met them yet."""
     units, met = [], []
     for entry, split in divided:
         prediction = entry.prediction
         if split.stage_id is None:
             units.append((prediction, NO_UNITS))
-        elif split.unit is Unit.REQUEST:
+        elif split.unit is AssignmentUnit.REQUEST:
             units.append((prediction, Units(1, 0)))
         else:
             met.append((split.stage_id, split.unit_hash(prediction.user_id), prediction))

@@ -8,23 +8,23 @@ from typing import Generic, TypeVar
 
 from app.domain.errors import Unavailable
 
-TRIED_EVERY = 16  # groups
+LINGER_EVERY = 16  # groups
 
-_Asked = TypeVar("_Asked")
-_Answered = TypeVar("_Answered")
+_Request = TypeVar("_Asked")
+_Result = TypeVar("_Answered")
 
 
 @dataclass
-class _Slip(Generic[_Asked, _Answered]):
+class _Pending(Generic[_Request, _Result]):
     """What one thread asks; `woken` is held until it is answered, or until it is to work."""
 
-    asked: _Asked
+    request: _Request
     woken: threading.Lock = field(default_factory=threading.Lock)
-    answer: "_Answered | Exception | None" = None
+    result: "_Result | Exception | None" = None
     is_done: bool = False
 
 
-class Combiner(Generic[_Asked, _Answered]):
+class RequestBatcher(Generic[_Request, _Result]):
     """Does what threads ask for, a group at a time; no thread is kept for it.
 
     Whoever comes while nobody works does so at once, for all who wait by then, and names a
@@ -32,62 +32,62 @@ class Combiner(Generic[_Asked, _Answered]):
     """
 
     def __init__(
-        self, work: Callable[[Sequence[_Asked]], Sequence[_Answered | Exception]], most: int
+        self, process: Callable[[Sequence[_Request]], Sequence[_Result | Exception]], max_batch_size: int
     ) -> None:
         """Answer up to `most` at a time by `work`, in their order; errors are raised."""
-        self._work, self._most = work, most
-        self._queueing = threading.Lock()
-        self._queue: list[_Slip[_Asked, _Answered]] = []
-        self._is_working = self._is_shared = False
-        self._groups = 0
+        self._process, self._max_batch_size = process, max_batch_size
+        self._lock = threading.Lock()
+        self._queue: list[_Pending[_Request, _Result]] = []
+        self._has_leader = self._is_contended = False
+        self._batches = 0
 
-    def do(self, asked: _Asked) -> _Answered:
+    def submit(self, request: _Request) -> _Result:
         """Have something done, and wait for it. Raises what it came to."""
-        slip: _Slip[_Asked, _Answered] = _Slip(asked)
-        slip.woken.acquire()
-        with self._queueing:
-            self._queue.append(slip)
-            works, self._is_working = not self._is_working, True
-        if not works:
-            slip.woken.acquire()  # until it is done, or this thread's turn to work
-        if not slip.is_done:
-            self._work_for_all()
-        if isinstance(slip.answer, Exception):
-            raise slip.answer
-        return slip.answer  # type: ignore[return-value]  # not None once it is done
+        pending: _Pending[_Request, _Result] = _Pending(request)
+        pending.woken.acquire()
+        with self._lock:
+            self._queue.append(pending)
+            is_leader, self._has_leader = not self._has_leader, True
+        if not is_leader:
+            pending.woken.acquire()  # until it is done, or this thread's turn to work
+        if not pending.is_done:
+            self._process_batch()
+        if isinstance(pending.result, Exception):
+            raise pending.result
+        return pending.result  # type: ignore[return-value]  # not None once it is done
 
-    def _work_for_all(self) -> None:
-        self._let_others_come()
-        with self._queueing:
-            group = self._queue[: self._most]
-            self._is_shared = len(group) > 1
-            del self._queue[: self._most]
-        answers: Sequence[_Answered | Exception] = []
+    def _process_batch(self) -> None:
+        self._linger()
+        with self._lock:
+            batch = self._queue[: self._max_batch_size]
+            self._is_contended = len(batch) > 1
+            del self._queue[: self._max_batch_size]
+        results: Sequence[_Result | Exception] = []
         try:
-            answers = self._work([slip.asked for slip in group])
+            results = self._process([pending.request for pending in batch])
         except Exception as error:  # noqa: BLE001  not swallowed: everybody who asked is told
-            answers = [error] * len(group)
+            results = [error] * len(batch)
         finally:  # whatever happens to this thread, nobody may wait for it
-            answers = answers or [Unavailable("The server ends")] * len(group)
-            with self._queueing:
+            results = results or [Unavailable("The server ends")] * len(batch)
+            with self._lock:
                 successor = self._queue[0] if self._queue else None
-                self._is_working = successor is not None
-            for slip, answer in zip(group, answers, strict=True):
-                slip.answer, slip.is_done = answer, True
-                slip.woken.release()
+                self._has_leader = successor is not None
+            for pending, result in zip(batch, results, strict=True):
+                pending.result, pending.is_done = result, True
+                pending.woken.release()
             if successor is not None:
                 successor.woken.release()
 
-    def _let_others_come(self) -> None:
+    def _linger(self) -> None:
         """Give way to threads that are about to ask, as long as more of them do.
 
         It costs a thread that is alone more than some work does, so it is only tried now and then
         until it is of use.
         """
-        self._groups += 1
-        if not self._is_shared and self._groups % TRIED_EVERY:
+        self._batches += 1
+        if not self._is_contended and self._batches % LINGER_EVERY:
             return
         before, now = -1, len(self._queue)
-        while before < now < self._most:
+        while before < now < self._max_batch_size:
             time.sleep(0)
             before, now = now, len(self._queue)

@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.domain.assignment import Version
-from app.domain.intervals import Interval, Mean, difference_sequence
+from app.domain.intervals import Interval, SampleMean, mean_difference_confidence_sequence
 from app.domain.latency_histogram import quantile_ms
 from app.domain.verdicts import ALPHA, Estimate
 from app.domain.verdicts import Traffic as Compared
-from app.services.experiments.evaluation import served_by, traffic_of, within
-from app.services.experiments.lifecycle import Summary, newest_in
-from app.services.reporting.version_metrics import Calibration, LabelledTraffic
-from app.store.engine.db import reading
+from app.services.experiments.evaluation import counts_in_stages, served_count, total_traffic
+from app.services.experiments.lifecycle import ExperimentSummary, get_latest_in
+from app.services.reporting.version_metrics import CalibrationBin, LabeledSample
+from app.store.engine.db import read_transaction
 from app.store.queries import counters, experiments, reviews
 from app.store.queries.counters import Spoken
 
-FEWEST_WORDS = 30  # of each version; the sequence holds for many words, not for a few
+MIN_FEEDBACK_COUNT = 30  # of each version; the sequence holds for many words, not for a few
 
 
 @dataclass(frozen=True)
-class Words:
+class FeedbackTotals:
     """How many words there are, and how many of them call the answer right."""
 
     total: int
@@ -35,18 +35,18 @@ class VersionReport:
     """
 
     served: int
-    words: Words
+    words: FeedbackTotals
     latency_ms: Mapping[str, float | None]
     accuracy: Estimate
     confusion: Sequence[Sequence[float]]
-    calibration: Sequence[Calibration]
+    calibration: Sequence[CalibrationBin]
 
 
 @dataclass(frozen=True)
-class UsersView:
+class UserFeedback:
     """What users volunteered on served answers; neither blind nor asked for, so no verdict."""
 
-    words: Mapping[Version, Words]
+    words: Mapping[Version, FeedbackTotals]
     difference: Interval
 
 
@@ -54,14 +54,14 @@ class UsersView:
 class Report:
     """Everything that an admin sees at a glance."""
 
-    words: Words
+    words: FeedbackTotals
     versions: Mapping[Version, VersionReport]
-    experiment: Summary | None
-    users_view: UsersView | None
+    experiment: ExperimentSummary | None
+    users_view: UserFeedback | None
 
 
 @dataclass(frozen=True)
-class Traffic:
+class TrafficSummary:
     """What is served, in all and in the current experiment, and what waits for a reviewer."""
 
     served: Mapping[Version, int]
@@ -70,42 +70,42 @@ class Traffic:
     waiting: int
 
 
-def traffic() -> Traffic:
+def summarize_traffic() -> TrafficSummary:
     """How much is served, and how fast; far cheaper than the report."""
-    with reading() as session:
+    with read_transaction() as session:
         drawn, latencies = counters.drawn(session), counters.latencies(session)
         experiment = experiments.newest(session)
         stages = [] if experiment is None else experiments.stages(session, experiment.id)
         waiting = 0 if experiment is None else reviews.waiting(session, experiment.id).total
-    return Traffic(
-        served={version: served_by(version, drawn) for version in Version},
+    return TrafficSummary(
+        served={version: served_count(version, drawn) for version in Version},
         latency_ms={version: _latency_ms(latencies.get(version, {})) for version in Version},
-        compared=traffic_of(within(stages, drawn)),
+        compared=total_traffic(counts_in_stages(stages, drawn)),
         waiting=waiting,
     )
 
 
-def spoken() -> tuple[Words, Mapping[Version, Words]]:
+def feedback_totals() -> tuple[FeedbackTotals, Mapping[Version, FeedbackTotals]]:
     """What users said, of all answers and of each version's."""
-    with reading() as session:
+    with read_transaction() as session:
         found = counters.spoken(session)
-    return _words(found), {version: _words_on(found, version) for version in Version}
+    return _totals(found), {version: _totals_of_version(found, version) for version in Version}
 
 
-def make() -> Report:
+def build() -> Report:
     """Add the counters up; the cost does not grow with the rows behind them."""
-    with reading() as session:
-        experiment = newest_in(session)
+    with read_transaction() as session:
+        experiment = get_latest_in(session)
         drawn, words = counters.drawn(session), counters.spoken(session)
         latencies = counters.latencies(session)
         sureness = [] if experiment is None else counters.sureness(session, experiment.id)
-    labelled = LabelledTraffic.of(experiment, sureness)
+    labelled = LabeledSample.of(experiment, sureness)
     return Report(
-        words=_words(words),
+        words=_totals(words),
         versions={
             version: VersionReport(
-                served=served_by(version, drawn),
-                words=_words_on(words, version),
+                served=served_count(version, drawn),
+                words=_totals_of_version(words, version),
                 latency_ms=_latency_ms(latencies.get(version, {})),
                 accuracy=labelled.accuracy(version),
                 confusion=labelled.confusion(version),
@@ -114,7 +114,7 @@ def make() -> Report:
             for version in Version
         },
         experiment=experiment,
-        users_view=None if experiment is None else _users_view(words, experiment.id),
+        users_view=None if experiment is None else _user_feedback(words, experiment.id),
     )
 
 
@@ -122,29 +122,31 @@ def _latency_ms(counts: Mapping[int, int]) -> dict[str, float | None]:
     return {"p50": quantile_ms(counts, 0.5), "p99": quantile_ms(counts, 0.99)}
 
 
-def _words(spoken: Sequence[Spoken]) -> Words:
-    return Words(sum(each.words for each in spoken), sum(each.correct for each in spoken))
+def _totals(spoken: Sequence[Spoken]) -> FeedbackTotals:
+    return FeedbackTotals(
+        sum(each.words for each in feedback_totals), sum(each.correct for each in feedback_totals)
+    )
 
 
-def _words_on(spoken: Sequence[Spoken], version: Version) -> Words:
-    return _words([each for each in spoken if each.version == version])
+def _totals_of_version(spoken: Sequence[Spoken], version: Version) -> FeedbackTotals:
+    return _totals([each for each in feedback_totals if each.version == version])
 
 
-def _users_view(spoken: Sequence[Spoken], experiment_id: int) -> UsersView:
+def _user_feedback(spoken: Sequence[Spoken], experiment_id: int) -> UserFeedback:
     words = {
-        version: Words(each.counted, each.counted_correct)
+        version: FeedbackTotals(each.counted, each.counted_correct)
         for version in Version
-        for each in spoken
+        for each in feedback_totals
         if each.experiment_id == experiment_id and each.version == version
     }
-    words = {version: words.get(version, Words(0, 0)) for version in Version}
-    first, second = (_mean(words[version]) for version in Version)
-    if min(first.count, second.count) < FEWEST_WORDS:
-        return UsersView(words, Interval(-1.0, 1.0))
-    return UsersView(words, difference_sequence(first, second, ALPHA))
+    words = {version: words.get(version, FeedbackTotals(0, 0)) for version in Version}
+    first, second = (_sample_mean(words[version]) for version in Version)
+    if min(first.count, second.count) < MIN_FEEDBACK_COUNT:
+        return UserFeedback(words, Interval(-1.0, 1.0))
+    return UserFeedback(words, mean_difference_confidence_sequence(first, second, ALPHA))
 
 
-def _mean(words: Words) -> Mean:
+def _sample_mean(words: FeedbackTotals) -> SampleMean:
     """Their mean, with a variance that a few words of one kind do not make nil."""
     likely = (words.correct + 1) / (words.total + 2)
-    return Mean(words.total, words.correct / max(words.total, 1), likely * (1 - likely))
+    return SampleMean(words.total, words.correct / max(words.total, 1), likely * (1 - likely))

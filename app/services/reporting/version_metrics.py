@@ -11,14 +11,14 @@ from app.domain.assignment import Version
 from app.domain.confidence import EDGES
 from app.domain.review_labels import NOT_A_DIGIT
 from app.domain.verdicts import Estimate, Stratum, Traffic, stratified_accuracy
-from app.services.experiments.lifecycle import Summary
+from app.services.experiments.lifecycle import ExperimentSummary
 from app.store.queries.counters import Labelled, Sureness
 
 _MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationBin:
     """Answers within a range of confidence: how sure the version was, how often it was right.
 
     Both weighed as requests; `labels` is how many labels that rests on.
@@ -32,7 +32,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class LabelledTraffic:
+class LabeledSample:
     """An experiment's traffic with the labels on it."""
 
     traffic: Traffic
@@ -40,7 +40,9 @@ class LabelledTraffic:
     sureness: Sequence[Sureness]
 
     @classmethod
-    def of(cls, experiment: Summary | None, sureness: Sequence[Sureness]) -> "LabelledTraffic":
+    def of(
+        cls, experiment: ExperimentSummary | None, sureness: Sequence[Sureness]
+    ) -> "LabeledSample":
         """What an experiment's counters hold; nothing of none."""
         if experiment is None:
             return cls(Traffic(0, 0), (), ())
@@ -57,7 +59,8 @@ class LabelledTraffic:
                 right=sum(
                     label.labels
                     for label in self.labels
-                    if label.is_audit == is_audit and _named(label, version) == label.truth
+                    if label.is_audit == is_audit
+                    and _predicted_digit(label, version) == label.truth
                 ),
             )
             for is_audit in (False, True)
@@ -69,10 +72,10 @@ class LabelledTraffic:
         matrix = [[0.0] * 10 for _ in range(NOT_A_DIGIT + 1)]
         for label in self.labels:
             weight = self._weight(is_audit=label.is_audit)
-            matrix[label.truth][_named(label, version)] += weight * label.labels
+            matrix[label.truth][_predicted_digit(label, version)] += weight * label.labels
         return matrix
 
-    def calibration(self, version: Version) -> list[Calibration]:
+    def calibration(self, version: Version) -> list[CalibrationBin]:
         """Every range of confidence that has a label."""
         edges = (0.0, *EDGES, 1.0)
         found = []
@@ -91,7 +94,7 @@ class LabelledTraffic:
             right = sum(self._weight(is_audit=part.is_audit) * part.correct for part in parts)
             labels = sum(part.labels for part in parts)
             low, high = edges[bucket : bucket + 2]
-            found.append(Calibration(low, high, labels, sure / mass, right / mass))
+            found.append(CalibrationBin(low, high, labels, sure / mass, right / mass))
         return found
 
     def _requests(self, *, is_audit: bool) -> int:
@@ -107,5 +110,5 @@ class LabelledTraffic:
         return self._requests(is_audit=is_audit) / max(self._labels(is_audit=is_audit), 1)
 
 
-def _named(label: Labelled, version: Version) -> int:
+def _predicted_digit(label: Labelled, version: Version) -> int:
     return label.v1_digit if version is Version.V1 else label.v2_digit

@@ -8,32 +8,32 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
-from app.domain.errors import Conflict, NotFound, NothingToLearn
-from app.domain.notifications import Kind
-from app.domain.promotion_gates import Gate, judge, rejection
-from app.domain.training_set import FEWEST_LABELS, Lessons, divide
+from app.domain.errors import Conflict, NotEnoughLabels, NotFound
+from app.domain.notifications import NotificationKind
+from app.domain.promotion_gates import Gate, evaluate, rejection_reason
+from app.domain.training_set import MIN_LABELS, LabelSplit, split_labels
 from app.services.models import guarded_rollout, registry
-from app.services.retraining.training_process import Assignment, Candidate, Progress
+from app.services.retraining.training_process import Candidate, Progress, TrainingSpec
 from app.services.reviews import attention_checks
-from app.store.engine.db import Turn, reading, take_turn, writing
+from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import models as model_rows
 from app.store.queries import notifications, retrain_jobs
 from app.store.tables import RetrainJob
 
 LEASE = timedelta(seconds=15)
-MOST_ATTEMPTS = 3
-MOST_LABELS = 20_000
-MOST_SAID = 200  # characters of an error
+MAX_ATTEMPTS = 3
+MAX_LABELS = 20_000
+MAX_ERROR_LENGTH = 200  # characters of an error
 
 _UNKNOWN = "There is no such retrain"
-_GIVEN_UP = f"given up: it was taken up {MOST_ATTEMPTS} times and never ended"
+_GIVEN_UP = f"given up: it was taken up {MAX_ATTEMPTS} times and never ended"
 
 
-class Superseded(Exception):
+class LeaseLost(Exception):
     """Somebody else has taken the job up since, or it has ended: leave it alone."""
 
 
-class Cancelled(Exception):
+class JobCancelled(Exception):
     """The job was cancelled while it ran."""
 
 
@@ -74,7 +74,7 @@ class Claim:
     serving_id: int
 
 
-def request(user_id: int, version: Version, deploy: str) -> Job:
+def create(user_id: int, version: Version, deploy: str) -> Job:
     """Ask for a retrain.
 
     Raises Conflict while another one has not ended, NothingToLearn where there are too few labels.
@@ -86,24 +86,24 @@ def request(user_id: int, version: Version, deploy: str) -> Job:
         status="queued",
         created_at=datetime.now(UTC),
     )
-    with reading() as session:
-        _refuse_second(session)
-        lessons = _lessons(session)
+    with read_transaction() as session:
+        _reject_if_open(session)
+        lessons = _label_split(session)
     found = len(lessons.taught) + len(lessons.held_out)
-    if found < FEWEST_LABELS or not lessons.held_out:
-        raise NothingToLearn(
-            f"A retrain needs {FEWEST_LABELS} reviewed pictures, and there are {found}"
+    if found < MIN_LABELS or not lessons.held_out:
+        raise NotEnoughLabels(
+            f"A retrain needs {MIN_LABELS} reviewed pictures, and there are {found}"
         )
-    with writing() as session:
-        take_turn(session, Turn.RETRAINS)
-        _refuse_second(session)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.RETRAINS)
+        _reject_if_open(session)
         retrain_jobs.add(session, job)
         return _job(job)
 
 
-def find(job_id: int) -> Job:
+def get(job_id: int) -> Job:
     """A retrain by its id. Raises NotFound."""
-    with reading() as session:
+    with read_transaction() as session:
         job = retrain_jobs.find(session, job_id)
         if job is None:
             raise NotFound(_UNKNOWN)
@@ -112,16 +112,16 @@ def find(job_id: int) -> Job:
 
 def log(job_id: int) -> str:
     """The end of what a retrain's training wrote. Raises NotFound."""
-    with reading() as session:
+    with read_transaction() as session:
         found = retrain_jobs.log(session, job_id)
     if found is None:
         raise NotFound(_UNKNOWN)
     return found
 
 
-def newest(limit: int) -> list[Job]:
+def list_recent(limit: int) -> list[Job]:
     """The last retrains, the newest first."""
-    with reading() as session:
+    with read_transaction() as session:
         return [_job(job) for job in retrain_jobs.newest(session, limit)]
 
 
@@ -130,8 +130,8 @@ def cancel(job_id: int) -> Job:
 
     Raises NotFound, Conflict for one that has ended.
     """
-    with writing() as session:
-        take_turn(session, Turn.RETRAINS)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.RETRAINS)
         job = retrain_jobs.find(session, job_id)
         if job is None:
             raise NotFound(_UNKNOWN)
@@ -149,13 +149,13 @@ def claim() -> Claim | None:
     One whose lease has run out is taken up again, and given up after a few times.
     """
     now = datetime.now(UTC)
-    with writing() as session:
-        take_turn(session, Turn.RETRAINS)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.RETRAINS)
         job = retrain_jobs.find_open(session)
         if job is None or (job.lease_until is not None and job.lease_until > now):
             return None
-        if job.is_cancelled or job.fencing_token == MOST_ATTEMPTS:
-            _end_without(session, job, _GIVEN_UP)
+        if job.is_cancelled or job.fencing_token == MAX_ATTEMPTS:
+            _end_without_candidate(session, job, _GIVEN_UP)
             return None
         version = Version(job.version)
         serving = model_rows.serving(session, version)
@@ -168,18 +168,18 @@ def claim() -> Claim | None:
         return Claim(job.id, job.fencing_token, version, shipped.id, serving.id)
 
 
-def is_under_way() -> bool:
+def has_open_job() -> bool:
     """Whether a retrain has not ended."""
-    with reading() as session:
+    with read_transaction() as session:
         return retrain_jobs.find_open(session) is not None
 
 
-def assignment(claimed: Claim) -> Assignment:
+def training_spec(claimed: Claim) -> TrainingSpec:
     """What a job's training needs. Raises UnfitModel where a model is damaged."""
-    with reading() as session:
-        lessons = _lessons(session)
-    shipped, serving = (registry.artefact(of) for of in (claimed.start_id, claimed.serving_id))
-    return Assignment(
+    with read_transaction() as session:
+        lessons = _label_split(session)
+    shipped, serving = (registry.get_artifact(of) for of in (claimed.start_id, claimed.serving_id))
+    return TrainingSpec(
         name=f"{shipped.model.name}-retrain-{claimed.job_id}",
         seed=claimed.job_id,
         lessons=lessons,
@@ -189,53 +189,53 @@ def assignment(claimed: Claim) -> Assignment:
     )
 
 
-def renew(claimed: Claim, said: Progress | None) -> None:
+def heartbeat(claimed: Claim, said: Progress | None) -> None:
     """Keep a job, and note how far it is. Raises Superseded, Cancelled."""
-    with writing() as session:
-        job = _held(session, claimed)
+    with write_transaction() as session:
+        job = _get_claimed(session, claimed)
         if job.is_cancelled:
-            raise Cancelled
+            raise JobCancelled
         job.lease_until = datetime.now(UTC) + LEASE
         if said is not None:
             job.stage, job.progress = said.stage, said.progress
             job.loss, job.seconds_left = said.loss, said.seconds_left
 
 
-def hand_back(claimed: Claim) -> None:
+def release(claimed: Claim) -> None:
     """Let another process take a job up at once. Raises Superseded."""
-    with writing() as session:
-        job = _held(session, claimed)
+    with write_transaction() as session:
+        job = _get_claimed(session, claimed)
         job.status, job.lease_until = "queued", None
         job.stage = job.progress = job.loss = job.seconds_left = None
 
 
-def give_up(claimed: Claim, error: str, log: str) -> None:
+def fail(claimed: Claim, error: str, log: str) -> None:
     """End a job that came to no candidate, as cancelled if it was. Raises Superseded."""
-    with writing() as session:
-        job = _held(session, claimed)
-        _end_without(session, job, error)
+    with write_transaction() as session:
+        job = _get_claimed(session, claimed)
+        _end_without_candidate(session, job, error)
         job.log = log
 
 
-def conclude(claimed: Claim, made: Assignment, candidate: Candidate, log: str) -> None:
+def complete(claimed: Claim, made: TrainingSpec, candidate: Candidate, log: str) -> None:
     """Judge a candidate, keep it, and put it into service if it passed every gate and may.
 
     All of it is one transaction: whatever happens, one whole model serves the version. Raises
     Superseded.
     """
-    gates = judge(candidate.marks)
-    reason = rejection(gates)
-    with writing() as session:
-        take_turn(session, Turn.RETRAINS)
-        take_turn(session, Turn.MODELS)
-        job = _held(session, claimed)
+    gates = evaluate(candidate.marks)
+    reason = rejection_reason(gates)
+    with write_transaction() as session:
+        acquire(session, AdvisoryLock.RETRAINS)
+        acquire(session, AdvisoryLock.MODELS)
+        job = _get_claimed(session, claimed)
         job.log = log
         if job.is_cancelled:
             _end(session, job, "cancelled")
             return
-        model = registry.keep(session, made.name, candidate.onnx)
+        model = registry.get_or_create(session, made.name, candidate.onnx)
         model.version, model.rejection_reason = claimed.version, reason
-        job.model_id, job.gates = model.id, [_stored(gate) for gate in gates]
+        job.model_id, job.gates = model.id, [_gate_as_json(gate) for gate in gates]
         job.train_labels, job.holdout_labels = len(made.lessons.taught), len(made.lessons.held_out)
         if reason is not None:
             _end(session, job, "rejected", reason)
@@ -246,41 +246,45 @@ def conclude(claimed: Claim, made: Assignment, candidate: Candidate, log: str) -
         elif guarded_rollout.is_cooling_down(session, claimed.version):
             _end(session, job, "ready", "a model was rolled back lately: deploy it by hand")
         else:
-            registry.put_into_service(session, claimed.version, model, f"retrain {job.id}")
+            registry.deploy_in(session, claimed.version, model, f"retrain {job.id}")
             _end(session, job, "deployed")
 
 
-def _refuse_second(session: Session) -> None:
+def _reject_if_open(session: Session) -> None:
     under_way = retrain_jobs.find_open(session)
     if under_way is not None:
         raise Conflict(f"Retrain {under_way.id} has not ended yet")
 
 
-def _lessons(session: Session) -> Lessons:
-    return divide(retrain_jobs.labels(session, attention_checks.unreliable(session), MOST_LABELS))
+def _label_split(session: Session) -> LabelSplit:
+    return split_labels(
+        retrain_jobs.labels(session, attention_checks.unreliable_reviewer_ids(session), MAX_LABELS)
+    )
 
 
-def _held(session: Session, claimed: Claim) -> RetrainJob:
+def _get_claimed(session: Session, claimed: Claim) -> RetrainJob:
     job = retrain_jobs.hold(session, claimed.job_id, claimed.fence)
     if job is None:
-        raise Superseded
+        raise LeaseLost
     return job
 
 
-def _end_without(session: Session, job: RetrainJob, error: str) -> None:
+def _end_without_candidate(session: Session, job: RetrainJob, error: str) -> None:
     """End a job that came to no candidate: cancelled if it was, or else failed."""
     _end(session, job, "cancelled") if job.is_cancelled else _end(session, job, "failed", error)
 
 
 def _end(session: Session, job: RetrainJob, status: str, error: str | None = None) -> None:
     job.status, job.finished_at = status, datetime.now(UTC)
-    job.error = error and error[:MOST_SAID]
+    job.error = error and error[:MAX_ERROR_LENGTH]
     job.lease_until = job.seconds_left = None
     reason = f" ({error})" if error else ""
-    notifications.add(session, Kind.RETRAIN, f"retrain {job.id} of {job.version}: {status}{reason}")
+    notifications.add(
+        session, NotificationKind.RETRAIN, f"retrain {job.id} of {job.version}: {status}{reason}"
+    )
 
 
-def _stored(gate: Gate) -> dict[str, Any]:
+def _gate_as_json(gate: Gate) -> dict[str, Any]:
     """A gate as it is stored with the job, and as clients see it."""
     return {
         "name": gate.name,

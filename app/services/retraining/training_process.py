@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from app.domain.predictions import SIDE
-from app.domain.promotion_gates import Marks
-from app.domain.training_set import Label, Lessons
+from app.domain.predictions import IMAGE_SIZE
+from app.domain.promotion_gates import CandidateMetrics
+from app.domain.training_set import LabelSplit, TrainingLabel
 
 ROOT = Path(__file__).parents[3]
-HEARTBEAT_S = 1.0
-MOST_LOG_BYTES = 64_000
+HEARTBEAT_INTERVAL_S = 1.0
+MAX_LOG_BYTES = 64_000
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TrainingConfig:
     """Where training is done, on how many threads, how long it may take, and what it is told."""
 
     folder: Path
@@ -39,12 +39,12 @@ class Workshop:
 
 
 @dataclass(frozen=True)
-class Assignment:
+class TrainingSpec:
     """What is to be trained: the model to start from and those to be held against, as ONNX."""
 
     name: str
     seed: int
-    lessons: Lessons
+    lessons: LabelSplit
     start: bytes
     serving: bytes
     shipped: bytes
@@ -65,25 +65,25 @@ class Candidate:
     """What came of a training."""
 
     onnx: bytes
-    marks: Marks
+    marks: CandidateMetrics
 
 
 class TrainingFailed(Exception):
     """The child ended without a candidate, or took too long."""
 
 
-class Training:
+class TrainingProcess:
     """One training; its folder is removed at the end, and its child never outlives the block."""
 
-    def __init__(self, workshop: Workshop, name: str, assignment: Assignment) -> None:
+    def __init__(self, workshop: TrainingConfig, name: str, assignment: TrainingSpec) -> None:
         self._workshop = workshop
         self._folder = workshop.folder / name
         self._assignment = assignment
         self._said: queue.Queue[Progress | None] = queue.Queue()
 
-    def __enter__(self) -> "Training":
+    def __enter__(self) -> "TrainingProcess":
         self._folder.mkdir(parents=True)
-        _lay_out(self._folder, self._assignment, self._workshop.threads)
+        _write_inputs(self._folder, self._assignment, self._workshop.threads)
         with (self._folder / "log").open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603  our own module
                 [sys.executable, "-W", "default", "-m", "app.training.retrain", str(self._folder)],
@@ -114,7 +114,7 @@ class Training:
         ends_at_s = time.monotonic() + self._workshop.time_limit_s
         while True:
             try:
-                said = self._said.get(timeout=HEARTBEAT_S)
+                said = self._said.get(timeout=HEARTBEAT_INTERVAL_S)
             except queue.Empty:
                 heartbeat(None)
             else:
@@ -127,12 +127,12 @@ class Training:
     @property
     def log(self) -> str:
         """The end of what the child wrote on its standard error."""
-        return (self._folder / "log").read_bytes()[-MOST_LOG_BYTES:].decode(errors="replace")
+        return (self._folder / "log").read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
 
     def _listen(self) -> None:
         """Runs in a thread of its own: pipe and child take as long as they like to end."""
         for line in self._child.stdout or ():
-            if (said := _progress(line)) is not None:
+            if (said := _parse_progress(line)) is not None:
                 self._said.put(said)
         self._child.wait()
         self._said.put(None)
@@ -143,13 +143,15 @@ class Training:
             lines = self.log.strip().splitlines() or [f"status {status}"]
             raise TrainingFailed(f"the training process ended: {lines[-1]}")
         try:
-            marks = TypeAdapter(Marks).validate_json((self._folder / "marks.json").read_bytes())
+            marks = TypeAdapter(CandidateMetrics).validate_json(
+                (self._folder / "marks.json").read_bytes()
+            )
             return Candidate((self._folder / "candidate.onnx").read_bytes(), marks)
         except (OSError, ValidationError) as error:
             raise TrainingFailed("the training process left no candidate") from error
 
 
-def _progress(line: bytes) -> Progress | None:
+def _parse_progress(line: bytes) -> Progress | None:
     """What a line says; None for one that something else printed."""
     try:
         return TypeAdapter(Progress).validate_json(line)
@@ -157,7 +159,7 @@ def _progress(line: bytes) -> Progress | None:
         return None
 
 
-def _lay_out(folder: Path, assignment: Assignment, threads: int) -> None:
+def _write_inputs(folder: Path, assignment: TrainingSpec, threads: int) -> None:
     order = {"name": assignment.name, "seed": assignment.seed, "threads": threads}
     (folder / "order.json").write_text(json.dumps(order))
     for name in ("start", "serving", "shipped"):
@@ -165,17 +167,17 @@ def _lay_out(folder: Path, assignment: Assignment, threads: int) -> None:
     taught, held_out = assignment.lessons.taught, assignment.lessons.held_out
     np.savez(
         folder / "lessons.npz",
-        digits=_pictures(taught),
-        labels=_digits(taught),
-        holdout_digits=_pictures(held_out),
-        holdout_labels=_digits(held_out),
+        digits=_image_array(taught),
+        labels=_digit_array(taught),
+        holdout_digits=_image_array(held_out),
+        holdout_labels=_digit_array(held_out),
     )
 
 
-def _pictures(labels: Sequence[Label]) -> npt.NDArray[np.uint8]:
+def _image_array(labels: Sequence[TrainingLabel]) -> npt.NDArray[np.uint8]:
     joined = b"".join(label.picture for label in labels)
-    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, SIDE, SIDE)
+    return np.frombuffer(joined, dtype=np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
 
 
-def _digits(labels: Sequence[Label]) -> npt.NDArray[np.int64]:
+def _digit_array(labels: Sequence[TrainingLabel]) -> npt.NDArray[np.int64]:
     return np.array([label.digit for label in labels], dtype=np.int64)

@@ -6,52 +6,57 @@ import threading
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from app.domain.errors import UnfitModel
+from app.domain.errors import InvalidModel
 from app.services.retraining import jobs
-from app.services.retraining.jobs import Cancelled, Claim, Superseded
-from app.services.retraining.training_process import Progress, Training, TrainingFailed, Workshop
+from app.services.retraining.jobs import Claim, JobCancelled, LeaseLost
+from app.services.retraining.training_process import (
+    Progress,
+    TrainingConfig,
+    TrainingFailed,
+    TrainingProcess,
+)
 
 _log = logging.getLogger(__name__)
 
 
-class _Ending(Exception):
+class _Stopping(Exception):
     """The process ends: whoever starts next takes the job up."""
 
 
-def run_pending(workshop: Workshop, ending: threading.Event) -> None:
+def run_pending(workshop: TrainingConfig, ending: threading.Event) -> None:
     """Train what waits, until nothing does or the process ends. Needs an application context."""
     while not ending.is_set() and (claimed := jobs.claim()) is not None:
         try:
             _train(workshop, claimed, ending)
-        except Superseded:
+        except LeaseLost:
             _log.warning("retrain %s was taken up elsewhere", claimed.job_id)
-    if not jobs.is_under_way():
+    if not jobs.has_open_job():
         workshop.clear()
 
 
-def _train(workshop: Workshop, claimed: Claim, ending: threading.Event) -> None:
+def _train(workshop: TrainingConfig, claimed: Claim, ending: threading.Event) -> None:
     def heartbeat(said: Progress | None) -> None:
         if ending.is_set():
-            raise _Ending
+            raise _Stopping
         try:
-            jobs.renew(claimed, said)
+            jobs.heartbeat(claimed, said)
         except (OperationalError, PoolTimeoutError):
             # The lease bears some; who takes the job up then raises its fence.
             _log.warning("retrain %s: its lease was not renewed", claimed.job_id, exc_info=True)
 
     try:
-        wanted = jobs.assignment(claimed)
-    except UnfitModel as error:
-        jobs.give_up(claimed, error.message, log="")
+        wanted = jobs.training_spec(claimed)
+    except InvalidModel as error:
+        jobs.fail(claimed, error.message, log="")
         return
-    with Training(workshop, f"{claimed.job_id}-{claimed.fence}", wanted) as training:
+    with TrainingProcess(workshop, f"{claimed.job_id}-{claimed.fence}", wanted) as training:
         try:
             candidate = training.finish(heartbeat)
-        except _Ending:
-            jobs.hand_back(claimed)
-        except Cancelled:
-            jobs.give_up(claimed, "cancelled", training.log)
+        except _Stopping:
+            jobs.release(claimed)
+        except JobCancelled:
+            jobs.fail(claimed, "cancelled", training.log)
         except TrainingFailed as error:
-            jobs.give_up(claimed, str(error), training.log)
+            jobs.fail(claimed, str(error), training.log)
         else:
-            jobs.conclude(claimed, wanted, candidate, training.log)
+            jobs.complete(claimed, wanted, candidate, training.log)

@@ -16,19 +16,19 @@ import numpy.typing as npt
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from app.domain.predictions import Digit
-from app.domain.reviewer_reliability import PROBE_SHARE, is_reliable
-from app.store.engine.db import reading
+from app.domain.predictions import DigitImage
+from app.domain.reviewer_reliability import ATTENTION_CHECK_RATE, is_reliable
+from app.store.engine.db import read_transaction
 from app.store.queries import attention_checks
 from app.store.tables import AttentionCheck
 
-_JITTER_MS = 60_000
+_MAX_AGE_DIFFERENCE_MS = 60_000
 
-PROBES = Path(__file__).parents[3] / "models" / "data" / "probes.npz"
+IMAGES_FILE = Path(__file__).parents[3] / "models" / "data" / "probes.npz"
 
 
 @dataclass(frozen=True)
-class Reliability:
+class ReviewerReliability:
     """How a reviewer read probes, and whether their labels are learned from."""
 
     reviewer_id: int
@@ -37,21 +37,21 @@ class Reliability:
     is_reliable: bool
 
 
-def due(
+def maybe_next(
     session: Session, reviewer_id: int, until: datetime, beside: UUID
-) -> tuple[AttentionCheck, Digit] | None:
+) -> tuple[AttentionCheck, DigitImage] | None:
     """A probe with its picture, if this reviewer has one before them or it is time for another.
 
     It looks as old as the prediction beside it, which the reviewer would see otherwise.
     """
-    digits, labels = known()
+    digits, labels = load_check_images()
     probe = attention_checks.held(session, reviewer_id, datetime.now(UTC))
     if probe is None:
-        if secrets.randbelow(1_000) >= 1_000 * PROBE_SHARE:
+        if secrets.randbelow(1_000) >= 1_000 * ATTENTION_CHECK_RATE:
             return None
         number = secrets.randbelow(len(labels))
         probe = AttentionCheck(
-            id=_as_old_as(beside),
+            id=_id_slightly_before(beside),
             reviewer_id=reviewer_id,
             image_index=number,
             true_digit=int(labels[number]),
@@ -61,17 +61,17 @@ def due(
     return probe, digits[probe.image_index]
 
 
-def reliabilities() -> list[Reliability]:
+def list_reliabilities() -> list[ReviewerReliability]:
     """Every reviewer who has read a probe."""
-    with reading() as session:
+    with read_transaction() as session:
         found = attention_checks.results(session)
     return [
-        Reliability(reviewer_id, read, right, is_reliable(right, read))
+        ReviewerReliability(reviewer_id, read, right, is_reliable(right, read))
         for reviewer_id, (right, read) in sorted(found.items())
     ]
 
 
-def unreliable(session: Session) -> set[int]:
+def unreliable_reviewer_ids(session: Session) -> set[int]:
     """The reviewers whose labels are not learned from."""
     return {
         reviewer_id
@@ -80,14 +80,14 @@ def unreliable(session: Session) -> set[int]:
     }
 
 
-def _as_old_as(prediction_id: UUID) -> UUID:
+def _id_slightly_before(prediction_id: UUID) -> UUID:
     """An id of a time shortly before another id's: the first 48 bits are milliseconds."""
-    milliseconds = (prediction_id.int >> 80) - secrets.randbelow(_JITTER_MS)
+    milliseconds = (prediction_id.int >> 80) - secrets.randbelow(_MAX_AGE_DIFFERENCE_MS)
     return UUID(int=milliseconds << 80 | uuid7().int & (1 << 80) - 1)
 
 
 @cache
-def known() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def load_check_images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Digits uint8 (n, 28, 28) as imaging gives them, and what they show int64 (n,)."""
-    with np.load(PROBES) as archive:
+    with np.load(IMAGES_FILE) as archive:
         return archive["digits"], archive["labels"]

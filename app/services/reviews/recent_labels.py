@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.domain.review_labels import NOT_A_DIGIT
-from app.store.engine.db import reading
+from app.store.engine.db import read_transaction
 from app.store.queries import reviews
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReviewResult:
     """A reviewer's word on somebody's picture; no digit is "not a digit"."""
 
     review_id: int
@@ -18,10 +18,10 @@ class Outcome:
     digit: int | None
 
 
-def newest(limit: int) -> list[Outcome]:
+def list_recent(limit: int) -> list[ReviewResult]:
     """The last words of reviewers, the newest first; not on pictures that are erased."""
-    with reading() as session:
+    with read_transaction() as session:
         return [
-            Outcome(review_id, user_id, prediction_id, None if truth == NOT_A_DIGIT else truth)
+            ReviewResult(review_id, user_id, prediction_id, None if truth == NOT_A_DIGIT else truth)
             for review_id, user_id, prediction_id, truth in reviews.newest(session, limit)
         ]

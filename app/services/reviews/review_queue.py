@@ -13,13 +13,13 @@ from sqlalchemy.orm import Session
 
 from app.domain.errors import Conflict, NotFound
 from app.domain.intervals import log_e_value
-from app.domain.notifications import Kind
-from app.domain.predictions import Digit
+from app.domain.notifications import NotificationKind
+from app.domain.predictions import DigitImage
 from app.domain.review_labels import SKIPPED
-from app.domain.verdicts import winner_of
-from app.services.experiments.evaluation import evidence_of
+from app.domain.verdicts import find_winner
+from app.services.experiments.evaluation import evidence_from
 from app.services.reviews import attention_checks
-from app.store.engine.db import writing
+from app.store.engine.db import write_transaction
 from app.store.queries import attention_checks as attention_checks_rows
 from app.store.queries import counters, experiments, notifications, predictions, reviews
 from app.store.queries.reviews import Waiting
@@ -27,70 +27,70 @@ from app.store.tables import AttentionCheck, Experiment, Review, ReviewItem
 
 LEASE = timedelta(minutes=2)
 
-_GONE = "This picture is not waiting for a review"
-_NOT_YOURS_TO_UNDO = "Only your last word can be taken back, on a picture that is still here"
+_NOT_WAITING = "This picture is not waiting for a review"
+_CANNOT_UNDO = "Only your last word can be taken back, on a picture that is still here"
 
 
 @dataclass(frozen=True)
-class Item:
+class QueuedImage:
     """A picture to be labelled, blind: nothing that either version said of it."""
 
     prediction_id: UUID
-    image: Digit
+    image: DigitImage
     leased_until: datetime
 
 
-def next_item(reviewer_id: int) -> tuple[Item | None, Waiting]:
+def next_item(reviewer_id: int) -> tuple[QueuedImage | None, Waiting]:
     """Lease a reviewer the picture that is next, for two minutes; with how many wait.
 
     Those of the running experiment first, then what users flagged; now and then a probe instead.
     """
     until = datetime.now(UTC) + LEASE
-    with writing() as session:
+    with write_transaction() as session:
         experiment = experiments.newest(session)
         if experiment is None:
             return None, Waiting(0, 0, 0)
         waiting = reviews.waiting(session, experiment.id)
-        item = _following(session, experiment.id, reviewer_id)
+        item = _next_review_item(session, experiment.id, reviewer_id)
         if item is None:
             return None, waiting
-        probe = attention_checks.due(session, reviewer_id, until, item.prediction_id)
+        probe = attention_checks.maybe_next(session, reviewer_id, until, item.prediction_id)
         if probe is not None:
-            return Item(probe[0].id, probe[1], until), waiting
+            return QueuedImage(probe[0].id, probe[1], until), waiting
         item.leased_by, item.leased_until = reviewer_id, until
         image = predictions.image_of(session, item.prediction_id)
-        return Item(item.prediction_id, image, until), waiting
+        return QueuedImage(item.prediction_id, image, until), waiting
 
 
-def label(reviewer_id: int, prediction_id: UUID, truth: int) -> None:
+def submit_label(reviewer_id: int, prediction_id: UUID, truth: int) -> None:
     """Take a reviewer's word on a picture in: its digit, NOT_A_DIGIT or SKIPPED.
 
     A skip leaves the picture to others. Raises NotFound for a picture that does not wait, Conflict
     where this reviewer does not hold it.
     """
-    with writing() as session:
+    with write_transaction() as session:
         probe = attention_checks_rows.find(session, prediction_id, reviewer_id)
         if probe is not None:
-            _say(probe, truth)
+            _record_check_answer(probe, truth)
             return
         item = reviews.find_item(session, prediction_id)
         if item is None or not item.is_open:
-            raise NotFound(_GONE)
+            raise NotFound(_NOT_WAITING)
         if item.leased_by != reviewer_id:
             raise Conflict("Another reviewer holds this picture, or you have not asked for it")
-        experiment = _lock(session, item.experiment_id)
+        experiment = _lock_experiment(session, item.experiment_id)
         reviews.add(session, reviews.review_of(item, truth, reviewer_id))
         item.leased_by, item.leased_until, item.is_open = None, None, truth == SKIPPED
         if experiment is not None:
-            _latch(session, experiment)
+            _record_winner(session, experiment)
 
 
-def take_back(reviewer_id: int, prediction_id: UUID) -> None:
+def undo_last(reviewer_id: int, prediction_id: UUID) -> None:
     """Undo a reviewer's last word; the picture waits again. Raises Conflict for another word.
 
     A winner that was named in the meantime stays named.
     """
-    with writing() as session:
+    with write_transaction() as session:
         review = reviews.last_of(session, reviewer_id)
         probe = attention_checks_rows.find(session, prediction_id, reviewer_id)
         if probe is not None and _is_last(probe, review):
@@ -98,23 +98,23 @@ def take_back(reviewer_id: int, prediction_id: UUID) -> None:
             return
         item = reviews.find_item(session, prediction_id)
         if review is None or review.prediction_id != prediction_id or item is None:
-            raise Conflict(_NOT_YOURS_TO_UNDO)
+            raise Conflict(_CANNOT_UNDO)
         if predictions.is_erased(session, prediction_id):
-            raise Conflict(_NOT_YOURS_TO_UNDO)
-        _lock(session, review.experiment_id)
+            raise Conflict(_CANNOT_UNDO)
+        _lock_experiment(session, review.experiment_id)
         reviews.remove(session, review)
         item.is_open = item.is_open or review.label != SKIPPED
 
 
-def _following(session: Session, experiment_id: int, reviewer_id: int) -> ReviewItem | None:
+def _next_review_item(session: Session, experiment_id: int, reviewer_id: int) -> ReviewItem | None:
     now = datetime.now(UTC)
     evidence = reviews.next_item(session, experiment_id, reviewer_id, now)
     return evidence or reviews.next_item(session, None, reviewer_id, now)
 
 
-def _say(probe: AttentionCheck, truth: int) -> None:
+def _record_check_answer(probe: AttentionCheck, truth: int) -> None:
     if probe.answer is not None:
-        raise NotFound(_GONE)
+        raise NotFound(_NOT_WAITING)
     probe.answer, probe.answered_at = truth, datetime.now(UTC)
 
 
@@ -125,15 +125,15 @@ def _is_last(probe: AttentionCheck, review: Review | None) -> bool:
     return review is None or review.created_at < probe.answered_at
 
 
-def _lock(session: Session, experiment_id: int | None) -> Experiment | None:
+def _lock_experiment(session: Session, experiment_id: int | None) -> Experiment | None:
     """The experiment that a picture is evidence in; what users flagged is none."""
     return None if experiment_id is None else experiments.lock(session, experiment_id)
 
 
-def _latch(session: Session, experiment: Experiment) -> None:
+def _record_winner(session: Session, experiment: Experiment) -> None:
     """Write the verdict down the first time that it names a winner."""
-    evidence = evidence_of(counters.labelled(session, experiment.id))
-    winner = winner_of(evidence)
+    evidence = evidence_from(counters.labelled(session, experiment.id))
+    winner = find_winner(evidence)
     if winner is not None and experiment.winner is None:
         experiment.winner, experiment.winner_at = winner, datetime.now(UTC)
         experiment.winner_discordant = evidence.discordant
@@ -141,7 +141,7 @@ def _latch(session: Session, experiment: Experiment) -> None:
         experiment.winner_e_value = exp(log_e_value(evidence.v2_alone, evidence.discordant))
         notifications.add(
             session,
-            Kind.VERDICT,
+            NotificationKind.VERDICT,
             f"experiment {experiment.id}: {winner} is better, by {evidence.discordant} labels on"
             " pictures that only one version read right",
         )

@@ -13,21 +13,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from app.store.engine.db import BUSY_TIMEOUT_S, upsert_of
+from app.store.engine.db import BUSY_TIMEOUT_S, insert_for_dialect
 from app.store.tables import Base
 
 _Row = Mapping[str, Any]
 _Done = TypeVar("_Done")
 
 
-class Group(NamedTuple):
+class BatchTransaction(NamedTuple):
     """An open transaction: the driver's cursor, and which database it is on."""
 
     cursor: Any
     dialect: Dialect
 
 
-class GroupWriter:
+class BatchWriter:
     """Opens transactions on rows that arrived together, one at a time."""
 
     def __init__(self, engine: Engine) -> None:
@@ -39,7 +39,7 @@ class GroupWriter:
         self._kept: PoolProxiedConnection | None = None
         event.listen(engine, "engine_disposed", self._let_go)
 
-    def write(self, work: Callable[[Group], _Done]) -> _Done:
+    def write(self, work: Callable[[BatchTransaction], _Done]) -> _Done:
         """Do work in a transaction: committed when it is done, rolled back by an error.
 
         On SQLite it survives kill -9 when this returns; a power cut may take the last moments.
@@ -54,7 +54,7 @@ class GroupWriter:
             cursor = connection.cursor()
             if self._is_sqlite:
                 cursor.execute("BEGIN IMMEDIATE")
-            done = work(Group(cursor, dialect))
+            done = work(BatchTransaction(cursor, dialect))
             connection.commit()
             is_committed = True
         except self._driver.Error as error:
@@ -88,7 +88,7 @@ class GroupWriter:
                 self._kept = None
 
 
-class Prepared:
+class CompiledStatement:
     """A statement in a database's own SQL."""
 
     def __init__(
@@ -102,12 +102,12 @@ class Prepared:
             for name in compiled.positiontup or compiled.binds
         ]
 
-    def run(self, group: Group, rows: Sequence[_Row]) -> None:
+    def run(self, group: BatchTransaction, rows: Sequence[_Row]) -> None:
         """Run it for each row."""
         if rows:
             group.cursor.executemany(self._sql, [self._bound(row) for row in rows])
 
-    def first(self, group: Group, row: _Row) -> tuple[Any, ...] | None:
+    def first(self, group: BatchTransaction, row: _Row) -> tuple[Any, ...] | None:
         """Run it; returns the first row that it gives."""
         group.cursor.execute(self._sql, self._bound(row))
         found: list[tuple[Any, ...]] = group.cursor.fetchall()
@@ -122,26 +122,26 @@ class Prepared:
         return {name: value for (name, _), value in zip(self._binds, bound, strict=True)}
 
 
-def inserting(table: type[Base], dialect: Dialect) -> Prepared:
+def insert_rows(table: type[Base], dialect: Dialect) -> CompiledStatement:
     """Insert whole rows."""
-    return Prepared(insert(table), dialect, _columns(table))
+    return CompiledStatement(insert(table), dialect, _columns(table))
 
 
-def inserting_new(table: type[Base], dialect: Dialect, *returned: Any) -> Prepared:
+def insert_ignore(table: type[Base], dialect: Dialect, *returned: Any) -> CompiledStatement:
     """Insert whole rows, but for those that are there, by whatever makes them unique."""
-    statement = upsert_of(dialect, table).on_conflict_do_nothing()
+    statement = insert_for_dialect(dialect, table).on_conflict_do_nothing()
     if returned:
-        return Prepared(statement.returning(*returned), dialect, _columns(table))
-    return Prepared(statement, dialect, _columns(table))
+        return CompiledStatement(statement.returning(*returned), dialect, _columns(table))
+    return CompiledStatement(statement, dialect, _columns(table))
 
 
-def adding(table: type[Base], counted: Sequence[str], dialect: Dialect) -> Prepared:
+def upsert_add(table: type[Base], counted: Sequence[str], dialect: Dialect) -> CompiledStatement:
     """Insert whole rows; where one with the same key is there, add to its counts."""
-    new = upsert_of(dialect, table)
+    new = insert_for_dialect(dialect, table)
     grown = {name: getattr(table, name) + new.excluded[name] for name in counted}
     keys = [column.name for column in cast("Table", table.__table__).primary_key]
     statement = new.on_conflict_do_update(index_elements=keys, set_=grown)
-    return Prepared(statement, dialect, _columns(table))
+    return CompiledStatement(statement, dialect, _columns(table))
 
 
 def _columns(table: type[Base]) -> list[str]:

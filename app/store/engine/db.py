@@ -20,11 +20,11 @@ from app.store.engine.postgres_timeouts import PatientConnection
 from app.store.tables import Base
 
 BUSY_TIMEOUT_S = 10
-GROUPS = "groups"  # the name of the engine that group commits go through
-WRITES = "cifra_writes"  # the execution option of a connection whose transaction will write
+BATCH_BIND = "groups"  # the name of the engine that group commits go through
+WRITE_OPTION = "cifra_writes"  # the execution option of a connection whose transaction will write
 
 
-class Turn(IntEnum):
+class AdvisoryLock(IntEnum):
     """What only one unit of work at a time may decide; the numbers name locks in PostgreSQL."""
 
     MIGRATIONS = 20_260_901
@@ -48,12 +48,12 @@ def engine_options(database_url: str, threads: int) -> dict[str, Any]:
     return shared | {"pool_pre_ping": True, "connect_args": {"connect_timeout": BUSY_TIMEOUT_S}}
 
 
-def group_options(database_url: str) -> dict[str, Any]:
+def batch_engine_options(database_url: str) -> dict[str, Any]:
     """Settings of the engine for group commits: one of them is written at a time."""
     return engine_options(database_url, 0) | {"pool_size": 1, "max_overflow": 0}
 
 
-def prepare_engines() -> None:
+def configure_engines() -> None:
     """Make SQLite keep what it acknowledged and never upgrade a read to a write.
 
     The driver opens no transaction by itself (isolation_level None). A unit that writes begins
@@ -64,10 +64,10 @@ def prepare_engines() -> None:
         event.listen(db.engine, "connect", partial(_set_pragmas, "FULL"))
         event.listen(db.engine, "begin", begin_sqlite)
         # What groups commit is with the system, and so survives the end of this process, however.
-        event.listen(db.engines[GROUPS], "connect", partial(_set_pragmas, "NORMAL"))
+        event.listen(db.engines[BATCH_BIND], "connect", partial(_set_pragmas, "NORMAL"))
 
 
-def bound_waits() -> None:
+def enable_timeouts() -> None:
     """Wait for PostgreSQL no longer than it may take to answer, from now on.
 
     For a process that serves; a migration or a recount may take as long as it takes. Needs an
@@ -91,7 +91,7 @@ def dispose_engines() -> None:
 
 def begin_sqlite(connection: Connection) -> None:
     """Begin a transaction of the kind that the unit of work asked for."""
-    writes = connection.get_execution_options().get(WRITES, False)
+    writes = connection.get_execution_options().get(WRITE_OPTION, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -103,7 +103,7 @@ def _set_pragmas(synchronous: str, connection: sqlite3.Connection, _: Connection
 
 
 @contextmanager
-def reading() -> Iterator[Session]:
+def read_transaction() -> Iterator[Session]:
     """Open a unit of work that reads one consistent state.
 
     It ends with the block; rows that were read can still be looked at afterwards.
@@ -118,21 +118,21 @@ def reading() -> Iterator[Session]:
 
 
 @contextmanager
-def writing() -> Iterator[Session]:
+def write_transaction() -> Iterator[Session]:
     """Open a unit of work that writes: committed with the block, or rolled back by an error.
 
     Rows are synced to disk before it returns.
     """
     session = _idle_session()
     try:
-        session.connection(execution_options={WRITES: True})
+        session.connection(execution_options={WRITE_OPTION: True})
         yield session
         session.commit()
     finally:
         session.close()
 
 
-def take_turn(session: Session, turn: Turn) -> None:
+def acquire(session: Session, turn: AdvisoryLock) -> None:
     """Wait until no other unit of work has this turn, and keep it to the end of this one.
 
     For units that look at many rows, or at none, and decide by what they saw. SQLite lets one unit
@@ -142,7 +142,7 @@ def take_turn(session: Session, turn: Turn) -> None:
         session.execute(select(func.pg_advisory_xact_lock(turn)))
 
 
-def connections() -> dict[str, int]:
+def count_connections() -> dict[str, int]:
     """How many connections of this process are in use, and how many are kept for the next one."""
     pool = db.engine.pool
     if not isinstance(pool, QueuePool):
@@ -150,12 +150,12 @@ def connections() -> dict[str, int]:
     return {"in_use": pool.checkedout(), "idle": pool.checkedin()}
 
 
-def upsert(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+def insert_for(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can say what to do on a conflict, in the database's own dialect."""
-    return upsert_of(session.get_bind().dialect, table)
+    return insert_for_dialect(session.get_bind().dialect, table)
 
 
-def upsert_of(dialect: Dialect, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+def insert_for_dialect(dialect: Dialect, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """The same for a dialect."""
     return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
 

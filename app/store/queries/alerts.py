@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.domain.notifications import Kind
+from app.domain.notifications import NotificationKind
 from app.store.queries import notifications
 from app.store.tables import Alert
 
@@ -14,7 +14,7 @@ from app.store.tables import Alert
 def add(session: Session, kind: str, message: str) -> None:
     """Tell admins of something that happened by itself, by mail too if they want it."""
     session.add(Alert(kind=kind, message=message, created_at=datetime.now(UTC)))
-    notifications.add(session, Kind.ALERT, f"{kind}: {message}")
+    notifications.add(session, NotificationKind.ALERT, f"{kind}: {message}")
 
 
 def told_since(session: Session, kind: str, since: datetime) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import case, delete, func, literal, select, text
 from sqlalchemy.orm import Session
 
-from app.domain.assignment import Unit, Version
+from app.domain.assignment import AssignmentUnit, Version
 from app.domain.confidence import bucket_of as sureness_bucket
 from app.domain.latency_histogram import bucket_of as latency_bucket
 from app.domain.review_labels import NOT_A_DIGIT
@@ -84,7 +84,7 @@ def _units(session: Session) -> Counts:
         select(Prediction.stage_id, Prediction.version, func.count(), literal(0))
         .join(ExperimentStage, Prediction.stage_id == ExperimentStage.id)
         .join(Experiment, ExperimentStage.experiment_id == Experiment.id)
-        .where(Experiment.unit == Unit.REQUEST)
+        .where(Experiment.unit == AssignmentUnit.REQUEST)
         .group_by(Prediction.stage_id, Prediction.version)
     )
     return _kept(users, 2) | _kept(session.execute(by_request), 2)

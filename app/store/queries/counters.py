@@ -14,8 +14,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.latency_histogram import bucket_of
 from app.domain.predictions import Prediction
-from app.store.engine.batch_writes import Group, Prepared, adding
-from app.store.engine.db import upsert
+from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, upsert_add
+from app.store.engine.db import insert_for
 from app.store.tables import Base
 
 WORKERS = 16  # rows that processes count in, so that they seldom wait for each other
@@ -159,11 +159,11 @@ class Spoken:
 def add(session: Session, counter: type[Base], key: Mapping[str, Any], **more: int) -> None:
     """Add to the counter with this key, which begins at nothing."""
     grown = {name: getattr(counter, name) + amount for name, amount in more.items()}
-    adding = upsert(session, counter).values(**key, **more)
-    session.execute(adding.on_conflict_do_update(index_elements=list(key), set_=grown))
+    upsert_add = insert_for(session, counter).values(**key, **more)
+    session.execute(upsert_add.on_conflict_do_update(index_elements=list(key), set_=grown))
 
 
-def count_predictions(group: Group, made: Sequence[tuple[Prediction, Units]]) -> None:
+def count_predictions(group: BatchTransaction, made: Sequence[tuple[Prediction, Units]]) -> None:
     """Count answers of this process by version, stage and latency, with the units of each."""
     worker = os.getpid() % WORKERS
     traffic: dict[tuple[int, str], _Row] = {}
@@ -189,8 +189,8 @@ def _sorted(rows: Mapping[Any, _Row]) -> list[_Row]:
 
 
 @cache
-def _adding(counter: type[Base], counted: tuple[str, ...], dialect: Dialect) -> Prepared:
-    return adding(counter, counted, dialect)
+def _adding(counter: type[Base], counted: tuple[str, ...], dialect: Dialect) -> CompiledStatement:
+    return upsert_add(counter, counted, dialect)
 
 
 def drawn(session: Session) -> list[Drawn]:

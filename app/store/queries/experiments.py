@@ -6,7 +6,7 @@ from functools import cache
 from sqlalchemy import Dialect, bindparam, select
 from sqlalchemy.orm import Session
 
-from app.store.engine.batch_writes import Group, Prepared, inserting_new
+from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_ignore
 from app.store.queries.counters import NO_UNITS, Units
 from app.store.tables import Experiment, ExperimentStage, Exposure
 
@@ -64,7 +64,7 @@ def stages(session: Session, experiment_id: int) -> Sequence[ExperimentStage]:
     return session.scalars(query.order_by(ExperimentStage.id)).all()
 
 
-def expose(group: Group, stage_id: int, unit_hash: str, version: str) -> Units:
+def expose(group: BatchTransaction, stage_id: int, unit_hash: str, version: str) -> Units:
     """Note that a user met a version in a stage; a unit where they had not met it yet."""
     met = {"stage_id": stage_id, "unit_hash": unit_hash, "version": version}
     looking, adding = _exposing(group.dialect)
@@ -74,9 +74,9 @@ def expose(group: Group, stage_id: int, unit_hash: str, version: str) -> Units:
 
 
 @cache
-def _exposing(dialect: Dialect) -> tuple[Prepared, Prepared]:
+def _exposing(dialect: Dialect) -> tuple[CompiledStatement, CompiledStatement]:
     """Looks for the other version in what a user met; adds what they meet, and tells if it did."""
     row = Exposure
     same = (row.stage_id == bindparam("stage_id"), row.unit_hash == bindparam("unit_hash"))
     other = select(row.version).where(*same, row.version != bindparam("version"))
-    return Prepared(other, dialect), inserting_new(row, dialect, row.version)
+    return CompiledStatement(other, dialect), insert_ignore(row, dialect, row.version)

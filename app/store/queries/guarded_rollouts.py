@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import Dialect, case, func, select
 from sqlalchemy.orm import Session
 
-from app.domain.guarded_rollout import Part
+from app.domain.guarded_rollout import RolloutStratum
 from app.domain.predictions import ShadowComparison
 from app.domain.review_labels import NOT_A_DIGIT
 from app.domain.verdicts import Evidence
 from app.store import tables
-from app.store.engine.batch_writes import Group, Prepared, inserting
+from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_rows
 from app.store.tables import GuardedRollout, Review
 
 
@@ -47,7 +47,11 @@ def closed_since(session: Session, version: str, outcome: str, since: datetime) 
 
 
 def add_cases(
-    group: Group, prediction_id: UUID, cases: Iterable[ShadowComparison], *, is_evidence: bool
+    group: BatchTransaction,
+    prediction_id: UUID,
+    cases: Iterable[ShadowComparison],
+    *,
+    is_evidence: bool,
 ) -> None:
     """Note what guards saw of a request, which may be evidence in an experiment."""
     rows = [
@@ -64,8 +68,8 @@ def add_cases(
 
 
 @cache
-def _adding_cases(dialect: Dialect) -> Prepared:
-    return inserting(tables.RolloutComparison, dialect)
+def _adding_cases(dialect: Dialect) -> CompiledStatement:
+    return insert_rows(tables.RolloutComparison, dialect)
 
 
 def requests(session: Session, guard_id: int) -> int:
@@ -74,7 +78,7 @@ def requests(session: Session, guard_id: int) -> int:
     return session.scalars(query).one()
 
 
-def parts(session: Session, guard_id: int) -> list[Part]:
+def parts(session: Session, guard_id: int) -> list[RolloutStratum]:
     """Requests on which the models disagree, with their labels: disputed ones, and the rest."""
     seen = tables.RolloutComparison
     told = case((Review.label <= NOT_A_DIGIT, 1))
@@ -93,5 +97,5 @@ def parts(session: Session, guard_id: int) -> list[Part]:
         rows = session.execute(query.where(seen.versions_disagree == is_disputed))
         disagreements, predecessor, successor, labelled = rows.one()
         evidence = Evidence(predecessor, successor, labelled - predecessor - successor)
-        found.append(Part(disagreements, evidence))
+        found.append(RolloutStratum(disagreements, evidence))
     return found

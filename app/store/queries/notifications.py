@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.domain.credentials import is_address
-from app.domain.notifications import Kind, Notification, one_line
+from app.domain.credentials import is_valid_email
+from app.domain.notifications import Notification, NotificationKind, single_line
 from app.domain.roles import Role
 from app.store import tables
 from app.store.tables import User
@@ -24,7 +24,7 @@ class Waiting:
     oldest_at: datetime | None
 
 
-def add(session: Session, kind: Kind, message: str) -> None:
+def add(session: Session, kind: NotificationKind, message: str) -> None:
     """Put a notice into the outbox for every admin who wants its kind, with the event itself.
 
     No admin's account is removed before this unit ends.
@@ -33,7 +33,7 @@ def add(session: Session, kind: Kind, message: str) -> None:
     told_at = datetime.now(UTC)
     session.add_all(
         tables.Notification(
-            user_id=user.id, kind=kind, message=one_line(message)[:LONGEST], created_at=told_at
+            user_id=user.id, kind=kind, message=single_line(message)[:LONGEST], created_at=told_at
         )
         for user in session.scalars(admins.with_for_update(read=True, key_share=True))
         if kind in wanted_by(user)
@@ -42,7 +42,7 @@ def add(session: Session, kind: Kind, message: str) -> None:
 
 def wanted_by(user: User) -> Collection[str]:
     """The kinds that an account is to be mailed about: none where it is no admin who can be."""
-    can_be = user.role == Role.ADMIN and not user.locked and is_address(user.email or "")
+    can_be = user.role == Role.ADMIN and not user.locked and is_valid_email(user.email or "")
     return user.notification_kinds or () if can_be else ()
 
 
@@ -67,9 +67,13 @@ def due(session: Session, now: datetime) -> list[int]:
 def of_user(session: Session, user_id: int, limit: int) -> list[Notification]:
     """What waits for an account, in the order of time; words of users only where there is room."""
     row = tables.Notification
-    query = select(row).where(row.user_id == user_id).order_by(row.kind == Kind.FEEDBACK, row.id)
+    query = (
+        select(row)
+        .where(row.user_id == user_id)
+        .order_by(row.kind == NotificationKind.FEEDBACK, row.id)
+    )
     return [
-        Notification(found.id, Kind(found.kind), found.message, found.created_at)
+        Notification(found.id, NotificationKind(found.kind), found.message, found.created_at)
         for found in session.scalars(query.limit(limit))
     ]
 

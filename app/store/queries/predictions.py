@@ -11,21 +11,21 @@ from sqlalchemy import ColumnElement, Dialect, Select, and_, case, or_, select, 
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.assignment import Version
-from app.domain.predictions import SIDE, Digit, ModelName, ModelOutput, Prediction
+from app.domain.predictions import IMAGE_SIZE, DigitImage, ModelOutput, ModelRef, Prediction
 from app.store import tables
-from app.store.engine.batch_writes import Group, Prepared, inserting
+from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_rows
 
 _LITTLE_ENDIAN = np.dtype("<f4")
 
 
-def add(group: Group, predictions: Sequence[tuple[Prediction, Digit]]) -> None:
+def add(group: BatchTransaction, predictions: Sequence[tuple[Prediction, DigitImage]]) -> None:
     """Add predictions with the digits that they were made on."""
     _adding(group.dialect).run(group, [_to_row(*each) for each in predictions])
 
 
 @cache
-def _adding(dialect: Dialect) -> Prepared:
-    return inserting(tables.Prediction, dialect)
+def _adding(dialect: Dialect) -> CompiledStatement:
+    return insert_rows(tables.Prediction, dialect)
 
 
 def find(session: Session, user_id: int, prediction_id: UUID) -> Prediction | None:
@@ -67,7 +67,7 @@ def page(session: Session, user_id: int, limit: int, before: UUID | None) -> lis
     return [_from_row(*found) for found in session.execute(query)]
 
 
-def image(session: Session, user_id: int, prediction_id: UUID) -> Digit | None:
+def image(session: Session, user_id: int, prediction_id: UUID) -> DigitImage | None:
     """The digit (28, 28) that one of a user's own predictions was made on."""
     found = session.scalar(
         select(tables.Prediction.digit_image).where(_own(user_id, prediction_id))
@@ -110,7 +110,7 @@ def older_than(session: Session, moment: datetime, limit: int) -> tuple[int, lis
     return owner, list(session.scalars(oldest))
 
 
-def image_of(session: Session, prediction_id: UUID) -> Digit:
+def image_of(session: Session, prediction_id: UUID) -> DigitImage:
     """The digit (28, 28) that a prediction, which is not erased, was made on."""
     row = tables.Prediction
     query = select(row.digit_image).where(row.id == prediction_id, row.digit_image.is_not(None))
@@ -180,11 +180,11 @@ def _named() -> Select[tables.Prediction, tables.Model, tables.Model]:
     )
 
 
-def _digit(stored: bytes) -> Digit:
-    return np.frombuffer(stored, dtype=np.uint8).reshape(SIDE, SIDE)
+def _digit(stored: bytes) -> DigitImage:
+    return np.frombuffer(stored, dtype=np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE)
 
 
-def _to_row(prediction: Prediction, digit: Digit) -> dict[str, object]:
+def _to_row(prediction: Prediction, digit: DigitImage) -> dict[str, object]:
     shadow = prediction.shadow
     return {
         "id": prediction.id,
@@ -230,5 +230,5 @@ def _top(packed: bytes) -> float:
 
 
 def _reading(model: tables.Model, packed: bytes) -> ModelOutput:
-    name = ModelName(model.id, model.name, model.sha256)
+    name = ModelRef(model.id, model.name, model.sha256)
     return ModelOutput(name, np.frombuffer(packed, dtype=_LITTLE_ENDIAN).astype(np.float32))

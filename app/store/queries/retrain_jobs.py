@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, undefer
 
 from app.domain.review_labels import NOT_A_DIGIT
-from app.domain.training_set import Label
+from app.domain.training_set import TrainingLabel
 from app.store.tables import Prediction, RetrainJob, Review
 
 OPEN = ("queued", "running")
@@ -57,7 +57,7 @@ def log(session: Session, job_id: int) -> str | None:
     return None if job is None else job.log or ""
 
 
-def labels(session: Session, unreliable: Collection[int], limit: int) -> list[Label]:
+def labels(session: Session, unreliable: Collection[int], limit: int) -> list[TrainingLabel]:
     """What reviewers said of pictures that are not erased, the newest first.
 
     But for those who are not reliable, or whose account and probes are gone.
@@ -71,6 +71,6 @@ def labels(session: Session, unreliable: Collection[int], limit: int) -> list[La
         .limit(limit)
     )
     return [
-        Label(image or b"", truth, submitter or 0)
+        TrainingLabel(image or b"", truth, submitter or 0)
         for image, truth, submitter in session.execute(query)
     ]

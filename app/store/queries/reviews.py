@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from app.domain.assignment import Version
 from app.domain.confidence import bucket_of
 from app.domain.review_labels import ERASED, NOT_A_DIGIT
-from app.store.engine.batch_writes import Group, Prepared, inserting_new
-from app.store.engine.db import upsert
+from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_ignore
+from app.store.engine.db import insert_for
 from app.store.queries import counters
 from app.store.queries.counters import ConfidenceCount, LabelCount
 from app.store.tables import Feedback, Prediction, Review, ReviewItem
@@ -44,10 +44,10 @@ def enqueue(session: Session, **item: Any) -> None:
 
     The same picture again, sent by mistake or on purpose, would be one toss counted twice.
     """
-    session.execute(upsert(session, ReviewItem).values(**item).on_conflict_do_nothing())
+    session.execute(insert_for(session, ReviewItem).values(**item).on_conflict_do_nothing())
 
 
-def enqueue_in(group: Group, items: Iterable[dict[str, Any]]) -> None:
+def enqueue_in(group: BatchTransaction, items: Iterable[dict[str, Any]]) -> None:
     """The same in a group commit, for pictures that nobody holds; in the order of their hashes."""
     waiting = {"is_open": True, "leased_by": None, "leased_until": None}
     ordered = sorted(items, key=lambda item: (item["experiment_id"] or 0, item["image_hash"]))
@@ -55,8 +55,8 @@ def enqueue_in(group: Group, items: Iterable[dict[str, Any]]) -> None:
 
 
 @cache
-def _enqueueing(dialect: Dialect) -> Prepared:
-    return inserting_new(ReviewItem, dialect)
+def _enqueueing(dialect: Dialect) -> CompiledStatement:
+    return insert_ignore(ReviewItem, dialect)
 
 
 def release(session: Session, prediction_id: UUID, running_id: int | None) -> None:

@@ -17,15 +17,15 @@ from app.imaging import normalization
 from app.services.accounts import sessions
 from app.services.predictions import predictor
 from tests.conftest import (
-    Golden,
-    Person,
-    admin_of,
-    at_once,
-    encoded,
-    parts_of,
-    prepared,
-    register,
-    settings,
+    GoldenSet,
+    UserClient,
+    admin_client,
+    bootstrapped_app,
+    container_of,
+    encode_image,
+    make_config,
+    register_user,
+    run_concurrently,
 )
 
 ROUTES = ("v1", "v2", "ab")
@@ -34,16 +34,16 @@ ROUTES = ("v1", "v2", "ab")
 class Ways:
     """Sends each request on the express way and, with a header that pages send, past it."""
 
-    def __init__(self, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, person: UserClient, monkeypatch: pytest.MonkeyPatch) -> None:
         self._person, self.expressed = person, 0
-        finished = express.Express._finished
+        finished = express.FastPath._finished
 
         def watched(*args: Any) -> object:
             answer = finished(*args)
             self.expressed += answer is not None
             return answer
 
-        monkeypatch.setattr(express.Express, "_finished", watched)
+        monkeypatch.setattr(express.FastPath, "_finished", watched)
 
     def express(self, route: str, **body: Any) -> TestResponse:
         return self._person.call("POST", f"/api/{route}/predict", **body)
@@ -58,13 +58,13 @@ class Ways:
 
 @pytest.fixture
 def limited(tmp_path: Any) -> Iterator[Flask]:
-    with prepared(settings(tmp_path, RATELIMIT_DEFAULT="20 per hour;30 per day")) as app:
+    with bootstrapped_app(make_config(tmp_path, RATELIMIT_DEFAULT="20 per hour;30 per day")) as app:
         yield app
 
 
 @pytest.fixture
 def ways(limited: Flask, monkeypatch: pytest.MonkeyPatch) -> Ways:
-    ana = register(limited, "ana")
+    ana = register_user(limited, "ana")
     ana.call("GET", "/me")  # so that the token is known
     return Ways(ana, monkeypatch)
 
@@ -73,7 +73,7 @@ def raw(picture: bytes) -> dict[str, Any]:
     return {"data": picture, "content_type": "image/png"}
 
 
-def part(picture: bytes, golden: Golden) -> dict[str, Any]:
+def part(picture: bytes, golden: GoldenSet) -> dict[str, Any]:
     boundary = "b0undary"
     head = 'Content-Disposition: form-data; name="file"; filename="d.png"'
     body = f"--{boundary}\r\n{head}\r\n\r\n".encode() + picture + f"\r\n--{boundary}--\r\n".encode()
@@ -81,7 +81,7 @@ def part(picture: bytes, golden: Golden) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_both_ways_give_the_same_answer(ways: Ways, golden: Golden, route: str) -> None:
+def test_both_ways_give_the_same_answer(ways: Ways, golden: GoldenSet, route: str) -> None:
     for sent in (raw(golden.png(3)), part(golden.png(3), golden)):
         ahead, behind = ways.express(route, **sent), ways.flask(route, **sent)
         assert ahead.status_code == behind.status_code == 200
@@ -96,7 +96,7 @@ def test_both_ways_give_the_same_answer(ways: Ways, golden: Golden, route: str) 
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_both_ways_count_in_the_same_windows(ways: Ways, golden: Golden, route: str) -> None:
+def test_both_ways_count_in_the_same_windows(ways: Ways, golden: GoldenSet, route: str) -> None:
     sent, left = raw(golden.png(3)), []
     for number in range(6):
         answer = (ways.express if number % 2 else ways.flask)(route, **sent)
@@ -105,7 +105,7 @@ def test_both_ways_count_in_the_same_windows(ways: Ways, golden: Golden, route: 
     assert ways.expressed == 3
 
 
-def test_a_full_window_is_a_429_as_ever(ways: Ways, golden: Golden) -> None:
+def test_a_full_window_is_a_429_as_ever(ways: Ways, golden: GoldenSet) -> None:
     statuses = [ways.express("ab", **raw(golden.png(3))).status_code for _ in range(20)]
     assert statuses == [200] * 20
     ahead, behind = ways.express("ab", **raw(golden.png(3))), ways.flask("ab", **raw(golden.png(3)))
@@ -117,11 +117,13 @@ def test_a_full_window_is_a_429_as_ever(ways: Ways, golden: Golden) -> None:
 
 
 def test_a_large_picture_is_not_read_where_the_limit_is_full(
-    ways: Ways, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, digits_read = [], normalization.read
-    monkeypatch.setattr(normalization, "read", lambda sent: (read.append(1), digits_read(sent))[1])
-    large = raw(encoded(Image.fromarray(golden.digits[3]).resize((280, 280))))
+    read, digits_read = [], normalization.preprocess
+    monkeypatch.setattr(
+        normalization, "preprocess", lambda sent: (read.append(1), digits_read(sent))[1]
+    )
+    large = raw(encode_image(Image.fromarray(golden.digits[3]).resize((280, 280))))
     assert ways.express("ab", **large).status_code == 200
     assert len(read) == 1
     while ways.express("ab", **raw(golden.png(3))).status_code == 200:
@@ -131,7 +133,7 @@ def test_a_large_picture_is_not_read_where_the_limit_is_full(
     assert len(read) == before
 
 
-def test_a_slow_upload_counts_as_long_as_it_takes(ways: Ways, golden: Golden) -> None:
+def test_a_slow_upload_counts_as_long_as_it_takes(ways: Ways, golden: GoldenSet) -> None:
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             time.sleep(0.2)
@@ -141,7 +143,7 @@ def test_a_slow_upload_counts_as_long_as_it_takes(ways: Ways, golden: Golden) ->
     sent = {"input_stream": Slow(picture), "content_length": len(picture)}
     assert ways.express("v2", content_type="image/png", **sent).status_code == 200
     assert ways.expressed == 1
-    registry = parts_of(ways._person.app).meters.registry
+    registry = container_of(ways._person.app).meters.registry
     labels = {"method": "POST", "route": "/api/v2/predict"}
     took_s = registry.get_sample_value("cifra_http_request_duration_seconds_sum", labels)
     assert took_s is not None
@@ -150,9 +152,9 @@ def test_a_slow_upload_counts_as_long_as_it_takes(ways: Ways, golden: Golden) ->
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_picture_without_a_digit_is_refused_once_and_counted_once(
-    ways: Ways, golden: Golden, route: str
+    ways: Ways, golden: GoldenSet, route: str
 ) -> None:
-    blank = raw(encoded(Image.new("L", (28, 28))))
+    blank = raw(encode_image(Image.new("L", (28, 28))))
     before = int(ways.express(route, **raw(golden.png(3))).headers["X-RateLimit-Remaining"])
     ahead, behind = ways.express(route, **blank), ways.flask(route, **blank)
     assert ahead.status_code == behind.status_code == 422
@@ -162,41 +164,41 @@ def test_a_picture_without_a_digit_is_refused_once_and_counted_once(
 
 
 def test_what_the_database_refuses_is_an_error_as_ever(
-    ways: Ways, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> list[Exception]:
         return [Unavailable("nothing goes")]
 
-    monkeypatch.setattr(predictor.Reader, "read_all", fail)
+    monkeypatch.setattr(predictor.Predictor, "predict_many", fail)
     answer = ways.express("v2", **raw(golden.png(3)))
     assert (answer.status_code, answer.headers.getlist("Retry-After")) == (503, ["5"])
     assert ways.expressed == 0
 
 
 def test_what_ab_lacks_is_told_and_harms_no_other_route(
-    ways: Ways, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise Unavailable("No experiment has been started")
 
-    monkeypatch.setattr(parts_of(ways._person.app).splits, "current", fail)
+    monkeypatch.setattr(container_of(ways._person.app).splits, "current", fail)
     sent = raw(golden.png(3))
     routes = [lambda: ways.express("ab", **sent), lambda: ways.express("v2", **sent)]
-    statuses = [answer.status_code for answer in at_once(8, *routes)]
+    statuses = [answer.status_code for answer in run_concurrently(8, *routes)]
     assert (statuses.count(503), statuses.count(200)) == (4, 4)
 
 
 @pytest.mark.parametrize("step", ["token", "reading"])
 def test_what_breaks_on_the_way_is_answered_as_flask_answers_it(
-    ways: Ways, golden: Golden, monkeypatch: pytest.MonkeyPatch, step: str
+    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def fail(*_: object) -> None:
         raise OperationalError("SELECT", {}, Exception("gone"))
 
-    monkeypatch.setattr(parts_of(ways._person.app).reader, "read_all", fail)
+    monkeypatch.setattr(container_of(ways._person.app).reader, "predict_many", fail)
     if step == "token":
-        monkeypatch.setattr(sessions, "identify", fail)
-        monkeypatch.setattr(sessions, "LOOKED_AT_EVERY_S", 0.0)
+        monkeypatch.setattr(sessions, "current_user", fail)
+        monkeypatch.setattr(sessions, "RECHECK_EVERY_S", 0.0)
     answer = ways.express("v2", **raw(golden.png(3)))
     assert (answer.status_code, answer.headers.getlist("Retry-After")) == (503, ["5"])
     assert answer.get_json()["title"] == "Unavailable"
@@ -223,7 +225,9 @@ def test_what_is_wrong_is_refused_alike(ways: Ways, sent: dict[str, Any]) -> Non
     assert ways.expressed == 0
 
 
-def test_a_token_that_ended_is_refused_at_once(ways: Ways, golden: Golden, limited: Flask) -> None:
+def test_a_token_that_ended_is_refused_at_once(
+    ways: Ways, golden: GoldenSet, limited: Flask
+) -> None:
     assert ways.express("v2", **raw(golden.png(3))).status_code == 200
     ana = ways._person
     assert ana.call("POST", "/logout").status_code == 200
@@ -231,8 +235,8 @@ def test_a_token_that_ended_is_refused_at_once(ways: Ways, golden: Golden, limit
     assert ways.expressed == 1
 
 
-def test_a_locked_account_is_refused_at_once(ways: Ways, golden: Golden, limited: Flask) -> None:
-    admin = admin_of(limited)
+def test_a_locked_account_is_refused_at_once(ways: Ways, golden: GoldenSet, limited: Flask) -> None:
+    admin = admin_client(limited)
     assert ways.express("v2", **raw(golden.png(3))).status_code == 200
     user_id = ways._person.call("GET", "/me").get_json()["id"]
     assert admin.call("PATCH", f"/admin/users/{user_id}", json={"locked": True}).status_code == 200
@@ -240,18 +244,18 @@ def test_a_locked_account_is_refused_at_once(ways: Ways, golden: Golden, limited
 
 
 def test_an_expired_token_is_refused(
-    ways: Ways, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ways.express("v2", **raw(golden.png(3))).status_code == 200
     now_s = sessions.time.time()
     monkeypatch.setattr(sessions.time, "time", lambda: now_s + 3_601)
     token = ways._person.tokens["access_token"]
-    assert parts_of(ways._person.app).known_tokens.find(token) is None
+    assert container_of(ways._person.app).token_cache.find(token) is None
 
 
-def test_a_changed_token_is_never_known(ways: Ways, golden: Golden) -> None:
+def test_a_changed_token_is_never_known(ways: Ways, golden: GoldenSet) -> None:
     ways.express("v2", **raw(golden.png(3)))
-    known, token = parts_of(ways._person.app).known_tokens, ways._person.tokens["access_token"]
+    known, token = container_of(ways._person.app).token_cache, ways._person.tokens["access_token"]
     with ways._person.app.app_context():
         assert known.find(token) is not None
         for at in (0, len(token) // 2, len(token) - 1):
@@ -262,9 +266,9 @@ def test_a_changed_token_is_never_known(ways: Ways, golden: Golden) -> None:
 def test_no_more_tokens_are_remembered_than_fit(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "MOST_KNOWN", 3)
-    people = [register(app, f"person {number}") for number in range(5)]
+    monkeypatch.setattr(sessions, "MAX_TOKENS", 3)
+    people = [register_user(app, f"person {number}") for number in range(5)]
     for person in people:
         assert person.call("GET", "/me").status_code == 200
-    assert len(parts_of(app).known_tokens._known) == 3
+    assert len(container_of(app).token_cache._known) == 3
     assert all(person.call("GET", "/me").status_code == 200 for person in people)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from app.api.http.multipart import files, only_file
+from app.api.http.multipart import parse_files, parse_single_file
 
 BOUNDARY = "----b0undary"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -31,42 +31,45 @@ def by_werkzeug(content_type: str, sent: bytes) -> list[bytes]:
 def assert_alike(sent: bytes) -> None:
     """Whatever the short way finds is all that the parser finds."""
     by_parser = by_werkzeug(TYPE, sent)
-    assert files(TYPE, sent, most=9) in ([], by_parser)
-    found = only_file(TYPE, sent)
+    assert parse_files(TYPE, sent, most=9) in ([], by_parser)
+    found = parse_single_file(TYPE, sent)
     assert found is None or [found] == by_parser
 
 
 def test_what_clients_send_is_found() -> None:
     with_type = HEAD + b"Content-Type: image/png\r\n"
     for head in (HEAD, with_type):
-        assert only_file(TYPE, body(b"a picture", head=head)) == b"a picture"
-        assert files(TYPE, body(b"one", b"", b"three", head=head), most=3) == [
+        assert parse_single_file(TYPE, body(b"a picture", head=head)) == b"a picture"
+        assert parse_files(TYPE, body(b"one", b"", b"three", head=head), most=3) == [
             b"one",
             b"",
             b"three",
         ]
-    assert only_file(TYPE.replace(BOUNDARY, f'"{BOUNDARY}"'), body(b"a picture")) == b"a picture"
+    assert (
+        parse_single_file(TYPE.replace(BOUNDARY, f'"{BOUNDARY}"'), body(b"a picture"))
+        == b"a picture"
+    )
 
 
 def test_what_is_not_plain_is_left_to_the_parser() -> None:
     other = HEAD.replace(b'"file"', b'"picture"')
     nameless = HEAD.replace(b"d.png", b"")
     encoded = HEAD + b"Content-Transfer-Encoding: base64\r\n"
-    assert only_file(TYPE, body(b"a", head=other)) is None
-    assert only_file(TYPE, body(b"a", head=nameless)) is None
-    assert only_file(TYPE, body(b"a", head=encoded)) is None
-    assert only_file(TYPE, b"preamble\r\n" + body(b"a")) is None
-    assert only_file(TYPE, body(b"a") + b"epilogue") is None
-    assert only_file(TYPE, body(b"a")[:-4]) is None
-    assert only_file(TYPE, body(b"a", b"b")) is None
-    assert files(TYPE, body(b"a", b"b", b"c"), most=2) == []
-    assert files(TYPE, body(b"a") + body(b"b"), most=2) == []
-    assert files(TYPE, body(), most=2) == []
+    assert parse_single_file(TYPE, body(b"a", head=other)) is None
+    assert parse_single_file(TYPE, body(b"a", head=nameless)) is None
+    assert parse_single_file(TYPE, body(b"a", head=encoded)) is None
+    assert parse_single_file(TYPE, b"preamble\r\n" + body(b"a")) is None
+    assert parse_single_file(TYPE, body(b"a") + b"epilogue") is None
+    assert parse_single_file(TYPE, body(b"a")[:-4]) is None
+    assert parse_single_file(TYPE, body(b"a", b"b")) is None
+    assert parse_files(TYPE, body(b"a", b"b", b"c"), most=2) == []
+    assert parse_files(TYPE, body(b"a") + body(b"b"), most=2) == []
+    assert parse_files(TYPE, body(), most=2) == []
     sent = body(b"a").replace(BOUNDARY.encode(), b"a:b")  # a boundary that needs its quotes
-    assert only_file("multipart/form-data; boundary=a:b", sent) is None
-    assert only_file('multipart/form-data; boundary="a:b"', sent) == b"a"
-    assert only_file("multipart/mixed; boundary=b", body(b"a")) is None
-    assert only_file("multipart/form-data", body(b"a")) is None
+    assert parse_single_file("multipart/form-data; boundary=a:b", sent) is None
+    assert parse_single_file('multipart/form-data; boundary="a:b"', sent) == b"a"
+    assert parse_single_file("multipart/mixed; boundary=b", body(b"a")) is None
+    assert parse_single_file("multipart/form-data", body(b"a")) is None
 
 
 PIECES = st.sampled_from(

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from app.api.http import rate_limit_storage
-from app.api.http.rate_limit_storage import ASKED_AGAIN_AFTER_S, SharedWindows, Windows, place_of
-from tests.conftest import Golden, at_once, prepared, register, settings
+from app.api.http.rate_limit_storage import (
+    RETRY_EVERY_S,
+    MemoryStorage,
+    RedisStorageWithFallback,
+    storage_uri,
+)
+from tests.conftest import GoldenSet, bootstrapped_app, make_config, register_user, run_concurrently
 from tests.support.redis_server import RedisServer
 
 
 def test_sixteen_threads_count_every_call() -> None:
-    counted = Windows()
+    counted = MemoryStorage()
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: counted.incr("key", 60), range(4_000)))
     assert sorted(found) == list(range(1, 4_001))
@@ -29,27 +34,27 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 def test_many_are_counted_at_once_as_one_after_the_other(redis: RedisServer) -> None:
-    for counted in (Windows(), SharedWindows(place_of(redis.url))):
-        assert counted.incr_all([("a", 60), ("b", 60), ("a", 60)]) == [1, 1, 2]
+    for counted in (MemoryStorage(), RedisStorageWithFallback(storage_uri(redis.url))):
+        assert counted.incr_many([("a", 60), ("b", 60), ("a", 60)]) == [1, 1, 2]
         assert counted.incr("a", 60) == 3
         assert 58 < counted.get_expiry("b") - time.time() <= 60
-        assert counted.incr_all([]) == []
+        assert counted.incr_many([]) == []
 
 
 def test_a_redis_begun_anew_is_counted_in(redis: RedisServer) -> None:
-    counted = SharedWindows(place_of(redis.url))
-    assert counted.incr_all([("a", 60)]) == [1]
+    counted = RedisStorageWithFallback(storage_uri(redis.url))
+    assert counted.incr_many([("a", 60)]) == [1]
     redis.kill()
-    assert counted.incr_all([("a", 60), ("b", 60)]) == [1, 1]  # by this process
+    assert counted.incr_many([("a", 60), ("b", 60)]) == [1, 1]  # by this process
     redis.start()
-    assert counted.is_alone
-    time.sleep(ASKED_AGAIN_AFTER_S)
-    assert counted.incr_all([("a", 60), ("a", 60)]) == [1, 2]  # Redis has forgotten its script too
-    assert not counted.is_alone
+    assert counted.is_using_fallback
+    time.sleep(RETRY_EVERY_S)
+    assert counted.incr_many([("a", 60), ("a", 60)]) == [1, 2]  # Redis has forgotten its script too
+    assert not counted.is_using_fallback
 
 
 def test_a_window_ends_and_another_one_begins() -> None:
-    counted = Windows()
+    counted = MemoryStorage()
     assert counted.incr("key", 60, amount=3) == 3
     assert 59 < counted.get_expiry("key") - time.time() <= 60
     counted._windows["key"].ends_at_s = time.monotonic()
@@ -58,7 +63,7 @@ def test_a_window_ends_and_another_one_begins() -> None:
 
 
 def test_a_clock_that_is_set_moves_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = Windows()
+    counted = MemoryStorage()
     counted.incr("key", 60)
     now_s = time.time()
     monkeypatch.setattr(rate_limit_storage.time, "time", lambda: now_s + 86_400)
@@ -68,7 +73,7 @@ def test_a_clock_that_is_set_moves_no_window(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_windows_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = Windows()
+    counted = MemoryStorage()
     for number in range(100):
         counted.incr(f"key {number}", 1)
     now_s = time.monotonic()
@@ -77,11 +82,13 @@ def test_windows_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) 
     assert len(counted._windows) == 1
 
 
-def test_sixteen_at_once_get_exactly_what_the_limit_allows(tmp_path: Path, golden: Golden) -> None:
-    with prepared(settings(tmp_path, RATELIMIT_V2="20 per day")) as app:
-        ana = register(app, "ana")
+def test_sixteen_at_once_get_exactly_what_the_limit_allows(
+    tmp_path: Path, golden: GoldenSet
+) -> None:
+    with bootstrapped_app(make_config(tmp_path, RATELIMIT_V2="20 per day")) as app:
+        ana = register_user(app, "ana")
         assert ana.predict("v2", golden.png(0)).status_code == 200  # through Flask
-        answers = at_once(16, lambda: ana.predict("v2", golden.png(1)))
-        answers += at_once(16, lambda: ana.predict("v2", golden.png(1)))
+        answers = run_concurrently(16, lambda: ana.predict("v2", golden.png(1)))
+        answers += run_concurrently(16, lambda: ana.predict("v2", golden.png(1)))
         statuses = [answer.status_code for answer in answers]
         assert (statuses.count(200), statuses.count(429)) == (19, 13)

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.conftest import ADMIN_PASSWORD, admin_of
+from tests.conftest import ADMIN_PASSWORD, admin_client
 
 OURS = {"Origin": "http://localhost"}
 
@@ -71,6 +71,6 @@ def test_answers_with_tokens_are_kept_by_nobody(page: FlaskClient) -> None:
 
 
 def test_what_is_got_with_a_token_is_kept_by_nobody(app: Flask) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     for path in ("/me", "/predictions", "/admin/report", "/admin/review"):
         assert admin.call("GET", path).headers["Cache-Control"] == "no-store"

@@ -6,31 +6,31 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.conftest import Person, admin_of, register
+from tests.conftest import UserClient, admin_client, register_user
 
 ADDRESS = "ana@example.org"
 
 
 @pytest.fixture
-def admin(app: Flask) -> Person:
-    return admin_of(app)
+def admin(app: Flask) -> UserClient:
+    return admin_client(app)
 
 
 @pytest.fixture
-def ana(app: Flask) -> Person:
-    return register(app, "ana")
+def ana(app: Flask) -> UserClient:
+    return register_user(app, "ana")
 
 
-def me(person: Person) -> dict[str, Any]:
+def me(person: UserClient) -> dict[str, Any]:
     shown: dict[str, Any] = person.call("GET", "/me").get_json()
     return shown
 
 
-def change(person: Person, **wanted: object) -> TestResponse:
+def change(person: UserClient, **wanted: object) -> TestResponse:
     return person.call("PATCH", "/me", json=wanted)
 
 
-def test_everybody_sees_their_own_account(ana: Person) -> None:
+def test_everybody_sees_their_own_account(ana: UserClient) -> None:
     shown = me(ana)
     assert shown.pop("created_at")
     assert shown == {
@@ -44,14 +44,14 @@ def test_everybody_sees_their_own_account(ana: Person) -> None:
     }
 
 
-def test_everybody_can_set_and_remove_their_address(ana: Person) -> None:
+def test_everybody_can_set_and_remove_their_address(ana: UserClient) -> None:
     assert change(ana, email=ADDRESS).get_json()["email"] == ADDRESS
     assert me(ana)["email"] == ADDRESS
     assert change(ana, email="").get_json()["email"] is None
     assert me(ana)["email"] is None
 
 
-def test_an_admin_says_what_to_be_mailed_about(admin: Person) -> None:
+def test_an_admin_says_what_to_be_mailed_about(admin: UserClient) -> None:
     assert (
         change(admin, email=ADDRESS, notifications=["retrain", "alert", "alert"]).status_code == 200
     )
@@ -60,12 +60,12 @@ def test_an_admin_says_what_to_be_mailed_about(admin: Person) -> None:
     assert change(admin, notifications=[]).get_json()["notifications"] == []
 
 
-def test_an_address_that_changes_leaves_what_is_mailed(admin: Person) -> None:
+def test_an_address_that_changes_leaves_what_is_mailed(admin: UserClient) -> None:
     change(admin, email=ADDRESS, notifications=["alert"])
     assert change(admin, email="b@example.org").get_json()["notifications"] == ["alert"]
 
 
-def test_without_an_address_there_is_no_mail(admin: Person) -> None:
+def test_without_an_address_there_is_no_mail(admin: UserClient) -> None:
     refused = change(admin, notifications=["alert"])
     assert (refused.status_code, refused.get_json()["msg"]) == (
         400,
@@ -78,7 +78,7 @@ def test_without_an_address_there_is_no_mail(admin: Person) -> None:
     assert change(admin, email=ADDRESS).get_json()["notifications"] == []
 
 
-def test_who_is_no_admin_cannot_ask_for_mail(ana: Person) -> None:
+def test_who_is_no_admin_cannot_ask_for_mail(ana: UserClient) -> None:
     refused = change(ana, email=ADDRESS, notifications=["alert"])
     assert (refused.status_code, refused.get_json()["msg"]) == (
         403,
@@ -109,7 +109,7 @@ def test_who_is_no_admin_cannot_ask_for_mail(ana: Person) -> None:
     ],
 )
 def test_a_change_that_makes_no_sense_is_refused(
-    admin: Person, wanted: dict[str, object], reason: str
+    admin: UserClient, wanted: dict[str, object], reason: str
 ) -> None:
     refused = change(admin, **wanted)
     assert (refused.status_code, refused.get_json()["msg"]) == (400, reason)

@@ -13,12 +13,19 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
-from app.domain.predictions import SHORT_HASH
+from app.domain.predictions import SHORT_HASH_LENGTH
 from app.imaging import normalization
-from app.services.monitoring.metrics_snapshot import FRESH_S
+from app.services.monitoring.metrics_snapshot import MAX_AGE_S
 from app.version import VERSION
-from tests.conftest import Disputed, Golden, admin_of, prepared, register, settings
-from tests.support.live_client import Listener, wait
+from tests.conftest import (
+    Disagreements,
+    GoldenSet,
+    admin_client,
+    bootstrapped_app,
+    make_config,
+    register_user,
+)
+from tests.support.live_client import Listener, wait_until
 from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Server, serve
 
@@ -41,14 +48,14 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 def scrape(client: FlaskClient) -> Samples:
     """What an application tells after the last reading of the rows has become old."""
-    time.sleep(FRESH_S)
+    time.sleep(MAX_AGE_S)
     answer = client.get("/metrics")
     assert answer.status_code == 200
     return parsed(answer.text)
 
 
 def scrape_served(server: Server) -> Samples:
-    time.sleep(FRESH_S)
+    time.sleep(MAX_AGE_S)
     answer = requests.get(f"{server.url}/metrics", timeout=30)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -56,9 +63,9 @@ def scrape_served(server: Server) -> Samples:
 
 
 @pytest.mark.slow
-def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: Golden) -> None:
+def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
-        ana = server.newcomer("ana")
+        ana = server.register("ana")
         before = scrape_served(server)
         for number, route in enumerate(["v1", "v2", "v2"]):
             assert ana.predict(route, golden.png(number)).status_code == 200
@@ -82,11 +89,11 @@ def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: 
             assert 0 < grown(f"{timed}_sum", version=version) < served
         assert value(after, "cifra_database_up") == 1
         models = {
-            dict(labels)["version"]: dict(labels)["sha256"][:SHORT_HASH]
+            dict(labels)["version"]: dict(labels)["sha256"][:SHORT_HASH_LENGTH]
             for name, labels in after
             if name == "cifra_model_info"
         }
-        listed = server.admin().call("GET", "/admin/models").json()["models"]
+        listed = server.admin_client().call("GET", "/admin/models").json()["models"]
         assert models == {
             version: each["hash"] for each in listed for version in each["deployed_as"]
         }
@@ -96,9 +103,11 @@ def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: 
         assert value(after, "process_resident_memory_bytes") > 10_000_000
 
 
-def test_the_rows_sums_are_those_of_the_report(app_on_each: Flask, disputed: Disputed) -> None:
-    admin, ana = admin_of(app_on_each), register(app_on_each, "ana")
-    for png in disputed.pngs[:3]:
+def test_the_rows_sums_are_those_of_the_report(
+    app_on_each: Flask, disagreements: Disagreements
+) -> None:
+    admin, ana = admin_client(app_on_each), register_user(app_on_each, "ana")
+    for png in disagreements.pngs[:3]:
         made = ana.predict("ab", png).get_json()
         word = {"prediction_id": made["prediction_id"], "correct": True}
         assert ana.call("POST", "/feedback", json=word).status_code == 201
@@ -106,8 +115,8 @@ def test_the_rows_sums_are_those_of_the_report(app_on_each: Flask, disputed: Dis
         ana.call("POST", "/feedback", json={"prediction": 1, "correct": False}).status_code == 201
     )
     senders = submitters(app_on_each, 1)
-    pictures = [normalization.read(png) for png in disputed.pngs[3:11]]
-    label(app_on_each, pictures, disputed.labels[3:11], senders)
+    pictures = [normalization.preprocess(png) for png in disagreements.pngs[3:11]]
+    label(app_on_each, pictures, disagreements.labels[3:11], senders)
     found = scrape(app_on_each.test_client())
     report = admin.call("GET", "/admin/report").get_json()
     experiment = report["experiment"]
@@ -133,8 +142,8 @@ def test_the_rows_sums_are_those_of_the_report(app_on_each: Flask, disputed: Dis
     assert sum(parts) == queue["pending"] > 0
 
 
-def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: Golden) -> None:
-    admin = admin_of(app)
+def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: GoldenSet) -> None:
+    admin = admin_client(app)
     assert admin.call("PATCH", "/me", json={"email": "a@b.org"}).status_code == 200
     label(app, golden.digits[:25], golden.labels[:25], submitters(app, 1))
     assert admin.call("POST", "/admin/retrain").status_code == 202
@@ -160,12 +169,12 @@ def test_open_live_connections_are_counted(server: Server) -> None:
         return value(parsed(answer.text), "cifra_live_connections")
 
     before = open_now()
-    listener = Listener(server.url, server.admin().tokens["access_token"])
+    listener = Listener(server.url, server.admin_client().tokens["access_token"])
     try:
         assert open_now() == before + 1
     finally:
         listener.client.disconnect()
-    wait(lambda: open_now() == before, "the end of the connection")
+    wait_until(lambda: open_now() == before, "the end of the connection")
 
 
 def test_what_clients_send_makes_no_new_series(app: Flask) -> None:
@@ -186,7 +195,7 @@ def test_what_clients_send_makes_no_new_series(app: Flask) -> None:
 
 
 def test_without_its_database_the_process_still_tells_of_itself(tmp_path: Path) -> None:
-    app = create_app(settings(tmp_path, DATABASE_URL="sqlite:////no/such/folder.db"))
+    app = create_app(make_config(tmp_path, DATABASE_URL="sqlite:////no/such/folder.db"))
     client = app.test_client()
     assert client.get("/readyz").status_code == 503
     answer = client.get("/metrics")
@@ -198,9 +207,9 @@ def test_without_its_database_the_process_still_tells_of_itself(tmp_path: Path) 
     assert not any(name.startswith("cifra_predictions") for name, _ in found)
 
 
-def test_a_scrape_is_never_limited_and_names_nobody(tmp_path: Path, golden: Golden) -> None:
-    with prepared(settings(tmp_path, RATELIMIT_DEFAULT="2 per hour")) as app:
-        register(app, "ana-of-the-long-name").predict("v2", golden.png(0))
+def test_a_scrape_is_never_limited_and_names_nobody(tmp_path: Path, golden: GoldenSet) -> None:
+    with bootstrapped_app(make_config(tmp_path, RATELIMIT_DEFAULT="2 per hour")) as app:
+        register_user(app, "ana-of-the-long-name").predict("v2", golden.png(0))
         answers = [app.test_client().get("/metrics") for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200] * 5
     assert "ana-of-the-long-name" not in answers[-1].text
@@ -215,7 +224,7 @@ def test_it_speaks_openmetrics_to_who_asks_for_it(app: Flask) -> None:
 
 
 def test_applications_in_one_process_count_each_for_itself(app: Flask, tmp_path: Path) -> None:
-    with prepared(settings(tmp_path / "other")) as other:
+    with bootstrapped_app(make_config(tmp_path / "other")) as other:
         other.test_client().get("/livez")
         asked = {"method": "GET", "route": "/livez", "status": "200"}
         counted = [value(scrape(each.test_client()), HTTP, **asked) for each in (app, other)]

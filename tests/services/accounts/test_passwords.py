@@ -36,8 +36,8 @@ def test_what_bcrypt_would_cut_off_or_refuse_matches_nothing(
 
 
 def test_whoever_waits_too_long_for_a_turn_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "WAIT_S", 0.05)
-    slow = PasswordHasher(rounds=13, at_once=1)
+    monkeypatch.setattr(passwords, "MAX_WAIT_S", 0.05)
+    slow = PasswordHasher(rounds=13, max_concurrent=1)
     refused: list[Unavailable] = []
 
     def hash_once() -> None:
@@ -52,4 +52,4 @@ def test_whoever_waits_too_long_for_a_turn_is_told_so(monkeypatch: pytest.Monkey
     for thread in threads:
         thread.join()
     assert len(refused) == 2
-    assert PasswordHasher(rounds=4, at_once=1).hash("long enough")
+    assert PasswordHasher(rounds=4, max_concurrent=1).hash("long enough")

@@ -31,9 +31,9 @@ def test_a_rotation_is_noticed_at_once_and_the_earlier_key_still_verifies(files:
     first = keys.current()
     new = files.rotate()
     assert (first.secret, keys.current()) == (FIRST, new)
-    assert keys.find(first.kid) == first
-    assert keys.find(new.kid) == new
-    assert keys.find("00000000") is None
+    assert keys.get(first.kid) == first
+    assert keys.get(new.kid) == new
+    assert keys.get("00000000") is None
     assert new.secret not in new.kid
     assert len({first.kid, new.kid}) == 2
 
@@ -42,7 +42,7 @@ def test_a_token_that_names_no_key_is_held_against_the_oldest(files: KeyFiles) -
     keys = SigningKeys(FIRST, files=files)
     files.rotate()
     files.rotate()
-    oldest = keys.find(None)
+    oldest = keys.get(None)
     assert oldest is not None
     assert oldest.secret == FIRST
 
@@ -59,7 +59,7 @@ def test_key_files_are_for_their_owner_alone(files: KeyFiles) -> None:
 def test_a_key_is_trusted_until_its_last_token_has_expired(files: KeyFiles) -> None:
     files.rotate()
     (retired,) = files.read_retired()
-    assert MONTH < retired.good_until - datetime.now(UTC) < MONTH + timedelta(minutes=6)
+    assert MONTH < retired.trusted_until - datetime.now(UTC) < MONTH + timedelta(minutes=6)
     past = datetime.now(UTC) - timedelta(seconds=1)
     files.retired.write_text(f"{past.isoformat()} {FIRST}\n")
     assert [key.secret for key in files.read()] == [files.current.read_text()]
@@ -75,12 +75,12 @@ def test_a_running_server_lets_a_key_go_that_has_grown_too_old(
     soon = datetime.now(UTC) + timedelta(milliseconds=200)
     new = files.rotate()
     files.retired.write_text(f"{soon.isoformat()} {FIRST}\n")
-    assert keys.find(first.kid) == first
+    assert keys.get(first.kid) == first
     while datetime.now(UTC) < soon:
         time.sleep(0.05)
     later_s = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: later_s)
-    assert keys.find(first.kid) is None
+    assert keys.get(first.kid) is None
     assert keys.current() == new
 
 
@@ -89,7 +89,7 @@ def test_after_a_leak_no_earlier_key_is_trusted(files: KeyFiles) -> None:
     first, second = keys.current(), files.rotate()
     third = files.rotate(keep_old=False)
     assert keys.current() == third
-    assert keys.find(first.kid) is keys.find(second.kid) is None
+    assert keys.get(first.kid) is keys.get(second.kid) is None
     assert FIRST not in files.retired.read_text()
 
 
@@ -115,14 +115,14 @@ def test_damaged_files_leave_a_server_with_the_keys_that_it_has(
         files.read()
     for _ in range(3):
         assert keys.current() == new
-        assert keys.find(None) is not None
+        assert keys.get(None) is not None
     assert caplog.text.count(f"{name} is damaged") == 1
     assert FIRST not in caplog.text
 
 
 def test_keys_from_the_settings_need_no_file() -> None:
     keys = SigningKeys(FIRST, ["the key before it", "and the one before that"])
-    found = [keys.find(keys.current().kid), keys.find(None)]
+    found = [keys.get(keys.current().kid), keys.get(None)]
     assert [key and key.secret for key in found] == [FIRST, "and the one before that"]
 
 

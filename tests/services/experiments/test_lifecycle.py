@@ -12,26 +12,33 @@ from flask import Flask
 from onnx import helper
 from sqlalchemy import select, text
 
-from app.domain.assignment import Unit
+from app.domain.assignment import AssignmentUnit
 from app.domain.errors import Unavailable
 from app.services.experiments import lifecycle
 from app.services.maintenance import counter_audit
 from app.services.models import registry
-from app.store.engine.db import reading, writing
+from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import counters
 from app.store.queries import experiments as exposures
 from app.store.queries.counters import TrafficCount
 from app.store.tables import Experiment, Exposure
 from config import ROOT
-from tests.conftest import Golden, Person, admin_of, at_once, parts_of, register
+from tests.conftest import (
+    GoldenSet,
+    UserClient,
+    admin_client,
+    container_of,
+    register_user,
+    run_concurrently,
+)
 
 
 @pytest.fixture
-def admin(app_on_each: Flask) -> Person:
-    return admin_of(app_on_each)
+def admin(app_on_each: Flask) -> UserClient:
+    return admin_client(app_on_each)
 
 
-def begin(admin: Person, **plan: object) -> dict[str, object]:
+def begin(admin: UserClient, **plan: object) -> dict[str, object]:
     """Stop what runs and start another experiment."""
     running = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     if running["running"]:
@@ -53,7 +60,7 @@ def newer_models(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_first_start_starts_an_experiment_at_one_half_each(admin: Person) -> None:
+def test_a_first_start_starts_an_experiment_at_one_half_each(admin: UserClient) -> None:
     listed = admin.call("GET", "/admin/experiments").get_json()["experiments"]
     assert len(listed) == 1
     assert listed[0]["running"]
@@ -62,16 +69,18 @@ def test_a_first_start_starts_an_experiment_at_one_half_each(admin: Person) -> N
 
 
 def test_one_experiment_runs_at_a_time_even_when_asked_at_once(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     assert admin.call("POST", "/admin/experiments").status_code == 409
     assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
-    answers = at_once(6, lambda: admin.call("POST", "/admin/experiments", json={"weight": 0.2}))
+    answers = run_concurrently(
+        6, lambda: admin.call("POST", "/admin/experiments", json={"weight": 0.2})
+    )
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
 
 
 def test_a_stopped_experiment_is_not_stopped_twice_and_an_unknown_one_not_at_all(
-    admin: Person,
+    admin: UserClient,
 ) -> None:
     assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
     assert admin.call("POST", "/admin/experiments/1/stop").status_code == 409
@@ -80,7 +89,7 @@ def test_a_stopped_experiment_is_not_stopped_twice_and_an_unknown_one_not_at_all
 
 
 def test_with_none_running_ab_goes_on_at_the_last_weight_outside_the_evidence(
-    app_on_each: Flask, admin: Person, golden: Golden
+    app_on_each: Flask, admin: UserClient, golden: GoldenSet
 ) -> None:
     begin(admin, weight=1)
     assert admin.call("POST", "/admin/experiments/2/stop").status_code == 200
@@ -92,9 +101,9 @@ def test_with_none_running_ab_goes_on_at_the_last_weight_outside_the_evidence(
 
 @pytest.mark.parametrize(("winner", "loser"), [("v1", "v2"), ("v2", "v1")])
 def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
-    app: Flask, golden: Golden, winner: str, loser: str
+    app: Flask, golden: GoldenSet, winner: str, loser: str
 ) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     assert admin.call("POST", "/admin/experiments/1/conclude").status_code == 409
     body = {"winner": winner}
     concluded = admin.call("POST", "/admin/experiments/1/conclude", json=body)
@@ -125,7 +134,7 @@ def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(app: Flask, body: dict[str, object]) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     admin.call("POST", "/admin/experiments/1/stop")
     refused = admin.call("POST", "/admin/experiments", json=body)
     assert refused.status_code == 400
@@ -133,26 +142,28 @@ def test_a_plan_that_makes_no_sense_is_refused(app: Flask, body: dict[str, objec
 
 
 def test_a_plan_with_a_word_that_does_not_exist_is_refused(app: Flask) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     admin.call("POST", "/admin/experiments/1/stop")
     assert admin.call("POST", "/admin/experiments", json={"wieght": 0.1}).status_code == 400
 
 
 def test_a_deployment_while_none_runs_starts_none(app: Flask, tmp_path: Path) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     body = {"winner": "v1"}
     assert admin.call("POST", "/admin/experiments/1/conclude", json=body).status_code == 200
     with app.app_context():
         registry.register_bundled(newer_models(tmp_path))
-        assert len(lifecycle.newest(5)) == 1
+        assert len(lifecycle.list_recent(5)) == 1
         assert lifecycle.current_split().weight == 0
 
 
-def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(app: Flask, golden: Golden) -> None:
-    admin = admin_of(app)
+def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(
+    app: Flask, golden: GoldenSet
+) -> None:
+    admin = admin_client(app)
     begin(admin, ramp=[0.01, 0.25, 0.5], ramp_units=3)
     for index in range(9):
-        parts_of(app).splits.forget()  # as a second later
+        container_of(app).splits.forget()  # as a second later
         assert admin.predict("ab", golden.png(index)).status_code == 200
     steps = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["stages"]
     assert [step["weight"] for step in steps] == [0.01, 0.25, 0.5]
@@ -160,21 +171,21 @@ def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(app: Flask, gold
 
 
 def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
-    app: Flask, golden: Golden
+    app: Flask, golden: GoldenSet
 ) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     begin(admin, ramp=[0.01, 0.5], ramp_units=1_000)
     with app.app_context():
-        with writing() as session:
+        with write_transaction() as session:
             session.execute(
                 text(
                     "INSERT INTO traffic_count (worker, stage_id, version, served, assigned_units)"
                     " VALUES (99, 2, 'v2', 40, 40)"
                 )
             )
-        lifecycle.watch()
-        lifecycle.watch()
-    parts_of(app).splits.forget()
+        lifecycle.advance()
+        lifecycle.advance()
+    container_of(app).splits.forget()
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert [step["weight"] for step in found["stages"]] == [0.01, 0.0]
     assert found["stages"][-1]["reason"] == "rolled back: sample ratio mismatch"
@@ -184,34 +195,34 @@ def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
 
 
 def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight(
-    app_on_each: Flask, admin: Person, tmp_path: Path
+    app_on_each: Flask, admin: UserClient, tmp_path: Path
 ) -> None:
     begin(admin, weight=0.2, unit="user")
     with app_on_each.app_context():
         registry.register_bundled(newer_models(tmp_path))
-        newest, before = lifecycle.newest(2)
+        newest, before = lifecycle.list_recent(2)
     assert (before.end_reason, before.ended_at is None) == ("deployment", False)
     assert newest.ended_at is None
-    assert (newest.unit, newest.steps[-1].weight) == (Unit.USER, 0.2)
+    assert (newest.unit, newest.steps[-1].weight) == (AssignmentUnit.USER, 0.2)
     assert (newest.steps[-1].reason, newest.assessment.traffic.total) == ("deployment", 0)
 
 
 def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
-    app: Flask, golden: Golden
+    app: Flask, golden: GoldenSet
 ) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     begin(admin, unit="user")
     for number in range(5):
-        person = register(app, f"user{number}")
+        person = register_user(app, f"user{number}")
         drawn = person.predict("ab", golden.png(0)).get_json()["ab_version"]
         other = "v1" if drawn == "v2" else "v2"
         with app.app_context():  # as a worker that split otherwise would
-            with reading() as session:
+            with read_transaction() as session:
                 last = select(Exposure.unit_hash).order_by(text("rowid DESC"))
                 met = str(session.scalars(last).first())
             expose = partial(exposures.expose, stage_id=2, unit_hash=met, version=other)
-            units = parts_of(app).groups.write(expose)
-            with writing() as session:
+            units = container_of(app).groups.write(expose)
+            with write_transaction() as session:
                 key = {"worker": 1, "stage_id": 2, "version": other}
                 more = {"assigned_units": units.assigned, "crossed_over": units.crossed}
                 counters.add(session, TrafficCount, key, **more)
@@ -220,45 +231,48 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
     assert (found["verdict"], found["reason"]) == ("invalid", "crossovers")
     assert "users exposed to both versions" in found["warnings"]
     with app.app_context():
-        assert list(counter_audit.differences()) == []
+        assert list(counter_audit.list_differences()) == []
 
 
 def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
     def draw(version: str, units: int) -> None:
         with app.app_context():
-            with writing() as session:
+            with write_transaction() as session:
                 key = {"worker": 0, "stage_id": 1, "version": version}
                 counters.add(session, TrafficCount, key, served=units, assigned_units=units)
-            lifecycle.watch()
+            lifecycle.advance()
 
     draw("v1", 400)
     draw("v2", 600)
     draw("v1", 25_200)
     draw("v2", 25_000)
     with app.app_context():
-        found = lifecycle.find(1)
+        found = lifecycle.get(1)
     assert found.assessment.soundness.log_mismatch < 0
     assert found.assessment.verdict.reason == "sample ratio mismatch"
 
 
 def test_answers_of_other_models_than_were_compared_are_no_evidence(
-    app: Flask, golden: Golden
+    app: Flask, golden: GoldenSet
 ) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     assert admin.predict("ab", golden.png(0)).status_code == 200
-    with app.app_context(), writing() as session:  # a deployment that this process has not loaded
+    with (
+        app.app_context(),
+        write_transaction() as session,
+    ):  # a deployment that this process has not loaded
         session.get_one(Experiment, 1).v2_model_id = 1
-    parts_of(app).splits.forget()
+    container_of(app).splits.forget()
     assert admin.predict("ab", golden.png(1)).status_code == 200
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert found["requests"] == 1
 
 
-def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: Golden) -> None:
-    admin = admin_of(app)
+def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: GoldenSet) -> None:
+    admin = admin_client(app)
     begin(admin, unit="user")
     admin.predict("ab", golden.png(0))
-    with app.app_context(), reading() as session:
+    with app.app_context(), read_transaction() as session:
         assert session.scalar(text("SELECT unit_hash FROM exposure")) not in {"1", "admin"}
 
 
@@ -273,13 +287,13 @@ def test_who_waited_while_another_looked_in_vain_does_not_look_again() -> None:
         raise Unavailable("The database does not answer")
         yield
 
-    splits = lifecycle.Splits(fail_slowly)
+    splits = lifecycle.SplitCache(fail_slowly)
 
     def ask() -> None:
         with pytest.raises(Unavailable):
             splits.current()
 
-    at_once(4, ask)
+    run_concurrently(4, ask)
     assert len(looks) == 1
     ask()
     assert len(looks) == 2

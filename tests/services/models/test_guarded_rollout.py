@@ -8,9 +8,16 @@ from flask import Flask
 from app.domain.assignment import Version
 from app.services.models import guarded_rollout, registry
 from app.services.retraining import jobs
-from app.store.engine.db import writing
+from app.store.engine.db import write_transaction
 from app.store.tables import GuardedRollout
-from tests.conftest import Disputed, Golden, Person, admin_of, parts_of, register
+from tests.conftest import (
+    Disagreements,
+    GoldenSet,
+    UserClient,
+    admin_client,
+    container_of,
+    register_user,
+)
 from tests.services.models.test_registry import another_v2, keep, serves
 from tests.services.retraining.test_jobs import candidate, conclude, ordered, quiet, taken_up
 from tests.services.reviews.test_review_queue import label_all
@@ -22,36 +29,36 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def admin(app_on_each: Flask, quiet: None) -> Person:
+def admin(app_on_each: Flask, quiet: None) -> UserClient:
     with app_on_each.app_context():
-        parts_of(app_on_each).inference.follow()
-    return admin_of(app_on_each)
+        container_of(app_on_each).inference.reload()
+    return admin_client(app_on_each)
 
 
 @pytest.fixture
-def client(app_on_each: Flask) -> Person:
-    return register(app_on_each, "client")
+def client(app_on_each: Flask) -> UserClient:
+    return register_user(app_on_each, "client")
 
 
 def look(app: Flask) -> None:
     """What the lookout does every second."""
     with app.app_context():
-        guarded_rollout.watch()
-        parts_of(app).inference.follow()
+        guarded_rollout.evaluate_all()
+        container_of(app).inference.reload()
 
 
-def deploy(app: Flask, admin: Person, model_id: int, version: str) -> None:
+def deploy(app: Flask, admin: UserClient, model_id: int, version: str) -> None:
     answer = admin.call("POST", f"/admin/models/{model_id}/deploy", json={"version": version})
     assert answer.status_code == 201, answer.text
     look(app)
 
 
-def guards(admin: Person) -> list[dict[str, object]]:
+def guards(admin: UserClient) -> list[dict[str, object]]:
     found: list[dict[str, object]] = admin.call("GET", "/admin/rollouts").get_json()["rollouts"]
     return found
 
 
-def send(client: Person, pngs: list[bytes], labels: list[int]) -> dict[str, int]:
+def send(client: UserClient, pngs: list[bytes], labels: list[int]) -> dict[str, int]:
     """What the pictures show, by the predictions made on them."""
     return {
         client.predict("ab", png).get_json()["prediction_id"]: label
@@ -59,17 +66,21 @@ def send(client: Person, pngs: list[bytes], labels: list[int]) -> dict[str, int]
     }
 
 
-def won_by(disputed: Disputed, version: Version) -> tuple[list[bytes], list[int]]:
+def won_by(disagreements: Disagreements, version: Version) -> tuple[list[bytes], list[int]]:
     """The pictures that only this version's shipped model reads right."""
-    is_right = disputed.v1_right if version is Version.V1 else disputed.v2_right
+    is_right = disagreements.v1_right if version is Version.V1 else disagreements.v2_right
     where = [index for index, right in enumerate(is_right) if right]
-    return [disputed.pngs[at] for at in where], [disputed.labels[at] for at in where]
+    return [disagreements.pngs[at] for at in where], [disagreements.labels[at] for at in where]
 
 
 def test_a_model_that_proves_worse_is_rolled_back_by_itself_and_an_alert_says_so(
-    app_on_each: Flask, admin: Person, client: Person, golden: Golden, disputed: Disputed
+    app_on_each: Flask,
+    admin: UserClient,
+    client: UserClient,
+    golden: GoldenSet,
+    disagreements: Disagreements,
 ) -> None:
-    pngs, labels = won_by(disputed, Version.V2)
+    pngs, labels = won_by(disagreements, Version.V2)
     assert len(pngs) >= 15
     deploy(app_on_each, admin, model_id=1, version="v2")
     assert serves(admin, golden, "cifra-baseline")
@@ -89,10 +100,14 @@ def test_a_model_that_proves_worse_is_rolled_back_by_itself_and_an_alert_says_so
 
 
 def test_after_that_no_retrain_goes_into_service_by_itself_for_a_while(
-    app_on_each: Flask, admin: Person, client: Person, golden: Golden, disputed: Disputed
+    app_on_each: Flask,
+    admin: UserClient,
+    client: UserClient,
+    golden: GoldenSet,
+    disagreements: Disagreements,
 ) -> None:
     deploy(app_on_each, admin, model_id=1, version="v2")
-    label_all(admin, send(client, *won_by(disputed, Version.V2)))
+    label_all(admin, send(client, *won_by(disagreements, Version.V2)))
     look(app_on_each)
     label(app_on_each, golden.digits[:40], golden.labels[:40], submitters(app_on_each, 2))
     ordered(admin)
@@ -108,10 +123,14 @@ def test_after_that_no_retrain_goes_into_service_by_itself_for_a_while(
 
 
 def test_a_model_that_proves_better_is_guarded_no_more(
-    app_on_each: Flask, admin: Person, client: Person, golden: Golden, disputed: Disputed
+    app_on_each: Flask,
+    admin: UserClient,
+    client: UserClient,
+    golden: GoldenSet,
+    disagreements: Disagreements,
 ) -> None:
     deploy(app_on_each, admin, model_id=2, version="v1")
-    label_all(admin, send(client, *won_by(disputed, Version.V2)))
+    label_all(admin, send(client, *won_by(disagreements, Version.V2)))
     look(app_on_each)
     [guard] = guards(admin)
     assert guard["outcome"] == "better"
@@ -122,26 +141,26 @@ def test_a_model_that_proves_better_is_guarded_no_more(
 
 def test_a_guard_that_nobody_labels_for_closes_in_the_end(
     app_on_each: Flask,
-    admin: Person,
-    client: Person,
-    golden: Golden,
+    admin: UserClient,
+    client: UserClient,
+    golden: GoldenSet,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with app_on_each.app_context():
         model_id = keep(another_v2())
     deploy(app_on_each, admin, model_id, "v2")
-    monkeypatch.setattr(guarded_rollout, "MOST_REQUESTS", 3)
+    monkeypatch.setattr(guarded_rollout, "MAX_REQUESTS", 3)
     for index in range(5):
         send(client, [golden.png(index)], [0])
         look(app_on_each)
     assert (guards(admin)[0]["requests"], guards(admin)[0]["outcome"]) == (3, None)
-    monkeypatch.setattr(guarded_rollout, "LONGEST", timedelta(0))
+    monkeypatch.setattr(guarded_rollout, "MAX_DURATION", timedelta(0))
     look(app_on_each)
     assert guards(admin)[0]["outcome"] == "undecided"
 
 
 def test_another_deployment_or_a_rollback_ends_a_guard_and_a_rollback_is_not_guarded(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     with app_on_each.app_context():
         first, second = keep(another_v2("first")), keep(another_v2("second"))
@@ -153,48 +172,52 @@ def test_another_deployment_or_a_rollback_ends_a_guard_and_a_rollback_is_not_gua
 
 
 def test_both_versions_can_be_guarded_at_once(
-    app_on_each: Flask, admin: Person, client: Person, disputed: Disputed
+    app_on_each: Flask, admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
     deploy(app_on_each, admin, model_id=2, version="v1")
     deploy(app_on_each, admin, model_id=1, version="v2")
-    send(client, disputed.pngs[:2], disputed.labels[:2])
+    send(client, disagreements.pngs[:2], disagreements.labels[:2])
     assert [guard["disagreements"] for guard in guards(admin)] == [2, 2]
     with app_on_each.app_context():
-        assert registry.served_ids(Version.V1)[0] == 2
+        assert registry.deployment_history_ids(Version.V1)[0] == 2
         assert jobs.claim() is None
 
 
 def test_a_model_that_follows_an_unproven_one_is_held_against_the_one_before(
-    app_on_each: Flask, admin: Person, golden: Golden, client: Person, disputed: Disputed
+    app_on_each: Flask,
+    admin: UserClient,
+    golden: GoldenSet,
+    client: UserClient,
+    disagreements: Disagreements,
 ) -> None:
     with app_on_each.app_context():
         between = keep(another_v2("between"))
     deploy(app_on_each, admin, between, "v2")
     deploy(app_on_each, admin, model_id=1, version="v2")
     assert [guard["predecessor_id"] for guard in guards(admin)] == [2, 2]
-    label_all(admin, send(client, *won_by(disputed, Version.V2)))
+    label_all(admin, send(client, *won_by(disagreements, Version.V2)))
     look(app_on_each)
     assert serves(admin, golden, "cifra-improved")
     assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 409
 
 
 def test_a_picture_in_an_experiments_queue_is_not_asked_about_a_second_time(
-    app_on_each: Flask, admin: Person, client: Person, disputed: Disputed
+    app_on_each: Flask, admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
     deploy(app_on_each, admin, model_id=2, version="v1")
     deploy(app_on_each, admin, model_id=1, version="v2")
     for _ in range(3):
-        send(client, disputed.pngs[:1], disputed.labels[:1])
+        send(client, disagreements.pngs[:1], disagreements.labels[:1])
     assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
     assert guards(admin)[0]["disagreements"] == 3
 
 
 def test_an_unfit_predecessor_shadows_nothing_and_is_told_of_once(
-    app_on_each: Flask, admin: Person, golden: Golden, client: Person
+    app_on_each: Flask, admin: UserClient, golden: GoldenSet, client: UserClient
 ) -> None:
     with app_on_each.app_context():
         torn = keep(another_v2("torn")[:-1_000])
-        with writing() as session:
+        with write_transaction() as session:
             session.add(
                 GuardedRollout(version="v2", model_id=2, predecessor_id=torn, opened_at=NOW)
             )

@@ -4,13 +4,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from app.domain.notifications import Kind
+from app.domain.notifications import NotificationKind
 from app.services.notifications.mailer import Mailer
 from app.services.retraining import jobs
-from app.store.engine.db import writing
+from app.store.engine.db import write_transaction
 from app.store.queries.notifications import Waiting
 from app.store.tables import User
-from tests.conftest import Disputed, Golden, admin_of, register
+from tests.conftest import Disagreements, GoldenSet, admin_client, register_user
 from tests.services.retraining.test_jobs import (
     BAD,
     GOOD,
@@ -25,14 +25,14 @@ from tests.support.mail_app import (
     ADDRESS,
     another_admin,
     clock,
-    contradict,
+    mark_incorrect,
     deliver,
     mailbox,
     mailer,
-    mailing,
-    tell,
-    waiting,
-    wants,
+    mail_app,
+    raise_alert,
+    pending,
+    subscribe,
 )
 from tests.support.review_data import label, submitters
 from tests.support.smtp_server import Mailbox
@@ -41,32 +41,32 @@ __all__ = ["clock", "mailbox", "mailer", "mailing", "quiet"]
 
 
 def test_a_digest_tells_of_an_alert_and_goes_to_who_asked(
-    mailing: Flask, mailbox: Mailbox, mailer: Mailer
+    mail_app: Flask, mailbox: Mailbox, mailer: Mailer
 ) -> None:
-    wants(admin_of(mailing), "alert")
-    tell(mailing, "the sky fell\r\nBcc: someone@example.org")
-    deliver(mailing, mailer)
+    subscribe(admin_client(mail_app), "alert")
+    raise_alert(mail_app, "the sky fell\r\nBcc: someone@example.org")
+    deliver(mail_app, mailer)
     recipients, mail = mailbox.next()
     assert recipients == [ADDRESS]
     assert mail["To"] == ADDRESS
     assert mail["Subject"] == "Cifra: alerts: 1"
     assert mail["Bcc"] is None
     assert "test: the sky fell Bcc: someone@example.org" in mail.get_content()
-    assert waiting(mailing) == Waiting(0, None)
-    deliver(mailing, mailer)
+    assert pending(mail_app) == Waiting(0, None)
+    deliver(mail_app, mailer)
     assert mailbox.count == 0
 
 
 def test_only_admins_who_asked_are_mailed_and_only_what_they_asked_for(
-    mailing: Flask, mailbox: Mailbox, mailer: Mailer, golden: Golden
+    mail_app: Flask, mailbox: Mailbox, mailer: Mailer, golden: GoldenSet
 ) -> None:
-    admin, client = admin_of(mailing), register(mailing, "client")
-    wants(admin, "feedback", "verdict")
-    another_admin(mailing, admin, "silent")
+    admin, client = admin_client(mail_app), register_user(mail_app, "client")
+    subscribe(admin, "feedback", "verdict")
+    another_admin(mail_app, admin, "silent")
     client.call("PATCH", "/me", json={"email": "client@example.org"})
-    tell(mailing)
-    prediction_id = contradict(client, golden.png_of(7))
-    deliver(mailing, mailer)
+    raise_alert(mail_app)
+    prediction_id = mark_incorrect(client, golden.png_of(7))
+    deliver(mail_app, mailer)
     recipients, mail = mailbox.next()
     assert recipients == [ADDRESS]
     assert mail["Subject"] == "Cifra: words against sure answers: 1"
@@ -79,10 +79,10 @@ def test_only_admins_who_asked_are_mailed_and_only_what_they_asked_for(
 
 
 def test_words_that_contradict_no_sure_answer_are_not_mailed(
-    mailing: Flask, golden: Golden
+    mail_app: Flask, golden: GoldenSet
 ) -> None:
-    admin, client = admin_of(mailing), register(mailing, "client")
-    wants(admin, "feedback")
+    admin, client = admin_client(mail_app), register_user(mail_app, "client")
+    subscribe(admin, "feedback")
     sure = client.predict("v2", golden.png_of(7)).get_json()
     assert sure["probabilidad"] > 0.99
     for said in (
@@ -91,48 +91,48 @@ def test_words_that_contradict_no_sure_answer_are_not_mailed(
         {"prediction": 7, "correct": False},
     ):
         assert client.call("POST", "/feedback", json=said).status_code == 201
-    assert waiting(mailing).count == 0
+    assert pending(mail_app).count == 0
     other = {"prediction_id": sure["prediction_id"], "digit": 1}
     assert client.call("POST", "/feedback", json=other).status_code == 409
-    assert waiting(mailing).count == 0
+    assert pending(mail_app).count == 0
     for _ in range(2):
         answer = client.call("POST", "/feedback", json={**other, "replace": True})
         assert answer.status_code == 201
-    assert waiting(mailing).count == 1
+    assert pending(mail_app).count == 1
 
 
 def test_an_unsure_answer_that_is_contradicted_is_not_mailed(
-    mailing: Flask, golden: Golden, disputed: Disputed
+    mail_app: Flask, golden: GoldenSet, disagreements: Disagreements
 ) -> None:
-    client = register(mailing, "client")
-    wants(admin_of(mailing), "feedback")
-    made = [client.predict("v1", png).get_json() for png in disputed.pngs[:20]]
+    client = register_user(mail_app, "client")
+    subscribe(admin_client(mail_app), "feedback")
+    made = [client.predict("v1", png).get_json() for png in disagreements.pngs[:20]]
     unsure = [answer for answer in made if answer["probabilidad"] < 0.95]
     assert unsure
     for answer in unsure:
         said = {"prediction_id": answer["prediction_id"], "correct": False}
         assert client.call("POST", "/feedback", json=said).status_code == 201
-    assert waiting(mailing).count == 0
+    assert pending(mail_app).count == 0
 
 
 @pytest.mark.usefixtures("quiet")
 def test_every_end_of_a_retrain_is_mailed(
-    mailing: Flask, mailbox: Mailbox, mailer: Mailer, golden: Golden
+    mail_app: Flask, mailbox: Mailbox, mailer: Mailer, golden: GoldenSet
 ) -> None:
-    label(mailing, golden.digits[:40], golden.labels[:40], submitters(mailing, 2))
-    admin = admin_of(mailing)
-    wants(admin, "retrain")
+    label(mail_app, golden.digits[:40], golden.labels[:40], submitters(mail_app, 2))
+    admin = admin_client(mail_app)
+    subscribe(admin, "retrain")
     admin.call("POST", f"/admin/retrain/{ordered(admin)}/cancel")
-    with mailing.app_context():
+    with mail_app.app_context():
         ordered(admin)
-        jobs.give_up(taken_up(), "it\nbroke", log="")
+        jobs.fail(taken_up(), "it\nbroke", log="")
         ordered(admin)
         conclude(taken_up(), candidate(BAD, "bad"))
         ordered(admin, deploy="manual")
         conclude(taken_up(), candidate(GOOD, "good"))
         ordered(admin)
         conclude(taken_up(), candidate(GOOD, "as good"))
-    deliver(mailing, mailer)
+    deliver(mail_app, mailer)
     _, mail = mailbox.next()
     assert mail["Subject"] == "Cifra: retrains: 5"
     ends = [line.split(" UTC: ")[1] for line in mail.get_content().splitlines() if " UTC: " in line]
@@ -142,61 +142,61 @@ def test_every_end_of_a_retrain_is_mailed(
 
 
 def test_a_winner_is_mailed_once(
-    mailing: Flask, mailbox: Mailbox, mailer: Mailer, disputed: Disputed
+    mail_app: Flask, mailbox: Mailbox, mailer: Mailer, disagreements: Disagreements
 ) -> None:
-    admin, client = admin_of(mailing), register(mailing, "client")
-    wants(admin, "verdict")
-    for png, v2 in zip(disputed.pngs[:10], disputed.v2_digits[:10], strict=True):
+    admin, client = admin_client(mail_app), register_user(mail_app, "client")
+    subscribe(admin, "verdict")
+    for png, v2 in zip(disagreements.pngs[:10], disagreements.v2_digits[:10], strict=True):
         made = client.predict("ab", png).get_json()["prediction_id"]
         assert ask(admin) is not None
         assert say(admin, made, digit=v2) == 201  # the eighth such word names a winner
-    deliver(mailing, mailer)
+    deliver(mail_app, mailer)
     _, mail = mailbox.next()
     assert mail["Subject"] == "Cifra: verdicts: 1"
     assert "experiment 1: v2 is better, by 8 labels" in mail.get_content()
 
 
 def test_who_turns_mail_on_gets_what_happens_from_then_on(
-    mailing: Flask, mailbox: Mailbox, mailer: Mailer
+    mail_app: Flask, mailbox: Mailbox, mailer: Mailer
 ) -> None:
-    admin = admin_of(mailing)
-    tell(mailing, "too early")
-    wants(admin, *Kind)
-    tell(mailing, "in time")
-    deliver(mailing, mailer)
+    admin = admin_client(mail_app)
+    raise_alert(mail_app, "too early")
+    subscribe(admin, *NotificationKind)
+    raise_alert(mail_app, "in time")
+    deliver(mail_app, mailer)
     text = mailbox.next()[1].get_content()
     assert "in time" in text
     assert "too early" not in text
 
 
 def test_what_nobody_wants_any_more_is_not_sent_and_does_not_stay(
-    mailing: Flask, mailbox: Mailbox, mailer: Mailer
+    mail_app: Flask, mailbox: Mailbox, mailer: Mailer
 ) -> None:
-    admin = admin_of(mailing)
-    other = another_admin(mailing, admin, "other")
-    wants(other, "alert", email="other@example.org")
-    wants(admin, "alert")
-    tell(mailing)
-    assert waiting(mailing).count == 2
+    admin = admin_client(mail_app)
+    other = another_admin(mail_app, admin, "other")
+    subscribe(other, "alert", email="other@example.org")
+    subscribe(admin, "alert")
+    raise_alert(mail_app)
+    assert pending(mail_app).count == 2
     own = other.call("GET", "/me").get_json()["id"]
     admin.call("PATCH", f"/admin/users/{own}", json={"role": "user"})
     admin.call("PATCH", "/me", json={"notifications": ["verdict"]})
-    deliver(mailing, mailer)
+    deliver(mail_app, mailer)
     assert mailbox.count == 0
-    assert waiting(mailing).count == 0
+    assert pending(mail_app).count == 0
 
 
-def test_a_removed_admin_leaves_nothing_in_the_outbox(mailing: Flask) -> None:
-    other = another_admin(mailing, admin_of(mailing), "other")
-    wants(other, "alert", email="other@example.org")
-    tell(mailing)
+def test_a_removed_admin_leaves_nothing_in_the_outbox(mail_app: Flask) -> None:
+    other = another_admin(mail_app, admin_client(mail_app), "other")
+    subscribe(other, "alert", email="other@example.org")
+    raise_alert(mail_app)
     assert other.call("DELETE", "/me").status_code == 200
-    assert waiting(mailing).count == 0
+    assert pending(mail_app).count == 0
 
 
-def test_an_old_address_that_is_none_gets_no_mail(mailing: Flask) -> None:
-    wants(admin_of(mailing), "alert")
-    with mailing.app_context(), writing() as session:
+def test_an_old_address_that_is_none_gets_no_mail(mail_app: Flask) -> None:
+    subscribe(admin_client(mail_app), "alert")
+    with mail_app.app_context(), write_transaction() as session:
         session.execute(update(User).values(email="a@example.org\r\nBcc: b@example.org"))
-    tell(mailing)
-    assert waiting(mailing).count == 0
+    raise_alert(mail_app)
+    assert pending(mail_app).count == 0

@@ -9,18 +9,18 @@ from sqlalchemy import text
 
 from app.domain.assignment import Version
 from app.services.maintenance import counter_audit
-from app.services.predictions.predictor import Asked
-from app.store.engine.db import reading
+from app.services.predictions.predictor import PredictionRequest
+from app.store.engine.db import read_transaction
 from tests.conftest import (
-    Disputed,
-    admin_of,
-    at_once,
-    beside,
-    parts_of,
+    Disagreements,
+    admin_client,
+    bootstrapped_app,
+    container_of,
+    make_config,
     postgres_database,
-    prepared,
-    register,
-    settings,
+    register_user,
+    run_concurrently,
+    second_app,
 )
 from tests.services.experiments.test_lifecycle import begin
 
@@ -28,33 +28,33 @@ USERS = 24
 
 
 def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
-    postgres_url: str, tmp_path: Path, disputed: Disputed
+    postgres_url: str, tmp_path: Path, disagreements: Disagreements
 ) -> None:
-    pngs = disputed.pngs[:USERS]
+    pngs = disagreements.pngs[:USERS]
     with postgres_database(postgres_url) as url:
-        config = settings(tmp_path, DATABASE_URL=url, RATELIMIT_ENABLED="false")
-        with prepared(config) as app, beside(config) as other:
+        config = make_config(tmp_path, DATABASE_URL=url, RATELIMIT_ENABLED="false")
+        with bootstrapped_app(config) as app, second_app(config) as other:
             for name in range(USERS):
-                register(app, f"user {name}")
-            with app.app_context(), reading() as session:
+                register_user(app, f"user {name}")
+            with app.app_context(), read_transaction() as session:
                 users = list(session.scalars(text("""SELECT id FROM "user" ORDER BY id""")))[1:]
-            admin, asked = admin_of(app), list(zip(users, pngs, strict=True))
+            admin, asked = admin_client(app), list(zip(users, pngs, strict=True))
             for _ in range(5):
                 begin(admin, unit="user")
                 reads = reading_of(app, asked), reading_of(other, asked[::-1])
-                written = [answer for answers in at_once(2, *reads) for answer in answers]
+                written = [answer for answers in run_concurrently(2, *reads) for answer in answers]
                 assert [answer for answer in written if isinstance(answer, Exception)] == []
-            with app.app_context(), reading() as session:
+            with app.app_context(), read_transaction() as session:
                 assert session.scalar(text("SELECT count(*) FROM exposure")) == 5 * USERS
                 assert session.scalar(text("SELECT count(*) FROM review_item")) == 5 * USERS
             with app.app_context():
-                assert list(counter_audit.differences()) == []
+                assert list(counter_audit.list_differences()) == []
 
 
 def reading_of(app: Flask, asked: Sequence[tuple[int, bytes]]) -> Callable[[], Sequence[object]]:
     """What has an application read its group of users' pictures, as traffic is divided now."""
-    parts = parts_of(app)
+    parts = container_of(app)
     parts.splits.forget()
     split, begun_s = parts.splits.current(), time.perf_counter()
-    group = [Asked(user, png, Version.V1, begun_s, split) for user, png in asked]
-    return lambda: parts.reader.read_all(group)
+    group = [PredictionRequest(user, png, Version.V1, begun_s, split) for user, png in asked]
+    return lambda: parts.reader.predict_many(group)

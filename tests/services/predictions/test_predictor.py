@@ -10,23 +10,30 @@ from PIL import Image
 from sqlalchemy import text
 
 from app.services.maintenance import counter_audit
-from app.store.engine.db import reading
+from app.store.engine.db import read_transaction
 from app.store.queries import counters
-from tests.conftest import Golden, admin_of, at_once, prepared, register, settings
+from tests.conftest import (
+    GoldenSet,
+    admin_client,
+    bootstrapped_app,
+    make_config,
+    register_user,
+    run_concurrently,
+)
 
 
 def test_a_prediction_comes_back_from_history_as_it_left(
-    app_on_each: Flask, golden: Golden
+    app_on_each: Flask, golden: GoldenSet
 ) -> None:
-    ana = register(app_on_each, "ana")
+    ana = register_user(app_on_each, "ana")
     made = ana.predict("v1", golden.png_of(4)).get_json()
     kept = ana.call("GET", f"/predictions/{made['prediction_id']}").get_json()
     assert {name: kept[name] for name in made} == made
     assert kept["feedback"] is None
 
 
-def test_history_is_paged_from_the_newest_on(app_on_each: Flask, golden: Golden) -> None:
-    ana = register(app_on_each, "ana")
+def test_history_is_paged_from_the_newest_on(app_on_each: Flask, golden: GoldenSet) -> None:
+    ana = register_user(app_on_each, "ana")
     made = [ana.predict("v1", golden.png(i)).get_json()["prediction_id"] for i in range(5)]
     first = ana.call("GET", "/predictions?limit=3").get_json()
     rest = ana.call("GET", f"/predictions?limit=3&before={first['next_before']}").get_json()
@@ -36,11 +43,11 @@ def test_history_is_paged_from_the_newest_on(app_on_each: Flask, golden: Golden)
 
 
 def test_an_ab_prediction_keeps_both_readings_and_the_probability(
-    app_on_each: Flask, golden: Golden
+    app_on_each: Flask, golden: GoldenSet
 ) -> None:
-    ana = register(app_on_each, "ana")
+    ana = register_user(app_on_each, "ana")
     served = ana.predict("ab", golden.png_of(6)).get_json()
-    with app_on_each.app_context(), reading() as session:
+    with app_on_each.app_context(), read_transaction() as session:
         row = session.execute(text("SELECT * FROM prediction")).mappings().one()
     assert row["assignment_probability"] == 0.5
     assert row["shadow_model_id"] != row["model_id"]
@@ -50,18 +57,20 @@ def test_an_ab_prediction_keeps_both_readings_and_the_probability(
 
 
 @pytest.mark.parametrize("route", ["v1", "v2"])
-def test_a_direct_prediction_runs_one_version_alone(app: Flask, golden: Golden, route: str) -> None:
-    register(app, "ana").predict(route, golden.png_of(6))
-    with app.app_context(), reading() as session:
+def test_a_direct_prediction_runs_one_version_alone(
+    app: Flask, golden: GoldenSet, route: str
+) -> None:
+    register_user(app, "ana").predict(route, golden.png_of(6))
+    with app.app_context(), read_transaction() as session:
         row = session.execute(text("SELECT * FROM prediction")).mappings().one()
     assert row["version"] == route
     assert row["assignment_probability"] is row["shadow_digit"] is None
 
 
 def test_what_the_other_version_said_appears_once_a_word_is_given(
-    app_on_each: Flask, golden: Golden
+    app_on_each: Flask, golden: GoldenSet
 ) -> None:
-    ana = register(app_on_each, "ana")
+    ana = register_user(app_on_each, "ana")
     made = ana.predict("ab", golden.png_of(2)).get_json()
     path = f"/predictions/{made['prediction_id']}"
     assert "shadow_prediction" not in ana.call("GET", path).get_json()
@@ -77,20 +86,20 @@ def test_what_the_other_version_said_appears_once_a_word_is_given(
     }
 
 
-def test_the_kept_image_is_the_one_that_the_models_saw(app: Flask, golden: Golden) -> None:
-    ana = register(app, "ana")
+def test_the_kept_image_is_the_one_that_the_models_saw(app: Flask, golden: GoldenSet) -> None:
+    ana = register_user(app, "ana")
     made = ana.predict("v2", golden.png_of(9)).get_json()
     answer = ana.call("GET", f"/predictions/{made['prediction_id']}/image")
     assert answer.mimetype == "image/png"
     image = np.asarray(Image.open(io.BytesIO(answer.data)))
-    with app.app_context(), reading() as session:
+    with app.app_context(), read_transaction() as session:
         stored = session.scalar(text("SELECT digit_image FROM prediction"))
     assert image.shape == (28, 28)
     assert image.tobytes() == stored
 
 
-def test_another_users_prediction_is_not_found(app_on_each: Flask, golden: Golden) -> None:
-    ana, eve = register(app_on_each, "ana"), register(app_on_each, "eve")
+def test_another_users_prediction_is_not_found(app_on_each: Flask, golden: GoldenSet) -> None:
+    ana, eve = register_user(app_on_each, "ana"), register_user(app_on_each, "eve")
     path = f"/predictions/{ana.predict('v2', golden.png_of(1)).get_json()['prediction_id']}"
     for method, its in (("GET", path), ("GET", f"{path}/image"), ("DELETE", path)):
         assert eve.call(method, its).status_code == 404
@@ -99,13 +108,13 @@ def test_another_users_prediction_is_not_found(app_on_each: Flask, golden: Golde
     assert ana.call("GET", path).get_json()["feedback"] is None
 
 
-def test_an_erased_prediction_is_gone_with_its_words(app_on_each: Flask, golden: Golden) -> None:
-    ana = register(app_on_each, "ana")
+def test_an_erased_prediction_is_gone_with_its_words(app_on_each: Flask, golden: GoldenSet) -> None:
+    ana = register_user(app_on_each, "ana")
     made = ana.predict("v2", golden.png_of(1)).get_json()["prediction_id"]
     ana.call("POST", "/feedback", json={"prediction_id": made, "correct": True})
     assert ana.call("DELETE", f"/predictions/{made}").status_code == 200
     assert ana.call("DELETE", f"/predictions/{made}").status_code == 404
-    with app_on_each.app_context(), reading() as session:
+    with app_on_each.app_context(), read_transaction() as session:
         kept = session.execute(
             text("SELECT user_id, digit_image, predicted_digit FROM prediction")
         ).one()
@@ -114,33 +123,35 @@ def test_an_erased_prediction_is_gone_with_its_words(app_on_each: Flask, golden:
 
 
 def test_the_same_word_again_is_counted_once_and_a_replaced_one_is_replaced(
-    app_on_each: Flask, golden: Golden
+    app_on_each: Flask, golden: GoldenSet
 ) -> None:
-    ana = register(app_on_each, "ana")
+    ana = register_user(app_on_each, "ana")
     made = ana.predict("v2", golden.png_of(1)).get_json()["prediction_id"]
     word = {"prediction_id": made, "correct": True}
     assert [ana.call("POST", "/feedback", json=word).status_code for _ in range(3)] == [201] * 3
     other = {"prediction_id": made, "digit": 7}
     assert ana.call("POST", "/feedback", json=other).status_code == 409
     assert ana.call("POST", "/feedback", json=other | {"replace": True}).status_code == 201
-    with app_on_each.app_context(), reading() as session:
+    with app_on_each.app_context(), read_transaction() as session:
         row = session.execute(text("SELECT * FROM feedback")).mappings().one()
     assert (row["prediction"], bool(row["correct"]), row["digit"]) == (1, False, 7)
 
 
-def test_the_same_word_given_at_once_is_counted_once(app_on_each: Flask, golden: Golden) -> None:
-    ana = register(app_on_each, "ana")
+def test_the_same_word_given_at_once_is_counted_once(app_on_each: Flask, golden: GoldenSet) -> None:
+    ana = register_user(app_on_each, "ana")
     for index in range(5):
         word = {"prediction_id": ana.predict("v2", golden.png(index)).get_json()["prediction_id"]}
         word |= {"not_a_digit": True}
-        answers = at_once(4, lambda word=word: ana.call("POST", "/feedback", json=word))
+        answers = run_concurrently(4, lambda word=word: ana.call("POST", "/feedback", json=word))
         assert [answer.status_code for answer in answers] == [201] * 4
-    with app_on_each.app_context(), reading() as session:
+    with app_on_each.app_context(), read_transaction() as session:
         assert session.scalar(text("SELECT count(*) FROM feedback")) == 5
 
 
-def test_not_a_digit_counts_as_an_answer_that_was_not_correct(app: Flask, golden: Golden) -> None:
-    ana = register(app, "ana")
+def test_not_a_digit_counts_as_an_answer_that_was_not_correct(
+    app: Flask, golden: GoldenSet
+) -> None:
+    ana = register_user(app, "ana")
     made = ana.predict("v2", golden.png_of(1)).get_json()["prediction_id"]
     word = {"prediction_id": made, "not_a_digit": True}
     assert ana.call("POST", "/feedback", json=word).status_code == 201
@@ -149,29 +160,29 @@ def test_not_a_digit_counts_as_an_answer_that_was_not_correct(app: Flask, golden
 
 
 def test_users_stick_to_their_version_when_the_unit_is_the_user(
-    app_on_each: Flask, golden: Golden
+    app_on_each: Flask, golden: GoldenSet
 ) -> None:
-    admin = admin_of(app_on_each)
+    admin = admin_client(app_on_each)
     assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
     assert admin.call("POST", "/admin/experiments", json={"unit": "user"}).status_code == 201
     for name in ("ana", "bea", "cho"):
-        person = register(app_on_each, name)
+        person = register_user(app_on_each, name)
         answers = [person.predict("ab", golden.png(i)).get_json() for i in range(8)]
         assert len({answer["ab_version"] for answer in answers}) == 1
     with app_on_each.app_context():
-        assert list(counter_audit.differences()) == []
+        assert list(counter_audit.list_differences()) == []
         assert sum(each.units for each in drawn_counts()) == 3
 
 
 def drawn_counts() -> list[counters.Drawn]:
     """What was counted of each stage and version."""
-    with reading() as session:
+    with read_transaction() as session:
         return counters.drawn(session)
 
 
-def test_a_batch_is_charged_by_the_picture(tmp_path: Path, golden: Golden) -> None:
-    with prepared(settings(tmp_path, RATELIMIT_BATCH="5 per day")) as app:
-        ana = register(app, "ana")
+def test_a_batch_is_charged_by_the_picture(tmp_path: Path, golden: GoldenSet) -> None:
+    with bootstrapped_app(make_config(tmp_path, RATELIMIT_BATCH="5 per day")) as app:
+        ana = register_user(app, "ana")
 
         def batch(count: int) -> int:
             files = [(io.BytesIO(golden.png(i)), f"{i}.png") for i in range(count)]

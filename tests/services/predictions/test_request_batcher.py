@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.services.predictions.request_batcher import Combiner
+from app.services.predictions.request_batcher import RequestBatcher
 
 
 def double(asked: Sequence[int]) -> list[int | Exception]:
@@ -14,10 +14,10 @@ def double(asked: Sequence[int]) -> list[int | Exception]:
 
 
 def test_each_thread_gets_its_own_answer_or_error() -> None:
-    combiner = Combiner(double, 8)
+    combiner = RequestBatcher(double, 8)
 
     def ask(number: int) -> int:
-        return combiner.do(number)
+        return combiner.submit(number)
 
     with ThreadPoolExecutor(16) as pool:
         futures = {number: pool.submit(ask, number) for number in range(-200, 200)}
@@ -38,11 +38,11 @@ def test_who_comes_while_work_is_done_is_served_together_next() -> None:
         go_on.wait(10)
         return list(asked)
 
-    combiner = Combiner(work, 3)
+    combiner = RequestBatcher(work, 3)
     with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(combiner.do, 0)]
+        futures = [pool.submit(combiner.submit, 0)]
         assert begun.wait(10)
-        futures += [pool.submit(combiner.do, number) for number in range(1, 6)]
+        futures += [pool.submit(combiner.submit, number) for number in range(1, 6)]
         while len(combiner._queue) < 5:
             pass
         go_on.set()
@@ -54,9 +54,9 @@ def test_what_breaks_the_work_breaks_it_for_all_who_asked_and_nobody_waits_for_e
     def work(asked: Sequence[int]) -> list[int | Exception]:
         raise RuntimeError("broken")
 
-    combiner = Combiner(work, 4)
+    combiner = RequestBatcher(work, 4)
     with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(combiner.do, number) for number in range(40)]
+        futures = [pool.submit(combiner.submit, number) for number in range(40)]
     assert {str(future.exception(10)) for future in futures} == {"broken"}
 
 
@@ -74,11 +74,11 @@ def test_a_thread_that_is_ended_at_work_leaves_the_others_an_error() -> None:
             raise Ended
         return list(asked)
 
-    combiner = Combiner(work, 4)
+    combiner = RequestBatcher(work, 4)
 
     def ask(word: str) -> str:
         try:
-            return combiner.do(word)
+            return combiner.submit(word)
         except Ended:
             return "ended"
 
@@ -92,11 +92,11 @@ def test_a_thread_that_is_ended_at_work_leaves_the_others_an_error() -> None:
         assert first.result(10) == "first"
         told = {future.result(10) if future.exception(10) is None else "error" for future in others}
     assert told == {"ended", "error"}
-    assert combiner.do("next") == "next"
+    assert combiner.submit("next") == "next"
 
 
 def test_nothing_is_asked_twice_alone() -> None:
-    combiner = Combiner(double, 4)
+    combiner = RequestBatcher(double, 4)
     with pytest.raises(ValueError, match="-1"):
-        combiner.do(-1)
-    assert combiner.do(3) == 6
+        combiner.submit(-1)
+    assert combiner.submit(3) == 6

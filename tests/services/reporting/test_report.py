@@ -8,25 +8,25 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.services.maintenance import counter_audit
-from app.store.engine.db import writing
-from tests.conftest import Disputed, Golden, Person, admin_of, register
+from app.store.engine.db import write_transaction
+from tests.conftest import Disagreements, GoldenSet, UserClient, admin_client, register_user
 
 
-def report(admin: Person) -> dict[str, Any]:
+def report(admin: UserClient) -> dict[str, Any]:
     answer = admin.call("GET", "/admin/report")
     assert answer.status_code == 200
     found: dict[str, Any] = answer.get_json()
     return found
 
 
-def speak(person: Person, picture: bytes, *, correct: bool, route: str = "ab") -> None:
+def speak(person: UserClient, picture: bytes, *, correct: bool, route: str = "ab") -> None:
     made = person.predict(route, picture).get_json()["prediction_id"]
     word = {"prediction_id": made, "correct": correct}
     assert person.call("POST", "/feedback", json=word).status_code == 201
 
 
 def test_a_new_report_has_an_answer_for_everything(app: Flask) -> None:
-    found = report(admin_of(app))
+    found = report(admin_client(app))
     assert found["msg"] == "No hay feedback disponible"
     for version in ("v1", "v2"):
         empty = found["versions"][version]
@@ -38,9 +38,9 @@ def test_a_new_report_has_an_answer_for_everything(app: Flask) -> None:
 
 
 def test_served_answers_and_words_are_counted_by_version(
-    app_on_each: Flask, golden: Golden
+    app_on_each: Flask, golden: GoldenSet
 ) -> None:
-    admin = admin_of(app_on_each)
+    admin = admin_client(app_on_each)
     speak(admin, golden.png(0), correct=True, route="v1")
     speak(admin, golden.png(1), correct=False, route="v2")
     admin.predict("v2", golden.png(2))
@@ -59,11 +59,11 @@ def test_served_answers_and_words_are_counted_by_version(
     )
     assert 0 < v2["latency_ms"]["p50"] <= v2["latency_ms"]["p99"]
     with app_on_each.app_context():
-        assert list(counter_audit.differences()) == []
+        assert list(counter_audit.list_differences()) == []
 
 
-def test_a_replaced_or_erased_word_is_counted_as_it_stands(app: Flask, golden: Golden) -> None:
-    admin = admin_of(app)
+def test_a_replaced_or_erased_word_is_counted_as_it_stands(app: Flask, golden: GoldenSet) -> None:
+    admin = admin_client(app)
     made = admin.predict("ab", golden.png(0)).get_json()["prediction_id"]
     word = {"prediction_id": made, "correct": True}
     admin.call("POST", "/feedback", json=word)
@@ -73,13 +73,13 @@ def test_a_replaced_or_erased_word_is_counted_as_it_stands(app: Flask, golden: G
     assert report(admin)["msg"] == "No hay feedback disponible"
     assert sum(version["served"] for version in report(admin)["versions"].values()) == 1
     with app.app_context():
-        assert list(counter_audit.differences()) == []
+        assert list(counter_audit.list_differences()) == []
 
 
 def test_the_users_view_counts_20_words_of_one_user_and_one_of_one_picture(
-    app: Flask, golden: Golden
+    app: Flask, golden: GoldenSet
 ) -> None:
-    admin, ana = admin_of(app), register(app, "ana")
+    admin, ana = admin_client(app), register_user(app, "ana")
     for index in range(23):
         speak(ana, golden.png(index), correct=True)
     for _ in range(3):
@@ -90,8 +90,8 @@ def test_the_users_view_counts_20_words_of_one_user_and_one_of_one_picture(
     assert "never moves the verdict" in found["note"]
 
 
-def test_where_users_are_assigned_each_of_them_counts_once(app: Flask, golden: Golden) -> None:
-    admin = admin_of(app)
+def test_where_users_are_assigned_each_of_them_counts_once(app: Flask, golden: GoldenSet) -> None:
+    admin = admin_client(app)
     admin.call("POST", "/admin/experiments/1/stop")
     admin.call("POST", "/admin/experiments", json={"unit": "user"})
     for index in range(3):
@@ -100,8 +100,10 @@ def test_where_users_are_assigned_each_of_them_counts_once(app: Flask, golden: G
     assert sum(version["eligible"] for version in versions.values()) == 1
 
 
-def test_a_late_word_goes_to_the_experiment_of_its_prediction(app: Flask, golden: Golden) -> None:
-    admin = admin_of(app)
+def test_a_late_word_goes_to_the_experiment_of_its_prediction(
+    app: Flask, golden: GoldenSet
+) -> None:
+    admin = admin_client(app)
     made = admin.predict("ab", golden.png(0)).get_json()["prediction_id"]
     admin.call("POST", "/admin/experiments/1/stop")
     admin.call("POST", "/admin/experiments")
@@ -110,15 +112,15 @@ def test_a_late_word_goes_to_the_experiment_of_its_prediction(app: Flask, golden
     versions = report(admin)["user_feedback"]["versions"]
     assert sum(version["eligible"] for version in versions.values()) == 0
     with app.app_context():
-        assert list(counter_audit.differences()) == []
+        assert list(counter_audit.list_differences()) == []
 
 
 def test_the_confusion_matrix_stands_for_all_requests(
-    app: Flask, disputed: Disputed, golden: Golden
+    app: Flask, disagreements: Disagreements, golden: GoldenSet
 ) -> None:
-    admin, client = admin_of(app), register(app, "client")
+    admin, client = admin_client(app), register_user(app, "client")
     shown = {}
-    for png, label in zip(disputed.pngs[:3], disputed.labels[:3], strict=True):
+    for png, label in zip(disagreements.pngs[:3], disagreements.labels[:3], strict=True):
         shown[client.predict("ab", png).get_json()["prediction_id"]] = label
     sevens = (golden.png(int(index)) for index in (golden.labels == 7).nonzero()[0])
     while True:
@@ -143,8 +145,8 @@ def test_the_confusion_matrix_stands_for_all_requests(
         assert all(part["low"] <= part["confidence"] <= part["high"] for part in bins)
 
 
-def test_the_report_as_csv_has_the_same_figures(app: Flask, golden: Golden) -> None:
-    admin = admin_of(app)
+def test_the_report_as_csv_has_the_same_figures(app: Flask, golden: GoldenSet) -> None:
+    admin = admin_client(app)
     speak(admin, golden.png(0), correct=True)
     answer = admin.call("GET", "/admin/report?format=csv")
     assert answer.mimetype == "text/csv"
@@ -156,15 +158,15 @@ def test_the_report_as_csv_has_the_same_figures(app: Flask, golden: Golden) -> N
     assert admin.call("GET", "/admin/report?format=xml").status_code == 400
 
 
-def test_verify_counters_finds_a_counter_that_is_off(app: Flask, golden: Golden) -> None:
-    speak(admin_of(app), golden.png(0), correct=True)
+def test_verify_counters_finds_a_counter_that_is_off(app: Flask, golden: GoldenSet) -> None:
+    speak(admin_client(app), golden.png(0), correct=True)
     with app.app_context():
-        with writing() as session:
+        with write_transaction() as session:
             session.execute(text("UPDATE feedback_count SET correct = correct + 1"))
-        assert len(list(counter_audit.differences())) == 1
+        assert len(list(counter_audit.list_differences())) == 1
     done = app.test_cli_runner().invoke(args=["verify-counters"])
     assert done.exit_code == 1
     assert "words" in done.output
-    with app.app_context(), writing() as session:
+    with app.app_context(), write_transaction() as session:
         session.execute(text("UPDATE feedback_count SET correct = correct - 1"))
     assert app.test_cli_runner().invoke(args=["verify-counters"]).exit_code == 0

@@ -10,20 +10,20 @@ from onnx import helper
 from sqlalchemy import text
 
 from app.domain.assignment import Version
-from app.domain.promotion_gates import Marks, Paired
-from app.services.background.periodic_worker import BackgroundThread
+from app.domain.promotion_gates import CandidateMetrics, PairedCounts
+from app.services.background.periodic_worker import PeriodicWorker
 from app.services.models import registry
 from app.services.retraining import jobs
-from app.services.retraining.jobs import Cancelled, Claim, Superseded
+from app.services.retraining.jobs import Claim, JobCancelled, LeaseLost
 from app.services.retraining.training_process import Candidate, Progress
-from app.store.engine.db import writing
+from app.store.engine.db import write_transaction
 from config import ROOT
-from tests.conftest import Golden, Person, admin_of, at_once
+from tests.conftest import GoldenSet, UserClient, admin_client, run_concurrently
 from tests.support.review_data import label, submitters
 
-SAME = Paired(6_000, 5_990, 2, 2)
-BETTER = Paired(100, 60, 20, 2)
-GOOD = Marks(
+SAME = PairedCounts(6_000, 5_990, 2, 2)
+BETTER = PairedCounts(100, 60, 20, 2)
+GOOD = CandidateMetrics(
     validation=SAME,
     validation_beside_shipped=SAME,
     digits={"7": SAME},
@@ -31,8 +31,8 @@ GOOD = Marks(
     holdout=BETTER,
     lessons=BETTER,
 )
-BAD = Marks(
-    validation=Paired(6_000, 5_900, 2, 90),
+BAD = CandidateMetrics(
+    validation=PairedCounts(6_000, 5_900, 2, 90),
     validation_beside_shipped=SAME,
     digits={"7": SAME},
     kinds={"photograph": SAME},
@@ -44,23 +44,23 @@ BAD = Marks(
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs stay as they are: nothing takes them up."""
-    monkeypatch.setattr(BackgroundThread, "wake", lambda _: None)
+    monkeypatch.setattr(PeriodicWorker, "trigger", lambda _: None)
 
 
 @pytest.fixture
-def admin(app_on_each: Flask, golden: Golden, quiet: None) -> Person:
+def admin(app_on_each: Flask, golden: GoldenSet, quiet: None) -> UserClient:
     label(app_on_each, golden.digits[:40], golden.labels[:40], submitters(app_on_each, 2))
-    return admin_of(app_on_each)
+    return admin_client(app_on_each)
 
 
-def candidate(marks: Marks = GOOD, name: str = "a candidate") -> Candidate:
+def candidate(marks: CandidateMetrics = GOOD, name: str = "a candidate") -> Candidate:
     """v2's own net under another name."""
     net = onnx.load(ROOT / "models" / "v2.onnx")
     helper.set_model_props(net, {"name": name})
     return Candidate(net.SerializeToString(), marks)
 
 
-def ordered(admin: Person, **order: str) -> int:
+def ordered(admin: UserClient, **order: str) -> int:
     """Ask for a retrain; its id."""
     answer = admin.call("POST", "/admin/retrain", json=order)
     assert answer.status_code == 202, answer.text
@@ -75,44 +75,44 @@ def taken_up() -> Claim:
 
 
 def conclude(claimed: Claim, made: Candidate) -> jobs.Job:
-    jobs.conclude(claimed, jobs.assignment(claimed), made, "a log")
-    return jobs.find(claimed.job_id)
+    jobs.complete(claimed, jobs.training_spec(claimed), made, "a log")
+    return jobs.get(claimed.job_id)
 
 
 def run_out(job_id: int) -> None:
     """Let the lease of a job lie in the past."""
-    with writing() as session:
+    with write_transaction() as session:
         past = datetime.now(UTC) - timedelta(seconds=1)
         moved = text("UPDATE retrain_job SET lease_until = :past WHERE id = :id")
         session.execute(moved, {"past": past, "id": job_id})
 
 
 def test_without_labels_there_is_nothing_to_learn_from(app: Flask) -> None:
-    answer = admin_of(app).call("POST", "/admin/retrain")
+    answer = admin_client(app).call("POST", "/admin/retrain")
     assert answer.status_code == 422
     assert answer.get_json()["msg"] == "A retrain needs 20 reviewed pictures, and there are 0"
 
 
-def test_a_second_retrain_is_refused_while_one_has_not_ended(admin: Person) -> None:
+def test_a_second_retrain_is_refused_while_one_has_not_ended(admin: UserClient) -> None:
     job_id = ordered(admin)
     answer = admin.call("POST", "/admin/retrain")
     assert answer.status_code == 409
     assert answer.get_json()["msg"] == f"Retrain {job_id} has not ended yet"
 
 
-def test_of_retrains_asked_for_at_once_one_is_accepted(admin: Person) -> None:
-    answers = at_once(6, lambda: admin.call("POST", "/admin/retrain"))
+def test_of_retrains_asked_for_at_once_one_is_accepted(admin: UserClient) -> None:
+    answers = run_concurrently(6, lambda: admin.call("POST", "/admin/retrain"))
     assert sorted(answer.status_code for answer in answers) == [202, *[409] * 5]
 
 
 def test_an_unknown_retrain_is_404(app: Flask) -> None:
-    admin = admin_of(app)
+    admin = admin_client(app)
     for method, path in (("GET", ""), ("GET", "/log"), ("POST", "/cancel")):
         assert admin.call(method, f"/admin/retrain/5{path}").status_code == 404
 
 
 def test_a_good_candidate_goes_into_service_and_the_next_experiment_begins(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     job_id = ordered(admin)
     with app_on_each.app_context():
@@ -132,7 +132,7 @@ def test_a_good_candidate_goes_into_service_and_the_next_experiment_begins(
 
 
 def test_a_rejected_candidate_is_kept_with_the_reason_and_may_not_serve(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     ordered(admin)
     with app_on_each.app_context():
@@ -146,7 +146,7 @@ def test_a_rejected_candidate_is_kept_with_the_reason_and_may_not_serve(
     assert answer.get_json()["msg"].startswith("This model was rejected: validation")
 
 
-def test_with_deploy_manual_it_waits_for_an_admin(app_on_each: Flask, admin: Person) -> None:
+def test_with_deploy_manual_it_waits_for_an_admin(app_on_each: Flask, admin: UserClient) -> None:
     ordered(admin, version="v1", deploy="manual")
     with app_on_each.app_context():
         job = conclude(taken_up(), candidate())
@@ -158,7 +158,7 @@ def test_with_deploy_manual_it_waits_for_an_admin(app_on_each: Flask, admin: Per
 
 
 def test_it_waits_too_where_the_model_it_was_held_against_serves_no_more(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     ordered(admin)
     with app_on_each.app_context():
@@ -170,7 +170,7 @@ def test_it_waits_too_where_the_model_it_was_held_against_serves_no_more(
 
 
 def test_a_cancelled_retrain_ends_at_once_when_it_waits_and_at_the_next_heartbeat_when_it_runs(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     waiting = ordered(admin)
     cancelled = admin.call("POST", f"/admin/retrain/{waiting}/cancel")
@@ -180,14 +180,14 @@ def test_a_cancelled_retrain_ends_at_once_when_it_waits_and_at_the_next_heartbea
     with app_on_each.app_context():
         claimed = taken_up()
         assert admin.call("POST", f"/admin/retrain/{running}/cancel").status_code == 200
-        with pytest.raises(Cancelled):
-            jobs.renew(claimed, None)
-        jobs.give_up(claimed, "", "")
-        assert jobs.find(running).status == "cancelled"
+        with pytest.raises(JobCancelled):
+            jobs.heartbeat(claimed, None)
+        jobs.fail(claimed, "", "")
+        assert jobs.get(running).status == "cancelled"
 
 
 def test_what_was_cancelled_at_the_last_moment_is_not_deployed(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     job_id = ordered(admin)
     with app_on_each.app_context():
@@ -195,11 +195,11 @@ def test_what_was_cancelled_at_the_last_moment_is_not_deployed(
         assert admin.call("POST", f"/admin/retrain/{job_id}/cancel").status_code == 200
         job = conclude(claimed, candidate())
         assert (job.status, job.model_id) == ("cancelled", None)
-        assert len(registry.deployments(10)) == 2
+        assert len(registry.list_deployments(10)) == 2
 
 
 def test_a_candidate_starts_from_what_was_shipped_for_its_version(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     with app_on_each.app_context():
         registry.deploy(1, Version.V2, 1)
@@ -210,24 +210,24 @@ def test_a_candidate_starts_from_what_was_shipped_for_its_version(
 
 
 def test_labels_of_a_reviewer_whose_account_is_gone_teach_nothing(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
-    with app_on_each.app_context(), writing() as session:
+    with app_on_each.app_context(), write_transaction() as session:
         session.execute(text("UPDATE review SET reviewer_id = NULL"))
     assert admin.call("POST", "/admin/retrain").status_code == 422
 
 
-def test_progress_is_seen_while_it_runs(app_on_each: Flask, admin: Person) -> None:
+def test_progress_is_seen_while_it_runs(app_on_each: Flask, admin: UserClient) -> None:
     job_id = ordered(admin)
     with app_on_each.app_context():
-        jobs.renew(taken_up(), Progress("training", 0.25, loss=0.5, seconds_left=30))
+        jobs.heartbeat(taken_up(), Progress("training", 0.25, loss=0.5, seconds_left=30))
     job = admin.call("GET", f"/admin/retrain/{job_id}").get_json()
     assert (job["status"], job["stage"], job["progress"]) == ("running", "training", 0.25)
     assert (job["loss"], job["seconds_left"]) == (0.5, 30)
 
 
 def test_a_job_that_is_held_is_not_taken_up_and_one_that_was_let_go_is(
-    app_on_each: Flask, admin: Person
+    app_on_each: Flask, admin: UserClient
 ) -> None:
     job_id = ordered(admin)
     with app_on_each.app_context():
@@ -238,46 +238,46 @@ def test_a_job_that_is_held_is_not_taken_up_and_one_that_was_let_go_is(
         assert (second.job_id, second.fence) == (first.job_id, first.fence + 1)
 
 
-def test_a_stale_worker_that_wakes_up_is_fenced_off(app_on_each: Flask, admin: Person) -> None:
+def test_a_stale_worker_that_wakes_up_is_fenced_off(app_on_each: Flask, admin: UserClient) -> None:
     job_id = ordered(admin)
     with app_on_each.app_context():
         stale = taken_up()
         run_out(job_id)
         fresh = taken_up()
-        with pytest.raises(Superseded):
-            jobs.renew(stale, Progress("training", 0.9))
-        with pytest.raises(Superseded):
+        with pytest.raises(LeaseLost):
+            jobs.heartbeat(stale, Progress("training", 0.9))
+        with pytest.raises(LeaseLost):
             conclude(stale, candidate())
-        with pytest.raises(Superseded):
-            jobs.give_up(stale, "stale", "")
-        assert jobs.find(job_id).status == "running"
-        assert registry.deployments(1)[0].reason == "bundled"
+        with pytest.raises(LeaseLost):
+            jobs.fail(stale, "stale", "")
+        assert jobs.get(job_id).status == "running"
+        assert registry.list_deployments(1)[0].reason == "bundled"
         assert conclude(fresh, candidate()).status == "deployed"
-        with pytest.raises(Superseded):
+        with pytest.raises(LeaseLost):
             conclude(fresh, candidate())
 
 
-def test_a_job_that_never_ends_is_given_up(app_on_each: Flask, admin: Person) -> None:
+def test_a_job_that_never_ends_is_given_up(app_on_each: Flask, admin: UserClient) -> None:
     job_id = ordered(admin)
     with app_on_each.app_context():
-        for _ in range(jobs.MOST_ATTEMPTS):
+        for _ in range(jobs.MAX_ATTEMPTS):
             taken_up()
             run_out(job_id)
         assert jobs.claim() is None
-        job = jobs.find(job_id)
+        job = jobs.get(job_id)
     assert (job.status, job.error) == (
         "failed",
         "given up: it was taken up 3 times and never ended",
     )
 
 
-def test_erased_pictures_teach_nothing(app_on_each: Flask, admin: Person) -> None:
-    with app_on_each.app_context(), writing() as session:
+def test_erased_pictures_teach_nothing(app_on_each: Flask, admin: UserClient) -> None:
+    with app_on_each.app_context(), write_transaction() as session:
         session.execute(text("UPDATE prediction SET digit_image = NULL, user_id = NULL"))
     assert admin.call("POST", "/admin/retrain").status_code == 422
 
 
-def ended(admin: Person, job_id: int, within_s: float) -> dict[str, object]:
+def ended(admin: UserClient, job_id: int, within_s: float) -> dict[str, object]:
     """The job, once it has ended."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.training_set import Label, Lessons
+from app.domain.training_set import LabelSplit, TrainingLabel
 from app.services.retraining import training_process
 from app.services.retraining.training_process import (
-    Assignment,
     Progress,
-    Training,
+    TrainingConfig,
     TrainingFailed,
-    Workshop,
+    TrainingProcess,
+    TrainingSpec,
 )
 
-ASSIGNMENT = Assignment(
+ASSIGNMENT = TrainingSpec(
     name="m1",
     seed=1,
-    lessons=Lessons((Label(bytes(784), 3, 1),), (Label(bytes(784), 4, 2),)),
+    lessons=LabelSplit((TrainingLabel(bytes(784), 3, 1),), (TrainingLabel(bytes(784), 4, 2),)),
     start=b"",
     serving=b"",
     shipped=b"",
@@ -27,8 +27,10 @@ ASSIGNMENT = Assignment(
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    return Workshop(tmp_path / "work", threads=1, time_limit_s=3, environment=dict(os.environ))
+def workshop(tmp_path: Path) -> TrainingConfig:
+    return TrainingConfig(
+        tmp_path / "work", threads=1, time_limit_s=3, environment=dict(os.environ)
+    )
 
 
 def have_trained_by(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -43,13 +45,13 @@ def have_trained_by(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) ->
 
 @pytest.mark.slow
 def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
-    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workshop: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     have_trained_by("import os, time\nos.close(1)\ntime.sleep(60)", monkeypatch, tmp_path)
     beats: list[Progress | None] = []
     begun_s = time.monotonic()
     with (
-        Training(workshop, "1-1", ASSIGNMENT) as training,
+        TrainingProcess(workshop, "1-1", ASSIGNMENT) as training,
         pytest.raises(TrainingFailed, match="took longer than 3 s"),
     ):
         training.finish(beats.append)
@@ -66,11 +68,11 @@ def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
     ],
 )
 def test_a_child_that_ends_without_a_candidate_has_failed(
-    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+    workshop: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
 ) -> None:
     have_trained_by(code, monkeypatch, tmp_path)
     with (
-        Training(workshop, "1-1", ASSIGNMENT) as training,
+        TrainingProcess(workshop, "1-1", ASSIGNMENT) as training,
         pytest.raises(TrainingFailed, match=told),
     ):
         training.finish(lambda _: None)

@@ -6,27 +6,27 @@ import pytest
 from flask import Flask
 
 from app.domain.reviewer_reliability import is_reliable
-from app.services.feedback import MOST_FLAGGED_BY_ONE_USER
+from app.services.feedback import MAX_FLAGGED_PER_USER
 from app.services.maintenance import counter_audit
 from app.services.retraining import jobs
 from app.services.reviews import attention_checks
-from app.store.engine.db import reading
-from app.training.datasets import as_served, load_base_sets
-from tests.conftest import Disputed, Golden, Person, admin_of, register
+from app.store.engine.db import read_transaction
+from app.training.datasets import load_base_sets, preprocess_all
+from tests.conftest import Disagreements, GoldenSet, UserClient, admin_client, register_user
 from tests.services.reviews.test_review_queue import ask, reviewer, running, say
 
 
 @pytest.fixture
-def admin(app: Flask) -> Person:
-    return admin_of(app)
+def admin(app: Flask) -> UserClient:
+    return admin_client(app)
 
 
 @pytest.fixture
-def client(app: Flask) -> Person:
-    return register(app, "client")
+def client(app: Flask) -> UserClient:
+    return register_user(app, "client")
 
 
-def correct(client: Person, route: str, png: bytes, digit: int) -> str:
+def correct(client: UserClient, route: str, png: bytes, digit: int) -> str:
     """Send a picture, and say that it shows another digit than was answered."""
     made = client.predict(route, png).get_json()
     said = {"prediction_id": made["prediction_id"], "digit": digit}
@@ -34,19 +34,19 @@ def correct(client: Person, route: str, png: bytes, digit: int) -> str:
     return str(made["prediction_id"])
 
 
-def flagged(admin: Person) -> int:
+def flagged(admin: UserClient) -> int:
     return int(admin.call("GET", "/admin/review").get_json()["user_flagged"])
 
 
 def lessons(app: Flask) -> list[tuple[int, int]]:
     """What a retrain would learn: digits and who had sent them."""
-    with app.app_context(), reading() as session:
-        found = jobs._lessons(session)
+    with app.app_context(), read_transaction() as session:
+        found = jobs._label_split(session)
     return [(label.digit, label.submitter) for label in found.taught + found.held_out]
 
 
 def test_a_corrected_answer_waits_for_a_reviewer_whose_word_is_what_is_learned(
-    app: Flask, admin: Person, client: Person, golden: Golden
+    app: Flask, admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     made = correct(client, "v2", golden.png_of(7), digit=1)
     assert flagged(admin) == 1
@@ -60,7 +60,7 @@ def test_a_corrected_answer_waits_for_a_reviewer_whose_word_is_what_is_learned(
 
 
 def test_a_flagged_picture_is_no_evidence_and_moves_no_counter(
-    app: Flask, admin: Person, client: Person, golden: Golden
+    app: Flask, admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     before = running(admin)
     made = correct(client, "v1", golden.png_of(7), digit=1)
@@ -68,35 +68,35 @@ def test_a_flagged_picture_is_no_evidence_and_moves_no_counter(
     assert say(admin, made, digit=1) == 201
     assert running(admin) == before
     with app.app_context():
-        assert list(counter_audit.differences()) == []
+        assert list(counter_audit.list_differences()) == []
     assert admin.call("DELETE", f"/admin/review/{made}").status_code == 200
     assert flagged(admin) == 1
 
 
 def test_the_experiments_pictures_come_first(
-    admin: Person, client: Person, golden: Golden, disputed: Disputed
+    admin: UserClient, client: UserClient, golden: GoldenSet, disagreements: Disagreements
 ) -> None:
     mine = correct(client, "v2", golden.png_of(7), digit=1)
-    dispute = client.predict("ab", disputed.pngs[0]).get_json()["prediction_id"]
+    dispute = client.predict("ab", disagreements.pngs[0]).get_json()["prediction_id"]
     item = ask(admin)
     assert item is not None
     assert item["prediction_id"] == dispute
-    assert say(admin, dispute, digit=disputed.labels[0]) == 201
+    assert say(admin, dispute, digit=disagreements.labels[0]) == 201
     assert (ask(admin) or {})["prediction_id"] == mine
 
 
 def test_what_waits_in_an_experiments_queue_is_not_flagged_as_well(
-    admin: Person, client: Person, disputed: Disputed
+    admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
-    correct(client, "ab", disputed.pngs[0], digit=(disputed.v1_digits[0] + 5) % 10)
+    correct(client, "ab", disagreements.pngs[0], digit=(disagreements.v1_digits[0] + 5) % 10)
     assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
     assert flagged(admin) == 0
 
 
 def test_what_an_ended_experiment_left_unlabelled_can_be_flagged(
-    admin: Person, client: Person, disputed: Disputed
+    admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
-    made = client.predict("ab", disputed.pngs[0]).get_json()
+    made = client.predict("ab", disagreements.pngs[0]).get_json()
     ended = running(admin)["id"]
     assert admin.call("POST", f"/admin/experiments/{ended}/stop").status_code == 200
     assert admin.call("POST", "/admin/experiments", json={}).status_code == 201
@@ -108,7 +108,7 @@ def test_what_an_ended_experiment_left_unlabelled_can_be_flagged(
 
 
 def test_words_that_agree_flag_nothing_nor_does_the_same_picture_twice(
-    admin: Person, client: Person, golden: Golden
+    admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     correct(client, "v2", golden.png_of(7), digit=7)
     assert flagged(admin) == 0
@@ -117,14 +117,16 @@ def test_words_that_agree_flag_nothing_nor_does_the_same_picture_twice(
     assert flagged(admin) == 1
 
 
-def test_one_user_cannot_flood_the_queue(admin: Person, client: Person, golden: Golden) -> None:
-    for index in range(MOST_FLAGGED_BY_ONE_USER + 3):
+def test_one_user_cannot_flood_the_queue(
+    admin: UserClient, client: UserClient, golden: GoldenSet
+) -> None:
+    for index in range(MAX_FLAGGED_PER_USER + 3):
         correct(client, "v2", golden.png(index), digit=(int(golden.labels[index]) + 1) % 10)
-    assert flagged(admin) == MOST_FLAGGED_BY_ONE_USER
+    assert flagged(admin) == MAX_FLAGGED_PER_USER
 
 
 def test_nobody_looks_at_what_they_flagged_and_an_erased_one_is_gone(
-    app: Flask, admin: Person, golden: Golden
+    app: Flask, admin: UserClient, golden: GoldenSet
 ) -> None:
     rita = reviewer(app, "rita")
     made = correct(rita, "v2", golden.png_of(7), digit=1)
@@ -135,7 +137,11 @@ def test_nobody_looks_at_what_they_flagged_and_an_erased_one_is_gone(
 
 
 def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
-    app: Flask, admin: Person, client: Person, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    admin: UserClient,
+    client: UserClient,
+    golden: GoldenSet,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = correct(client, "v2", golden.png_of(7), digit=1)
     monkeypatch.setattr(attention_checks, "PROBE_SHARE", 1)
@@ -157,7 +163,11 @@ def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
 
 
 def test_a_probe_is_not_anothers(
-    app: Flask, admin: Person, client: Person, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    admin: UserClient,
+    client: UserClient,
+    golden: GoldenSet,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     correct(client, "v2", golden.png_of(7), digit=1)
     rita = reviewer(app, "rita")
@@ -168,7 +178,11 @@ def test_a_probe_is_not_anothers(
 
 
 def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
-    app: Flask, admin: Person, client: Person, golden: Golden, monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    admin: UserClient,
+    client: UserClient,
+    golden: GoldenSet,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rita = reviewer(app, "rita")
     made = correct(client, "v2", golden.png_of(7), digit=1)
@@ -194,12 +208,12 @@ def test_a_reviewer_is_reliable_until_probes_say_otherwise() -> None:
 
 
 def test_the_probes_are_of_the_validation_set() -> None:
-    digits, labels = attention_checks.known()
+    digits, labels = attention_checks.load_check_images()
     validation = load_base_sets().validation
     known = {
         picture.tobytes(): label
         for picture, label in zip(
-            as_served(validation.digits, "validation"), validation.labels, strict=True
+            preprocess_all(validation.digits, "validation"), validation.labels, strict=True
         )
     }
     assert [known[digit.tobytes()] for digit in digits] == list(labels)

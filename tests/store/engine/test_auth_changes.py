@@ -9,28 +9,28 @@ from flask import Flask
 from app.domain.roles import Role
 from app.services.accounts import sessions, users
 from app.store.engine import auth_changes
-from tests.conftest import ADMIN_PASSWORD, Golden, admin_of, parts_of, register
+from tests.conftest import ADMIN_PASSWORD, GoldenSet, admin_client, container_of, register_user
 
 
 @pytest.fixture
-def login(app: Flask) -> sessions.Grant:
+def login(app: Flask) -> sessions.TokenGrant:
     with app.app_context():
-        return sessions.log_in(parts_of(app).hasher, "admin", ADMIN_PASSWORD, timedelta(days=1))
+        return sessions.log_in(container_of(app).hasher, "admin", ADMIN_PASSWORD, timedelta(days=1))
 
 
-def changes(app: Flask, login: sessions.Grant) -> dict[str, Callable[[], object]]:
+def changes(app: Flask, login: sessions.TokenGrant) -> dict[str, Callable[[], object]]:
     """What may be done to an account, ana's, or to a login, the admin's."""
-    hasher, another = parts_of(app).hasher, "another long password"
+    hasher, another = container_of(app).hasher, "another long password"
     own = (2, "password of ana", another)
     return {
         "logged out": lambda: sessions.log_out(login.session_id),
         "refreshed": lambda: sessions.refresh(login.session_id, login.refresh_id, timedelta(1)),
-        "role": lambda: users.amend(2, role=Role.REVIEWER, locked=None),
-        "locked": lambda: users.amend(2, role=None, locked=True),
-        "removed": lambda: users.remove(2),
+        "role": lambda: users.update(2, role=Role.REVIEWER, locked=None),
+        "locked": lambda: users.update(2, role=None, locked=True),
+        "removed": lambda: users.delete(2),
         "password": lambda: users.set_password(hasher, "ana", another),
         "one's own password": lambda: users.change_password(hasher, *own),
-        "made an admin": lambda: users.make_admin(hasher, "ana", another),
+        "made an admin": lambda: users.create_admin(hasher, "ana", another),
     }
 
 
@@ -41,27 +41,27 @@ CHANGES = (
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_noticed(app: Flask, login: sessions.Grant, change: str) -> None:
-    register(app, "ana")
+def test_a_change_is_noticed(app: Flask, login: sessions.TokenGrant, change: str) -> None:
+    register_user(app, "ana")
     before = auth_changes.latest()
     with app.app_context():
         changes(app, login)[change]()
     assert auth_changes.latest() != before
 
 
-def test_predictions_and_words_are_no_change(app: Flask, golden: Golden) -> None:
-    ana = register(app, "ana")
+def test_predictions_and_words_are_no_change(app: Flask, golden: GoldenSet) -> None:
+    ana = register_user(app, "ana")
     before = auth_changes.latest()
     made = ana.predict("ab", golden.png(0)).get_json()
     word = {"prediction_id": made["prediction_id"], "correct": True}
     assert ana.call("POST", "/feedback", json=word).status_code == 201
-    assert admin_of(app).call("GET", "/admin/report").status_code == 200
+    assert admin_client(app).call("GET", "/admin/report").status_code == 200
     assert auth_changes.latest() == before
 
 
 def test_what_is_rolled_back_is_no_change(app: Flask) -> None:
     before = auth_changes.latest()
     with app.app_context(), pytest.raises(Exception, match="last admin"):
-        users.amend(1, role=Role.USER, locked=None)
-    register(app, "ana")
+        users.update(1, role=Role.USER, locked=None)
+    register_user(app, "ana")
     assert auth_changes.latest() == before

@@ -7,9 +7,9 @@ from flask import Flask
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.services.notifications import alerts
-from app.store.engine.batch_writes import Group
+from app.store.engine.batch_writes import BatchTransaction
 from app.store.engine.db import dispose_engines
-from tests.conftest import parts_of
+from tests.conftest import container_of
 
 
 def test_a_database_that_cannot_be_opened_is_an_operational_error(
@@ -21,19 +21,19 @@ def test_a_database_that_cannot_be_opened_is_an_operational_error(
             file.unlink()
         (tmp_path / "app.db").mkdir()
         with pytest.raises(OperationalError):
-            parts_of(app).groups.write(lambda _: None)
+            container_of(app).groups.write(lambda _: None)
 
 
 def tell_of(app: Flask, *kinds: str) -> None:
     """Add alerts of these kinds in one group; the last one without a message, which must be."""
     adding = "INSERT INTO alert (kind, message, created_at) VALUES ('{}', {}, '2026-01-01')"
 
-    def work(group: Group) -> None:
+    def work(group: BatchTransaction) -> None:
         for kind in kinds:
             message = "NULL" if kind == kinds[-1] else "'it happened'"
             group.cursor.execute(adding.format(kind, message))
 
-    parts_of(app).groups.write(work)
+    container_of(app).groups.write(work)
 
 
 def test_what_the_database_refuses_is_an_integrity_error_and_leaves_nothing(
@@ -42,4 +42,4 @@ def test_what_the_database_refuses_is_an_integrity_error_and_leaves_nothing(
     with app_on_each.app_context():
         with pytest.raises(IntegrityError):
             tell_of(app_on_each, "a", "b")
-        assert alerts.newest(5) == []
+        assert alerts.list_recent(5) == []

@@ -6,24 +6,24 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.store.engine.db import reading, writing
-from tests.conftest import at_once
+from app.store.engine.db import read_transaction, write_transaction
+from tests.conftest import run_concurrently
 
 COUNT = text("SELECT count(*) FROM feedback")
 ADD = text("INSERT INTO feedback (prediction, correct, not_a_digit) VALUES (1, true, false)")
 
 
 def add_and_fail() -> None:
-    with writing() as session:
+    with write_transaction() as session:
         session.execute(ADD)
         raise ZeroDivisionError
 
 
 def test_a_unit_that_writes_is_committed_with_its_block(app_on_each: Flask) -> None:
     with app_on_each.app_context():
-        with writing() as session:
+        with write_transaction() as session:
             session.execute(ADD)
-        with reading() as session:
+        with read_transaction() as session:
             assert session.scalar(COUNT) == 1
 
 
@@ -31,22 +31,22 @@ def test_an_error_takes_the_whole_unit_back(app_on_each: Flask) -> None:
     with app_on_each.app_context():
         with pytest.raises(ZeroDivisionError):
             add_and_fail()
-        with reading() as session:
+        with read_transaction() as session:
             assert session.scalar(COUNT) == 0
 
 
 def test_a_unit_that_reads_commits_nothing(app_on_each: Flask) -> None:
     with app_on_each.app_context():
-        with reading() as session:
+        with read_transaction() as session:
             session.execute(ADD)
-        with reading() as session:
+        with read_transaction() as session:
             assert session.scalar(COUNT) == 0
 
 
 def test_units_do_not_nest(app: Flask) -> None:
-    with app.app_context(), reading() as session:
+    with app.app_context(), read_transaction() as session:
         session.scalar(COUNT)
-        with pytest.raises(RuntimeError, match="open already"), writing():
+        with pytest.raises(RuntimeError, match="open already"), write_transaction():
             pass
 
 
@@ -54,24 +54,24 @@ def test_16_threads_that_read_and_then_update_one_row_lose_no_update(app_on_each
     per_thread = 25
     is_sqlite = app_on_each.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite")
     lock = "" if is_sqlite else " FOR UPDATE"
-    with app_on_each.app_context(), writing() as session:
+    with app_on_each.app_context(), write_transaction() as session:
         session.execute(ADD)
         session.execute(text("UPDATE feedback SET prediction = 0"))
 
     def add_up() -> None:
         with app_on_each.app_context():
             for _ in range(per_thread):
-                with writing() as session:
+                with write_transaction() as session:
                     found = session.scalar(text(f"SELECT prediction FROM feedback{lock}"))
                     session.execute(text("UPDATE feedback SET prediction = :n"), {"n": found + 1})
 
-    at_once(16, add_up)
-    with app_on_each.app_context(), reading() as session:
+    run_concurrently(16, add_up)
+    with app_on_each.app_context(), read_transaction() as session:
         assert session.scalar(text("SELECT prediction FROM feedback")) == 16 * per_thread
 
 
 def test_sqlite_syncs_what_it_acknowledges_and_checks_foreign_keys(app: Flask) -> None:
-    with app.app_context(), reading() as session:
+    with app.app_context(), read_transaction() as session:
         found = {
             name: session.scalar(text(f"PRAGMA {name}"))
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -86,10 +86,10 @@ def test_sqlite_syncs_what_it_acknowledges_and_checks_foreign_keys(app: Flask) -
 
 def test_a_reader_sees_one_state_while_others_write(app_on_each: Flask) -> None:
     def write() -> None:
-        with app_on_each.app_context(), writing() as session:
+        with app_on_each.app_context(), write_transaction() as session:
             session.execute(ADD)
 
-    with app_on_each.app_context(), reading() as session:
+    with app_on_each.app_context(), read_transaction() as session:
         assert session.scalar(COUNT) == 0
         writer = threading.Thread(target=write)
         writer.start()

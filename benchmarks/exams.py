@@ -5,24 +5,25 @@ from functools import partial
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from sklearn.datasets import load_digits
 
 from app.domain.predictions import DigitImage
 from app.imaging.decoding import GrayImage
 from app.training.datasets import LabeledDigits
 from app.training.evaluation_sets import EvaluationSet, LabeledFiles, render_images, transformed_set
-from app.training.synthetic_images import Dice, encode_image
+from app.training.synthetic_images import encode_image
 
-PICTURES_OF_A_KIND = 2_000
-FEWER_PICTURES = {"huge": 300}
+IMAGES_PER_KIND = 2_000
+FEWER_IMAGES = {"huge": 300}
 
 
-def pictures_of(kind: str, golden: LabeledDigits) -> LabeledFiles:
+def images_of_kind(kind: str, golden: LabeledDigits) -> LabeledFiles:
     """Picture files of a kind from the first golden digits."""
-    return render_images(kind, golden, FEWER_PICTURES.get(kind, PICTURES_OF_A_KIND))
+    return render_images(kind, golden, FEWER_IMAGES.get(kind, IMAGES_PER_KIND))
 
 
-def scanned() -> LabeledFiles:
+def scanned_digits() -> LabeledFiles:
     """scikit-learn's 1,797 digits of 8x8, enlarged to 64x64, as PNG files with their labels."""
     bunch = load_digits()
     planes = [
@@ -31,17 +32,19 @@ def scanned() -> LabeledFiles:
     return [encode_image(plane, "PNG") for plane in planes], bunch.target
 
 
-def stress(name: str, golden: LabeledDigits) -> EvaluationSet:
+def stressed_set(name: str, golden: LabeledDigits) -> EvaluationSet:
     """Golden digits under one of STRESSES."""
 
-    def change(digit: DigitImage, rng: Dice) -> DigitImage:
+    def change(digit: DigitImage, rng: Generator) -> DigitImage:
         plane = STRESSES[name](digit.astype(np.float32) / np.float32(255), rng)
         return np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8)
 
     return transformed_set(name, golden, change)
 
 
-def _moved(plane: GrayImage, rng: Dice, *, degrees: float = 0, shear: float = 0) -> GrayImage:
+def _transform(
+    plane: GrayImage, rng: Generator, *, degrees: float = 0, shear: float = 0
+) -> GrayImage:
     """Turned or sheared either way about the middle, on a page with room for it."""
     page = np.pad(plane, 6)
     middle = len(page) / 2 - 0.5
@@ -52,40 +55,40 @@ def _moved(plane: GrayImage, rng: Dice, *, degrees: float = 0, shear: float = 0)
     return np.asarray(cv2.warpAffine(page, matrix, page.shape), dtype=np.float32)
 
 
-def _shifted(plane: GrayImage, rng: Dice) -> GrayImage:
+def _shift(plane: GrayImage, rng: Generator) -> GrayImage:
     down, across = rng.integers(0, 29, 2)
     return np.pad(plane, ((down, 28 - down), (across, 28 - across)))
 
 
-def _pen(plane: GrayImage, _: Dice, *, thicker: bool) -> GrayImage:
+def _change_thickness(plane: GrayImage, _: Generator, *, thicker: bool) -> GrayImage:
     """A stroke about a pixel of MNIST's thicker or thinner, drawn at twice the size."""
     large = cv2.resize(plane, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     return np.asarray((cv2.dilate if thicker else cv2.erode)(large, pen), dtype=np.float32)
 
 
-def _noisy(plane: GrayImage, rng: Dice) -> GrayImage:
+def _add_noise(plane: GrayImage, rng: Generator) -> GrayImage:
     grain = rng.standard_normal(plane.shape, dtype=np.float32)
     return 0.2 + 0.6 * plane + np.float32(0.1) * grain
 
 
-def _blurred(plane: GrayImage, _: Dice) -> GrayImage:
+def _blur(plane: GrayImage, _: Generator) -> GrayImage:
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), 1.2), dtype=np.float32)
 
 
-def _coarse(plane: GrayImage, _: Dice) -> GrayImage:
+def _lower_resolution(plane: GrayImage, _: Generator) -> GrayImage:
     """As 11x11 pixels would show it."""
     small = cv2.resize(plane, (11, 11), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (44, 44), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 
-STRESSES: dict[str, Callable[[GrayImage, Dice], GrayImage]] = {
-    "shifted by up to 14 pixels": _shifted,
-    "rotated by 20 degrees": partial(_moved, degrees=20),
-    "sheared by 0.4": partial(_moved, shear=0.4),
-    "thicker": partial(_pen, thicker=True),
-    "thinner": partial(_pen, thicker=False),
-    "noise, 0.1 of the range": _noisy,
-    "blur, 1.2 pixels": _blurred,
-    "seen through 11x11 pixels": _coarse,
+STRESSES: dict[str, Callable[[GrayImage, Generator], GrayImage]] = {
+    "shifted by up to 14 pixels": _shift,
+    "rotated by 20 degrees": partial(_transform, degrees=20),
+    "sheared by 0.4": partial(_transform, shear=0.4),
+    "thicker": partial(_change_thickness, thicker=True),
+    "thinner": partial(_change_thickness, thicker=False),
+    "noise, 0.1 of the range": _add_noise,
+    "blur, 1.2 pixels": _blur,
+    "seen through 11x11 pixels": _lower_resolution,
 }

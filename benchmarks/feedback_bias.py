@@ -7,21 +7,23 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random import Generator
 
-Dice = np.random.Generator
 Wins = npt.NDArray[np.bool_]
 """Whether v2 won each informative label, (runs, labels)."""
 
 
-def one_account(wins: Wins, _: Dice) -> Wins:
+def one_account(wins: Wins, _: Generator) -> Wins:
     return np.concatenate([np.ones((len(wins), 8), dtype=bool), wins[:, 8:]], axis=1)
 
 
-def habit(v1_called: float, v2_called: float, weight: float = 0.5) -> Callable[[Wins, Dice], Wins]:
+def reporting_rates(
+    v1_called: float, v2_called: float, weight: float = 0.5
+) -> Callable[[Wins, Generator], Wins]:
     """Users see one version's answer and call out some of its errors; what they call out counts."""
 
-    def words(wins: Wins, rng: Dice) -> Wins:
-        called = _called(wins, rng, v1_called, v2_called, weight)
+    def words(wins: Wins, rng: Generator) -> Wins:
+        called = _reported(wins, rng, v1_called, v2_called, weight)
         fewest = int(called.sum(axis=1).min())
         first = np.argsort(~called, axis=1, kind="stable")[:, :fewest]
         return np.take_along_axis(wins, first, axis=1)
@@ -29,11 +31,11 @@ def habit(v1_called: float, v2_called: float, weight: float = 0.5) -> Callable[[
     return words
 
 
-def leaky_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Dice], Wins]:
+def leaky_review_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Generator], Wins]:
     """What users called out leaves the queue; reviewers see the rest."""
 
-    def left(wins: Wins, rng: Dice) -> Wins:
-        kept = ~_called(wins, rng, v1_called, v2_called, 0.5)
+    def left(wins: Wins, rng: Generator) -> Wins:
+        kept = ~_reported(wins, rng, v1_called, v2_called, 0.5)
         fewest = int(kept.sum(axis=1).min())
         first = np.argsort(~kept, axis=1, kind="stable")[:, :fewest]
         return np.take_along_axis(wins, first, axis=1)
@@ -41,8 +43,8 @@ def leaky_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Dice], Wi
     return left
 
 
-def _called(
-    wins: Wins, rng: Dice, v1_called: float, v2_called: float, weight: float
+def _reported(
+    wins: Wins, rng: Generator, v1_called: float, v2_called: float, weight: float
 ) -> npt.NDArray[np.bool_]:
     """Which pictures users call an error on: what was served was wrong, and they cared to say."""
     v2_served = rng.random(wins.shape) < weight
@@ -50,7 +52,7 @@ def _called(
     return rng.random(wins.shape) < chance
 
 
-def sticky(wins: Wins, rng: Dice) -> Wins:
+def users_with_preferences(wins: Wins, rng: Generator) -> Wins:
     """Half of the users say the same 20 times over, the others what is so."""
     users = wins.shape[1] // 20
     alike = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)

@@ -12,12 +12,12 @@ from app.services.models.onnx_runtime import open_session
 from app.training.datasets import load_base_sets
 from app.training.evaluation_sets import make_set, preprocess_or_none
 from app.training.synthetic_images import RENDERERS
-from benchmarks.exams import pictures_of, scanned
+from benchmarks.exams import images_of_kind, scanned_digits
 from config import ROOT
 
 SHEETS = ROOT / "docs" / "images"
-SCANNED = "scanned digits"
-SHOWN, CELL = 8, 112
+SCANNED_KIND = "scanned digits"
+COLUMNS, CELL_SIDE = 8, 112
 
 
 def main() -> None:
@@ -27,25 +27,27 @@ def main() -> None:
     ]
     print("| kind | pictures | refused | v1 | v2 |\n| --- | --- | --- | --- | --- |")
     golden = load_base_sets().golden
-    for kind in [*RENDERERS, SCANNED]:
-        files, labels = scanned() if kind == SCANNED else pictures_of(kind, golden)
+    for kind in [*RENDERERS, SCANNED_KIND]:
+        files, labels = scanned_digits() if kind == SCANNED_KIND else images_of_kind(kind, golden)
         taken = make_set(kind, files, labels)
         shares = [f"{taken.right(session).mean():.2%}" for session in sessions]
         refused = int(taken.refused.sum())
         print(f"| {kind} | {len(files):,} | {refused} | {' | '.join(shares)} |", flush=True)
-        draw_sheet(SHEETS / f"{kind.split()[0]}.png", files[:SHOWN])
+        draw_sheet(SHEETS / f"{kind.split()[0]}.png", files[:COLUMNS])
 
 
 def draw_sheet(path: Path, files: list[bytes]) -> None:
     """Draw pictures above what imaging made of them."""
-    sheet = Image.new("RGB", (SHOWN * CELL, 2 * CELL), "#7f8fa6")
+    sheet = Image.new("RGB", (COLUMNS * CELL_SIDE, 2 * CELL_SIDE), "#7f8fa6")
     for column, file in enumerate(files):
         picture = Image.open(io.BytesIO(file)).convert("RGBA")
-        picture.thumbnail((CELL - 8, CELL - 8))
-        sheet.paste(picture, (column * CELL + 4, 4), picture)
+        picture.thumbnail((CELL_SIDE - 8, CELL_SIDE - 8))
+        sheet.paste(picture, (column * CELL_SIDE + 4, 4), picture)
         if (digit := preprocess_or_none(file)) is not None:
-            found = Image.fromarray(digit).resize((CELL - 8, CELL - 8), Image.Resampling.NEAREST)
-            sheet.paste(found, (column * CELL + 4, CELL + 4))
+            found = Image.fromarray(digit).resize(
+                (CELL_SIDE - 8, CELL_SIDE - 8), Image.Resampling.NEAREST
+            )
+            sheet.paste(found, (column * CELL_SIDE + 4, CELL_SIDE + 4))
     path.parent.mkdir(exist_ok=True)
     sheet.quantize(128).save(path, optimize=True)
 

@@ -12,19 +12,20 @@ from string import ascii_letters
 import cv2
 import matplotlib as mpl
 import numpy as np
+from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFont
 
 from app.imaging.decoding import GrayImage
-from app.training.synthetic_images import Dice, encode_image
+from app.training.synthetic_images import encode_image
 
-PICTURES = 1_000  # of scribbles and of noise
-LOOK_LIKE_DIGITS = "OoDQIiljLSsZzBbGgqE"
+IMAGES_PER_KIND = 1_000  # of scribbles and of noise
+DIGIT_LIKE_LETTERS = "OoDQIiljLSsZzBbGgqE"
 _FACES = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono"),
     *("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "STIXGeneral"),
     *("STIXGeneralItalic", "STIXGeneralBol", "cmr10", "cmmi10", "cmss10", "cmtt10"),
 )
-_PAGE = 160
+_PAGE_SIDE = 160
 
 
 def letters(wanted: str = ascii_letters) -> Iterator[bytes]:
@@ -33,8 +34,10 @@ def letters(wanted: str = ascii_letters) -> Iterator[bytes]:
     for face in _FACES:
         font = ImageFont.truetype(fonts / f"{face}.ttf", 96)
         for letter in wanted:
-            page = Image.new("L", (_PAGE, _PAGE), 255)
-            ImageDraw.Draw(page).text((_PAGE / 2, _PAGE / 2), letter, 0, font, anchor="mm")
+            page = Image.new("L", (_PAGE_SIDE, _PAGE_SIDE), 255)
+            ImageDraw.Draw(page).text(
+                (_PAGE_SIDE / 2, _PAGE_SIDE / 2), letter, 0, font, anchor="mm"
+            )
             file = io.BytesIO()
             page.save(file, "PNG")
             yield file.getvalue()
@@ -43,11 +46,11 @@ def letters(wanted: str = ascii_letters) -> Iterator[bytes]:
 def scribbles() -> Iterator[bytes]:
     """A hand that moves to and fro across the page: sums of slow swings, closed or not."""
     rng = np.random.default_rng(1)
-    for _ in range(PICTURES):
+    for _ in range(IMAGES_PER_KIND):
         time = np.linspace(0, rng.uniform(3, 8), 400)[:, None, None]
         swings = np.sin(time * rng.uniform(0.5, 7, (2, 3)) + rng.uniform(0, 7, (2, 3)))
-        points = (swings @ rng.uniform(0.1, 0.4, 3) + 1) / 2 * 0.9 * _PAGE
-        page = np.zeros((_PAGE, _PAGE), dtype=np.float32)
+        points = (swings @ rng.uniform(0.1, 0.4, 3) + 1) / 2 * 0.9 * _PAGE_SIDE
+        page = np.zeros((_PAGE_SIDE, _PAGE_SIDE), dtype=np.float32)
         thickness = int(rng.integers(4, 12))
         cv2.polylines(page, [points.astype(np.int32)], False, 1.0, thickness, cv2.LINE_AA)
         yield encode_image(1 - page, "PNG")
@@ -56,37 +59,43 @@ def scribbles() -> Iterator[bytes]:
 def noises() -> Iterator[bytes]:
     """Grain, salt and pepper, clouds, checks and stripes of any size."""
     rng = np.random.default_rng(1)
-    for number in range(PICTURES):
-        yield encode_image(_NOISES[number % len(_NOISES)](rng), "PNG")
+    for number in range(IMAGES_PER_KIND):
+        yield encode_image(_NOISE_FUNCTIONS[number % len(_NOISE_FUNCTIONS)](rng), "PNG")
 
 
-def _grain(rng: Dice) -> GrayImage:
+def _grain(rng: Generator) -> GrayImage:
     return rng.random((64, 64), dtype=np.float32)
 
 
-def _pepper(rng: Dice) -> GrayImage:
+def _pepper(rng: Generator) -> GrayImage:
     return np.asarray(rng.random((48, 48)) < rng.uniform(0.5, 0.95), dtype=np.float32)
 
 
-def _clouds(rng: Dice) -> GrayImage:
+def _clouds(rng: Generator) -> GrayImage:
     few = rng.random((int(rng.integers(3, 12)), int(rng.integers(3, 12))), dtype=np.float32)
     return np.asarray(cv2.resize(few, (96, 96), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 
 
-def _checks(rng: Dice) -> GrayImage:
+def _checks(rng: Generator) -> GrayImage:
     rows, columns = np.indices((96, 96)) // int(rng.integers(4, 24))
     return np.asarray((rows + columns) % 2, dtype=np.float32)
 
 
-def _stripes(rng: Dice) -> GrayImage:
+def _stripes(rng: Generator) -> GrayImage:
     rows, columns = np.indices((96, 96))
     along = rows * rng.uniform(-1, 1) + columns * rng.uniform(-1, 1)
     return np.asarray(np.sin(along * rng.uniform(0.1, 0.6)) / 2 + 0.5, dtype=np.float32)
 
 
-_NOISES: tuple[Callable[[Dice], GrayImage], ...] = (_grain, _pepper, _clouds, _checks, _stripes)
+_NOISE_FUNCTIONS: tuple[Callable[[Generator], GrayImage], ...] = (
+    _grain,
+    _pepper,
+    _clouds,
+    _checks,
+    _stripes,
+)
 
-STRANGERS: dict[str, Callable[[], Iterator[bytes]]] = {
+OOD_IMAGES: dict[str, Callable[[], Iterator[bytes]]] = {
     "letters in fonts": letters,
     "scribbles": scribbles,
     "noise": noises,

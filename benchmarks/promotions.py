@@ -33,7 +33,7 @@ from tests.support.review_data import label, submitters
 
 SEED, KILLS = 20_260_901, 100
 LABELS = 40
-LATEST_S = 0.03  # a promotion takes about half of that
+MAX_DELAY_S = 0.03  # a promotion takes about half of that
 
 _SAME = PairedCounts(6_000, 5_990, 2, 2)
 _BETTER = PairedCounts(100, 60, 20, 2)
@@ -47,7 +47,7 @@ def rows() -> Iterator[Row]:
     processes.set_forkserver_preload([__name__])
     broken, landed = 0, 0
     with TemporaryDirectory() as folder, bootstrapped_app(make_config(Path(folder))) as app:
-        _teach(app)
+        _add_labels(app)
         for turn in tqdm(range(KILLS), "kills", leave=False):
             with app.app_context():
                 job = jobs.create(1, Version.V2, "auto")
@@ -55,18 +55,18 @@ def rows() -> Iterator[Row]:
             promoting = processes.Process(target=promote, args=(Path(folder), turn, theirs))
             promoting.start()
             ours.recv()
-            time.sleep(rng.uniform(0, LATEST_S))
+            time.sleep(rng.uniform(0, MAX_DELAY_S))
             promoting.kill()
             promoting.join()
             with app.app_context():
                 landed += jobs.get(job.id).status == "deployed"
-                broken += not _is_whole(job.id)
-                _let_go(job.id)
+                broken += not _is_consistent(job.id)
+                _release(job.id)
     yield Row(
         f"kill -9 during a promotion, {KILLS} times: one whole model serves each version",
         f"{KILLS}",
         f"{KILLS - broken}, after {landed} of them the new one",
-        short=broken > 0 or not 0 < landed < KILLS,
+        missed=broken > 0 or not 0 < landed < KILLS,
     )
 
 
@@ -83,7 +83,7 @@ def promote(folder: Path, turn: int, parent: Connection) -> None:
         jobs.complete(claimed, wanted, Candidate(net.SerializeToString(), _GOOD), "")
 
 
-def _is_whole(job_id: int) -> bool:
+def _is_consistent(job_id: int) -> bool:
     """Whether both versions are served by what was deployed last, and all rows say the same."""
     inference = InferenceService(nullcontext)
     inference.reload()
@@ -98,18 +98,18 @@ def _is_whole(job_id: int) -> bool:
         and deployed == (job.status == "deployed")
         and (job.model_id == last[Version.V2] if deployed else job.model_id is None)
         and len(running) == 1
-        and _compares(running[0].id) == (last[Version.V1], last[Version.V2])
+        and _compared_models(running[0].id) == (last[Version.V1], last[Version.V2])
     )
 
 
-def _compares(experiment_id: int) -> tuple[int, int]:
+def _compared_models(experiment_id: int) -> tuple[int, int]:
     split = lifecycle.current_split()
     if split.experiment_id != experiment_id:
         raise RuntimeError("the running experiment divides no traffic")
     return split.model_ids
 
 
-def _let_go(job_id: int) -> None:
+def _release(job_id: int) -> None:
     """End a job whose process was killed, as the next one to look would after its lease."""
     if jobs.get(job_id).status != "running":
         return
@@ -120,7 +120,7 @@ def _let_go(job_id: int) -> None:
     jobs.claim()
 
 
-def _teach(app: Flask) -> None:
+def _add_labels(app: Flask) -> None:
     training = load_base_sets().training
     pictures, digits = training.digits[:LABELS], training.labels[:LABELS]
     label(app, list(pictures), digits.tolist(), submitters(app, 2))

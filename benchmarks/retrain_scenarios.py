@@ -21,17 +21,17 @@ from app.services.retraining.training_process import TrainingConfig
 from app.services.retraining.worker import run_pending
 from app.training.datasets import LabeledDigits, load_base_sets, preprocess_all
 from app.training.evaluation_sets import EvaluationSet
-from benchmarks.styles import hollow
+from benchmarks.styles import outline
 from config import child_environment
 from tests.conftest import bootstrapped_app, make_config
 from tests.support.review_data import label, submitters
 
-STYLE_PICTURES = 1_000
+STYLE_IMAGES = 1_000
 TIME_LIMIT_S = 900
 
 
 @dataclass(frozen=True)
-class Skill:
+class Accuracies:
     """How well v2 reads as it serves, shares of golden and of the hollow style."""
 
     golden: float
@@ -39,14 +39,14 @@ class Skill:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class RetrainResult:
     """What a retrain came to, and what v2 could before and can after it."""
 
     status: str
     said: str
     seconds: float
-    before: Skill
-    after: Skill
+    before: Accuracies
+    after: Accuracies
 
     @property
     def golden_lost(self) -> float:
@@ -54,7 +54,7 @@ class Lesson:
         return 100 * (self.before.golden - self.after.golden)
 
 
-class World:
+class Scenario:
     """An application with a database of its own, whose reviewers believe what they are told."""
 
     def __init__(self, app: Flask, folder: Path) -> None:
@@ -68,7 +68,7 @@ class World:
         made = submitters(self.app, senders, f"group{self._groups}-")
         label(self.app, pictures, digits, made)
 
-    def retrain(self) -> Lesson:
+    def retrain(self) -> RetrainResult:
         """Ask for a retrain of v2 and see it through."""
         before = self.skill()
         with self.app.app_context():
@@ -78,45 +78,47 @@ class World:
         if job.started_at is None or job.finished_at is None:
             raise RuntimeError(f"the retrain is {job.status}")
         seconds = (job.finished_at - job.started_at).total_seconds()
-        return Lesson(job.status, job.error or "", seconds, before, self.skill())
+        return RetrainResult(job.status, job.error or "", seconds, before, self.skill())
 
-    def skill(self) -> Skill:
+    def skill(self) -> Accuracies:
         """How well v2 reads now."""
         with self.app.app_context():
             artefact = registry.get_artifact(registry.deployment_history_ids(Version.V2)[0])
         session = open_session(artefact.onnx)
-        return Skill(*(float(of.right(session).mean()) for of in _exams()))
+        return Accuracies(*(float(of.right(session).mean()) for of in _evaluation_sets()))
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def scenario() -> Iterator[Scenario]:
     """A world that ends with the block."""
     with TemporaryDirectory() as folder:
         config = make_config(Path(folder), RATELIMIT_ENABLED="false")
         with bootstrapped_app(config) as app:
-            yield World(app, Path(folder))
+            yield Scenario(app, Path(folder))
 
 
 @cache
-def base() -> LabeledDigits:
+def training_digits() -> LabeledDigits:
     """What labelled pictures are made from: MNIST's training set."""
     return load_base_sets().training
 
 
 def outlines(indexes: npt.NDArray[np.int64]) -> list[DigitImage]:
     """Digits of the training set, hollow, as picture files would have them."""
-    return [hollow(base().digits[index]) for index in indexes]
+    return [outline(training_digits().digits[index]) for index in indexes]
 
 
 @cache
-def _exams() -> tuple[EvaluationSet, EvaluationSet]:
+def _evaluation_sets() -> tuple[EvaluationSet, EvaluationSet]:
     """The golden set, and hollow digits of the validation set, which nobody labels."""
     sets = load_base_sets()
     golden = preprocess_all(sets.golden.digits, "golden")
-    shown = sets.validation.digits[:STYLE_PICTURES]
-    style = preprocess_all(np.stack([hollow(digit) for digit in shown]), "outlines")
-    return _exam(golden, sets.golden.labels), _exam(style, sets.validation.labels[:STYLE_PICTURES])
+    shown = sets.validation.digits[:STYLE_IMAGES]
+    style = preprocess_all(np.stack([outline(digit) for digit in shown]), "outlines")
+    return _evaluation_set(golden, sets.golden.labels), _evaluation_set(
+        style, sets.validation.labels[:STYLE_IMAGES]
+    )
 
 
-def _exam(digits: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> EvaluationSet:
+def _evaluation_set(digits: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64]) -> EvaluationSet:
     return EvaluationSet(digits, ~digits.any(axis=(1, 2)), labels)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random import Generator
 from scipy.special import gammaln
 
 from app.domain import sample_ratio_mismatch
@@ -22,115 +23,134 @@ from app.training.augmentation import augment
 from app.training.bundled_models import SEEDS, model_path
 from app.training.datasets import load_base_sets
 from app.training.evaluation_sets import EvaluationSet
-from benchmarks.feedback_bias import Dice, Wins, habit, leaky_queue, one_account, sticky
-from benchmarks.results_table import Row, show
+from benchmarks.feedback_bias import (
+    Wins,
+    leaky_review_queue,
+    one_account,
+    reporting_rates,
+    users_with_preferences,
+)
+from benchmarks.results_table import Row, print_table
 
 SEED = 20_260_901
-RUNS, LOOKS = 2_000, 1_500
-V1_ALONE, V2_ALONE, NEITHER = 0.004, 0.009, 0.001  # of requests: 98.5 % against 99.0 % right
+RUNS, CHECKS = 2_000, 1_500
+ONLY_V1_CORRECT, ONLY_V2_CORRECT, BOTH_WRONG_DIFFERENTLY = (
+    0.004,
+    0.009,
+    0.001,
+)  # of requests: 98.5 % against 99.0 % right
 BOTH_WRONG_ALIKE = 0.005
 RAMP, RAMP_REQUESTS = (0.01, 0.05, 0.1, 0.25, 0.5), 20_000
-REPLAYS, REAL_PICTURES = 200, 20_000
+REPLAYS, REAL_IMAGES = 200, 20_000
 
 
 def main() -> None:
     """Print the table; end with 1 where a bar is missed."""
     rng = np.random.default_rng(SEED)
-    show((part(rng) for part in PARTS), len(PARTS), "simulating", plainer=True)
+    print_table((part(rng) for part in PARTS), len(PARTS), "simulating", simpler=True)
 
 
-def same_versions(rng: Dice) -> Iterator[Row]:
+def same_versions(rng: Generator) -> Iterator[Row]:
     """A/A: both versions alike, looked at after every label."""
-    wins = rng.random((RUNS, LOOKS)) < 0.5
-    named, _ = decided(wins)
-    mcnemar = _mcnemar_ever(wins)
-    yield _error(
+    wins = rng.random((RUNS, CHECKS)) < 0.5
+    named, _ = decide(wins)
+    mcnemar = _mcnemar_error_rate(wins)
+    yield _false_winner_row(
         "A/A, 1,500 looks: a winner is named", named, f"McNemar at each look: {mcnemar:.0%}"
     )
 
 
-def worked_example(rng: Dice) -> Iterator[Row]:
+def worked_example(rng: Generator) -> Iterator[Row]:
     """98.5 % against 99.0 %: how soon, and how often the wrong one."""
-    shares = np.array([V1_ALONE, V2_ALONE, NEITHER])
-    kinds = rng.choice(3, (RUNS, LOOKS), p=shares / shares.sum())
+    shares = np.array([ONLY_V1_CORRECT, ONLY_V2_CORRECT, BOTH_WRONG_DIFFERENTLY])
+    kinds = rng.choice(3, (RUNS, CHECKS), p=shares / shares.sum())
     informative, labels, wrong = [], [], 0
     for run in kinds:
         wins = run[run < 2] == 1
-        _, at = decided(wins[None, :])
+        _, at = decide(wins[None, :])
         informative.append(at[0])
         labels.append(1 + np.flatnonzero(run < 2)[at[0] - 1])
         wrong += not wins[: at[0]].mean() > 0.5
-    accuracy = 1 - BOTH_WRONG_ALIKE - NEITHER - V2_ALONE, 1 - BOTH_WRONG_ALIKE - NEITHER - V1_ALONE
+    accuracy = (
+        1 - BOTH_WRONG_ALIKE - BOTH_WRONG_DIFFERENTLY - ONLY_V2_CORRECT,
+        1 - BOTH_WRONG_ALIKE - BOTH_WRONG_DIFFERENTLY - ONLY_V1_CORRECT,
+    )
     unpaired = unpaired_labels_needed(*accuracy, alpha=ALPHA, power=0.8)
     median = np.median(informative)
     yield Row(
         "98.5 % against 99.0 %: informative labels to the verdict, median",
         "<= 60",
         f"{median:.0f} ({np.median(labels):.0f} disagreements labelled)",
-        short=bool(median > 60),
-        plainer=f"an unpaired test at 80 % power: {unpaired:,.0f} labels",
+        missed=bool(median > 60),
+        simpler=f"an unpaired test at 80 % power: {unpaired:,.0f} labels",
     )
     yield Row(
         "the same: the wrong one is named",
         "<= 1 %",
         f"{wrong / RUNS:.2%}",
-        short=wrong > RUNS / 100,
+        missed=wrong > RUNS / 100,
     )
 
 
-def users_habits(rng: Dice) -> Iterator[Row]:
+def user_feedback(rng: Generator) -> Iterator[Row]:
     """A/A where users speak up as they do; the verdict comes from the blind queue beside them."""
     for what, words in (
         ("one account, 8 words, all against v1", one_account),
-        ("users call out 40 % of v1's and 35 % of v2's errors", habit(0.40, 0.35)),
-        ("40 % and 30 %", habit(0.40, 0.30)),
-        ("equal habits, 40 %, v2 answers a fifth", habit(0.40, 0.40, weight=0.2)),
-        ("sticky users, 20 words each, half as each likes", sticky),
-        ("80 % and 40 %, and what they call out leaves the queue", leaky_queue(0.80, 0.40)),
+        ("users call out 40 % of v1's and 35 % of v2's errors", reporting_rates(0.40, 0.35)),
+        ("40 % and 30 %", reporting_rates(0.40, 0.30)),
+        ("equal habits, 40 %, v2 answers a fifth", reporting_rates(0.40, 0.40, weight=0.2)),
+        ("sticky users, 20 words each, half as each likes", users_with_preferences),
+        ("80 % and 40 %, and what they call out leaves the queue", leaky_review_queue(0.80, 0.40)),
     ):
-        wins = rng.random((RUNS, LOOKS)) < 0.5
-        named, _ = decided(_reviewed_in_hashed_order(wins, rng))
-        swayed, _ = decided(words(wins, rng))
-        yield _error(f"A/A, {what}", named, f"counting what users say: {swayed.mean():.0%}")
+        wins = rng.random((RUNS, CHECKS)) < 0.5
+        named, _ = decide(_in_review_order(wins, rng))
+        swayed, _ = decide(words(wins, rng))
+        yield _false_winner_row(
+            f"A/A, {what}", named, f"counting what users say: {swayed.mean():.0%}"
+        )
 
 
-def repeated_pictures(rng: Dice) -> Iterator[Row]:
+def resubmitted_images(rng: Generator) -> Iterator[Row]:
     """A/A where every picture arrives three times and reviewers keep pace with it."""
-    wins = rng.random((RUNS, LOOKS)) < 0.5
-    named, _ = decided(wins)  # the queue asks about a picture once
-    thrice, _ = decided(np.repeat(wins[:, : LOOKS // 3], 3, axis=1))
-    yield _error("A/A, each picture sent thrice", named, f"asked each time: {thrice.mean():.0%}")
+    wins = rng.random((RUNS, CHECKS)) < 0.5
+    named, _ = decide(wins)  # the queue asks about a picture once
+    thrice, _ = decide(np.repeat(wins[:, : CHECKS // 3], 3, axis=1))
+    yield _false_winner_row(
+        "A/A, each picture sent thrice", named, f"asked each time: {thrice.mean():.0%}"
+    )
 
 
-def drift(rng: Dice) -> Iterator[Row]:
+def drift(rng: Generator) -> Iterator[Row]:
     """A/A on the whole, v2 better in the first half of the time and v1 in the second."""
-    better = np.repeat([0.75, 0.25], LOOKS)
-    wins = rng.random((RUNS, 2 * LOOKS)) < better
-    named, _ = decided(_reviewed_in_hashed_order(wins, rng)[:, :LOOKS])
-    oldest_first, _ = decided(wins[:, :LOOKS])
-    yield _error("A/A, which one errs drifts", named, f"oldest first: {oldest_first.mean():.0%}")
+    better = np.repeat([0.75, 0.25], CHECKS)
+    wins = rng.random((RUNS, 2 * CHECKS)) < better
+    named, _ = decide(_in_review_order(wins, rng)[:, :CHECKS])
+    oldest_first, _ = decide(wins[:, :CHECKS])
+    yield _false_winner_row(
+        "A/A, which one errs drifts", named, f"oldest first: {oldest_first.mean():.0%}"
+    )
 
 
-def draws_as_set(rng: Dice) -> Iterator[Row]:
+def assigned_as_configured(rng: Generator) -> Iterator[Row]:
     """A ramp that draws as it is set, looked at after every request."""
     weights = np.repeat(RAMP, RAMP_REQUESTS // len(RAMP))
     voided = 0
     for _ in range(RUNS):
-        voided += bool(_log_mismatch(rng.random(RAMP_REQUESTS) < weights, RAMP).max() >= _VOID)
-    bar = 0.001 + 3 * sqrt(0.001 * 0.999 / RUNS)
+        voided += bool(_log_mismatch(rng.random(RAMP_REQUESTS) < weights, RAMP).max() >= _INVALID)
+    limit = 0.001 + 3 * sqrt(0.001 * 0.999 / RUNS)
     yield Row(
         "A/A, ramp 1-5-10-25-50 %, 20,000 requests: voided",
-        f"<= {bar:.2%}",
+        f"<= {limit:.2%}",
         f"{voided / RUNS:.2%}",
-        short=voided / RUNS > bar,
+        missed=voided / RUNS > limit,
     )
 
 
-def draws_not_as_set(rng: Dice) -> Iterator[Row]:
+def assigned_otherwise(rng: Generator) -> Iterator[Row]:
     """Half and half was set, something else is drawn."""
     for share, most in ((0.55, 2_000), (0.52, 11_000)):
         found = [
-            int(np.argmax(_log_mismatch(rng.random(4 * most) < share, (0.5,)) >= _VOID)) + 1
+            int(np.argmax(_log_mismatch(rng.random(4 * most) < share, (0.5,)) >= _INVALID)) + 1
             for _ in range(RUNS)
         ]
         median = float(np.median(found))
@@ -138,77 +158,77 @@ def draws_not_as_set(rng: Dice) -> Iterator[Row]:
             f"{share:.0%} drawn where 50 % was set: requests until void, median",
             f"<= {most:,}",
             f"{median:,.0f}",
-            short=median > most,
+            missed=median > most,
         )
 
 
-def accuracies(rng: Dice) -> Iterator[Row]:
+def accuracies(rng: Generator) -> Iterator[Row]:
     """Whether intervals of an accuracy, made of few labels, hold the accuracy of all requests."""
-    kinds = (V1_ALONE, V2_ALONE, NEITHER, BOTH_WRONG_ALIKE)
+    kinds = (ONLY_V1_CORRECT, ONLY_V2_CORRECT, BOTH_WRONG_DIFFERENTLY, BOTH_WRONG_ALIKE)
     for requests in (1_000, 10_000, 100_000):
         held, widths = 0, []
         for _ in range(RUNS):
-            v1_alone, v2_alone, neither, alike, both = rng.multinomial(
+            only_v1_correct, only_v2_correct, neither_correct, alike, both = rng.multinomial(
                 requests, [*kinds, 1 - sum(kinds)]
             )
-            disagreements = int(v1_alone + v2_alone + neither)
+            disagreements = int(only_v1_correct + only_v2_correct + neither_correct)
             audited = int(rng.binomial(requests - disagreements, AUDIT_RATE))
             wrong = int(rng.hypergeometric(alike, both, audited))
             interval = stratified_accuracy(
-                Stratum(disagreements, disagreements, int(v2_alone)),
+                Stratum(disagreements, disagreements, int(only_v2_correct)),
                 Stratum(requests - disagreements, audited, audited - wrong),
             ).interval
-            held += interval.low <= (both + v2_alone) / requests <= interval.high
+            held += interval.low <= (both + only_v2_correct) / requests <= interval.high
             widths.append(100 * interval.width)
-        width, bar = float(np.mean(widths)), 0.95 - 3 * sqrt(0.95 * 0.05 / RUNS)
+        width, limit = float(np.mean(widths)), 0.95 - 3 * sqrt(0.95 * 0.05 / RUNS)
         is_wide = requests == 10_000 and width > 2
         yield Row(
             f"accuracy's interval at {requests:,} requests: holds it",
-            f">= {bar:.1%}" + (", width <= 2 points" if requests == 10_000 else ""),
+            f">= {limit:.1%}" + (", width <= 2 points" if requests == 10_000 else ""),
             f"{held / RUNS:.1%}, {width:.2f} points wide",
-            short=held / RUNS < bar or is_wide,
+            missed=held / RUNS < limit or is_wide,
         )
 
 
-def real_models(rng: Dice) -> Iterator[Row]:
+def real_models(rng: Generator) -> Iterator[Row]:
     """Two seeds of v1 on real pictures, their roles exchanged by a coin for each picture."""
     seeds = [model_path("v1", seed) for seed in SEEDS[:2]]
-    bar = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / REPLAYS)
-    what = f"two seeds of v1 on {REAL_PICTURES:,} real pictures, roles by a coin, {REPLAYS} replays"
+    limit = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / REPLAYS)
+    what = f"two seeds of v1 on {REAL_IMAGES:,} real pictures, roles by a coin, {REPLAYS} replays"
     golden = load_base_sets().golden
-    chosen = rng.integers(0, len(golden.labels), REAL_PICTURES)
+    chosen = rng.integers(0, len(golden.labels), REAL_IMAGES)
     pictures = np.stack([augment(golden.digits[index], rng) for index in chosen])
-    taken = EvaluationSet(pictures, np.zeros(REAL_PICTURES, dtype=bool), golden.labels[chosen])
+    taken = EvaluationSet(pictures, np.zeros(REAL_IMAGES, dtype=bool), golden.labels[chosen])
     right = [taken.right(open_session(path.read_bytes())) for path in seeds]
     second_won = right[1][right[0] != right[1]]
     named = 0
     for _ in range(REPLAYS):
         wins = rng.permutation(second_won) ^ (rng.random(len(second_won)) < 0.5)
-        named += bool(decided(wins[None, :])[0][0])
+        named += bool(decide(wins[None, :])[0][0])
     yield Row(
         f"{what}, {len(second_won):,} informative: a winner is named",
-        f"<= {bar:.1%}",
+        f"<= {limit:.1%}",
         f"{named / REPLAYS:.1%}",
-        short=named / REPLAYS > bar,
+        missed=named / REPLAYS > limit,
     )
 
 
-PARTS: tuple[Callable[[Dice], Iterator[Row]], ...] = (
+PARTS: tuple[Callable[[Generator], Iterator[Row]], ...] = (
     same_versions,
     worked_example,
-    users_habits,
-    repeated_pictures,
+    user_feedback,
+    resubmitted_images,
     drift,
-    draws_as_set,
-    draws_not_as_set,
+    assigned_as_configured,
+    assigned_otherwise,
     accuracies,
     real_models,
 )
 
-_VOID = log(MISMATCH_E_VALUE)
+_INVALID = log(MISMATCH_E_VALUE)
 
 
-def decided(wins: Wins) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+def decide(wins: Wins) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """For each run whether a winner was ever named, and at which label (the last if never)."""
     won, looks = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
     log_e = gammaln(1 + won) + gammaln(1 + looks - won) - gammaln(2 + looks) + looks * log(2)
@@ -218,24 +238,24 @@ def decided(wins: Wins) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     return reached.any(axis=1), at
 
 
-def _error(what: str, named: npt.NDArray[np.bool_], plainer: str) -> Row:
+def _false_winner_row(what: str, named: npt.NDArray[np.bool_], simpler: str) -> Row:
     """A row on how often a winner is named where there is none."""
-    bar = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / len(named))
+    limit = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / len(named))
     share = float(named.mean())
-    return Row(what, f"<= {bar:.1%}", f"{share:.1%}", share > bar, plainer)
+    return Row(what, f"<= {limit:.1%}", f"{share:.1%}", share > limit, simpler)
 
 
-def _mcnemar_ever(wins: Wins) -> float:
+def _mcnemar_error_rate(wins: Wins) -> float:
     """How often a test of a fixed size, made at each look, is significant at one of them."""
     won, looks = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
     statistic = (2 * won - looks) ** 2 / looks
     return float(np.mean((statistic > 3.841)[:, 9:].any(axis=1)))
 
 
-def _reviewed_in_hashed_order(wins: Wins, rng: Dice) -> Wins:
+def _in_review_order(wins: Wins, rng: Generator) -> Wins:
     """The order in which the service asks: by the hash of each prediction's id and the salt."""
     split = TrafficSplit(0.5, AssignmentUnit.REQUEST, rng.bytes(16).hex())
-    places = [split.review_place(UUID(bytes=rng.bytes(16))) for _ in range(wins.shape[1])]
+    places = [split.review_order_key(UUID(bytes=rng.bytes(16))) for _ in range(wins.shape[1])]
     return wins[:, np.argsort(places)]
 
 

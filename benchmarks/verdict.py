@@ -26,11 +26,11 @@ from config import ROOT
 from tests.support.server_process import UNLIMITED, Client, serve
 
 SEED = 20_260_901
-ROUND, MOST_PICTURES = 250, 20_000
-TRUTH_PICTURES = 10_000
+ROUND_IMAGES, MAX_IMAGES = 250, 20_000
+ACCURACY_IMAGES = 10_000
 POWER = 0.8
 
-Shown = dict[str, tuple[bytes, int]]
+SentImages = dict[str, tuple[bytes, int]]
 """By prediction: the picture that was sent, and the digit on it."""
 
 
@@ -38,13 +38,13 @@ def main() -> None:
     """Print what it took; end with 1 where the verdict is missing or wrong."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
         admin, client, pictures = server.admin_client(), server.register("client"), harder_digits()
-        shown: Shown = {}
-        with tqdm(total=MOST_PICTURES, unit="picture") as progress:
-            while len(shown) < MOST_PICTURES and not is_decided(admin):
-                shown |= dict(send(client, *next(pictures)) for _ in range(ROUND))
-                progress.update(ROUND)
+        shown: SentImages = {}
+        with tqdm(total=MAX_IMAGES, unit="picture") as progress:
+            while len(shown) < MAX_IMAGES and not is_decided(admin):
+                shown |= dict(send(client, *next(pictures)) for _ in range(ROUND_IMAGES))
+                progress.update(ROUND_IMAGES)
                 label_until_decided(admin, shown)
-        experiment = running(admin)
+        experiment = running_experiment(admin)
     accuracies = true_accuracies()
     print_figures(experiment, accuracies)
     better = max(accuracies, key=lambda version: accuracies[version])
@@ -66,7 +66,7 @@ def send(client: Client, picture: bytes, digit: int) -> tuple[str, tuple[bytes, 
     return answer.json()["prediction_id"], (picture, digit)
 
 
-def label_until_decided(reviewer: Client, shown: Shown) -> None:
+def label_until_decided(reviewer: Client, shown: SentImages) -> None:
     """Label what the queue asks for, blind, with what is on the picture."""
     while not is_decided(reviewer):
         item = reviewer.call("GET", "/admin/review").json()["item"]
@@ -78,7 +78,7 @@ def label_until_decided(reviewer: Client, shown: Shown) -> None:
         assert said.status_code == 201, said.text
 
 
-def running(client: Client) -> dict[str, Any]:
+def running_experiment(client: Client) -> dict[str, Any]:
     """The experiment as the report shows it."""
     found: dict[str, Any] = client.call("GET", "/admin/report").json()["experiment"]
     return found
@@ -86,12 +86,12 @@ def running(client: Client) -> dict[str, Any]:
 
 def is_decided(client: Client) -> bool:
     """Whether a winner was named."""
-    return running(client)["winner"] is not None
+    return running_experiment(client)["winner"] is not None
 
 
 def true_accuracies() -> dict[str, float]:
     """How many of such pictures each version reads right, all labels in hand."""
-    files, labels = zip(*islice(harder_digits(), TRUTH_PICTURES), strict=True)
+    files, labels = zip(*islice(harder_digits(), ACCURACY_IMAGES), strict=True)
     taken = make_set("truth", files, np.array(labels))
     return {
         version: float(

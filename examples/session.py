@@ -19,8 +19,8 @@ from pathlib import Path
 from cifra_client import Cifra, CifraError, Conflict
 from cifra_client.client import Route
 
-PICTURES = Path(__file__).parent / "digits"
-INSTANCE = Path(__file__).parents[1] / "instance"
+IMAGES = Path(__file__).parent / "digits"
+INSTANCE_DIR = Path(__file__).parents[1] / "instance"
 NAME, PASSWORD = "ana", "correct horse"
 ROUTES: tuple[Route, ...] = ("v1", "v2", "ab")
 
@@ -28,13 +28,13 @@ ROUTES: tuple[Route, ...] = ("v1", "v2", "ab")
 def main(url: str) -> None:
     """Be ana, then the admin."""
     with Cifra(url) as ana, Cifra(url) as admin:
-        enter(ana)
-        read(ana)
-        say(ana)
-        look(admin)
+        log_in(ana)
+        predict_all(ana)
+        give_feedback(ana)
+        print_report(admin)
 
 
-def enter(ana: Cifra) -> None:
+def log_in(ana: Cifra) -> None:
     """Make an account, or use the one of last time."""
     try:
         ana.register(NAME, PASSWORD)
@@ -45,24 +45,24 @@ def enter(ana: Cifra) -> None:
     ana.login(NAME, PASSWORD)
 
 
-def read(ana: Cifra) -> None:
+def predict_all(ana: Cifra) -> None:
     """Have all ten digits read by each version, and through the A/B test."""
-    print(f"v2 reads 7.png as {ana.predict(PICTURES / '7.png').digit}")
+    print(f"v2 reads 7.png as {ana.predict(IMAGES / '7.png').digit}")
     for route in ROUTES:
-        answers = [ana.predict(PICTURES / f"{digit}.png", via=route) for digit in range(10)]
+        answers = [ana.predict(IMAGES / f"{digit}.png", via=route) for digit in range(10)]
         print(*(answer.digit for answer in answers), "read by", route)
 
 
-def say(ana: Cifra) -> None:
+def give_feedback(ana: Cifra) -> None:
     """Have one more read, and say what it shows."""
-    answer = ana.predict(PICTURES / "4.png", via="ab")
+    answer = ana.predict(IMAGES / "4.png", via="ab")
     ana.feedback(answer.id, digit=4)
     print(f"what was read as {answer.digit} is a 4")
 
 
-def look(admin: Cifra) -> None:
+def print_report(admin: Cifra) -> None:
     """See what came of it."""
-    folder = Path(os.environ.get("DATA_DIR") or INSTANCE)
+    folder = Path(os.environ.get("DATA_DIR") or INSTANCE_DIR)
     admin.login("admin", (folder / "admin_password").read_text().strip())
     report = admin.report()
     print(f"words: {report.total_feedback}, of them right: {report.correct_feedback}")

@@ -112,7 +112,9 @@ def check_database(config: Config) -> Iterator[Finding]:
             Level.FAIL, f"the database does not answer: {state.error}", "look at DATABASE_URL"
         )
         return
-    if config.database_file is not None and (broken := sqlite_backup.faults(config.database_file)):
+    if config.database_file is not None and (
+        broken := sqlite_backup.list_faults(config.database_file)
+    ):
         yield Finding(Level.FAIL, f"the database is damaged: {broken[0]}", "restore a backup")
         return
     if not state.is_migrated:

@@ -54,13 +54,13 @@ class TrafficSplit:
     experiment_id: int | None = None
     model_ids: tuple[int, int] = (0, 0)
 
-    def of_models(self, model_ids: tuple[int, int]) -> "TrafficSplit":
+    def for_models(self, model_ids: tuple[int, int]) -> "TrafficSplit":
         """The same split; outside all evidence where other models answer than were compared."""
         if model_ids == self.model_ids:
             return self
         return replace(self, stage_id=None, experiment_id=None)
 
-    def draw(self, user_id: int, request_id: UUID) -> Assignment:
+    def assign(self, user_id: int, request_id: UUID) -> Assignment:
         """Draw a version: by the user's id where users stick to theirs, else by the request's."""
         key = user_id if self.unit is AssignmentUnit.USER else request_id
         if _hash(self.salt, "draw", key) < self.weight * _BUCKETS:
@@ -71,7 +71,7 @@ class TrafficSplit:
         """A user's pseudonym within the experiment."""
         return f"{_hash(self.salt, 'unit', user_id):016x}"
 
-    def review_place(self, prediction_id: UUID) -> int:
+    def review_order_key(self, prediction_id: UUID) -> int:
         """Where a prediction stands in the review queue: anywhere, whatever its time or content."""
         return _hash(self.salt, "place", prediction_id) % MAX_ORDER_KEY
 

@@ -31,7 +31,7 @@ class Drift:
     """How likely so much of a difference is between windows of the same world, and what differs."""
 
     p_value: float
-    part: str
+    feature: str
 
     @property
     def is_alarm(self) -> bool:
@@ -40,7 +40,7 @@ class Drift:
 
 
 def compare(
-    reference: PredictionWindow, recent: PredictionWindow, dice: np.random.Generator
+    reference: PredictionWindow, recent: PredictionWindow, rng: np.random.Generator
 ) -> Drift:
     """Test that two windows are of one world, by permutation of who belongs to which.
 
@@ -54,12 +54,12 @@ def compare(
     observed = np.zeros((1, total), dtype=np.float32)
     observed[:, total - size :] = 1
     drawn = [_statistics(observed, features)]
-    drawn += [_statistics(chosen, features) for chosen in _permutations(size, total, dice)]
+    drawn += [_statistics(chosen, features) for chosen in _permutations(size, total, rng)]
     statistics = np.concatenate(drawn)
     p_values = np.column_stack([_p_values(column) for column in statistics.T])
     smallest = p_values.min(axis=1)
     return Drift(
-        p_value=float((smallest <= smallest[0]).mean()), part=FEATURES[int(p_values[0].argmin())]
+        p_value=float((smallest <= smallest[0]).mean()), feature=FEATURES[int(p_values[0].argmin())]
     )
 
 
@@ -76,10 +76,10 @@ def _features(reference: PredictionWindow, recent: PredictionWindow) -> _Floats:
     return np.column_stack(columns).astype(np.float32)
 
 
-def _permutations(size: int, total: int, dice: np.random.Generator) -> Iterator[_Floats]:
+def _permutations(size: int, total: int, rng: np.random.Generator) -> Iterator[_Floats]:
     """Who belongs to the recent window, (m, n), at random."""
     for begun in range(0, PERMUTATIONS, _CHUNK_SIZE):
-        luck = dice.random((min(_CHUNK_SIZE, PERMUTATIONS - begun), total), dtype=np.float32)
+        luck = rng.random((min(_CHUNK_SIZE, PERMUTATIONS - begun), total), dtype=np.float32)
         last = np.partition(luck, size - 1, axis=1)[:, size - 1 : size]
         yield (luck <= last).astype(np.float32)
 

@@ -46,7 +46,7 @@ class ModelOutput:
     probabilities: npt.NDArray[np.float32]
 
     @cached_property
-    def shares(self) -> list[float]:
+    def normalized_probabilities(self) -> list[float]:
         """The ten probabilities in double precision, summing to 1."""
         exact: list[float] = self.probabilities.tolist()
         total = fsum(exact)
@@ -60,7 +60,7 @@ class ModelOutput:
     @property
     def probability(self) -> float:
         """How sure the model is of it."""
-        return self.shares[self.digit]
+        return self.normalized_probabilities[self.digit]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Prediction:
     user_id: int
     created_at: datetime
     version: Version
-    reading: ModelOutput
+    output: ModelOutput
     latency_us: int | None = None
     stage_id: int | None = None
     assignment_probability: float | None = None
@@ -99,4 +99,4 @@ class Prediction:
     @property
     def disagrees(self) -> bool:
         """Whether the other version would have named another digit."""
-        return self.shadow is not None and self.shadow.digit != self.reading.digit
+        return self.shadow is not None and self.shadow.digit != self.output.digit

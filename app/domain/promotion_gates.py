@@ -19,36 +19,38 @@ _ROUNDING_ERROR = 1e-12
 class PairedCounts:
     """How a candidate and another model read the same pictures, by which of them were right."""
 
-    pictures: int
-    both: int
-    candidate_alone: int
-    other_alone: int
+    images: int
+    both_correct: int
+    only_candidate_correct: int
+    only_baseline_correct: int
 
     @property
-    def candidate(self) -> float:
+    def candidate_accuracy(self) -> float:
         """The candidate's accuracy."""
-        return (self.both + self.candidate_alone) / max(self.pictures, 1)
+        return (self.both_correct + self.only_candidate_correct) / max(self.images, 1)
 
     @property
-    def other(self) -> float:
+    def baseline_accuracy(self) -> float:
         """The other model's accuracy."""
-        return (self.both + self.other_alone) / max(self.pictures, 1)
+        return (self.both_correct + self.only_baseline_correct) / max(self.images, 1)
 
     @property
     def difference(self) -> float:
         """The candidate's accuracy less the other's."""
-        return (self.candidate_alone - self.other_alone) / max(self.pictures, 1)
+        return (self.only_candidate_correct - self.only_baseline_correct) / max(self.images, 1)
 
     @property
     def lower_bound(self) -> float:
         """One-sided 95 % lower bound of the difference."""
-        return paired_lower_bound(self.candidate_alone, self.other_alone, self.pictures, ALPHA)
+        return paired_lower_bound(
+            self.only_candidate_correct, self.only_baseline_correct, self.images, ALPHA
+        )
 
     @property
     def p_value(self) -> float:
         """One-sided exact McNemar test of "the candidate is not better" (McNemar, 1947)."""
-        discordant = self.candidate_alone + self.other_alone
-        as_good = range(self.candidate_alone, discordant + 1)
+        discordant = self.only_candidate_correct + self.only_baseline_correct
+        as_good = range(self.only_candidate_correct, discordant + 1)
         return float(sum(comb(discordant, wins) for wins in as_good) / 2**discordant)
 
 
@@ -61,11 +63,11 @@ class CandidateMetrics:
     """
 
     validation: PairedCounts
-    validation_beside_shipped: PairedCounts
-    digits: Mapping[str, PairedCounts]
-    kinds: Mapping[str, PairedCounts]
+    validation_vs_bundled: PairedCounts
+    by_digit: Mapping[str, PairedCounts]
+    by_image_kind: Mapping[str, PairedCounts]
     holdout: PairedCounts
-    lessons: PairedCounts
+    train: PairedCounts
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,22 @@ class Gate:
     metrics: Mapping[str, float]
 
 
-def evaluate(marks: CandidateMetrics) -> list[Gate]:
+def evaluate(metrics: CandidateMetrics) -> list[Gate]:
     """Hold a candidate against every gate, in order; one that passes them all may serve."""
     return [
         _max_loss_gate(
-            "validation", marks.validation, MAX_LOSS_VS_DEPLOYED, "the model in service"
+            "validation", metrics.validation, MAX_LOSS_VS_DEPLOYED, "the model in service"
         ),
         _max_loss_gate(
             "validation vs bundled",
-            marks.validation_beside_shipped,
+            metrics.validation_vs_bundled,
             MAX_LOSS_VS_BUNDLED,
             "the shipped model",
         ),
-        _non_inferiority_gate(marks.validation),
-        _max_loss_per_group_gate("per-class accuracy", marks.digits),
-        _max_loss_per_group_gate("robustness", marks.kinds),
-        _improvement_gate(marks.holdout, marks.lessons),
+        _non_inferiority_gate(metrics.validation),
+        _max_loss_per_group_gate("per-class accuracy", metrics.by_digit),
+        _max_loss_per_group_gate("robustness", metrics.by_image_kind),
+        _improvement_gate(metrics.holdout, metrics.train),
     ]
 
 
@@ -107,7 +109,11 @@ def _max_loss_gate(name: str, found: PairedCounts, most_lost: float, whom: str) 
         name,
         found.difference >= -most_lost - _ROUNDING_ERROR,
         f"{found.difference:+.2%} beside {whom}, at most {-most_lost:.1%} is let through",
-        {"candidate": found.candidate, "baseline": found.other, "difference": found.difference},
+        {
+            "candidate": found.candidate_accuracy,
+            "baseline": found.baseline_accuracy,
+            "difference": found.difference,
+        },
     )
 
 
@@ -132,19 +138,19 @@ def _max_loss_per_group_gate(name: str, parts: Mapping[str, PairedCounts]) -> Ga
     )
 
 
-def _improvement_gate(holdout: PairedCounts, lessons: PairedCounts) -> Gate:
+def _improvement_gate(holdout: PairedCounts, train: PairedCounts) -> Gate:
     """Better on labels that it has not seen; or not worse there, and better on those it has."""
     metrics = {
         "holdout": holdout.difference,
-        "holdout_images": holdout.pictures,
+        "holdout_images": holdout.images,
         "p_value": holdout.p_value,
-        "train": lessons.difference,
+        "train": train.difference,
     }
     if holdout.p_value < ALPHA:
         summary = f"better on the holdout, {holdout.difference:+.1%}, p = {holdout.p_value:.3g}"
         return Gate("improvement", True, summary, metrics)
-    passed = holdout.difference >= 0 and lessons.difference > 0
-    beside = f"{holdout.difference:+.1%} on the holdout, {lessons.difference:+.1%} on its lessons"
+    passed = holdout.difference >= 0 and train.difference > 0
+    beside = f"{holdout.difference:+.1%} on the holdout, {train.difference:+.1%} on its lessons"
     if passed:
         return Gate("improvement", True, f"better on its lessons and not worse: {beside}", metrics)
     return Gate("improvement", False, f"not shown to be better: {beside}", metrics)

@@ -18,17 +18,17 @@ _SALT = "holdout"
 class TrainingLabel:
     """A picture (its 784 bytes), the digit that a reviewer saw on it, and who had sent it."""
 
-    picture: bytes
+    image: bytes
     digit: int
-    submitter: int
+    submitter_id: int
 
 
 @dataclass(frozen=True)
 class LabelSplit:
     """Labels to learn from, and labels that judge what was learned."""
 
-    taught: tuple[TrainingLabel, ...]
-    held_out: tuple[TrainingLabel, ...]
+    train: tuple[TrainingLabel, ...]
+    holdout: tuple[TrainingLabel, ...]
 
 
 def split_labels(labels: Iterable[TrainingLabel]) -> LabelSplit:
@@ -39,20 +39,20 @@ def split_labels(labels: Iterable[TrainingLabel]) -> LabelSplit:
     to the next, because a hash decides.
     """
     kept = _cap_per_submitter(_drop_conflicting(labels))
-    submitters = {label.submitter for label in kept}
+    submitters = {label.submitter_id for label in kept}
     if len(submitters) >= MIN_SUBMITTERS:
-        by_submitter = _split_by_keys(kept, [str(label.submitter).encode() for label in kept])
-        share = len(by_submitter.held_out) / len(kept)
+        by_submitter = _split_by_keys(kept, [str(label.submitter_id).encode() for label in kept])
+        share = len(by_submitter.holdout) / len(kept)
         if _ACCEPTABLE_FRACTION[0] <= share <= _ACCEPTABLE_FRACTION[1]:
             return by_submitter
-    return _split_by_keys(kept, [label.picture for label in kept])
+    return _split_by_keys(kept, [label.image for label in kept])
 
 
 def _drop_conflicting(labels: Iterable[TrainingLabel]) -> list[TrainingLabel]:
     """One label of each picture; none of one that reviewers named differently."""
     by_picture: dict[bytes, list[TrainingLabel]] = {}
     for label in labels:
-        by_picture.setdefault(label.picture, []).append(label)
+        by_picture.setdefault(label.image, []).append(label)
     return [same[0] for same in by_picture.values() if len({label.digit for label in same}) == 1]
 
 
@@ -60,8 +60,8 @@ def _cap_per_submitter(labels: Sequence[TrainingLabel]) -> list[TrainingLabel]:
     counted: Counter[int] = Counter()
     kept = []
     for label in labels:
-        counted[label.submitter] += 1
-        if counted[label.submitter] <= MAX_LABELS_PER_SUBMITTER:
+        counted[label.submitter_id] += 1
+        if counted[label.submitter_id] <= MAX_LABELS_PER_SUBMITTER:
             kept.append(label)
     return kept
 

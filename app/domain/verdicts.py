@@ -54,19 +54,19 @@ class Traffic:
 class Evidence:
     """Labelled disagreements, by which version was right."""
 
-    v1_alone: int = 0
-    v2_alone: int = 0
-    neither: int = 0
+    only_v1_correct: int = 0
+    only_v2_correct: int = 0
+    neither_correct: int = 0
 
     @property
     def discordant(self) -> int:
         """Those on which exactly one was right."""
-        return self.v1_alone + self.v2_alone
+        return self.only_v1_correct + self.only_v2_correct
 
     @property
-    def labelled(self) -> int:
+    def labeled(self) -> int:
         """All of them."""
-        return self.discordant + self.neither
+        return self.discordant + self.neither_correct
 
 
 @dataclass(frozen=True)
@@ -94,22 +94,22 @@ class Validity:
     with a disagreement that were erased before anybody could label them.
     """
 
-    mismatched: bool = False
-    log_mismatch: float = 0.0
-    crossed: Proportion = Proportion()
-    skipped: Proportion = Proportion()
-    erased: Proportion = Proportion()
+    is_voided: bool = False
+    mismatch_log_e_value: float = 0.0
+    crossovers: Proportion = Proportion()
+    skips: Proportion = Proportion()
+    erasures: Proportion = Proportion()
 
     @property
-    def fault(self) -> str | None:
+    def violation(self) -> str | None:
         """Why nothing may be concluded, or None."""
-        if self.mismatched or is_mismatch(self.log_mismatch):
+        if self.is_voided or is_mismatch(self.mismatch_log_e_value):
             return "sample ratio mismatch"
-        if self.crossed.exceeds(MAX_CROSSOVER_RATE):
+        if self.crossovers.exceeds(MAX_CROSSOVER_RATE):
             return "crossovers"
-        if self.skipped.exceeds(MAX_SKIP_RATE):
+        if self.skips.exceeds(MAX_SKIP_RATE):
             return "skipped labels"
-        if self.erased.exceeds(MAX_ERASURE_RATE):
+        if self.erasures.exceeds(MAX_ERASURE_RATE):
             return "erased images"
         return None
 
@@ -126,17 +126,17 @@ class Verdict:
     outcome: Outcome
     reason: str | None
     e_value: float
-    share: Interval
+    win_rate: Interval
     difference: Interval
 
 
 def decide(
-    traffic: Traffic, evidence: Evidence, soundness: Validity, latched: Version | None
+    traffic: Traffic, evidence: Evidence, validity: Validity, locked_winner: Version | None
 ) -> Verdict:
     """Judge an experiment; a winner that was latched stays one, unless the experiment is void."""
     difference = accuracy_difference(traffic, evidence)
-    outcome, reason = Outcome.COLLECTING, soundness.fault
-    winner = latched or find_winner(evidence)
+    outcome, reason = Outcome.COLLECTING, validity.violation
+    winner = locked_winner or find_winner(evidence)
     if reason is not None:
         outcome = Outcome.INVALID
     elif winner is not None:
@@ -146,17 +146,19 @@ def decide(
     return Verdict(
         outcome=outcome,
         reason=reason,
-        e_value=exp(min(log_e_value(evidence.v2_alone, evidence.discordant), 700)),
-        share=proportion_confidence_sequence(evidence.v2_alone, evidence.discordant, ALPHA),
+        e_value=exp(min(log_e_value(evidence.only_v2_correct, evidence.discordant), 700)),
+        win_rate=proportion_confidence_sequence(
+            evidence.only_v2_correct, evidence.discordant, ALPHA
+        ),
         difference=difference,
     )
 
 
 def find_winner(evidence: Evidence) -> Version | None:
     """The version that the e-value names, or None as long as it is below 1/ALPHA."""
-    if log_e_value(evidence.v2_alone, evidence.discordant) < -log(ALPHA):
+    if log_e_value(evidence.only_v2_correct, evidence.discordant) < -log(ALPHA):
         return None
-    return Version.V2 if evidence.v2_alone > evidence.v1_alone else Version.V1
+    return Version.V2 if evidence.only_v2_correct > evidence.only_v1_correct else Version.V1
 
 
 def accuracy_difference(traffic: Traffic, evidence: Evidence, alpha: float = ALPHA) -> Interval:
@@ -179,8 +181,8 @@ def accuracy_difference_on_disagreements(evidence: Evidence, alpha: float) -> In
     The product of two shares, each at half of alpha: disagreements with exactly one right, and
     2 share - 1.
     """
-    one_right = proportion_confidence_sequence(evidence.discordant, evidence.labelled, alpha / 2)
-    share = proportion_confidence_sequence(evidence.v2_alone, evidence.discordant, alpha / 2)
+    one_right = proportion_confidence_sequence(evidence.discordant, evidence.labeled, alpha / 2)
+    share = proportion_confidence_sequence(evidence.only_v2_correct, evidence.discordant, alpha / 2)
     ends = (2 * share.low - 1, 2 * share.high - 1)
     return Interval(
         ends[0] * (one_right.high if ends[0] < 0 else one_right.low),
@@ -193,15 +195,15 @@ def labels_needed(traffic: Traffic, evidence: Evidence) -> int | None:
 
     To whichever comes first, a winner or equivalence; an estimate without a guarantee.
     """
-    share = (evidence.v2_alone + 1) / (evidence.discordant + 2)
-    one_right = (evidence.discordant + 1) / (evidence.labelled + 2)
+    share = (evidence.only_v2_correct + 1) / (evidence.discordant + 2)
+    one_right = (evidence.discordant + 1) / (evidence.labeled + 2)
 
     def after(more: int) -> Evidence:
         one, ahead = more * one_right, more * one_right * share
         return Evidence(
-            evidence.v1_alone + round(one - ahead),
-            evidence.v2_alone + round(ahead),
-            evidence.neither + more - round(one),
+            evidence.only_v1_correct + round(one - ahead),
+            evidence.only_v2_correct + round(ahead),
+            evidence.neither_correct + more - round(one),
         )
 
     def is_decided(more: int) -> bool:
@@ -216,8 +218,8 @@ class Stratum:
     """A part of the traffic, how many of it were labelled, and on how many a version was right."""
 
     total: int
-    labelled: int
-    right: int
+    labeled: int
+    correct: int
 
 
 @dataclass(frozen=True)
@@ -243,11 +245,11 @@ def stratified_accuracy(disagreements: Stratum, agreements: Stratum) -> Estimate
     )
     value, low, high = 0.0, 0.0, 0.0
     for part, alpha in parts:
-        interval = exact_binomial_interval(part.right, part.labelled, alpha)
-        value += part.total / total * part.right / max(part.labelled, 1)
+        interval = exact_binomial_interval(part.correct, part.labeled, alpha)
+        value += part.total / total * part.correct / max(part.labeled, 1)
         low += part.total / total * interval.low
         high += part.total / total * interval.high
-    is_known = all(part.labelled or not part.total for part, _ in parts)
+    is_known = all(part.labeled or not part.total for part, _ in parts)
     return Estimate(value if is_known else None, Interval(low, high))
 
 

@@ -125,9 +125,9 @@ def _traffic(found: TrafficSummary, rates: TrafficRates) -> Json:
             }
             for version in Version
         },
-        "requests": found.compared.total,
-        "disagreements": found.compared.disagreements,
-        "pending_reviews": found.waiting,
+        "requests": found.experiment_traffic.total,
+        "disagreements": found.experiment_traffic.disagreements,
+        "pending_reviews": found.pending_reviews,
     }
 
 
@@ -137,7 +137,8 @@ def _retrains() -> list[Event]:
 
 def _deployments() -> list[Event]:
     return [
-        Event(each.id, serializers.deployment(each)) for each in registry.list_deployments(MAX_ITEMS)
+        Event(each.id, serializers.deployment(each))
+        for each in registry.list_deployments(MAX_ITEMS)
     ]
 
 

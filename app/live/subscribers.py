@@ -42,7 +42,7 @@ class Subscriber:
     def may_stay(self, found: CurrentUser | None) -> bool:
         """Whether their login is still what it was, and their token still good."""
         is_good = self.expires_at > datetime.now(UTC) and found == self.caller
-        return is_good and container().keys.get(self.key_id) is not None
+        return is_good and container().signing_keys.get(self.key_id) is not None
 
 
 class LiveNamespace(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries no types

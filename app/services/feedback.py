@@ -16,7 +16,7 @@ from app.domain.predictions import image_hash
 from app.services.predictions.history import NOT_FOUND
 from app.store.engine.db import write_transaction
 from app.store.queries import accounts, experiments, feedback, notifications, predictions, reviews
-from app.store.queries.predictions import Answered
+from app.store.queries.predictions import ServedPrediction
 from app.store.tables import Experiment, Feedback
 
 MAX_COUNTED_PER_USER = 20  # that the users' view of one experiment counts
@@ -55,8 +55,8 @@ def record_for_prediction(
     that exclude each other or the stored answer, Conflict for another word without `replace`.
     """
     with write_transaction() as session:
-        accounts.hold(session, user_id)
-        answered = predictions.lock(session, user_id, prediction_id)
+        accounts.lock_key_share(session, user_id)
+        answered = predictions.lock_for_update(session, user_id, prediction_id)
         if answered is None:
             raise NotFound(NOT_FOUND)
         if said.prediction not in (None, answered.digit):
@@ -66,7 +66,7 @@ def record_for_prediction(
         row.prediction_id, row.version = prediction_id, answered.version
         if word.digit not in (None, answered.digit):
             _flag(session, user_id, prediction_id, answered)
-        before = feedback.find_on(session, prediction_id)
+        before = feedback.get_by_prediction(session, prediction_id)
         if not word.correct and (before is None or before.correct):
             _notify_admins(session, prediction_id, answered)
         if before is not None:
@@ -74,21 +74,21 @@ def record_for_prediction(
             return
         if answered.stage_id is not None:
             _attach_experiment(
-                session, row, experiments.lock_of_stage(session, answered.stage_id), answered
+                session, row, experiments.lock_by_stage(session, answered.stage_id), answered
             )
         feedback.add(session, row)
 
 
-def _flag(session: Session, user_id: int, prediction_id: UUID, answered: Answered) -> None:
+def _flag(session: Session, user_id: int, prediction_id: UUID, answered: ServedPrediction) -> None:
     """Have a reviewer look at an answer that its user corrected; a few of each user at a time.
 
     A picture that waits in the running experiment's queue stays there; one that an ended experiment
     left behind is taken out of it.
     """
-    if reviews.flagged_by(session, user_id) >= MAX_FLAGGED_PER_USER:
+    if reviews.count_flagged_by(session, user_id) >= MAX_FLAGGED_PER_USER:
         return
-    running = experiments.newest(session)
-    reviews.release(session, prediction_id, None if running is None else running.id)
+    running = experiments.get_latest(session)
+    reviews.withdraw_stale(session, prediction_id, None if running is None else running.id)
     reviews.enqueue(
         session,
         prediction_id=prediction_id,
@@ -99,7 +99,7 @@ def _flag(session: Session, user_id: int, prediction_id: UUID, answered: Answere
     )
 
 
-def _notify_admins(session: Session, prediction_id: UUID, answered: Answered) -> None:
+def _notify_admins(session: Session, prediction_id: UUID, answered: ServedPrediction) -> None:
     """Have admins mailed when an answer that was sure is contradicted."""
     if answered.probability >= HIGH_CONFIDENCE:
         notifications.add(
@@ -111,14 +111,14 @@ def _notify_admins(session: Session, prediction_id: UUID, answered: Answered) ->
 
 
 def _attach_experiment(
-    session: Session, row: Feedback, experiment: Experiment, answered: Answered
+    session: Session, row: Feedback, experiment: Experiment, answered: ServedPrediction
 ) -> None:
     """Name a word's experiment, and whether the users' view there counts it: few of one user."""
     row.experiment_id = experiment.id
     row.image_hash = image_hash(answered.image)
     most = 1 if experiment.unit == AssignmentUnit.USER else MAX_COUNTED_PER_USER
-    given = feedback.count_of_user(session, experiment.id, row.user_id or 0)
-    row.is_eligible = given < most and not feedback.is_image_counted(
+    given = feedback.count_eligible_by_user(session, experiment.id, row.user_id or 0)
+    row.is_eligible = given < most and not feedback.has_eligible_for_image(
         session, experiment.id, row.image_hash
     )
 
@@ -130,10 +130,10 @@ def _update(session: Session, before: Feedback, row: Feedback, *, replace: bool)
         return
     if not replace:
         raise Conflict("There is another word on this prediction; send `replace` to change it")
-    feedback.count(session, before, -1)
+    feedback.adjust_counters(session, before, -1)
     before.correct, before.digit, before.not_a_digit = _content(row)
     before.created_at = row.created_at
-    feedback.count(session, before, 1)
+    feedback.adjust_counters(session, before, 1)
 
 
 def _content(row: Feedback) -> tuple[bool, int | None, bool]:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging.decoding import GrayImage
 from app.imaging.normalization import normalize, preprocess
-from app.training.synthetic_images import RENDERERS, Dice
+from app.training.synthetic_images import RENDERERS
 
 _FILE_PROBABILITY = 0.05  # share that goes through a picture file
 _FILE_RENDERERS = tuple(maker for kind, maker in RENDERERS.items() if kind != "huge")
@@ -28,7 +29,7 @@ _CANVAS_PIXELS = (28, 72)
 _MARGIN = (1.0, 1.5)  # side of the page over the side of MNIST's picture
 
 
-def augment(digit: DigitImage, rng: Dice) -> DigitImage:
+def augment(digit: DigitImage, rng: Generator) -> DigitImage:
     """One more picture of the same digit, as imaging gives it; the digit itself if refused."""
     try:
         if rng.random() < _FILE_PROBABILITY:
@@ -41,7 +42,7 @@ def augment(digit: DigitImage, rng: Dice) -> DigitImage:
         return digit
 
 
-def warp(digit: DigitImage, rng: Dice) -> GrayImage:
+def warp(digit: DigitImage, rng: Generator) -> GrayImage:
     """The digit's ink in 0..1 on a larger page: turned, sheared, stretched, bent, thickened."""
     side = int(rng.integers(_CANVAS_PIXELS[0], _CANVAS_PIXELS[1] + 1))
     angle = np.deg2rad(rng.uniform(-_ROTATION_DEGREES, _ROTATION_DEGREES))
@@ -59,14 +60,14 @@ def warp(digit: DigitImage, rng: Dice) -> GrayImage:
     return _change_thickness(ink.astype(np.float32) / np.float32(255), rng)
 
 
-def _elastic_offsets(side: int, rng: Dice) -> list[GrayImage]:
+def _elastic_offsets(side: int, rng: Generator) -> list[GrayImage]:
     """How far each pixel is pulled along x and y, in MNIST's pixels: a coarse net, made smooth."""
     strength = rng.uniform(0, _ELASTIC_PIXELS)
     nodes = rng.normal(0, strength, (2, _ELASTIC_NODES, _ELASTIC_NODES)).astype(np.float32)
     return [cv2.resize(net, (side, side), interpolation=cv2.INTER_CUBIC) for net in nodes]
 
 
-def _change_thickness(ink: GrayImage, rng: Dice) -> GrayImage:
+def _change_thickness(ink: GrayImage, rng: Generator) -> GrayImage:
     if rng.random() >= _THICKNESS_PROBABILITY:
         return ink
     size = int(rng.integers(2, 3 + len(ink) // IMAGE_SIZE))
@@ -77,24 +78,24 @@ def _change_thickness(ink: GrayImage, rng: Dice) -> GrayImage:
     return np.asarray(thin if thin.max() > 0.5 else ink, dtype=np.float32)
 
 
-def _add_noise(ink: GrayImage, rng: Dice) -> GrayImage:
+def _add_noise(ink: GrayImage, rng: Generator) -> GrayImage:
     grain = rng.standard_normal(ink.shape, dtype=np.float32)
     return np.asarray(ink + grain * np.float32(rng.uniform(0.02, 0.15)), dtype=np.float32)
 
 
-def _blur(ink: GrayImage, rng: Dice) -> GrayImage:
+def _blur(ink: GrayImage, rng: Generator) -> GrayImage:
     widths = rng.uniform(0.2, 0.9, 2) * len(ink) / IMAGE_SIZE
     return np.asarray(cv2.GaussianBlur(ink, (0, 0), *widths), dtype=np.float32)
 
 
-def _lower_resolution(ink: GrayImage, rng: Dice) -> GrayImage:
+def _lower_resolution(ink: GrayImage, rng: Generator) -> GrayImage:
     """Seen through few pixels, then enlarged."""
     few = int(rng.integers(8, 20))
     small = cv2.resize(ink, (few, few), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, ink.shape, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _shade(ink: GrayImage, rng: Dice) -> GrayImage:
+def _shade(ink: GrayImage, rng: Generator) -> GrayImage:
     """Pale ink on paper under uneven light."""
     slope = np.linspace(-0.5, 0.5, len(ink), dtype=np.float32)
     down, across = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
@@ -102,7 +103,7 @@ def _shade(ink: GrayImage, rng: Dice) -> GrayImage:
     return np.asarray(light * (1 - np.float32(rng.uniform(0.3, 0.8)) * ink), dtype=np.float32)
 
 
-def _strike_through(ink: GrayImage, rng: Dice) -> GrayImage:
+def _strike_through(ink: GrayImage, rng: Generator) -> GrayImage:
     """A stray stroke over it, thinner than the digit's own."""
     corners = rng.uniform(0, len(ink), (int(rng.integers(2, 5)), 2)).astype(np.int32)
     thickness = max(1, round(len(ink) / IMAGE_SIZE * rng.uniform(0.3, 1)))
@@ -111,7 +112,7 @@ def _strike_through(ink: GrayImage, rng: Dice) -> GrayImage:
     return np.maximum(ink, stroke)
 
 
-def _spatter(ink: GrayImage, rng: Dice) -> GrayImage:
+def _spatter(ink: GrayImage, rng: Generator) -> GrayImage:
     """Drops beside and upon the strokes, of ink and of nothing."""
     drops = ink.copy()
     for _ in range(rng.integers(2, 12)):
@@ -122,7 +123,7 @@ def _spatter(ink: GrayImage, rng: Dice) -> GrayImage:
     return drops
 
 
-_DEGRADATIONS: tuple[Callable[[GrayImage, Dice], GrayImage], ...] = (
+_DEGRADATIONS: tuple[Callable[[GrayImage, Generator], GrayImage], ...] = (
     _add_noise,
     _blur,
     _lower_resolution,
@@ -132,7 +133,7 @@ _DEGRADATIONS: tuple[Callable[[GrayImage, Dice], GrayImage], ...] = (
 )
 
 
-def _shift(digit: DigitImage, rng: Dice) -> DigitImage:
+def _shift(digit: DigitImage, rng: Generator) -> DigitImage:
     """Moved by one pixel: dirt moves the centre of mass a little. The border of 28x28 is empty."""
     if rng.random() >= _SHIFT_PROBABILITY:
         return digit

@@ -36,30 +36,30 @@ def evaluate_candidate(
     right, beside, once = (exam_of_all.right(each) for each in (candidate, serving, shipped))
     return CandidateMetrics(
         validation=count_pairs(right, beside),
-        validation_beside_shipped=count_pairs(right, once),
-        digits={
+        validation_vs_bundled=count_pairs(right, once),
+        by_digit={
             str(digit): count_pairs(right[shown], beside[shown])
             for digit in range(10)
             for shown in [validation.labels == digit]
         },
-        kinds={
+        by_image_kind={
             kind: count_pairs(
                 *(np.concatenate([of.right(each) for of in exams]) for each in (candidate, serving))
             )
             for kind, exams in _robustness_sets(validation).items()
         },
         holdout=_compare(holdout, candidate, serving),
-        lessons=_compare(lessons, candidate, serving),
+        train=_compare(lessons, candidate, serving),
     )
 
 
 def count_pairs(candidate: _Correct, other: _Correct) -> PairedCounts:
     """Count pictures by who read them right, of two arrays (n,)."""
     return PairedCounts(
-        pictures=len(candidate),
-        both=int((candidate & other).sum()),
-        candidate_alone=int((candidate & ~other).sum()),
-        other_alone=int((~candidate & other).sum()),
+        images=len(candidate),
+        both_correct=int((candidate & other).sum()),
+        only_candidate_correct=int((candidate & ~other).sum()),
+        only_baseline_correct=int((~candidate & other).sum()),
     )
 
 
@@ -77,7 +77,9 @@ def _robustness_sets(validation: LabeledDigits) -> dict[str, list[EvaluationSet]
     return photographed | {"corruptions": corruptions}
 
 
-def _compare(of: LabeledDigits, candidate: InferenceSession, serving: InferenceSession) -> PairedCounts:
+def _compare(
+    of: LabeledDigits, candidate: InferenceSession, serving: InferenceSession
+) -> PairedCounts:
     """On pictures that imaging gave already."""
     taken = EvaluationSet(of.digits, np.zeros(len(of.labels), dtype=np.bool_), of.labels)
     return count_pairs(taken.right(candidate), taken.right(serving))

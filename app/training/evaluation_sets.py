@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random import Generator
 from tqdm import tqdm
 
 from app.domain.errors import ImageError
@@ -17,7 +18,7 @@ from app.imaging.decoding import encode_png
 from app.services.models.onnx_runtime import InferenceSession
 from app.training.datasets import LabeledDigits
 from app.training.mnist_c import CORRUPTIONS
-from app.training.synthetic_images import RENDERERS, Dice
+from app.training.synthetic_images import RENDERERS
 
 SEED = 1
 
@@ -76,7 +77,7 @@ def corrupted_set(name: str, of: LabeledDigits) -> EvaluationSet:
 
 
 def transformed_set(
-    name: str, of: LabeledDigits, change: Callable[[DigitImage, Dice], DigitImage]
+    name: str, of: LabeledDigits, change: Callable[[DigitImage, Generator], DigitImage]
 ) -> EvaluationSet:
     """Digits with something done to each, the same each time."""
     rng = np.random.default_rng(SEED)

@@ -12,30 +12,30 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numpy.random import Generator
 
 from app.domain.predictions import IMAGE_SIZE, DigitImage
 
-Dice = np.random.Generator
 _Plane = npt.NDArray[np.float64]
 _Point = tuple[float, float]
 
 _SHAPE = (IMAGE_SIZE, IMAGE_SIZE)
 
 
-def shot_noise(digit: DigitImage, rng: Dice) -> DigitImage:
+def shot_noise(digit: DigitImage, rng: Generator) -> DigitImage:
     """Too little light: white is 3 photons on average, and each pixel counts its own."""
     photons = 3
     return _to_digit(rng.poisson(_to_gray(digit) * photons) / photons)
 
 
-def impulse_noise(digit: DigitImage, rng: Dice) -> DigitImage:
+def impulse_noise(digit: DigitImage, rng: Generator) -> DigitImage:
     """Salt and pepper on 17 % of the pixels, half of it each."""
     luck = rng.random(_SHAPE)
     salted = np.where(luck < 0.17 / 2, np.uint8(255), digit)
     return np.where(luck > 1 - 0.17 / 2, np.uint8(0), salted)
 
 
-def glass_blur(digit: DigitImage, rng: Dice) -> DigitImage:
+def glass_blur(digit: DigitImage, rng: Generator) -> DigitImage:
     """Frosted glass: blurred, then two sweeps swap pixels with their neighbours, blurred again."""
     sigma = 0.7
     pixels = bytearray((_gaussian_blur(_to_gray(digit), sigma) * 255).astype(np.uint8).tobytes())
@@ -51,7 +51,7 @@ def glass_blur(digit: DigitImage, rng: Dice) -> DigitImage:
     return _to_digit(_gaussian_blur(_to_gray(frosted), sigma))
 
 
-def motion_blur(digit: DigitImage, rng: Dice) -> DigitImage:
+def motion_blur(digit: DigitImage, rng: Generator) -> DigitImage:
     """A hand that shook: smeared one way, by half a Gaussian, at most 45 degrees off level."""
     sigma, reach = 3, 20
     angle = rng.uniform(-np.pi / 4, np.pi / 4)
@@ -64,36 +64,36 @@ def motion_blur(digit: DigitImage, rng: Dice) -> DigitImage:
     return _to_digit(np.asarray(smeared, dtype=np.float64))
 
 
-def shear(digit: DigitImage, rng: Dice) -> DigitImage:
+def shear(digit: DigitImage, rng: Generator) -> DigitImage:
     """Slanted by 0.4, to the left or to the right."""
     angle = 0.4 * rng.choice([-1, 1])
     return _warp(digit, [[1, -np.sin(angle)], [0, np.cos(angle)]])
 
 
-def scale(digit: DigitImage, _rng: Dice) -> DigitImage:
+def scale(digit: DigitImage, _rng: Generator) -> DigitImage:
     """Shrunk to 0.7 of its size."""
     return _warp(digit, [[1 / 0.7, 0], [0, 1 / 0.7]])
 
 
-def rotate(digit: DigitImage, rng: Dice) -> DigitImage:
+def rotate(digit: DigitImage, rng: Generator) -> DigitImage:
     """Turned by 0.4, to the left or to the right."""
     angle = 0.4 * rng.choice([-1, 1])
     return _warp(digit, [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-def brightness(digit: DigitImage, _rng: Dice) -> DigitImage:
+def brightness(digit: DigitImage, _rng: Generator) -> DigitImage:
     """Lighter by half the range, ink and ground."""
     return _to_digit(_to_gray(digit) + 0.5)
 
 
-def translate(digit: DigitImage, rng: Dice) -> DigitImage:
+def translate(digit: DigitImage, rng: Generator) -> DigitImage:
     """Moved by 3 across and by 3 down or up."""
     far = 3
     top, left = rng.choice([0, 2 * far], 2)
     return np.pad(digit, far)[top : top + IMAGE_SIZE, left : left + IMAGE_SIZE]
 
 
-def stripe(digit: DigitImage, _rng: Dice) -> DigitImage:
+def stripe(digit: DigitImage, _rng: Generator) -> DigitImage:
     """Light and dark exchanged in the left quarter and in the right one."""
     quarter = IMAGE_SIZE // 4
     striped = digit.copy()
@@ -102,7 +102,7 @@ def stripe(digit: DigitImage, _rng: Dice) -> DigitImage:
     return striped
 
 
-def fog(digit: DigitImage, rng: Dice) -> DigitImage:
+def fog(digit: DigitImage, rng: Generator) -> DigitImage:
     """Behind a cloud up to three times as bright as white, then darkened until both fit."""
     density = 3
     ink = _to_gray(digit)
@@ -110,7 +110,7 @@ def fog(digit: DigitImage, rng: Dice) -> DigitImage:
     return _to_digit((ink + density * _plasma_cloud(rng)) * white / (white + density))
 
 
-def spatter(digit: DigitImage, rng: Dice) -> DigitImage:
+def spatter(digit: DigitImage, rng: Generator) -> DigitImage:
     """Drops of mud, dark grey, on ink and ground."""
     level, grey = 0.65, 63 / 255
     drops = _gaussian_blur(rng.normal(level, 0.3, _SHAPE), 1) > level
@@ -119,7 +119,7 @@ def spatter(digit: DigitImage, rng: Dice) -> DigitImage:
     return _to_digit(_to_gray(digit) * (1 - mud) + grey * mud)
 
 
-def dotted_line(digit: DigitImage, rng: Dice) -> DigitImage:
+def dotted_line(digit: DigitImage, rng: Generator) -> DigitImage:
     """A straight line from edge to edge, there and not there by two columns each."""
     last = IMAGE_SIZE - 1
     first_row, last_row = rng.integers(0, last, 2)
@@ -128,7 +128,7 @@ def dotted_line(digit: DigitImage, rng: Dice) -> DigitImage:
     return _to_digit(_to_gray(digit) + line)
 
 
-def zigzag(digit: DigitImage, rng: Dice) -> DigitImage:
+def zigzag(digit: DigitImage, rng: Generator) -> DigitImage:
     """A line from column 2 to column 25, at most 5 rows askew, that swings by 2 to either side."""
     row, rise = rng.integers(0, IMAGE_SIZE - 1), rng.integers(-5, 5)
     column, run = 2, 23
@@ -143,7 +143,7 @@ def zigzag(digit: DigitImage, rng: Dice) -> DigitImage:
     return _to_digit(plane)
 
 
-def canny_edges(digit: DigitImage, _rng: Dice) -> DigitImage:
+def canny_edges(digit: DigitImage, _rng: Generator) -> DigitImage:
     """The edges of the ink, white on black, as Canny's detector finds them."""
     unit = 8 * 255  # of the slopes, which the detector takes in whole numbers
     smooth = _gaussian_blur(_to_gray(digit), 1) * unit
@@ -172,7 +172,7 @@ _FUNCTIONS = (
     canny_edges,
 )
 
-CORRUPTIONS: dict[str, Callable[[DigitImage, Dice], DigitImage]] = {
+CORRUPTIONS: dict[str, Callable[[DigitImage, Generator], DigitImage]] = {
     maker.__name__: maker for maker in _FUNCTIONS
 }
 
@@ -212,7 +212,7 @@ def _draw_line(start: _Point, end: _Point) -> _Plane:
     return np.asarray(line, dtype=np.float64)
 
 
-def _plasma_cloud(rng: Dice) -> _Plane:
+def _plasma_cloud(rng: Generator) -> _Plane:
     """A corner of a cloud 256 pixels wide, in shares of the range that the whole cloud has.
 
     The whole is made to an eighth of its size only: what is finer hardly widens the range.
@@ -230,7 +230,7 @@ def _plasma_cloud(rng: Dice) -> _Plane:
     )
 
 
-def _refine_cloud(cloud: _Plane, swing: float, rng: Dice) -> _Plane:
+def _refine_cloud(cloud: _Plane, swing: float, rng: Generator) -> _Plane:
     """Twice as wide, by diamonds and squares: new pixels swing about their neighbours' mean."""
     size = len(cloud)
     swings = rng.uniform(-swing, swing, (3, size, size))

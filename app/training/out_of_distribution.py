@@ -9,13 +9,13 @@ from string import ascii_letters
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging.decoding import GrayImage
 from app.imaging.normalization import normalize
 from app.training.augmentation import warp
-from app.training.synthetic_images import Dice
 
 _DIGIT_LIKE_LETTERS = "OoQDCcIiLlJjSsZzEBbGgqyYTtAher"
 _LETTERS = "".join(sorted(set(ascii_letters) - set(_DIGIT_LIKE_LETTERS))) + "@%#+=*"
@@ -25,7 +25,7 @@ _MAX_WIDTH_OF_ONE = 8  # columns; what is as narrow may well be meant as a 1
 _QUARTER_ORDERS = ((1, 0, 3, 2), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2))
 
 
-def make_non_digit(digit: DigitImage, rng: Dice) -> DigitImage:
+def make_non_digit(digit: DigitImage, rng: Generator) -> DigitImage:
     """A picture of no digit, as imaging gives it; some are made from pieces of the digit given."""
     while True:
         with suppress(ImageError):
@@ -34,7 +34,7 @@ def make_non_digit(digit: DigitImage, rng: Dice) -> DigitImage:
                 return found
 
 
-def _letter(_digit: DigitImage, rng: Dice) -> GrayImage:
+def _letter(_digit: DigitImage, rng: Generator) -> GrayImage:
     """A letter or sign drawn by plotter, bent as digits are."""
     page = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     sign, font = str(rng.choice(list(_LETTERS))), int(rng.choice(_FONTS))
@@ -46,7 +46,7 @@ def _letter(_digit: DigitImage, rng: Dice) -> GrayImage:
     return warp(page, rng)
 
 
-def _scribble(_: DigitImage, rng: Dice) -> GrayImage:
+def _scribble(_: DigitImage, rng: Generator) -> GrayImage:
     """Curved strokes of a pen that goes where it will."""
     page = np.zeros((_PAGE_SIDE, _PAGE_SIDE), dtype=np.float32)
     thickness = int(rng.integers(2, 7))
@@ -58,7 +58,7 @@ def _scribble(_: DigitImage, rng: Dice) -> GrayImage:
     return page
 
 
-def _noise(_: DigitImage, rng: Dice) -> GrayImage:
+def _noise(_: DigitImage, rng: Generator) -> GrayImage:
     """Noise, from grain to blobs, some of it cut off sharply."""
     plane = rng.standard_normal((_PAGE_SIDE, _PAGE_SIDE), dtype=np.float32)
     plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), rng.uniform(0.3, 8)), dtype=np.float32)
@@ -68,7 +68,7 @@ def _noise(_: DigitImage, rng: Dice) -> GrayImage:
     return (plane - np.float32(lowest)) / np.float32(max(highest - lowest, 1e-6))
 
 
-def _jumble(digit: DigitImage, rng: Dice) -> GrayImage:
+def _jumble(digit: DigitImage, rng: Generator) -> GrayImage:
     """A digit's four quarters in another order, left and right changed, some of them turned."""
     half = IMAGE_SIZE // 2
     quarters = [digit[row : row + half, at : at + half] for row in (0, half) for at in (0, half)]
@@ -78,7 +78,7 @@ def _jumble(digit: DigitImage, rng: Dice) -> GrayImage:
     return warp(np.ascontiguousarray(mixed), rng)
 
 
-_FUNCTIONS: tuple[Callable[[DigitImage, Dice], GrayImage], ...] = (
+_FUNCTIONS: tuple[Callable[[DigitImage, Generator], GrayImage], ...] = (
     _letter,
     _scribble,
     _noise,

@@ -10,15 +10,15 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numpy.random import Generator
 from PIL import Image
 
 from app.domain.predictions import DigitImage
 
-Dice = np.random.Generator
 _Plane = npt.NDArray[np.float32]
 
 
-def photograph(digit: DigitImage, rng: Dice) -> bytes:
+def photograph(digit: DigitImage, rng: Generator) -> bytes:
     """Pen on paper under a lamp, by phone: shading, vignette, blur, noise, JPEG; half are ruled."""
     height, width = 240, 320
     ink = _place_on_page(_enlarge(digit, int(rng.integers(90, 200))), height, width, rng)
@@ -33,14 +33,14 @@ def photograph(digit: DigitImage, rng: Dice) -> bytes:
     return encode_image(np.dstack([page * share for share in tint]), "JPEG", quality=80)
 
 
-def drawing(digit: DigitImage, rng: Dice) -> bytes:
+def drawing(digit: DigitImage, rng: Generator) -> bytes:
     """Black on white, of any size, anywhere on the canvas."""
     side = int(rng.integers(150, 600))
     ink = _enlarge(digit, int(side * rng.uniform(0.15, 0.95)))
     return encode_image(1 - _place_on_page(ink, side, side, rng), "PNG")
 
 
-def transparent(digit: DigitImage, rng: Dice) -> bytes:
+def transparent(digit: DigitImage, rng: Generator) -> bytes:
     """Ink of one colour, dark or light, on nothing at all."""
     ink = _place_on_page(_enlarge(digit, 140), 200, 200, rng)
     colour = rng.uniform(0, 0.4, 3) if rng.random() < 0.5 else rng.uniform(0.7, 1.0, 3)
@@ -48,7 +48,7 @@ def transparent(digit: DigitImage, rng: Dice) -> bytes:
     return encode_image(np.dstack([painted, ink]), "PNG")
 
 
-def framed(digit: DigitImage, rng: Dice) -> bytes:
+def framed(digit: DigitImage, rng: Generator) -> bytes:
     """Black on white in a black frame, at the edge or in a margin, or between two black bars."""
     page = 1 - _place_on_page(_enlarge(digit, 110), 160, 160, rng)
     if rng.random() < 0.5:
@@ -59,20 +59,20 @@ def framed(digit: DigitImage, rng: Dice) -> bytes:
     return encode_image(np.pad(inner, int(rng.integers(0, 10)), constant_values=1), "PNG")
 
 
-def inverted(digit: DigitImage, rng: Dice) -> bytes:
+def inverted(digit: DigitImage, rng: Generator) -> bytes:
     """MNIST's own picture with dark and light exchanged, in any of the formats that keep it."""
     kind = str(rng.choice(["PNG", "BMP", "GIF", "TIFF"]))
     return encode_image(1 - digit.astype(np.float32) / 255, kind)
 
 
-def tiny(digit: DigitImage, rng: Dice) -> bytes:
+def tiny(digit: DigitImage, rng: Generator) -> bytes:
     """Fewer pixels than MNIST has: 16 to 24 a side."""
     side = int(rng.integers(16, 25))
     small = cv2.resize(digit, (side, side), interpolation=cv2.INTER_AREA)
     return encode_image(1 - small.astype(np.float32) / 255, "PNG")
 
 
-def huge(digit: DigitImage, rng: Dice) -> bytes:
+def huge(digit: DigitImage, rng: Generator) -> bytes:
     """Close to the 4 million pixels that are looked at, as a JPEG."""
     height, width = int(rng.integers(1200, 1800)), 2200
     ink = _place_on_page(_enlarge(digit, int(height * rng.uniform(0.3, 0.9))), height, width, rng)
@@ -81,7 +81,7 @@ def huge(digit: DigitImage, rng: Dice) -> bytes:
 
 _FUNCTIONS = (photograph, drawing, transparent, framed, inverted, tiny, huge)
 
-RENDERERS: dict[str, Callable[[DigitImage, Dice], bytes]] = {
+RENDERERS: dict[str, Callable[[DigitImage, Generator], bytes]] = {
     maker.__name__: maker for maker in _FUNCTIONS
 }
 
@@ -92,7 +92,7 @@ def _enlarge(digit: DigitImage, side: int) -> _Plane:
     return np.clip(cv2.resize(plane, (side, side), interpolation=cv2.INTER_CUBIC), 0, 1)
 
 
-def _place_on_page(ink: _Plane, height: int, width: int, rng: Dice) -> _Plane:
+def _place_on_page(ink: _Plane, height: int, width: int, rng: Generator) -> _Plane:
     """Lay the ink anywhere on an empty page."""
     side = ink.shape[0]
     page = np.zeros((height, width), dtype=np.float32)
@@ -101,7 +101,7 @@ def _place_on_page(ink: _Plane, height: int, width: int, rng: Dice) -> _Plane:
     return page
 
 
-def _uneven_light(height: int, width: int, rng: Dice) -> _Plane:
+def _uneven_light(height: int, width: int, rng: Generator) -> _Plane:
     """Light that falls from one side and fades to the corners."""
     down, across = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     slope, fade = rng.uniform(-0.18, 0.18, 2), rng.uniform(0, 0.12)
@@ -109,7 +109,7 @@ def _uneven_light(height: int, width: int, rng: Dice) -> _Plane:
     return np.asarray(np.clip(light, 0.2, 1), dtype=np.float32)
 
 
-def _ruled_lines(height: int, width: int, contrast: float, rng: Dice) -> _Plane:
+def _ruled_lines(height: int, width: int, contrast: float, rng: Generator) -> _Plane:
     """The lines of ruled paper, a little askew, paler than the ink."""
     rules = np.zeros((height, width), dtype=np.float32)
     pale = contrast * rng.uniform(0.3, 0.7)

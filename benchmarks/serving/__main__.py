@@ -21,17 +21,17 @@ from tqdm import tqdm
 
 from app.imaging.decoding import encode_png
 from app.training.datasets import load_base_sets
-from benchmarks.results_table import Row, show
+from benchmarks.results_table import Row, print_table
 from benchmarks.serving import extra_results
-from benchmarks.serving.server_setups import all_of, ensure_peer
-from benchmarks.serving.wrk import Measured, Pictures, Target, ensure_wrk, measure
+from benchmarks.serving.server_setups import all_servers, ensure_fastapi
+from benchmarks.serving.wrk import ImageFolder, Measurement, Target, ensure_wrk, measure
 from tests.support.server_process import ROOT
 
 ROUNDS, TURNS, SECONDS, WARM_S = 5, 4, 1, 2
 CONNECTIONS = 16
-PICTURES, CHECKED, RIGHT = 1_000, 200, 0.98
+IMAGES, CHECKED_ANSWERS, MIN_CORRECT = 1_000, 200, 0.98
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
-HEAD = """# How fast Cifra answers
+HEADER = """# How fast Cifra answers
 
 `make bench` writes this page: Cifra with token, limits, stored rows and, in A/B, both models,
 beside a bare FastAPI and ONNX Runtime server that has none of them. Both run on one core, the load
@@ -47,26 +47,28 @@ SMALL, LARGE = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
 
 
 @dataclass(frozen=True)
-class Bar:
+class RatioLimit:
     """A ratio to the peer that a figure must reach, or with `at_most` must not pass."""
 
     what: str
     ours: str
     peers: str
-    figure: Callable[[Measured], float]
-    bar: float
+    figure: Callable[[Measurement], float]
+    limit: float
     at_most: bool = False
 
 
-BARS = (
-    Bar(
+LIMITS = (
+    RatioLimit(
         "HTTP tier, /api/v2/predict, multipart: requests/s", "http", "peer", lambda m: m.rate, 0.95
     ),
-    Bar("HTTP tier, /api/v2/predict, raw body: requests/s", "raw", "peer", lambda m: m.rate, 1.1),
-    Bar("HTTP tier, /api/ab/predict: requests/s", "ab", "peer", lambda m: m.rate, 0.8),
-    Bar("embedded, /api/v2/predict: requests/s", "embedded", "peer", lambda m: m.rate, 0.6),
-    Bar("HTTP tier: p99", "http", "peer", lambda m: m.p99_ms, 1.5, at_most=True),
-    Bar(
+    RatioLimit(
+        "HTTP tier, /api/v2/predict, raw body: requests/s", "raw", "peer", lambda m: m.rate, 1.1
+    ),
+    RatioLimit("HTTP tier, /api/ab/predict: requests/s", "ab", "peer", lambda m: m.rate, 0.8),
+    RatioLimit("embedded, /api/v2/predict: requests/s", "embedded", "peer", lambda m: m.rate, 0.6),
+    RatioLimit("HTTP tier: p99", "http", "peer", lambda m: m.p99_ms, 1.5, at_most=True),
+    RatioLimit(
         "HTTP tier, one connection: p50", "http 1", "peer 1", lambda m: m.p50_ms, 1.6, at_most=True
     ),
 )
@@ -75,17 +77,17 @@ BARS = (
 def main() -> None:
     """Print the table; end with 1 where a bar is missed."""
     ensure_wrk()
-    ensure_peer()
+    ensure_fastapi()
     quick = "--quick" in sys.argv
     rounds = 2 if quick else ROUNDS
     kept: list[Row] = []
-    with TemporaryDirectory() as folder, _results(kept, write=not quick):
-        pictures = pictures_in(Path(folder) / "pictures")
+    with TemporaryDirectory() as folder, _written_results(kept, write=not quick):
+        pictures = write_images(Path(folder) / "pictures")
         parts = [
-            compared(
+            experiment_traffic(
                 Path(folder) / "small", "v1's net in both slots", (SMALL, SMALL), pictures, rounds
             ),
-            compared(
+            experiment_traffic(
                 Path(folder) / "shipped", "the shipped models", (SMALL, LARGE), pictures, rounds
             ),
         ]
@@ -95,22 +97,22 @@ def main() -> None:
                 extra_results.growth(Path(folder), pictures),
                 extra_results.memory(Path(folder), pictures),
             ]
-        show(parts, len(parts), "serving", kept=kept)
+        print_table(parts, len(parts), "serving", kept=kept)
 
 
 @contextmanager
-def _results(rows: Sequence[Row], *, write: bool) -> Iterator[None]:
+def _written_results(rows: Sequence[Row], *, write: bool) -> Iterator[None]:
     """Write what was measured into RESULTS.md once all of it is, with the machine beside it."""
     try:
         yield
     finally:
         if write and rows:
             table = [
-                f"| {row.what} | {row.bar} | {row.figure}{' **missed**' if row.short else ''} |"
+                f"| {row.what} | {row.limit} | {row.figure}{' **missed**' if row.missed else ''} |"
                 for row in rows
             ]
             RESULTS.write_text(
-                "\n".join([HEAD.format(machine=_machine()), *table, ""]), encoding="utf-8"
+                "\n".join([HEADER.format(machine=_machine()), *table, ""]), encoding="utf-8"
             )
 
 
@@ -122,12 +124,12 @@ def _machine() -> str:
     return f"{name}, {os.cpu_count()} cores, {memory_gib} GiB, Linux {system}, Python {python}"
 
 
-def compared(
-    folder: Path, name: str, models: tuple[Path, Path], pictures: Pictures, rounds: int
+def experiment_traffic(
+    folder: Path, name: str, models: tuple[Path, Path], pictures: ImageFolder, rounds: int
 ) -> Iterator[Row]:
     """One pair of models: every server under the same load, in turn."""
     folder.mkdir()
-    with all_of(folder, models) as (http, embedded, peer):
+    with all_servers(folder, models) as (http, embedded, peer):
         targets = {
             "peer": (peer.target("/predict"), CONNECTIONS),
             "http": (http.target("/api/v2/predict"), CONNECTIONS),
@@ -138,33 +140,33 @@ def compared(
             "http 1": (http.target("/api/v2/predict"), 1),
         }
         for target, _ in targets.values():
-            _check(target, pictures)
+            _check_answers(target, pictures)
         found = _alternate(targets, pictures, rounds)
-    yield from (_row(bar, name, found) for bar in BARS)
+    yield from (_row(limit, name, found) for limit in LIMITS)
 
 
 def _alternate(
-    targets: Mapping[str, tuple[Target, int]], pictures: Pictures, rounds: int
-) -> dict[str, list[Measured]]:
-    found: dict[str, list[Measured]] = {name: [] for name in targets}
+    targets: Mapping[str, tuple[Target, int]], pictures: ImageFolder, rounds: int
+) -> dict[str, list[Measurement]]:
+    found: dict[str, list[Measurement]] = {name: [] for name in targets}
     for target, connections in targets.values():
         measure(target, pictures, connections, WARM_S)
     with tqdm(total=rounds * TURNS * len(targets), desc="loads", leave=False) as progress:
         for _ in range(rounds):
-            turns: dict[str, list[Measured]] = {name: [] for name in targets}
+            turns: dict[str, list[Measurement]] = {name: [] for name in targets}
             for name, (target, connections) in [*targets.items()] * TURNS:
                 turns[name].append(measure(target, pictures, connections, SECONDS))
                 progress.update()
             for name, measured in turns.items():
-                found[name].append(_together(name, measured))
+                found[name].append(_combine_turns(name, measured))
     return found
 
 
-def _together(name: str, turns: Sequence[Measured]) -> Measured:
+def _combine_turns(name: str, turns: Sequence[Measurement]) -> Measurement:
     """The turns of a round as one; percentiles are the means of theirs."""
     if failed := sum(turn.failed for turn in turns):
         raise SystemExit(f"{name}: {failed} requests failed")
-    return Measured(
+    return Measurement(
         requests=sum(turn.requests for turn in turns),
         seconds=sum(turn.seconds for turn in turns),
         failed=0,
@@ -173,39 +175,39 @@ def _together(name: str, turns: Sequence[Measured]) -> Measured:
     )
 
 
-def _row(bar: Bar, name: str, found: Mapping[str, list[Measured]]) -> Row:
-    ours, peers = ([bar.figure(each) for each in found[of]] for of in (bar.ours, bar.peers))
+def _row(limit: RatioLimit, name: str, found: Mapping[str, list[Measurement]]) -> Row:
+    ours, peers = ([limit.figure(each) for each in found[of]] for of in (limit.ours, limit.peers))
     ratios = [mine / others for mine, others in zip(ours, peers, strict=True)]
     ratio, spread = float(np.median(ratios)), f"{min(ratios):.2f} to {max(ratios):.2f}"
     return Row(
-        f"{bar.what}, {name}",
-        f"{'<=' if bar.at_most else '>='} {bar.bar} times FastAPI's",
+        f"{limit.what}, {name}",
+        f"{'<=' if limit.at_most else '>='} {limit.limit} times FastAPI's",
         f"{ratio:.2f} ({np.median(ours):,.4g} and {np.median(peers):,.4g}; {spread})",
-        short=ratio > bar.bar if bar.at_most else ratio < bar.bar,
+        missed=ratio > limit.limit if limit.at_most else ratio < limit.limit,
     )
 
 
-def _check(target: Target, pictures: Pictures) -> None:
+def _check_answers(target: Target, pictures: ImageFolder) -> None:
     """End the program where answers are not right: a wrong answer is quickly given."""
     labels = load_base_sets().golden.labels
     headers = {"Authorization": f"Bearer {target.token}"}
     right = 0
-    for number in range(CHECKED):
+    for number in range(CHECKED_ANSWERS):
         picture = (pictures.folder / f"{number}.png").read_bytes()
         answer = requests.post(
             target.url, files={"file": ("digit.png", picture)}, headers=headers, timeout=30
         )
         right += answer.json()["prediccion"] == labels[number]
-    if right < RIGHT * CHECKED:
-        raise SystemExit(f"{target.url}: {right} of {CHECKED} answers are right")
+    if right < MIN_CORRECT * CHECKED_ANSWERS:
+        raise SystemExit(f"{target.url}: {right} of {CHECKED_ANSWERS} answers are right")
 
 
-def pictures_in(folder: Path) -> Pictures:
+def write_images(folder: Path) -> ImageFolder:
     """A thousand golden digits as files."""
     folder.mkdir()
-    for number, digit in enumerate(load_base_sets().golden.digits[:PICTURES]):
+    for number, digit in enumerate(load_base_sets().golden.digits[:IMAGES]):
         (folder / f"{number}.png").write_bytes(encode_png(digit))
-    return Pictures(folder, PICTURES)
+    return ImageFolder(folder, IMAGES)
 
 
 if __name__ == "__main__":

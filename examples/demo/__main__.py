@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from cifra_client import CifraError, RetrainJob, Unprocessable
 from config import ROOT
-from examples.demo.people import PEOPLE, REVIEWER
-from examples.demo.serving import free_port, served
-from examples.demo.simulation import Town
+from examples.demo.people import REVIEWER, USERS
+from examples.demo.serving import free_port, running_server
+from examples.demo.simulation import Simulation
 
 REQUESTS, LABELS = 1_700, 150
-BEFORE_RETRAIN = 0.6  # of the requests
+SHARE_BEFORE_RETRAIN = 0.6  # of the requests
 PAUSE_S, LABEL_EVERY = 0.35, 8  # of the traffic that goes on
 
 
@@ -31,25 +31,25 @@ def main() -> None:
     wanted = _arguments()
     print(f"Starting a Cifra in {wanted.data_dir}")
     port = wanted.port or free_port()
-    with served(wanted.data_dir, port) as url, Town(url, wanted.data_dir) as town:
+    with running_server(wanted.data_dir, port) as url, Simulation(url, wanted.data_dir) as town:
         fill(town, wanted)
-        print(where(url, wanted.data_dir))
+        print(addresses(url, wanted.data_dir))
         if not wanted.once:
-            go_on(town)
+            keep_sending(town)
 
 
-def fill(town: Town, wanted: argparse.Namespace) -> None:
+def fill(town: Simulation, wanted: argparse.Namespace) -> None:
     """Bring the instance to as many answers as wanted, with a retrain on the way.
 
     A model that goes into service begins the next experiment; the rest of the traffic is for that.
     """
-    work(town, round(BEFORE_RETRAIN * wanted.requests), wanted.labels)
+    send_and_label(town, round(SHARE_BEFORE_RETRAIN * wanted.requests), wanted.labels)
     if not wanted.no_retrain and not town.admin.retrains():
         retrain(town)
-    work(town, wanted.requests, wanted.labels)
+    send_and_label(town, wanted.requests, wanted.labels)
 
 
-def work(town: Town, requests: int, labels: int) -> None:
+def send_and_label(town: Simulation, requests: int, labels: int) -> None:
     """Have pictures sent until there are so many answers, and some of them labelled."""
     missing = requests - town.sent
     if missing > 0:
@@ -57,7 +57,7 @@ def work(town: Town, requests: int, labels: int) -> None:
         label(town, labels)
 
 
-def send(town: Town, most: int) -> None:
+def send(town: Simulation, most: int) -> None:
     """Have so many pictures answered."""
     refused = 0
     with tqdm(desc="people send pictures", total=most, unit="picture") as progress:
@@ -69,7 +69,7 @@ def send(town: Town, most: int) -> None:
     print(f"  {report.total_feedback:,} words of theirs, {refused:,} pictures without one digit")
 
 
-def label(town: Town, most: int) -> None:
+def label(town: Simulation, most: int) -> None:
     """Have the reviewer label so many pictures, or all that wait."""
     with tqdm(desc=f"{REVIEWER} labels", total=most, unit="picture") as progress:
         while progress.n < most and town.label_one():
@@ -82,7 +82,7 @@ def label(town: Town, most: int) -> None:
         )
 
 
-def retrain(town: Town) -> None:
+def retrain(town: Simulation) -> None:
     """Have v2 learn from the labels."""
     with tqdm(desc="v2 learns", total=100, unit="%") as progress:
 
@@ -98,9 +98,9 @@ def retrain(town: Town) -> None:
     print(f"  retrain {job.id}: {job.status}" + (f", {job.error}" if job.error else ""))
 
 
-def where(url: str, data_dir: Path) -> str:
+def addresses(url: str, data_dir: Path) -> str:
     """Where everything is, and who may go in."""
-    people = ", ".join(of.name for of in PEOPLE)
+    people = ", ".join(of.name for of in USERS)
     return f"""
 Cifra is on    {url}
 its dashboard  {url}/dashboard  as admin; the password is in {data_dir / "admin_password"}
@@ -109,7 +109,7 @@ and there are  {people}, with the same password as {REVIEWER}
 """
 
 
-def go_on(town: Town) -> None:
+def keep_sending(town: Simulation) -> None:
     """Send a few pictures a second, and label now and then."""
     print("Traffic goes on slowly; Ctrl-C ends it.", flush=True)
     with tqdm(desc="people send pictures", unit="picture") as progress:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from numpy.random import Generator
+
 from app.training.datasets import LabeledDigits
-from app.training.synthetic_images import Dice
 from cifra_client import Cifra, PictureRefused, Prediction
 from cifra_client.client import Route
-from examples.demo.pictures import BLANK, NO_DIGIT, Picture, picture
+from examples.demo.pictures import BLANK, NO_DIGIT, SampleImage, sample_image
 
 REVIEWER = "vera"
 
@@ -16,7 +17,7 @@ _Name = TypeVar("_Name", bound=str)
 
 
 @dataclass(frozen=True)
-class Habits:
+class UserBehavior:
     """How somebody uses Cifra; `styles` and `routes` by weight, the others are chances.
 
     `corrects` an answer that is wrong, `confirms` one that is right, and now and then says the
@@ -32,25 +33,25 @@ class Habits:
     activity: float = 1.0
 
 
-PEOPLE = (
-    Habits("ana", {"photograph": 0.7, "scrawl": 0.3}, corrects=0.6, confirms=0.15),
-    Habits(
+USERS = (
+    UserBehavior("ana", {"photograph": 0.7, "scrawl": 0.3}, corrects=0.6, confirms=0.15),
+    UserBehavior(
         "bruno",
         {"drawing": 0.5, "framed": 0.25, "transparent": 0.25},
         corrects=0.2,
         confirms=0.02,
         routes={"ab": 0.6, "v1": 0.4},
     ),
-    Habits(
+    UserBehavior(
         "carla",
         {"tiny": 0.4, "inverted": 0.3, "worn": 0.3},
         corrects=0.5,
         confirms=0.3,
         routes={"ab": 0.7, "v2": 0.3},
     ),
-    Habits("diego", {"scrawl": 1.0}, corrects=0.4, confirms=0.05, activity=2.0),
-    Habits("elsa", {"outline": 1.0}, corrects=0.7, confirms=0.05, mistaken=0.02),
-    Habits(
+    UserBehavior("diego", {"scrawl": 1.0}, corrects=0.4, confirms=0.05, activity=2.0),
+    UserBehavior("elsa", {"outline": 1.0}, corrects=0.7, confirms=0.05, mistaken=0.02),
+    UserBehavior(
         "fabio",
         {"scrawl": 0.6, "outline": 0.2, NO_DIGIT: 0.15, BLANK: 0.05},
         corrects=0.3,
@@ -61,23 +62,23 @@ PEOPLE = (
 
 
 @dataclass(frozen=True)
-class Person:
+class SimulatedUser:
     """Somebody who is logged in."""
 
-    habits: Habits
+    habits: UserBehavior
     client: Cifra
 
-    def send(self, digits: LabeledDigits, rng: Dice) -> tuple[Picture, bool]:
+    def send(self, digits: LabeledDigits, rng: Generator) -> tuple[SampleImage, bool]:
         """Send a picture, and speak up about the answer or not; with whether it was answered."""
-        sent = picture(_any_of(self.habits.styles, rng), digits, rng)
+        sent = sample_image(_choose(self.habits.styles, rng), digits, rng)
         try:
-            answer = self.client.predict(sent.file, via=_any_of(self.habits.routes, rng))
+            answer = self.client.predict(sent.file, via=_choose(self.habits.routes, rng))
         except PictureRefused:
             return sent, False
         self._speak(answer, sent.shows, rng)
         return sent, True
 
-    def _speak(self, answer: Prediction, shows: int | None, rng: Dice) -> None:
+    def _speak(self, answer: Prediction, shows: int | None, rng: Generator) -> None:
         is_right = answer.digit == shows
         if rng.random() < self.habits.mistaken:
             self.client.feedback(answer.id, correct=not is_right)
@@ -89,12 +90,12 @@ class Person:
             self.client.feedback(answer.id, digit=shows, not_a_digit=shows is None)
 
 
-def any_person(people: Mapping[str, Person], rng: Dice) -> Person:
+def choose_user(people: Mapping[str, SimulatedUser], rng: Generator) -> SimulatedUser:
     """Somebody, those who are more active more often."""
-    return people[_any_of({name: of.habits.activity for name, of in people.items()}, rng)]
+    return people[_choose({name: of.habits.activity for name, of in people.items()}, rng)]
 
 
-def _any_of(weights: Mapping[_Name, float], rng: Dice) -> _Name:
+def _choose(weights: Mapping[_Name, float], rng: Generator) -> _Name:
     names = list(weights)
     shares = [weights[name] / sum(weights.values()) for name in names]
     return names[int(rng.choice(len(names), p=shares))]

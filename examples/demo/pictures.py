@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from app.domain.predictions import DigitImage
 from app.imaging.decoding import encode_png
@@ -14,54 +15,56 @@ from app.training.augmentation import augment
 from app.training.datasets import LabeledDigits
 from app.training.mnist_c import CORRUPTIONS
 from app.training.out_of_distribution import make_non_digit
-from app.training.synthetic_images import RENDERERS, Dice, encode_image
+from app.training.synthetic_images import RENDERERS, encode_image
 
 NO_DIGIT, BLANK = "no digit", "blank"
 
-_WEAR = ("rotate", "shear", "motion_blur", "fog", "spatter", "dotted_line")
+_WORN_CORRUPTIONS = ("rotate", "shear", "motion_blur", "fog", "spatter", "dotted_line")
 
 
 @dataclass(frozen=True)
-class Picture:
+class SampleImage:
     """A picture file, and the digit on it if there is one."""
 
     file: bytes
     shows: int | None
 
 
-def picture(style: str, digits: LabeledDigits, rng: Dice) -> Picture:
+def sample_image(style: str, digits: LabeledDigits, rng: Generator) -> SampleImage:
     """A picture of any one of these digits, or of none, in one of STYLES."""
     index = int(rng.integers(len(digits.labels)))
     file = STYLES[style](digits.digits[index], rng)
-    return Picture(file, None if style in {NO_DIGIT, BLANK} else int(digits.labels[index]))
+    return SampleImage(file, None if style in {NO_DIGIT, BLANK} else int(digits.labels[index]))
 
 
-def _scrawl(digit: DigitImage, rng: Dice) -> bytes:
+def _scrawl(digit: DigitImage, rng: Generator) -> bytes:
     """Bent and dirtied, and the same once more: a hurried hand."""
     return encode_png(augment(augment(digit, rng), rng))
 
 
-def _outline(digit: DigitImage, rng: Dice) -> bytes:
+def _outline(digit: DigitImage, rng: Generator) -> bytes:
     """Only the edges of the strokes: a style that neither shipped model was taught."""
     return encode_png(CORRUPTIONS["canny_edges"](digit, rng))
 
 
-def _worn(digit: DigitImage, rng: Dice) -> bytes:
+def _worn(digit: DigitImage, rng: Generator) -> bytes:
     """Turned, slanted, shaken, in fog, spattered or struck out."""
-    return encode_png(CORRUPTIONS[_WEAR[rng.integers(len(_WEAR))]](digit, rng))
+    return encode_png(
+        CORRUPTIONS[_WORN_CORRUPTIONS[rng.integers(len(_WORN_CORRUPTIONS))]](digit, rng)
+    )
 
 
-def _no_digit(digit: DigitImage, rng: Dice) -> bytes:
+def _no_digit(digit: DigitImage, rng: Generator) -> bytes:
     """A letter, a scribble, a jumble."""
     return encode_png(make_non_digit(digit, rng))
 
 
-def _blank(_: DigitImage, __: Dice) -> bytes:
+def _blank(_: DigitImage, __: Generator) -> bytes:
     """An empty page."""
     return encode_image(np.ones((120, 120)), "PNG")
 
 
-STYLES: Mapping[str, Callable[[DigitImage, Dice], bytes]] = {
+STYLES: Mapping[str, Callable[[DigitImage, Generator], bytes]] = {
     **RENDERERS,
     "scrawl": _scrawl,
     "outline": _outline,

@@ -13,7 +13,7 @@ SALT = "a salt"
 
 def shares(split: TrafficSplit, user_ids: range) -> float:
     """Share of v2 over one request of each user."""
-    drawn = [split.draw(user_id, uuid4()).version for user_id in user_ids]
+    drawn = [split.assign(user_id, uuid4()).version for user_id in user_ids]
     return drawn.count(Version.V2) / len(drawn)
 
 
@@ -28,7 +28,7 @@ def test_v2_gets_its_share(unit: AssignmentUnit, weight: float) -> None:
 @pytest.mark.parametrize(("weight", "version"), [(0.0, Version.V1), (1.0, Version.V2)])
 def test_a_weight_at_an_end_draws_one_version_alone(weight: float, version: Version) -> None:
     drawn = {
-        TrafficSplit(weight, AssignmentUnit.REQUEST, SALT).draw(1, uuid4()) for _ in range(1000)
+        TrafficSplit(weight, AssignmentUnit.REQUEST, SALT).assign(1, uuid4()) for _ in range(1000)
     }
     assert drawn == {Assignment(version, 1.0)}
 
@@ -36,12 +36,12 @@ def test_a_weight_at_an_end_draws_one_version_alone(weight: float, version: Vers
 @given(st.integers(1, 10**9), st.uuids(), st.uuids())
 def test_a_user_sticks_to_a_version(user_id: int, one: UUID, other: UUID) -> None:
     split = TrafficSplit(0.5, AssignmentUnit.USER, SALT)
-    assert split.draw(user_id, one) == split.draw(user_id, other)
+    assert split.assign(user_id, one) == split.assign(user_id, other)
 
 
 def test_one_user_sees_both_versions_when_requests_are_drawn() -> None:
     split = TrafficSplit(0.5, AssignmentUnit.REQUEST, SALT)
-    assert {split.draw(1, uuid4()).version for _ in range(100)} == set(Version)
+    assert {split.assign(1, uuid4()).version for _ in range(100)} == set(Version)
 
 
 def test_another_salt_divides_users_anew() -> None:
@@ -49,11 +49,11 @@ def test_another_salt_divides_users_anew() -> None:
         TrafficSplit(0.5, AssignmentUnit.USER, "one"),
         TrafficSplit(0.5, AssignmentUnit.USER, "other"),
     )
-    same = [one.draw(i, uuid4()) == other.draw(i, uuid4()) for i in range(10_000)]
+    same = [one.assign(i, uuid4()) == other.assign(i, uuid4()) for i in range(10_000)]
     assert sum(same) / len(same) == pytest.approx(0.5, abs=0.03)
 
 
 @given(st.floats(0, 1), st.uuids())
 def test_the_probability_is_that_of_the_drawn_version(weight: float, request_id: UUID) -> None:
-    drawn = TrafficSplit(weight, AssignmentUnit.REQUEST, SALT).draw(1, request_id)
+    drawn = TrafficSplit(weight, AssignmentUnit.REQUEST, SALT).assign(1, request_id)
     assert drawn.probability == (weight if drawn.version is Version.V2 else 1 - weight)

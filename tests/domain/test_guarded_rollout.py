@@ -19,7 +19,7 @@ evidence = st.builds(Evidence, *[st.integers(0, 40)] * 3)
 
 
 def part(given: Evidence, more: int = 0) -> RolloutStratum:
-    return RolloutStratum(given.labelled + more, given)
+    return RolloutStratum(given.labeled + more, given)
 
 
 def test_nothing_seen_decides_nothing() -> None:
@@ -57,7 +57,7 @@ def test_one_part_alone_does_not_decide_while_the_other_could_outweigh_it() -> N
 @given(evidence, evidence)
 def test_exchanging_the_models_mirrors_everything(first: Evidence, second: Evidence) -> None:
     def mirrored(of: Evidence) -> Evidence:
-        return Evidence(of.v2_alone, of.v1_alone, of.neither)
+        return Evidence(of.only_v2_correct, of.only_v1_correct, of.neither_correct)
 
     parts = [part(first, 3), part(second)]
     other = [part(mirrored(first), 3), part(mirrored(second))]
@@ -68,21 +68,21 @@ def test_exchanging_the_models_mirrors_everything(first: Evidence, second: Evide
 
 
 def test_a_model_as_good_is_seldom_taken_back_though_disputed_pictures_are_labelled_first() -> None:
-    dice, worse = np.random.default_rng(1), 0
+    rng, worse = np.random.default_rng(1), 0
     for _ in range(40):
         requests, taken_back = 0, False
         counts = {True: [0, 0], False: [0, 0]}  # disputed: predecessor right, successor right
-        labelled = {True: [0, 0], False: [0, 0]}
+        labeled = {True: [0, 0], False: [0, 0]}
         for _ in range(30):
             requests += 100
-            v1, before, after = (dice.random(100) < share for share in (0.95, 0.97, 0.97))
+            v1, before, after = (rng.random(100) < share for share in (0.95, 0.97, 0.97))
             for is_disputed in (True, False):
                 differ = (before != after) & ((v1 != after) == is_disputed)
                 counts[is_disputed][0] += int((differ & before).sum())
                 counts[is_disputed][1] += int((differ & after).sum())
-            labelled[True] = counts[True]
+            labeled[True] = counts[True]
             parts = [
-                RolloutStratum(sum(counts[side]), Evidence(*labelled[side], 0))
+                RolloutStratum(sum(counts[side]), Evidence(*labeled[side], 0))
                 for side in (True, False)
             ]
             taken_back = taken_back or evaluate(requests, parts) is RolloutResult.WORSE

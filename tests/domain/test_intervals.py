@@ -142,9 +142,9 @@ def test_the_worked_example_needs_15500_labels_unpaired() -> None:
 def test_the_paired_bound_is_below_the_truth_as_often_as_it_says(
     gained_share: float, lost_share: float
 ) -> None:
-    dice = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     shares = (gained_share, lost_share, 1 - gained_share - lost_share)
-    drawn = dice.multinomial(1_000, shares, 4_000)
+    drawn = rng.multinomial(1_000, shares, 4_000)
     bounds = [paired_lower_bound(int(won), int(lost), 1_000, 0.05) for won, lost, _ in drawn]
     held = float(np.mean(np.array(bounds) <= gained_share - lost_share))
     assert 0.93 < held < 0.97

@@ -28,23 +28,23 @@ SOUND = Validity()
 
 
 def mirrored(evidence: Evidence) -> Evidence:
-    return Evidence(evidence.v2_alone, evidence.v1_alone, evidence.neither)
+    return Evidence(evidence.only_v2_correct, evidence.only_v1_correct, evidence.neither_correct)
 
 
 def test_without_anything_the_answer_is_that_it_is_collecting() -> None:
-    found = decide(Traffic(0, 0), Evidence(), SOUND, latched=None)
+    found = decide(Traffic(0, 0), Evidence(), SOUND, locked_winner=None)
     assert found.outcome is Outcome.COLLECTING
     assert found.e_value == 1
-    assert found.share == UNKNOWN_PROPORTION
+    assert found.win_rate == UNKNOWN_PROPORTION
     assert found.difference == Interval(-1, 1)
     assert labels_needed(Traffic(0, 0), Evidence()) is None
 
 
 def test_the_seventh_win_in_a_row_names_nobody_and_the_eighth_does() -> None:
-    assert find_winner(Evidence(v2_alone=7)) is None
-    assert find_winner(Evidence(v2_alone=8)) is Version.V2
-    assert find_winner(Evidence(v1_alone=8)) is Version.V1
-    assert decide(BUSY, Evidence(v2_alone=8), SOUND, None).e_value == pytest.approx(256 / 9)
+    assert find_winner(Evidence(only_v2_correct=7)) is None
+    assert find_winner(Evidence(only_v2_correct=8)) is Version.V2
+    assert find_winner(Evidence(only_v1_correct=8)) is Version.V1
+    assert decide(BUSY, Evidence(only_v2_correct=8), SOUND, None).e_value == pytest.approx(256 / 9)
 
 
 @given(EVIDENCE)
@@ -59,7 +59,9 @@ def test_exchanging_the_versions_exchanges_the_verdict(evidence: Evidence) -> No
 
 @given(EVIDENCE)
 def test_one_more_win_of_v2_never_speaks_for_v1(evidence: Evidence) -> None:
-    more = Evidence(evidence.v1_alone, evidence.v2_alone + 1, evidence.neither)
+    more = Evidence(
+        evidence.only_v1_correct, evidence.only_v2_correct + 1, evidence.neither_correct
+    )
     if find_winner(evidence) is Version.V2:
         assert find_winner(more) is Version.V2
     if find_winner(more) is Version.V1:
@@ -69,7 +71,7 @@ def test_one_more_win_of_v2_never_speaks_for_v1(evidence: Evidence) -> None:
 @given(EVIDENCE)
 def test_a_winner_and_an_interval_around_nil_do_not_go_together(evidence: Evidence) -> None:
     found = decide(BUSY, evidence, SOUND, None)
-    is_open = found.share.low < 0.5 < found.share.high
+    is_open = found.win_rate.low < 0.5 < found.win_rate.high
     assert is_open == (found.outcome in {Outcome.EQUIVALENT, Outcome.COLLECTING})
 
 
@@ -81,17 +83,17 @@ def test_what_was_latched_stays_whatever_comes_later(evidence: Evidence, winner:
 @pytest.mark.parametrize(
     ("soundness", "reason"),
     [
-        (Validity(log_mismatch=6.91), "sample ratio mismatch"),
-        (Validity(mismatched=True), "sample ratio mismatch"),
-        (Validity(crossed=Proportion(51, 1000)), "crossovers"),
-        (Validity(skipped=Proportion(26, 100)), "skipped labels"),
-        (Validity(erased=Proportion(26, 100)), "erased images"),
+        (Validity(mismatch_log_e_value=6.91), "sample ratio mismatch"),
+        (Validity(is_voided=True), "sample ratio mismatch"),
+        (Validity(crossovers=Proportion(51, 1000)), "crossovers"),
+        (Validity(skips=Proportion(26, 100)), "skipped labels"),
+        (Validity(erasures=Proportion(26, 100)), "erased images"),
     ],
 )
 def test_an_unsound_experiment_is_invalid_even_with_a_winner(
-    soundness: Validity, reason: str
+    validity: Validity, reason: str
 ) -> None:
-    found = decide(BUSY, Evidence(v2_alone=50), soundness, Version.V2)
+    found = decide(BUSY, Evidence(only_v2_correct=50), validity, Version.V2)
     assert (found.outcome, found.reason) == (Outcome.INVALID, reason)
 
 
@@ -99,12 +101,12 @@ def test_just_below_its_bars_an_experiment_is_sound() -> None:
     at_the_bar = Validity(
         False, 6.9, Proportion(50, 1000), Proportion(25, 100), Proportion(25, 100)
     )
-    assert at_the_bar.fault is None
+    assert at_the_bar.violation is None
 
 
 def test_a_few_faults_void_nothing_whatever_share_they_are() -> None:
-    assert Validity(skipped=Proportion(3, 3)).fault is None
-    assert Validity(skipped=Proportion(4, 4)).fault == "skipped labels"
+    assert Validity(skips=Proportion(3, 3)).violation is None
+    assert Validity(skips=Proportion(4, 4)).violation == "skipped labels"
 
 
 def test_versions_that_never_disagree_are_equivalent_once_that_is_known() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.training.datasets import LabeledDigits
-from benchmarks.exams import pictures_of, scanned
+from benchmarks.exams import images_of_kind, scanned_digits
 from tests.conftest import GoldenSet
 from tests.support.server_process import Client, Server
 
@@ -43,10 +43,10 @@ def test_at_least_99_percent_of_each_kind_are_read_right(
     cleo: Client, golden: GoldenSet, kind: str, count: int
 ) -> None:
     few = LabeledDigits(golden.digits[:count], golden.labels[:count].astype(np.int64))
-    files, labels = pictures_of(kind, few)
+    files, labels = images_of_kind(kind, few)
     assert np.mean(np.array(answers(cleo, files), dtype=float) == labels) >= 0.99
 
 
 def test_at_least_97_percent_of_other_hands_digits_are_read_right(cleo: Client) -> None:
-    files, labels = scanned()
+    files, labels = scanned_digits()
     assert np.mean(np.array(answers(cleo, files), dtype=float) == labels) >= 0.97

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from app.training.datasets import load_base_sets
-from benchmarks.styles import hollow
+from benchmarks.styles import outline
 from tests.conftest import GoldenSet, make_config, second_app
 from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Client, Server, serve
@@ -27,7 +27,7 @@ def school(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     with serve(tmp_path / "school", **UNLIMITED) as running:
         with second_app(make_config(running.data_dir)) as app:
             senders = submitters(app, 3)
-            pictures = [hollow(digit) for digit in training.digits[:labels]]
+            pictures = [outline(digit) for digit in training.digits[:labels]]
             label(app, pictures, training.labels[:labels], senders)
         yield running
 

@@ -38,12 +38,14 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
     traffic = dashboard.wait_for("traffic", requests=1)
     assert sum(each["served"] for each in traffic["versions"].values()) == 1
     assert dashboard.wait_for("feedback", total_feedback=1)["correct_feedback"] == 1
-    compared = dashboard.wait_for("experiment")
+    experiment_traffic = dashboard.wait_for("experiment")
     wait_until(
         lambda: dashboard.all("experiment")[-1]["experiment"]["requests"] == 1, "the request"
     )
     report = server.admin_client().call("GET", "/admin/report").json()
-    assert compared.keys() == report.keys() - dashboard.all("feedback")[0].keys() | {"versions"}
+    assert experiment_traffic.keys() == report.keys() - dashboard.all("feedback")[0].keys() | {
+        "versions"
+    }
     assert dashboard.all("experiment")[-1]["experiment"] == report["experiment"]
 
 

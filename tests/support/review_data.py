@@ -34,7 +34,7 @@ def label(
 
     One that imaging refuses is answered with an error, and there is nothing to label.
     """
-    reader = container_of(app).reader
+    reader = container_of(app).predictor
     with app.app_context():
         split = lifecycle.current_split()
         for number, (picture, digit) in enumerate(zip(pictures, digits, strict=True)):

@@ -17,7 +17,7 @@ from app.services.models.onnx_runtime import open_session
 from app.training import fine_tuning, onnx_export
 from app.training.datasets import LabeledDigits, load_base_sets, preprocess_all
 from app.training.fine_tuning import FINE_TUNE_CONFIG, Replay, fine_tune, make_replay
-from benchmarks.styles import hollow
+from benchmarks.styles import outline
 from config import ROOT
 
 FEW_STEPS = 60  # of a training that is only to be watched
@@ -89,7 +89,7 @@ def accuracy(artefact: bytes, of: LabeledDigits) -> float:
 def test_a_candidate_learns_its_lessons_and_keeps_what_it_knew(
     few: LabeledDigits, replay: Replay
 ) -> None:
-    outlined = preprocess_all(np.stack([hollow(digit) for digit in few.digits[:100]]), "outlines")
+    outlined = preprocess_all(np.stack([outline(digit) for digit in few.digits[:100]]), "outlines")
     lessons = LabeledDigits(outlined, few.labels[:100])
     course, told = replace(FINE_TUNE_CONFIG, steps=300), []
     net = fine_tune(
@@ -138,9 +138,9 @@ def test_a_retrains_child_says_how_far_it_is_and_leaves_a_candidate_with_its_mar
     notes = open_session((tmp_path / "candidate.onnx").read_bytes()).get_modelmeta()
     assert notes.custom_metadata_map["name"] == "candidate"
     marks = TypeAdapter(CandidateMetrics).validate_json((tmp_path / "marks.json").read_bytes())
-    assert marks.validation.pictures == 6_000
+    assert marks.validation.images == 6_000
     assert set(marks.kinds) == {"photograph", "drawing", "corruptions"}
-    assert marks.holdout.pictures == 20
+    assert marks.holdout.images == 20
     assert [gate.passed for gate in evaluate(marks)][:5] == [True] * 5
 
 

@@ -117,7 +117,7 @@ def _key_header(_: str) -> dict[str, str]:
 
 @jwt.decode_key_loader
 def _decode_key(headers: dict[str, str], _: _Claims) -> str:
-    key = container().keys.get(headers.get("kid"))
+    key = container().signing_keys.get(headers.get("kid"))
     if key is None:
         raise InvalidTokenError("no key of that name")
     return key.secret
@@ -126,7 +126,7 @@ def _decode_key(headers: dict[str, str], _: _Claims) -> str:
 def _signing_key() -> Key:
     """One key for the whole request, whatever is rotated meanwhile."""
     if "signing_key" not in g:
-        g.signing_key = container().keys.current()
+        g.signing_key = container().signing_keys.current()
     return cast("Key", g.signing_key)
 
 

@@ -1,54 +1,131 @@
-"""What create_app wired together, as views reach it."""
+"""The container: what one application creates once and shares between its requests."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from flask import Flask, current_app
 
+from app import smtp
 from app.api.http.request_metrics import RequestMetrics
 from app.services.accounts.passwords import PasswordHasher
 from app.services.accounts.sessions import TokenCache
-from app.services.accounts.signing_keys import SigningKeys
+from app.services.accounts.signing_keys import KeyFiles, SigningKeys
+from app.services.background.periodic_tasks import Task, run_all
 from app.services.background.periodic_worker import PeriodicWorker
 from app.services.experiments.lifecycle import SplitCache
+from app.services.maintenance.retention import Retention
+from app.services.models import guarded_rollout
 from app.services.models.inference import InferenceService
+from app.services.monitoring.drift_monitor import DriftMonitor
+from app.services.monitoring.rate_limit_monitor import RateLimitMonitor
+from app.services.notifications.mailer import Mailer
 from app.services.predictions.predictor import Predictor
 from app.services.retraining.training_process import TrainingConfig
+from app.services.retraining.worker import run_pending
 from app.store.engine.batch_writes import BatchWriter
-from config import Config
+from app.store.engine.db import BATCH_BIND, db
+from config import Config, child_environment
+
+RETRAIN_INTERVAL_S = 5.0  # to notice a job that another process requested or left behind
+MAIL_INTERVAL_S = 5.0
+HOUSEKEEPING_INTERVAL_S = 1.0  # a deployment must be served within two seconds
 
 _KEY = "cifra"
 
 
 @dataclass(frozen=True)
 class Container:
-    """The settings and the few things that live between requests."""
+    """The settings and the objects that live between requests."""
 
     config: Config
-    meters: RequestMetrics
-    keys: SigningKeys
+    request_metrics: RequestMetrics
+    signing_keys: SigningKeys
     hasher: PasswordHasher
     inference: InferenceService
-    reader: Predictor
-    groups: BatchWriter
+    predictor: Predictor
+    batch_writer: BatchWriter
     token_cache: TokenCache
-    splits: SplitCache
-    retrains: PeriodicWorker
-    workshop: TrainingConfig
-    lookout: PeriodicWorker
-    mail: PeriodicWorker
+    split_cache: SplitCache
+    retrain_worker: PeriodicWorker
+    training_config: TrainingConfig
+    housekeeping: PeriodicWorker
+    mail_worker: PeriodicWorker
 
     def notify_retrain_worker(self) -> None:
-        """Have what waits trained soon, where servers train."""
+        """Start pending retrains soon, if this server is one that trains."""
         if self.config.runs_training:
-            self.retrains.trigger()
-
-
-def attach(app: Flask, parts: Container) -> None:
-    """Give an application its parts."""
-    app.extensions[_KEY] = container
+            self.retrain_worker.trigger()
 
 
 def container() -> Container:
-    """The parts of the application that handles this request."""
+    """Return the container of the application that handles this request."""
     return cast("Container", current_app.extensions[_KEY])
+
+
+def init_container(app: Flask, config: Config, is_using_fallback: Callable[[], bool]) -> Container:
+    """Create the container of an application and attach it; starts no thread.
+
+    `is_using_fallback` tells whether rate limits are counted in this process. It is passed in
+    because `rate_limits` imports this module.
+    """
+    with app.app_context():
+        batch_writer = BatchWriter(db.engines[BATCH_BIND])
+    inference, signing_keys = InferenceService(app.app_context), _signing_keys(config)
+    training_config = TrainingConfig(
+        config.data_dir / "retrains",
+        config.retrain_threads,
+        config.retrain_time_limit_s,
+        child_environment(),
+    )
+    retrain_worker = PeriodicWorker(
+        "retrain", RETRAIN_INTERVAL_S, app.app_context, partial(run_pending, training_config)
+    )
+    housekeeping = PeriodicWorker(
+        "housekeeping",
+        HOUSEKEEPING_INTERVAL_S,
+        app.app_context,
+        partial(run_all, _housekeeping_tasks(config, inference, is_using_fallback)),
+    )
+    mailer = Mailer(smtp.send if config.mail_server else None)
+    created = Container(
+        config=config,
+        request_metrics=RequestMetrics(),
+        signing_keys=signing_keys,
+        hasher=PasswordHasher(config.bcrypt_rounds),
+        inference=inference,
+        predictor=Predictor(inference, batch_writer),
+        batch_writer=batch_writer,
+        token_cache=TokenCache(signing_keys, app.app_context),
+        split_cache=SplitCache(app.app_context),
+        retrain_worker=retrain_worker,
+        training_config=training_config,
+        housekeeping=housekeeping,
+        mail_worker=PeriodicWorker(
+            "mail", MAIL_INTERVAL_S, app.app_context, mailer.deliver, stop_timeout_s=1.0
+        ),
+    )
+    app.extensions[_KEY] = created
+    return created
+
+
+def _housekeeping_tasks(
+    config: Config, inference: InferenceService, is_using_fallback: Callable[[], bool]
+) -> list[Task]:
+    """List the periodic tasks in the order in which they run."""
+    retention = Retention(config.retention_days, config.database_file)
+    return [
+        inference.reload,
+        guarded_rollout.evaluate_all,
+        DriftMonitor().check,
+        RateLimitMonitor(is_using_fallback).check,
+        retention.run,
+    ]
+
+
+def _signing_keys(config: Config) -> SigningKeys:
+    files = None
+    if config.jwt_key_file is not None:
+        files = KeyFiles(config.jwt_key_file, config.max_token_lifetime)
+    return SigningKeys(config.jwt_secret_key, config.jwt_previous_keys, files)

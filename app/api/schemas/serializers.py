@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 def prediction(made: Prediction) -> Json:
     """An answer in the shape that old clients of its version know, with what we add."""
-    answer = model_output(made.reading)
+    answer = model_output(made.output)
     answer["version"] = made.version
     if made.version is Version.V2:
         answer["mensaje"] = IMPROVED_MESSAGE
@@ -45,7 +45,7 @@ def model_output(read: ModelOutput) -> Json:
     return {
         "prediccion": read.digit,
         "probabilidad": read.probability,
-        "probabilidades": read.shares,
+        "probabilidades": read.normalized_probabilities,
         "model": model_ref(read.model),
     }
 
@@ -146,7 +146,7 @@ def guarded_rollout(found: RolloutStatus) -> Json:
         "outcome": found.outcome,
         "requests": found.requests,
         "disagreements": found.disagreements,
-        "labels": found.labelled,
+        "labels": found.labeled,
         "accuracy_difference": interval(found.difference),
     }
 
@@ -170,14 +170,14 @@ def experiment(kept: ExperimentSummary) -> Json:
         "id": kept.id,
         "running": kept.ended_at is None,
         "unit": kept.unit,
-        "weight": kept.steps[-1].weight,
+        "weight": kept.stages[-1].weight,
         "ramp": kept.ramp,
         "started_at": kept.started_at.isoformat(),
         "ended_at": kept.ended_at and kept.ended_at.isoformat(),
         "end_reason": kept.end_reason,
-        "stages": [_stage(step) for step in kept.steps],
+        "stages": [_stage(step) for step in kept.stages],
         "winner": winner,
-        **evaluation(kept.assessment),
+        **evaluation(kept.evaluation),
     }
 
 
@@ -196,7 +196,7 @@ def evaluation(found: Evaluation) -> Json:
         "verdict": verdict.outcome,
         "reason": verdict.reason,
         "e_value": verdict.e_value,
-        "v2_win_rate": interval(verdict.share),
+        "v2_win_rate": interval(verdict.win_rate),
         "accuracy_difference": interval(verdict.difference),
         "labels_needed": found.labels_needed,
         "labels": found.labels_used,
@@ -204,19 +204,19 @@ def evaluation(found: Evaluation) -> Json:
         "disagreements": found.traffic.disagreements,
         "served": {version: found.served_by(version) for version in Version},
         "sample_ratio_mismatch": {
-            "log_e_value": found.soundness.log_mismatch,
+            "log_e_value": found.validity.mismatch_log_e_value,
             "p_value": found.mismatch_p_value,
         },
-        "crossover_rate": found.soundness.crossed.value,
-        "skip_rate": found.soundness.skipped.value,
-        "erasure_rate": found.soundness.erased.value,
+        "crossover_rate": found.validity.crossovers.value,
+        "skip_rate": found.validity.skips.value,
+        "erasure_rate": found.validity.erasures.value,
         "warnings": found.warnings,
     }
 
 
 def report(made: Report) -> Json:
     """The old report's figures, and beside them those of each version and of the experiment."""
-    told = feedback_totals(made.words) if made.words.total else {"msg": NO_FEEDBACK_MESSAGE}
+    told = feedback_totals(made.feedback) if made.feedback.total else {"msg": NO_FEEDBACK_MESSAGE}
     return told | version_comparison(made)
 
 
@@ -225,7 +225,7 @@ def version_comparison(made: Report) -> Json:
     return {
         "versions": {name: _version(version) for name, version in made.versions.items()},
         "experiment": made.experiment and experiment(made.experiment),
-        "user_feedback": made.users_view and _user_feedback(made.users_view),
+        "user_feedback": made.user_feedback and _user_feedback(made.user_feedback),
     }
 
 
@@ -271,9 +271,9 @@ def review_result(found: ReviewResult) -> Json:
 def _version(found: VersionReport) -> Json:
     return {
         "served": found.served,
-        "feedback_count": found.words.total,
-        "correct": found.words.correct,
-        "response_rate": found.words.total / max(found.served, 1),
+        "feedback_count": found.feedback.total,
+        "correct": found.feedback.correct,
+        "response_rate": found.feedback.total / max(found.served, 1),
         "latency_ms": found.latency_ms,
         "accuracy": {"value": found.accuracy.value, **interval(found.accuracy.interval)},
         "confusion_matrix": found.confusion,
@@ -300,7 +300,7 @@ def _user_feedback(found: UserFeedback) -> Json:
                 "eligible": feedback_totals.total,
                 "eligible_correct": feedback_totals.correct,
             }
-            for version, feedback_totals in found.words.items()
+            for version, feedback_totals in found.feedback.items()
         },
         "difference": interval(found.difference),
     }

@@ -21,7 +21,11 @@ from app.api.http.rate_limits import is_using_fallback, limiter
 from app.domain.latency_histogram import cumulative_counts, total_s
 from app.domain.verdicts import Outcome
 from app.services.experiments.evaluation import Evaluation
-from app.services.monitoring.metrics_snapshot import CachedSnapshot, MetricsSnapshot, connection_pool
+from app.services.monitoring.metrics_snapshot import (
+    CachedSnapshot,
+    MetricsSnapshot,
+    connection_pool,
+)
 from app.version import VERSION
 
 blueprint = Blueprint("metrics", __name__)
@@ -33,7 +37,7 @@ limiter.exempt(blueprint)
 def metrics() -> Response:
     """Everything that is measured, in the format that the scraper asks for."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(container().meters.registry), content_type=content_type)
+    return Response(encode(container().request_metrics.registry), content_type=content_type)
 
 
 class DatabaseCollector(Collector):
@@ -113,15 +117,15 @@ def _row_metrics(vitals: MetricsSnapshot) -> Iterator[Metric]:
     )
 
 
-def _experiment_metrics(assessment: Evaluation | None) -> Iterator[Metric]:
+def _experiment_metrics(evaluation: Evaluation | None) -> Iterator[Metric]:
     """Of the current experiment; where there has never been one, nothing."""
-    if assessment is None:
+    if evaluation is None:
         return
-    outcome = assessment.verdict.outcome
+    outcome = evaluation.verdict.outcome
     yield _gauge(
         "cifra_experiment_e_value",
         "Evidence against equal versions; 20 or more names a winner.",
-        assessment.verdict.e_value,
+        evaluation.verdict.e_value,
     )
     yield _labeled_gauge(
         *("cifra_experiment_verdict", "1 for what the experiment has come to.", "verdict"),
@@ -129,10 +133,10 @@ def _experiment_metrics(assessment: Evaluation | None) -> Iterator[Metric]:
     )
     yield _labeled_gauge(
         *("cifra_experiment_labels", "Reviewers' labels; kinds overlap.", "kind"),
-        assessment.labels_used,
+        evaluation.labels_used,
     )
     yield _gauge(
-        "cifra_experiment_requests", "A/B requests of the experiment.", assessment.traffic.total
+        "cifra_experiment_requests", "A/B requests of the experiment.", evaluation.traffic.total
     )
 
 

@@ -41,7 +41,9 @@ class DeployRequest(BaseModel):
 @responds(ModelList)
 def list_models() -> serializers.Json:
     """The last models, the newest first."""
-    return {"models": [serializers.model_summary(model) for model in registry.list_recent(MAX_LISTED)]}
+    return {
+        "models": [serializers.model_summary(model) for model in registry.list_recent(MAX_LISTED)]
+    }
 
 
 @blueprint.post("/models/<int(max=2147483647):model_id>/deploy")
@@ -52,7 +54,7 @@ def list_models() -> serializers.Json:
 def deploy_model(model_id: int) -> tuple[serializers.Json, int]:
     """Put a model into service."""
     deployed = registry.deploy(model_id, json_body(DeployRequest).version, current_user().user_id)
-    container().lookout.trigger()
+    container().housekeeping.trigger()
     return serializers.deployment(deployed), 201
 
 
@@ -63,7 +65,7 @@ def deploy_model(model_id: int) -> tuple[serializers.Json, int]:
 def roll_back_version(version: str) -> tuple[serializers.Json, int]:
     """Take the last deployment of a version back."""
     deployed = registry.roll_back(Version(version), current_user().user_id)
-    container().lookout.trigger()
+    container().housekeeping.trigger()
     return serializers.deployment(deployed), 201
 
 
@@ -74,7 +76,9 @@ def roll_back_version(version: str) -> tuple[serializers.Json, int]:
 def list_deployments() -> serializers.Json:
     """What was put into service last, the newest first."""
     return {
-        "deployments": [serializers.deployment(each) for each in registry.list_deployments(MAX_LISTED)]
+        "deployments": [
+            serializers.deployment(each) for each in registry.list_deployments(MAX_LISTED)
+        ]
     }
 
 

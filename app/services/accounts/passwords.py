@@ -1,4 +1,4 @@
-"""Hashing of passwords: slow on purpose, so only a few at once, and as slow for unknown names."""
+"""Password hashing: slow by design, limited in concurrency, equally slow for unknown users."""
 
 import threading
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ MAX_WAIT_S = 10
 
 
 class PasswordHasher:
-    """bcrypt at a set cost; at most `at_once` hashes are computed at the same time.
+    """bcrypt with a fixed cost; computes at most `max_concurrent` hashes at the same time.
 
-    Whoever waits longer than 10 s for a turn gets Unavailable.
+    A caller that waits longer than 10 s for a free slot gets Unavailable.
     """
 
     def __init__(self, rounds: int, max_concurrent: int = 2) -> None:
@@ -25,22 +25,25 @@ class PasswordHasher:
         self._placeholder: str | None = None
 
     def hash(self, password: str) -> str:
-        """Hash a new password. Raises WeakPassword."""
+        """Return the hash of a new password. Raises WeakPassword."""
         check_password(password)
         return self._hash(password)
 
     def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password is right; takes as long where there is no hash to compare with."""
+        """Return whether the password is correct; takes as long if there is no hash to compare.
+
+        So the time of a login does not reveal whether the account exists.
+        """
         if not fits_bcrypt(password):
             password, password_hash = "", None
-        compared = password_hash or self._placeholder_hash()
+        experiment_traffic = password_hash or self._placeholder_hash()
         with self._slot():
-            equal = bool(self._bcrypt.check_password_hash(compared, password))
+            equal = bool(self._bcrypt.check_password_hash(experiment_traffic, password))
         return equal and password_hash is not None
 
     def _placeholder_hash(self) -> str:
         if self._placeholder is None:
-            self._placeholder = self._hash("nobody's password")
+            self._placeholder = self._hash("placeholder password")
         return self._placeholder
 
     def _hash(self, password: str) -> str:

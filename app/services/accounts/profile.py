@@ -1,4 +1,4 @@
-"""One's own account: what it holds, its address, and what mail it wants."""
+"""A user's own account: its data, email address and notification settings."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ from app.services.accounts.users import Account, to_account
 from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import accounts
 
-_NOT_FOUND = "This account is gone"
+_NOT_FOUND = "This account does not exist any more"
 
 
 def get(user_id: int) -> Account:
-    """One's own account. Raises NotFound."""
+    """Return the user's account. Raises NotFound."""
     with read_transaction() as session:
-        user = accounts.find(session, user_id)
+        user = accounts.get(session, user_id)
         if user is None:
             raise NotFound(_NOT_FOUND)
         return to_account(user)
@@ -25,21 +25,21 @@ def get(user_id: int) -> Account:
 def update(
     user_id: int, *, email: str | None, notifications: Collection[NotificationKind] | None
 ) -> Account:
-    """Change one's address, which "" removes, and what one is mailed about from now on.
+    """Change the email address ("" removes it) and the kinds of notifications sent to it.
 
-    Without an address there is no mail. Raises InvalidInput, NotAllowed where somebody who is no
-    admin asks for mail, NotFound.
+    Removing the address turns notifications off. Raises InvalidInput, NotAllowed if a user who is
+    not an admin asks for notifications, NotFound.
     """
     address = check_email(email) if email else None
     with write_transaction() as session:
-        user = accounts.lock(session, user_id)
+        user = accounts.lock_for_update(session, user_id)
         if user is None:
             raise NotFound(_NOT_FOUND)
         if notifications and user.role != Role.ADMIN:
             raise NotAllowed("Only admins receive notifications")
         user.email = user.email if email is None else address
         if notifications and user.email is None:
-            raise InvalidInput("Notifications need an address: send `email` too")
+            raise InvalidInput("Notifications need an email address: send `email` too")
         if notifications is not None:
             user.notification_kinds = [kind for kind in NotificationKind if kind in notifications]
         if user.email is None:

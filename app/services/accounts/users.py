@@ -1,4 +1,4 @@
-"""Accounts: making them, their roles and passwords, and their end."""
+"""Accounts: creating, listing, updating and deleting them, with their roles and passwords."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +15,12 @@ from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_t
 from app.store.queries import accounts, feedback, predictions, reviews
 from app.store.tables import User
 
-LAST_ADMIN = "The last admin cannot be removed, locked or made less than an admin"
+LAST_ADMIN = "The last admin cannot be deleted, locked or demoted"
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account as admins and its owner may see it."""
+    """An account with the data that admins and its owner may see."""
 
     id: int
     username: str
@@ -35,15 +35,15 @@ class Account:
 def register(
     hasher: PasswordHasher, username: str, password: str, email: str | None = None
 ) -> Account:
-    """Make an account with the role `user`.
+    """Create an account with the role `user`.
 
-    Raises InvalidInput or WeakPassword for what breaks a rule, Conflict where the name is taken.
+    Raises InvalidInput or WeakPassword for invalid values, Conflict if the name is taken.
     """
     name = check_username(username)
     address = None if email is None else check_email(email)
     password_hash = hasher.hash(password)
     with write_transaction() as session:
-        if accounts.find_by_name(session, name) is not None:
+        if accounts.get_by_username(session, name) is not None:
             raise Conflict("That username is taken")
         user = User(
             username=name,
@@ -58,7 +58,7 @@ def register(
 
 
 def create_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
-    """Make an admin; an account of that name becomes one, with the new password and logged out.
+    """Create an admin; an existing account becomes one, with the new password and logged out.
 
     Raises InvalidInput or WeakPassword.
     """
@@ -69,114 +69,115 @@ def create_admin(hasher: PasswordHasher, username: str, password: str) -> Accoun
 
 
 def create_first_admin(hasher: PasswordHasher, username: str, password: str) -> None:
-    """Make an admin where nobody can log in as one.
+    """Create an admin for a database in which nobody can log in as one.
 
-    An old account of that name, which has no password, becomes the admin. One that somebody can
-    log in to does not: Conflict is raised.
+    An old account of that name without a password becomes the admin. Raises Conflict if the
+    account has a password, since it belongs to somebody.
     """
     name = check_username(username)
     password_hash = hasher.hash(password)
     with write_transaction() as session:
         acquire(session, AdvisoryLock.ADMINS)
-        namesake = accounts.find_by_name(session, name)
+        namesake = accounts.get_by_username(session, name)
         if namesake is not None and namesake.password_hash is not None:
-            raise Conflict(f"There is no admin, and {name!r} is somebody's account")
+            raise Conflict(f"There is no admin, and the account {name!r} is already in use")
         _promote(session, name, password_hash)
 
 
 def has_no_admin() -> bool:
-    """Whether nobody can log in as an admin."""
+    """Return whether nobody can log in as an admin."""
     with read_transaction() as session:
-        return accounts.count_able_admins(session) == 0
+        return accounts.count_active_admins(session) == 0
 
 
 def set_password(hasher: PasswordHasher, username: str, password: str) -> None:
-    """Give an account a new password and end its logins; the way in for old accounts.
+    """Set an account's password and end its logins; old accounts get their first one this way.
 
     Raises NotFound or WeakPassword.
     """
     password_hash = hasher.hash(password)
     with write_transaction() as session:
-        user = accounts.find_by_name(session, normalize_username(username))
+        user = accounts.get_by_username(session, normalize_username(username))
         if user is None:
-            raise NotFound("There is no account of that name")
+            raise NotFound("There is no account with that name")
         user.password_hash = password_hash
-        accounts.end_logins(session, user.id, datetime.now(UTC))
+        accounts.revoke_logins(session, user.id, datetime.now(UTC))
 
 
 def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) -> None:
-    """Change one's own password and end all one's logins.
+    """Change a user's password and end all their logins.
 
-    Raises NotAuthenticated where the old password is wrong, WeakPassword for the new one.
+    Raises NotAuthenticated if the old password is wrong, WeakPassword for the new one, Conflict
+    if another request changed the password at the same time.
     """
     with read_transaction() as session:
-        user = accounts.find(session, user_id)
+        user = accounts.get(session, user_id)
         current = None if user is None else user.password_hash
     if not hasher.matches(old, current):
         raise NotAuthenticated("The old password is wrong")
     password_hash = hasher.hash(new)
     with write_transaction() as session:
-        user = accounts.lock(session, user_id)
+        user = accounts.lock_for_update(session, user_id)
         if user is None or user.password_hash != current:
-            raise Conflict("The password was changed meanwhile")
+            raise Conflict("The password was changed by another request")
         user.password_hash = password_hash
-        accounts.end_logins(session, user_id, datetime.now(UTC))
+        accounts.revoke_logins(session, user_id, datetime.now(UTC))
 
 
 def list_page(after: int, limit: int) -> list[Account]:
-    """Accounts in the order of their ids."""
+    """Return up to `limit` accounts with ids above `after`, ordered by id."""
     with read_transaction() as session:
-        return [to_account(user) for user in accounts.page(session, after, limit)]
+        return [to_account(user) for user in accounts.list_page(session, after, limit)]
 
 
 def update(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
-    """Change what an account may do; locking it ends its logins.
+    """Change an account's role, or lock or unlock it; locking ends its logins.
 
-    Raises NotFound, or Conflict where no admin would be left.
+    Raises NotFound, or Conflict if no admin would be left.
     """
     with write_transaction() as session:
         acquire(session, AdvisoryLock.ADMINS)
-        user = accounts.lock(session, user_id)
+        user = accounts.lock_for_update(session, user_id)
         if user is None:
             raise NotFound("There is no such account")
         user.role = role or user.role
         user.locked = user.locked if locked is None else locked
         if user.locked:
-            accounts.end_logins(session, user_id, datetime.now(UTC))
+            accounts.revoke_logins(session, user_id, datetime.now(UTC))
         session.flush()
-        if accounts.count_able_admins(session) == 0:
+        if accounts.count_active_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
         return to_account(user)
 
 
 def delete(user_id: int) -> None:
-    """Erase an account with its predictions, their images and its words.
+    """Delete an account with its predictions, their images and its feedback.
 
-    Raises Conflict where no admin would be left.
+    Raises Conflict if no admin would be left.
     """
     with write_transaction() as session:
         acquire(session, AdvisoryLock.ADMINS)
-        accounts.bar(session, user_id)
-        reviews.forget(session, user_id)
+        accounts.lock_exclusive(session, user_id)
+        reviews.withdraw_erased(session, user_id)
         predictions.erase(session, user_id)
-        feedback.erase_of(session, user_id)
-        accounts.remove(session, user_id)
-        if accounts.count_able_admins(session) == 0:
+        feedback.delete_by_user(session, user_id)
+        accounts.delete_user(session, user_id)
+        if accounts.count_active_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
-    wal_cleanup.note()
+    wal_cleanup.mark_dirty()
 
 
 def _promote(session: Session, name: str, password_hash: str) -> Account:
     now = datetime.now(UTC)
-    user = accounts.find_by_name(session, name) or User(username=name, created_at=now)
+    user = accounts.get_by_username(session, name) or User(username=name, created_at=now)
     user.role, user.locked, user.password_hash = Role.ADMIN, False, password_hash
     accounts.add(session, user)
-    accounts.end_logins(session, user.id, now)
+    accounts.revoke_logins(session, user.id, now)
     return to_account(user)
 
 
 def to_account(user: User) -> Account:
-    """An account as it is shown."""
+    """Convert a row to an account."""
     return Account(
         id=user.id,
         username=user.username,

@@ -21,7 +21,7 @@ from app.domain.verdicts import (
     labels_needed,
 )
 from app.store.queries import counters, experiments
-from app.store.queries.counters import Drawn, Labelled
+from app.store.queries.counters import LabelTotals, TrafficTotals
 from app.store.tables import Experiment, ExperimentStage
 
 
@@ -34,10 +34,10 @@ class Evaluation:
     stages: tuple[ExperimentStage, ...]
     traffic: Traffic
     evidence: Evidence
-    soundness: Validity
+    validity: Validity
     mismatch_p_value: float | None
-    labels: tuple[Labelled, ...]
-    drawn: tuple[Drawn, ...]
+    labels: tuple[LabelTotals, ...]
+    drawn: tuple[TrafficTotals, ...]
 
     def served_by(self, version: Version) -> int:
         """How many requests a version answered."""
@@ -52,32 +52,32 @@ class Evaluation:
             and self.mismatch_p_value < sample_ratio_mismatch.WARNING_P_VALUE
         ):
             found.append("possible sample ratio mismatch")
-        if self.soundness.crossed.exceeds(WARNING_CROSSOVER_RATE):
+        if self.validity.crossovers.exceeds(WARNING_CROSSOVER_RATE):
             found.append("users exposed to both versions")
         return found
 
     @property
     def labels_used(self) -> dict[str, int]:
         """How many labels there are of each kind."""
-        said = [label for label in self.labels if label.truth <= NOT_A_DIGIT]
+        said = [label for label in self.labels if label.label <= NOT_A_DIGIT]
         return {
             "discordant": self.evidence.discordant,
-            "disagreements": self.evidence.labelled,
+            "disagreements": self.evidence.labeled,
             "audit": sum(label.labels for label in said if label.is_audit),
             "total": sum(label.labels for label in said),
-            "skipped": self.soundness.skipped.count,
-            "erased": self.soundness.erased.count,
+            "skipped": self.validity.skips.count,
+            "erased": self.validity.erasures.count,
         }
 
 
 def evaluate(session: Session, experiment: Experiment) -> Evaluation:
     """Judge an experiment as it stands."""
-    stages = tuple(experiments.stages(session, experiment.id))
-    drawn = counts_in_stages(stages, counters.drawn(session))
-    labels, traffic = tuple(counters.labelled(session, experiment.id)), total_traffic(drawn)
-    evidence, soundness = evidence_from(labels), _validity(experiment, stages, drawn, labels)
-    latched = None if experiment.winner is None else Version(experiment.winner)
-    verdict = decide(traffic, evidence, soundness, latched)
+    stages = tuple(experiments.list_stages(session, experiment.id))
+    drawn = counts_in_stages(stages, counters.list_traffic(session))
+    labels, traffic = tuple(counters.list_labels(session, experiment.id)), total_traffic(drawn)
+    evidence, validity = evidence_from(labels), _validity(experiment, stages, drawn, labels)
+    locked_winner = None if experiment.winner is None else Version(experiment.winner)
+    verdict = decide(traffic, evidence, validity, locked_winner)
     is_open = experiment.ended_at is None and verdict.outcome is Outcome.COLLECTING
     return Evaluation(
         verdict=verdict,
@@ -85,7 +85,7 @@ def evaluate(session: Session, experiment: Experiment) -> Evaluation:
         stages=stages,
         traffic=traffic,
         evidence=evidence,
-        soundness=soundness,
+        validity=validity,
         mismatch_p_value=_mismatch_p_value(stages, drawn),
         labels=labels,
         drawn=drawn,
@@ -93,34 +93,40 @@ def evaluate(session: Session, experiment: Experiment) -> Evaluation:
 
 
 def counts_in_stages(
-    stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]
-) -> tuple[Drawn, ...]:
+    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficTotals]
+) -> tuple[TrafficTotals, ...]:
     """What was counted in these stages."""
     ids = {stage.id for stage in stages}
     return tuple(count for count in drawn if count.stage_id in ids)
 
 
-def total_traffic(drawn: Sequence[Drawn]) -> Traffic:
+def total_traffic(drawn: Sequence[TrafficTotals]) -> Traffic:
     """How many requests were counted, and on how many of them the versions disagreed."""
     return Traffic(
         sum(count.served for count in drawn), sum(count.disagreements for count in drawn)
     )
 
 
-def served_count(version: Version, drawn: Sequence[Drawn]) -> int:
+def served_count(version: Version, drawn: Sequence[TrafficTotals]) -> int:
     """How many of these requests a version answered."""
     return sum(count.served for count in drawn if count.version == version)
 
 
-def evidence_from(labels: Sequence[Labelled]) -> Evidence:
+def evidence_from(labels: Sequence[LabelTotals]) -> Evidence:
     """What reviewers' labels on disagreements say; audits and skips say nothing here."""
-    told = [label for label in labels if not label.is_audit and label.truth <= NOT_A_DIGIT]
-    v1_alone = sum(label.labels for label in told if label.truth == label.v1_digit)
-    v2_alone = sum(label.labels for label in told if label.truth == label.v2_digit)
-    return Evidence(v1_alone, v2_alone, sum(label.labels for label in told) - v1_alone - v2_alone)
+    told = [label for label in labels if not label.is_audit and label.label <= NOT_A_DIGIT]
+    only_v1_correct = sum(label.labels for label in told if label.label == label.v1_digit)
+    only_v2_correct = sum(label.labels for label in told if label.label == label.v2_digit)
+    return Evidence(
+        only_v1_correct,
+        only_v2_correct,
+        sum(label.labels for label in told) - only_v1_correct - only_v2_correct,
+    )
 
 
-def mismatch_log_e_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float:
+def mismatch_log_e_value(
+    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficTotals]
+) -> float:
     """Log of the evidence that versions were not drawn as set; of stages it adds up."""
     return sum(
         sample_ratio_mismatch.log_e_value(_assignment_counts(stage, drawn)) for stage in stages
@@ -130,30 +136,32 @@ def mismatch_log_e_value(stages: Sequence[ExperimentStage], drawn: Sequence[Draw
 def _validity(
     experiment: Experiment,
     stages: Sequence[ExperimentStage],
-    drawn: Sequence[Drawn],
-    labels: Sequence[Labelled],
+    drawn: Sequence[TrafficTotals],
+    labels: Sequence[LabelTotals],
 ) -> Validity:
-    disputed = [label for label in labels if not label.is_audit and label.truth != SKIPPED]
-    given = [label for label in labels if label.truth != ERASED]
+    disputed = [label for label in labels if not label.is_audit and label.label != SKIPPED]
+    given = [label for label in labels if label.label != ERASED]
     return Validity(
-        mismatched=experiment.voided_at is not None,
-        log_mismatch=mismatch_log_e_value(stages, drawn),
-        crossed=Proportion(
-            sum(count.crossed for count in drawn), sum(count.units for count in drawn)
+        is_voided=experiment.voided_at is not None,
+        mismatch_log_e_value=mismatch_log_e_value(stages, drawn),
+        crossovers=Proportion(
+            sum(count.crossed_over for count in drawn), sum(count.assigned_units for count in drawn)
         ),
-        skipped=_proportion_of(SKIPPED, given),
-        erased=_proportion_of(ERASED, disputed),
+        skips=_proportion_of(SKIPPED, given),
+        erasures=_proportion_of(ERASED, disputed),
     )
 
 
-def _proportion_of(truth: int, labels: Sequence[Labelled]) -> Proportion:
+def _proportion_of(truth: int, labels: Sequence[LabelTotals]) -> Proportion:
     return Proportion(
-        sum(label.labels for label in labels if label.truth == truth),
+        sum(label.labels for label in labels if label.label == truth),
         sum(label.labels for label in labels),
     )
 
 
-def _mismatch_p_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn]) -> float | None:
+def _mismatch_p_value(
+    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficTotals]
+) -> float | None:
     """Of the last stage that divided traffic."""
     divided = [stage for stage in stages if 0 < stage.weight < 1]
     return (
@@ -161,10 +169,10 @@ def _mismatch_p_value(stages: Sequence[ExperimentStage], drawn: Sequence[Drawn])
     )
 
 
-def _assignment_counts(stage: ExperimentStage, drawn: Sequence[Drawn]) -> AssignmentCounts:
+def _assignment_counts(stage: ExperimentStage, drawn: Sequence[TrafficTotals]) -> AssignmentCounts:
     units = {
         version: sum(
-            count.units
+            count.assigned_units
             for count in drawn
             if count.stage_id == stage.id and count.version == version
         )

@@ -61,15 +61,15 @@ class ExperimentSummary:
     end_reason: str | None
     winner: Version | None
     winner_at: datetime | None
-    steps: tuple[StageSummary, ...]
-    assessment: Evaluation
+    stages: tuple[StageSummary, ...]
+    evaluation: Evaluation
 
 
 def ensure_started() -> None:
     """Start the first experiment, at one half each, where there has never been one."""
     with write_transaction() as session:
         acquire(session, AdvisoryLock.EXPERIMENTS)
-        if experiments.newest(session) is None:
+        if experiments.get_latest(session) is None:
             _create(session, ExperimentPlan(), "first start")
 
 
@@ -120,7 +120,7 @@ def restart_after_deployment(session: Session) -> None:
     experiment = _get_running(session)
     if experiment is None:
         return
-    weight = experiments.stages(session, experiment.id)[-1].weight
+    weight = experiments.list_stages(session, experiment.id)[-1].weight
     _end(experiment, "deployment")
     plan = ExperimentPlan(
         weight, AssignmentUnit(experiment.unit), tuple(experiment.ramp), experiment.ramp_units
@@ -131,7 +131,7 @@ def restart_after_deployment(session: Session) -> None:
 def get(experiment_id: int) -> ExperimentSummary:
     """An experiment. Raises NotFound."""
     with read_transaction() as session:
-        experiment = experiments.find(session, experiment_id)
+        experiment = experiments.get(session, experiment_id)
         if experiment is None:
             raise NotFound(_UNKNOWN)
         return _summarize(session, experiment)
@@ -139,20 +139,23 @@ def get(experiment_id: int) -> ExperimentSummary:
 
 def get_latest_in(session: Session) -> ExperimentSummary | None:
     """The last experiment, running or not, in a unit of work of the caller's."""
-    experiment = experiments.newest(session)
+    experiment = experiments.get_latest(session)
     return None if experiment is None else _summarize(session, experiment)
 
 
 def list_recent(limit: int) -> list[ExperimentSummary]:
     """The last experiments, the newest first."""
     with read_transaction() as session:
-        return [_summarize(session, experiment) for experiment in experiments.page(session, limit)]
+        return [
+            _summarize(session, experiment)
+            for experiment in experiments.list_recent(session, limit)
+        ]
 
 
 def current_split() -> TrafficSplit:
     """How A/B traffic is divided now. Raises Unavailable before the first experiment."""
     with read_transaction() as session:
-        found = experiments.last_stage(session)
+        found = experiments.get_current_stage(session)
     if found is None:
         raise Unavailable("No experiment has been started")
     stage, experiment = found
@@ -219,7 +222,7 @@ class SplitCache:
             self._failed, self._failed_at_s = error, time.monotonic()
             raise
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Look it up anew at the next request: it was changed here."""
         with self._looking:
             self._split = None
@@ -238,8 +241,8 @@ def _next_stage_change(session: Session) -> _StageChange | None:
     experiment = _get_running(session)
     if experiment is None:
         return None
-    stages = experiments.stages(session, experiment.id)
-    drawn, weight = counters.drawn(session), stages[-1].weight
+    stages = experiments.list_stages(session, experiment.id)
+    drawn, weight = counters.list_traffic(session), stages[-1].weight
     is_climbing = bool(experiment.ramp) and weight > 0
     if experiment.voided_at is None and is_mismatch(evaluation.mismatch_log_e_value(stages, drawn)):
         return _StageChange(
@@ -249,7 +252,7 @@ def _next_stage_change(session: Session) -> _StageChange | None:
         return None
     if evaluation.evaluate(session, experiment).verdict.outcome is Outcome.V1:
         return _StageChange(0.0, "rolled back: v1 is better")
-    units = sum(count.units for count in drawn if count.stage_id == stages[-1].id)
+    units = sum(count.assigned_units for count in drawn if count.stage_id == stages[-1].id)
     higher = next((step for step in experiment.ramp if step > weight), None)
     if higher is None or units < experiment.ramp_units:
         return None
@@ -257,12 +260,12 @@ def _next_stage_change(session: Session) -> _StageChange | None:
 
 
 def _get_running(session: Session) -> Experiment | None:
-    newest_of_all = experiments.newest(session)
+    newest_of_all = experiments.get_latest(session)
     return newest_of_all if newest_of_all and newest_of_all.ended_at is None else None
 
 
 def _require_running(session: Session, experiment_id: int) -> Experiment:
-    experiment = experiments.find(session, experiment_id)
+    experiment = experiments.get(session, experiment_id)
     if experiment is None:
         raise NotFound(_UNKNOWN)
     if experiment.ended_at is not None:
@@ -272,7 +275,7 @@ def _require_running(session: Session, experiment_id: int) -> Experiment:
 
 def _create(session: Session, plan: ExperimentPlan, reason: str) -> Experiment:
     """Raises Unavailable where a version has no model."""
-    serving = {version: models.serving(session, version) for version in Version}
+    serving = {version: models.get_deployed(session, version) for version in Version}
     v1, v2 = serving[Version.V1], serving[Version.V2]
     if v1 is None or v2 is None:
         raise Unavailable("Both versions need a model before they can be compared")
@@ -292,7 +295,7 @@ def _create(session: Session, plan: ExperimentPlan, reason: str) -> Experiment:
 
 def _start_stage(session: Session, experiment: Experiment, weight: float, reason: str) -> None:
     stage = ExperimentStage(weight=weight, reason=reason, started_at=datetime.now(UTC))
-    experiments.enter_stage(session, experiment, stage)
+    experiments.add_stage(session, experiment, stage)
 
 
 def _end(experiment: Experiment, reason: str) -> None:
@@ -300,7 +303,7 @@ def _end(experiment: Experiment, reason: str) -> None:
 
 
 def _summarize(session: Session, experiment: Experiment) -> ExperimentSummary:
-    assessment = evaluation.evaluate(session, experiment)
+    evaluated = evaluation.evaluate(session, experiment)
     return ExperimentSummary(
         id=experiment.id,
         unit=AssignmentUnit(experiment.unit),
@@ -310,9 +313,8 @@ def _summarize(session: Session, experiment: Experiment) -> ExperimentSummary:
         end_reason=experiment.end_reason,
         winner=None if experiment.winner is None else Version(experiment.winner),
         winner_at=experiment.winner_at,
-        steps=tuple(
-            StageSummary(stage.weight, stage.reason, stage.started_at)
-            for stage in assessment.stages
+        stages=tuple(
+            StageSummary(stage.weight, stage.reason, stage.started_at) for stage in evaluated.stages
         ),
-        assessment=assessment,
+        evaluation=evaluated,
     )

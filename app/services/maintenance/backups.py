@@ -17,7 +17,13 @@ from tempfile import TemporaryDirectory
 from pydantic import TypeAdapter, ValidationError
 
 from app.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
-from app.services.maintenance.backup_archive import Archive, FileEntry, ProgressCallback, describe, write_archive
+from app.services.maintenance.backup_archive import (
+    Archive,
+    FileEntry,
+    ProgressCallback,
+    describe,
+    write_archive,
+)
 from app.store.engine import sqlite_backup
 from app.version import VERSION
 
@@ -48,7 +54,9 @@ class Manifest:
     files: Mapping[str, FileEntry]
 
 
-def create(paths: BackupPaths, target: Path, on_progress: ProgressCallback, *, with_secrets: bool = False) -> Manifest:
+def create(
+    paths: BackupPaths, target: Path, on_progress: ProgressCallback, *, with_secrets: bool = False
+) -> Manifest:
     """Archive a database as it is at one moment, and the secrets if wanted, for its owner alone.
 
     Raises NotFound without a database, Conflict where the target is there, Unavailable where it
@@ -60,10 +68,10 @@ def create(paths: BackupPaths, target: Path, on_progress: ProgressCallback, *, w
     kept = [path for name in SECRETS if (path := paths.data_dir / name).exists()]
     with _domain_errors(target), TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
         copied, packed = Path(folder, DATABASE), Path(folder, "archive")
-        sqlite_backup.copy(
+        sqlite_backup.copy_database(
             paths.database, copied, lambda share: on_progress("copying the database", share)
         )
-        if found := sqlite_backup.faults(copied):
+        if found := sqlite_backup.list_faults(copied):
             raise Unavailable(f"The database is damaged: {found[0]}")
         files = {DATABASE: copied}
         for path in kept if with_secrets else ():  # as they are now, whatever key comes meanwhile
@@ -72,7 +80,7 @@ def create(paths: BackupPaths, target: Path, on_progress: ProgressCallback, *, w
             format=FORMAT,
             cifra=VERSION,
             made_at=datetime.now(UTC),
-            revision=sqlite_backup.revision(copied),
+            revision=sqlite_backup.read_revision(copied),
             files={name: describe(path) for name, path in files.items()},
         )
         said = json.dumps(asdict(manifest), default=str, indent=2).encode()
@@ -81,7 +89,9 @@ def create(paths: BackupPaths, target: Path, on_progress: ProgressCallback, *, w
     return manifest
 
 
-def restore(archive: Path, paths: BackupPaths, revisions: Collection[str], on_progress: ProgressCallback) -> Manifest:
+def restore(
+    archive: Path, paths: BackupPaths, revisions: Collection[str], on_progress: ProgressCallback
+) -> Manifest:
     """Put an archive's database in its place, and its secrets in theirs, after checking all.
 
     `revisions` are the migrations that this Cifra knows. Raises Conflict where a database is there
@@ -96,7 +106,7 @@ def restore(archive: Path, paths: BackupPaths, revisions: Collection[str], on_pr
         restored = Path(folder, DATABASE)
         if manifest.revision not in revisions:
             raise InvalidInput(f"{archive} was made by a Cifra that this one does not know")
-        if found := sqlite_backup.faults(restored):
+        if found := sqlite_backup.list_faults(restored):
             raise InvalidInput(f"The database in {archive} is damaged: {found[0]}")
         for name in manifest.files:
             _set_owner(Path(folder, name), paths.data_dir)

@@ -37,7 +37,7 @@ class RolloutStatus:
     outcome: str | None
     requests: int
     disagreements: int
-    labelled: int
+    labeled: int
     difference: Interval
 
 
@@ -54,7 +54,7 @@ class ActiveRollout:
 def list_recent(limit: int) -> list[RolloutStatus]:
     """The last guards, the newest first."""
     with read_transaction() as session:
-        return [_status(session, guard) for guard in guarded_rollouts.newest(session, limit)]
+        return [_status(session, guard) for guard in guarded_rollouts.list_recent(session, limit)]
 
 
 def list_active() -> list[ActiveRollout]:
@@ -62,19 +62,19 @@ def list_active() -> list[ActiveRollout]:
     with read_transaction() as session:
         return [
             ActiveRollout(guard.id, Version(guard.version), guard.model_id, guard.predecessor_id)
-            for guard in guarded_rollouts.open_guards(session)
-            if guarded_rollouts.requests(session, guard.id) < MAX_REQUESTS
+            for guard in guarded_rollouts.list_active(session)
+            if guarded_rollouts.count_requests(session, guard.id) < MAX_REQUESTS
         ]
 
 
 def evaluate_all() -> None:
     """Close guards that are decided; a model that proved worse than its predecessor goes back."""
     with read_transaction() as session:
-        if not any(_outcome(session, guard) for guard in guarded_rollouts.open_guards(session)):
+        if not any(_outcome(session, guard) for guard in guarded_rollouts.list_active(session)):
             return
     with write_transaction() as session:
         acquire(session, AdvisoryLock.MODELS)
-        for guard in guarded_rollouts.open_guards(session):
+        for guard in guarded_rollouts.list_active(session):
             outcome = _outcome(session, guard)
             if outcome is not None:
                 guard.closed_at, guard.outcome = datetime.now(UTC), outcome
@@ -84,24 +84,24 @@ def evaluate_all() -> None:
 
 def is_cooling_down(session: Session, version: Version) -> bool:
     """Whether a model of this version was taken back so lately that none follows by itself."""
-    return guarded_rollouts.closed_since(
+    return guarded_rollouts.exists_closed_since(
         session, version, RolloutResult.WORSE, datetime.now(UTC) - COOLDOWN
     )
 
 
 def _outcome(session: Session, guard: GuardedRollout) -> str | None:
     """How an open guard closes now; None where it stays open."""
-    requests = guarded_rollouts.requests(session, guard.id)
+    requests = guarded_rollouts.count_requests(session, guard.id)
     if not requests:
         return None
-    standing = evaluate(requests, guarded_rollouts.parts(session, guard.id))
+    standing = evaluate(requests, guarded_rollouts.list_strata(session, guard.id))
     is_over = requests >= MAX_REQUESTS and datetime.now(UTC) - guard.opened_at > MAX_DURATION
     return "undecided" if standing is None and is_over else standing
 
 
 def _roll_back(session: Session, guard: GuardedRollout) -> None:
     version = Version(guard.version)
-    predecessor = model_rows.held(session, guard.predecessor_id)
+    predecessor = model_rows.get_existing(session, guard.predecessor_id)
     registry.deploy_in(session, version, predecessor, ROLLED_BACK, is_rollback=True)
     alerts.add(
         session,
@@ -113,8 +113,8 @@ def _roll_back(session: Session, guard: GuardedRollout) -> None:
 
 def _status(session: Session, guard: GuardedRollout) -> RolloutStatus:
     requests, parts = (
-        guarded_rollouts.requests(session, guard.id),
-        guarded_rollouts.parts(session, guard.id),
+        guarded_rollouts.count_requests(session, guard.id),
+        guarded_rollouts.list_strata(session, guard.id),
     )
     return RolloutStatus(
         id=guard.id,
@@ -126,6 +126,6 @@ def _status(session: Session, guard: GuardedRollout) -> RolloutStatus:
         outcome=guard.outcome,
         requests=requests,
         disagreements=sum(part.disagreements for part in parts),
-        labelled=sum(part.evidence.labelled for part in parts),
+        labeled=sum(part.evidence.labeled for part in parts),
         difference=observed_gain(requests, parts),
     )

@@ -11,7 +11,7 @@ from app.domain.assignment import Version
 from app.domain.errors import Conflict, InvalidModel, NotFound
 from app.domain.predictions import ModelRef
 from app.services.experiments import lifecycle
-from app.services.models.onnx_runtime import read_model_name, load_validated
+from app.services.models.onnx_runtime import load_validated, read_model_name
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import guarded_rollouts, models
 from app.store.tables import Deployment, GuardedRollout, Model
@@ -61,7 +61,7 @@ def register_bundled(folder: Path) -> None:
         with write_transaction() as session:
             acquire(session, AdvisoryLock.MODELS)
             model = get_or_create(session, name, onnx, shipped=True)
-            served = models.served(session, version)
+            served = models.list_ever_deployed(session, version)
             if not served or (served[0].is_bundled and model not in served):
                 deploy_in(session, version, model, models.BUNDLED)
 
@@ -69,19 +69,19 @@ def register_bundled(folder: Path) -> None:
 def deployment_history_ids(version: Version) -> list[int]:
     """The ids of the models that ever served a version, as they were deployed, the last first."""
     with read_transaction() as session:
-        return [model.id for model in models.served(session, version)]
+        return [model.id for model in models.list_ever_deployed(session, version)]
 
 
 def get_artifact(model_id: int) -> ModelArtifact:
     """A model's file. Raises UnfitModel for one that is not what was stored."""
     with read_transaction() as session:
-        return _load_artifact(session, models.held(session, model_id))
+        return _load_artifact(session, models.get_existing(session, model_id))
 
 
 def list_recent(limit: int) -> list[ModelSummary]:
     """The last models, the newest first."""
     with read_transaction() as session:
-        serves = {version: models.serving(session, version) for version in Version}
+        serves = {version: models.get_deployed(session, version) for version in Version}
         return [
             ModelSummary(
                 model=_model_ref(model),
@@ -91,7 +91,7 @@ def list_recent(limit: int) -> list[ModelSummary]:
                 created_at=model.created_at,
                 deployed_as=tuple(version for version, its in serves.items() if its is model),
             )
-            for model in models.newest(session, limit)
+            for model in models.list_recent(session, limit)
         ]
 
 
@@ -99,7 +99,8 @@ def list_deployments(limit: int) -> list[DeploymentSummary]:
     """What was put into service last, the newest first."""
     with read_transaction() as session:
         return [
-            _deployment_summary(deployment, model) for deployment, model in models.deployments(session, limit)
+            _deployment_summary(deployment, model)
+            for deployment, model in models.list_recent_deployments(session, limit)
         ]
 
 
@@ -109,7 +110,7 @@ def deploy(model_id: int, version: Version, user_id: int) -> DeploymentSummary:
     Raises NotFound; Conflict for one that serves the version already or was rejected; UnfitModel.
     """
     with read_transaction() as session:
-        wanted = models.find(session, model_id)
+        wanted = models.get(session, model_id)
         if wanted is None:
             raise NotFound("There is no such model")
         if wanted.rejection_reason is not None:
@@ -118,10 +119,10 @@ def deploy(model_id: int, version: Version, user_id: int) -> DeploymentSummary:
     load_validated(get_artifact.onnx)
     with write_transaction() as session:
         acquire(session, AdvisoryLock.MODELS)
-        serving_now = models.serving(session, version)
+        serving_now = models.get_deployed(session, version)
         if serving_now is not None and serving_now.id == model_id:
             raise Conflict(f"This model serves {version} already")
-        model = models.held(session, model_id)
+        model = models.get_existing(session, model_id)
         return _deployment_summary(deploy_in(session, version, model, "deployed", user_id), model)
 
 
@@ -140,16 +141,14 @@ def roll_back(version: Version, user_id: int) -> DeploymentSummary:
         _, model = _current_and_previous(session, version)
         if model.id != earlier.id:
             raise Conflict("Another model was put into service in the meantime")
-        deployment = deploy_in(
-            session, version, model, "rolled back", user_id, is_rollback=True
-        )
+        deployment = deploy_in(session, version, model, "rolled back", user_id, is_rollback=True)
         return _deployment_summary(deployment, model)
 
 
 def get_or_create(session: Session, name: str, onnx: bytes, *, shipped: bool = False) -> Model:
     """Store a model, in a unit of work of the caller's; the same artefact is stored once."""
     sha256 = hashlib.sha256(onnx).hexdigest()
-    model = models.find_by_checksum(session, sha256)
+    model = models.get_by_checksum(session, sha256)
     if model is None:
         now = datetime.now(UTC)
         model = Model(name=name, sha256=sha256, artifact=onnx, is_bundled=shipped, created_at=now)
@@ -180,7 +179,7 @@ def deploy_in(
         user_id=user_id,
         created_at=now,
     )
-    models.deploy(session, deployment)
+    models.add_deployment(session, deployment)
     lifecycle.restart_after_deployment(session)
     return deployment
 
@@ -190,9 +189,9 @@ def _start_rollout(session: Session, version: Version, model: Model | None, now:
 
     One that follows before its predecessor was shown to be good is held against the model before.
     """
-    serving = models.serving(session, version)
+    serving = models.get_deployed(session, version)
     trusted_id = None if serving is None else serving.id
-    for guard in guarded_rollouts.open_guards(session):
+    for guard in guarded_rollouts.list_active(session):
         if guard.version == version:
             guard.closed_at, guard.outcome = now, "superseded"
             trusted_id = guard.predecessor_id
@@ -208,7 +207,7 @@ def _start_rollout(session: Session, version: Version, model: Model | None, now:
 def _current_and_previous(session: Session, version: Version) -> tuple[Model, Model]:
     """The model that serves a version, and the one that a rollback brings back."""
     standing: list[Model] = []
-    for deployment, model in models.history(session, version):
+    for deployment, model in models.list_deployments_of(session, version):
         while deployment.is_rollback and standing and standing[-1] is not model:
             standing.pop()
         if not deployment.is_rollback:
@@ -220,7 +219,7 @@ def _current_and_previous(session: Session, version: Version) -> tuple[Model, Mo
 
 def _load_artifact(session: Session, model: Model) -> ModelArtifact:
     """Raises UnfitModel for a file that is not what was stored."""
-    onnx = models.artefact(session, model.id)
+    onnx = models.get_artifact(session, model.id)
     if hashlib.sha256(onnx).hexdigest() != model.sha256:
         raise InvalidModel(f"The artefact of {model.name} is damaged")
     return ModelArtifact(_model_ref(model), onnx)

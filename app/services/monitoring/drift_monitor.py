@@ -14,7 +14,7 @@ from app.domain.assignment import Version
 from app.domain.drift import PredictionWindow, compare
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import alerts, models, predictions
-from app.store.queries.predictions import Answer
+from app.store.queries.predictions import VersionOutput
 
 MONITORED = Version.V2  # as drawn or as shadow: it reads what comes to A/B and to v2
 REFERENCE, RECENT, MIN_NEW = 1_000, 200, 50
@@ -36,7 +36,7 @@ class DriftMonitor:
         self._rng = np.random.default_rng()
         self._checked_at_s = 0.0
         self._since: datetime | None = None
-        self._reference: list[Answer] = []
+        self._reference: list[VersionOutput] = []
         self._tested: UUID | None = None
 
     def check(self) -> None:
@@ -50,9 +50,9 @@ class DriftMonitor:
         self._tested = recent[-1].id
         found = compare(_window(self._reference), _window(recent), self._rng)
         if found.is_alarm:
-            _raise_alert(f"{_MESSAGES[found.part]} (p = {found.p_value:.1g})", self._since)
+            _raise_alert(f"{_MESSAGES[found.feature]} (p = {found.p_value:.1g})", self._since)
 
-    def _new_answers(self) -> Sequence[Answer] | None:
+    def _new_answers(self) -> Sequence[VersionOutput] | None:
         """The last answers, or None as long as there are too few, or too few new ones."""
         with read_transaction() as session:
             since = models.last_deployed_at(session)
@@ -61,8 +61,8 @@ class DriftMonitor:
             if since != self._since:
                 self._since, self._reference = since, []
             if len(self._reference) < REFERENCE:
-                self._reference = predictions.answers(session, MONITORED, since, REFERENCE)
-            recent = predictions.answers(session, MONITORED, since, RECENT, last=True)
+                self._reference = predictions.list_outputs(session, MONITORED, since, REFERENCE)
+            recent = predictions.list_outputs(session, MONITORED, since, RECENT, last=True)
         if len(self._reference) < REFERENCE or recent[0].id <= self._reference[-1].id:
             return None
         new = sum(self._tested is None or answer.id > self._tested for answer in recent)
@@ -72,11 +72,11 @@ class DriftMonitor:
 def _raise_alert(message: str, since: datetime) -> None:
     with write_transaction() as session:
         acquire(session, AdvisoryLock.ALERTS)
-        if not alerts.told_since(session, KIND, max(since, datetime.now(UTC) - ALERT_INTERVAL)):
+        if not alerts.exists_since(session, KIND, max(since, datetime.now(UTC) - ALERT_INTERVAL)):
             alerts.add(session, KIND, message)
 
 
-def _window(answers: Sequence[Answer]) -> PredictionWindow:
+def _window(answers: Sequence[VersionOutput]) -> PredictionWindow:
     return PredictionWindow(
         np.array([answer.digit for answer in answers]),
         np.array([answer.confidence for answer in answers], dtype=np.float32),

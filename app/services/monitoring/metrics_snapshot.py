@@ -12,8 +12,8 @@ from app.services.experiments import evaluation
 from app.services.experiments.evaluation import Evaluation
 from app.store.engine.db import count_connections, read_transaction
 from app.store.queries import counters, experiments, notifications, retrain_jobs, reviews
-from app.store.queries.counters import Spoken
-from app.store.queries.reviews import Waiting
+from app.store.queries.counters import FeedbackTotals
+from app.store.queries.reviews import QueueSize
 
 MAX_AGE_S = 1.0
 
@@ -31,7 +31,7 @@ class MetricsSnapshot:
     latencies: Mapping[Version, Mapping[int, int]]
     feedback: Mapping[tuple[str, bool], int]
     evaluation: Evaluation | None
-    review_queue: Waiting
+    review_queue: QueueSize
     retrain_jobs: Mapping[str, int]
     outbox: int
 
@@ -68,24 +68,24 @@ def connection_pool() -> Mapping[str, int]:
 
 def _collect() -> MetricsSnapshot:
     with read_transaction() as session:
-        experiment = experiments.newest(session)
-        drawn, spoken = counters.drawn(session), counters.spoken(session)
-        latencies = counters.latencies(session)
+        experiment = experiments.get_latest(session)
+        drawn, spoken = counters.list_traffic(session), counters.list_feedback(session)
+        latencies = counters.latency_histograms(session)
         return MetricsSnapshot(
             served={version: evaluation.served_count(version, drawn) for version in Version},
             disagreements=evaluation.total_traffic(drawn).disagreements,
             latencies={version: latencies.get(version, {}) for version in Version},
             feedback=_words(spoken),
             evaluation=None if experiment is None else evaluation.evaluate(session, experiment),
-            review_queue=reviews.waiting(session, 0 if experiment is None else experiment.id),
+            review_queue=reviews.queue_size(session, 0 if experiment is None else experiment.id),
             retrain_jobs=retrain_jobs.count_by_status(session),
-            outbox=notifications.waiting(session).count,
+            outbox=notifications.outbox_size(session).count,
         )
 
 
-def _words(spoken: Sequence[Spoken]) -> dict[tuple[str, bool], int]:
+def _words(spoken: Sequence[FeedbackTotals]) -> dict[tuple[str, bool], int]:
     words = {(version, is_right): 0 for version in (*Version, "") for is_right in (True, False)}
     for each in spoken:
         words[each.version, True] += each.correct
-        words[each.version, False] += each.words - each.correct
+        words[each.version, False] += each.total - each.correct
     return words

@@ -28,5 +28,5 @@ def list_recent(limit: int) -> list[Alert]:
     with read_transaction() as session:
         return [
             Alert(row.id, row.kind, row.message, row.created_at)
-            for row in alerts.newest(session, limit)
+            for row in alerts.list_recent(session, limit)
         ]

@@ -31,7 +31,7 @@ class _Claim:
     address: str
     until: datetime
     ids: tuple[int, ...]
-    build_digest: Digest
+    digest: Digest
 
 
 class Mailer:
@@ -53,7 +53,7 @@ class Mailer:
         if self._send is None:
             return
         with read_transaction() as session:
-            due = notifications.due(session, self._clock())
+            due = notifications.list_due_user_ids(session, self._clock())
         for user_id in due:
             if stop_event.is_set():
                 return
@@ -87,11 +87,11 @@ def _claim(user_id: int, now: datetime) -> _Claim | None:
     What the account does not want any more is removed.
     """
     with write_transaction() as session:
-        user = accounts.lock(session, user_id)
+        user = accounts.lock_for_update(session, user_id)
         if user is None or (user.next_mail_at is not None and user.next_mail_at > now):
             return None
-        notifications.remove_others(session, user_id, notifications.wanted_by(user))
-        found = notifications.of_user(session, user_id, MAX_PER_DIGEST)
+        notifications.delete_other_kinds(session, user_id, notifications.subscribed_kinds(user))
+        found = notifications.list_pending(session, user_id, MAX_PER_DIGEST)
         if not found or user.email is None:
             return None
         user.next_mail_at = until = now + LEASE
@@ -102,8 +102,10 @@ def _claim(user_id: int, now: datetime) -> _Claim | None:
 def _complete(claim: _Claim, due_at: datetime) -> None:
     """Take a digest that was sent out of the outbox; the next one waits until then."""
     with write_transaction() as session:
-        user = accounts.lock(session, claim.user_id)  # first, as whoever removes the account does
-        notifications.remove(session, claim.ids)
+        user = accounts.lock_for_update(
+            session, claim.user_id
+        )  # first, as whoever removes the account does
+        notifications.delete_sent(session, claim.ids)
         if user is not None:
             user.next_mail_at = due_at
 
@@ -111,6 +113,6 @@ def _complete(claim: _Claim, due_at: datetime) -> None:
 def _release(claim: _Claim, due_at: datetime) -> None:
     """Leave a digest that was not sent to whoever is first from then on."""
     with write_transaction() as session:
-        user = accounts.lock(session, claim.user_id)
+        user = accounts.lock_for_update(session, claim.user_id)
         if user is not None and user.next_mail_at == claim.until:
             user.next_mail_at = due_at

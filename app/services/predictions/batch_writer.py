@@ -15,7 +15,7 @@ from app.domain.assignment import AssignmentUnit, TrafficSplit
 from app.domain.predictions import DigitImage, Prediction, ShadowComparison, image_hash
 from app.store.engine.batch_writes import BatchTransaction, BatchWriter
 from app.store.queries import counters, experiments, guarded_rollouts, predictions, reviews
-from app.store.queries.counters import NO_UNITS, Units
+from app.store.queries.counters import NO_NEW_UNITS, NewUnits
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def write_batch(groups: BatchWriter, entries: Sequence[PredictionRecord]) -> lis
     try:
         groups.write(lambda group: _write(group, entries))
     except (IntegrityError, DataError) as error:
-        return [error] if len(entries) == 1 else [write_batch(groups, [each])[0] for each in entries]
+        return (
+            [error] if len(entries) == 1 else [write_batch(groups, [each])[0] for each in entries]
+        )
     except SQLAlchemyError as error:
         return [error] * len(entries)
     return [None] * len(entries)
@@ -52,7 +54,7 @@ def _write(group: BatchTransaction, entries: Sequence[PredictionRecord]) -> None
     So two groups wait for each other in turn, not in a circle.
     """
     predictions.add(group, [(entry.prediction, entry.digit) for entry in entries])
-    chosen = [(entry.prediction, NO_UNITS) for entry in entries if entry.split is None]
+    chosen = [(entry.prediction, NO_NEW_UNITS) for entry in entries if entry.split is None]
     divided = [(entry, entry.split) for entry in entries if entry.split is not None]
     _enqueue_reviews(group, divided)
     counters.count_predictions(group, chosen + _count_exposures(group, divided))
@@ -63,15 +65,19 @@ def _enqueue_reviews(group: BatchTransaction, divided: Sequence[_SplitRecord]) -
     items = []
     for entry, split in divided:
         prediction, is_evidence = entry.prediction, split.experiment_id is not None
-        guarded_rollouts.add_cases(group, prediction.id, entry.guarded, is_evidence=is_evidence)
+        guarded_rollouts.add_comparisons(
+            group, prediction.id, entry.guarded, is_evidence=is_evidence
+        )
         if is_evidence and (prediction.disagrees or split.is_audited(prediction.id)):
             items.append(_review_item(entry, split, split.experiment_id))
         elif any(case.disagrees for case in entry.guarded):
             items.append(_review_item(entry, split, None))
-    reviews.enqueue_in(group, items)
+    reviews.enqueue_batch(group, items)
 
 
-def _review_item(entry: PredictionRecord, split: TrafficSplit, experiment_id: int | None) -> dict[str, Any]:
+def _review_item(
+    entry: PredictionRecord, split: TrafficSplit, experiment_id: int | None
+) -> dict[str, Any]:
     """A picture to be reviewed, as evidence in an experiment or not."""
     prediction = entry.prediction
     return {
@@ -79,22 +85,24 @@ def _review_item(entry: PredictionRecord, split: TrafficSplit, experiment_id: in
         "experiment_id": experiment_id,
         "image_hash": image_hash(entry.digit.tobytes()),
         "is_audit": experiment_id is not None and not prediction.disagrees,
-        "order_key": split.review_place(prediction.id),
+        "order_key": split.review_order_key(prediction.id),
     }
 
 
-def _count_exposures(group: BatchTransaction, divided: Sequence[_SplitRecord]) -> list[tuple[Prediction, Units]]:
+def _count_exposures(
+    group: BatchTransaction, divided: Sequence[_SplitRecord]
+) -> list[tuple[Prediction, NewUnits]]:
     """What each assigned: the request, or the user when the stage had not met them yet."""
     units, met = [], []
     for entry, split in divided:
         prediction = entry.prediction
         if split.stage_id is None:
-            units.append((prediction, NO_UNITS))
+            units.append((prediction, NO_NEW_UNITS))
         elif split.unit is AssignmentUnit.REQUEST:
-            units.append((prediction, Units(1, 0)))
+            units.append((prediction, NewUnits(1, 0)))
         else:
             met.append((split.stage_id, split.unit_hash(prediction.user_id), prediction))
     for stage_id, unit_hash, prediction in sorted(met, key=itemgetter(0, 1)):
         version = prediction.version.value
-        units.append((prediction, experiments.expose(group, stage_id, unit_hash, version)))
+        units.append((prediction, experiments.record_exposure(group, stage_id, unit_hash, version)))
     return units

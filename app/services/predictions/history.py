@@ -26,24 +26,24 @@ class HistoryEntry:
 def list_page(user_id: int, limit: int, before: UUID | None) -> list[HistoryEntry]:
     """A user's predictions, the newest first, from before an id."""
     with read_transaction() as session:
-        found = predictions.page(session, user_id, limit, before)
-        words = feedback.spoken_on(session, [prediction.id for prediction in found])
+        found = predictions.list_page(session, user_id, limit, before)
+        words = feedback.get_by_predictions(session, [prediction.id for prediction in found])
         return [_entry(prediction, words.get(prediction.id)) for prediction in found]
 
 
 def get(user_id: int, prediction_id: UUID) -> HistoryEntry:
     """One of a user's predictions. Raises NotFound."""
     with read_transaction() as session:
-        prediction = predictions.find(session, user_id, prediction_id)
+        prediction = predictions.get(session, user_id, prediction_id)
         if prediction is None:
             raise NotFound(NOT_FOUND)
-        return _entry(prediction, feedback.find_on(session, prediction_id))
+        return _entry(prediction, feedback.get_by_prediction(session, prediction_id))
 
 
 def get_image(user_id: int, prediction_id: UUID) -> DigitImage:
     """The digit that one of a user's predictions was made on. Raises NotFound."""
     with read_transaction() as session:
-        digit = predictions.image(session, user_id, prediction_id)
+        digit = predictions.get_image(session, user_id, prediction_id)
     if digit is None:
         raise NotFound(NOT_FOUND)
     return digit
@@ -52,13 +52,13 @@ def get_image(user_id: int, prediction_id: UUID) -> DigitImage:
 def delete(user_id: int, prediction_id: UUID) -> None:
     """Erase one of a user's predictions, its image and the words on it. Raises NotFound."""
     with write_transaction() as session:
-        accounts.hold(session, user_id)
-        if predictions.lock(session, user_id, prediction_id) is None:
+        accounts.lock_key_share(session, user_id)
+        if predictions.lock_for_update(session, user_id, prediction_id) is None:
             raise NotFound(NOT_FOUND)
-        feedback.erase_on(session, prediction_id)
-        reviews.forget(session, user_id, prediction_id)
+        feedback.delete_by_prediction(session, prediction_id)
+        reviews.withdraw_erased(session, user_id, prediction_id)
         predictions.erase(session, user_id, prediction_id)
-    wal_cleanup.note()
+    wal_cleanup.mark_dirty()
 
 
 def _entry(prediction: Prediction, spoken: Feedback | None) -> HistoryEntry:

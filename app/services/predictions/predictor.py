@@ -75,7 +75,9 @@ class Predictor:
         made = iter(error or entry.prediction for entry, error in zip(entries, errors, strict=True))
         return [digit if isinstance(digit, ImageError) else next(made) for digit in found]
 
-    def _entries(self, good: Sequence[tuple[PredictionRequest, DigitImage]]) -> list[PredictionRecord]:
+    def _entries(
+        self, good: Sequence[tuple[PredictionRequest, DigitImage]]
+    ) -> list[PredictionRecord]:
         readings: list[dict[Version, ModelOutput]] = [{} for _ in good]
         latencies_us = [0] * len(good)
         for version in _VERSIONS:
@@ -91,7 +93,11 @@ class Predictor:
         ]
 
     def _entry(
-        self, asked: PredictionRequest, digit: DigitImage, read: dict[Version, ModelOutput], latency_us: int
+        self,
+        asked: PredictionRequest,
+        digit: DigitImage,
+        read: dict[Version, ModelOutput],
+        latency_us: int,
     ) -> PredictionRecord:
         prediction_id, now = uuid7(), datetime.now(UTC)
         if asked.split is None:
@@ -99,14 +105,14 @@ class Predictor:
             made = Prediction(prediction_id, asked.user_id, now, only, read[only], latency_us)
             return PredictionRecord(made, digit)
         # Other models than the split compares are outside of all evidence.
-        split = asked.split.of_models((read[Version.V1].model.id, read[Version.V2].model.id))
-        drawn = split.draw(asked.user_id, prediction_id)
+        split = asked.split.for_models((read[Version.V1].model.id, read[Version.V2].model.id))
+        drawn = split.assign(asked.user_id, prediction_id)
         prediction = Prediction(
             id=prediction_id,
             user_id=asked.user_id,
             created_at=now,
             version=drawn.version,
-            reading=read[drawn.version],
+            output=read[drawn.version],
             latency_us=latency_us,
             stage_id=split.stage_id,
             assignment_probability=drawn.probability,

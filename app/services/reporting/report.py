@@ -13,7 +13,7 @@ from app.services.experiments.lifecycle import ExperimentSummary, get_latest_in
 from app.services.reporting.version_metrics import CalibrationBin, LabeledSample
 from app.store.engine.db import read_transaction
 from app.store.queries import counters, experiments, reviews
-from app.store.queries.counters import Spoken
+from app.store.queries.counters import FeedbackTotals
 
 MIN_FEEDBACK_COUNT = 30  # of each version; the sequence holds for many words, not for a few
 
@@ -35,7 +35,7 @@ class VersionReport:
     """
 
     served: int
-    words: FeedbackTotals
+    feedback: FeedbackTotals
     latency_ms: Mapping[str, float | None]
     accuracy: Estimate
     confusion: Sequence[Sequence[float]]
@@ -46,7 +46,7 @@ class VersionReport:
 class UserFeedback:
     """What users volunteered on served answers; neither blind nor asked for, so no verdict."""
 
-    words: Mapping[Version, FeedbackTotals]
+    feedback: Mapping[Version, FeedbackTotals]
     difference: Interval
 
 
@@ -54,10 +54,10 @@ class UserFeedback:
 class Report:
     """Everything that an admin sees at a glance."""
 
-    words: FeedbackTotals
+    feedback: FeedbackTotals
     versions: Mapping[Version, VersionReport]
     experiment: ExperimentSummary | None
-    users_view: UserFeedback | None
+    user_feedback: UserFeedback | None
 
 
 @dataclass(frozen=True)
@@ -66,29 +66,29 @@ class TrafficSummary:
 
     served: Mapping[Version, int]
     latency_ms: Mapping[Version, Mapping[str, float | None]]
-    compared: Compared
-    waiting: int
+    experiment_traffic: Compared
+    pending_reviews: int
 
 
 def summarize_traffic() -> TrafficSummary:
     """How much is served, and how fast; far cheaper than the report."""
     with read_transaction() as session:
-        drawn, latencies = counters.drawn(session), counters.latencies(session)
-        experiment = experiments.newest(session)
-        stages = [] if experiment is None else experiments.stages(session, experiment.id)
-        waiting = 0 if experiment is None else reviews.waiting(session, experiment.id).total
+        drawn, latencies = counters.list_traffic(session), counters.latency_histograms(session)
+        experiment = experiments.get_latest(session)
+        stages = [] if experiment is None else experiments.list_stages(session, experiment.id)
+        waiting = 0 if experiment is None else reviews.queue_size(session, experiment.id).total
     return TrafficSummary(
         served={version: served_count(version, drawn) for version in Version},
         latency_ms={version: _latency_ms(latencies.get(version, {})) for version in Version},
-        compared=total_traffic(counts_in_stages(stages, drawn)),
-        waiting=waiting,
+        experiment_traffic=total_traffic(counts_in_stages(stages, drawn)),
+        pending_reviews=waiting,
     )
 
 
 def feedback_totals() -> tuple[FeedbackTotals, Mapping[Version, FeedbackTotals]]:
     """What users said, of all answers and of each version's."""
     with read_transaction() as session:
-        found = counters.spoken(session)
+        found = counters.list_feedback(session)
     return _totals(found), {version: _totals_of_version(found, version) for version in Version}
 
 
@@ -96,16 +96,18 @@ def build() -> Report:
     """Add the counters up; the cost does not grow with the rows behind them."""
     with read_transaction() as session:
         experiment = get_latest_in(session)
-        drawn, words = counters.drawn(session), counters.spoken(session)
-        latencies = counters.latencies(session)
-        sureness = [] if experiment is None else counters.sureness(session, experiment.id)
-    labelled = LabeledSample.of(experiment, sureness)
+        drawn, words = counters.list_traffic(session), counters.list_feedback(session)
+        latencies = counters.latency_histograms(session)
+        confidence_counts = (
+            [] if experiment is None else counters.sureness(session, experiment.id)
+        )
+    labelled = LabeledSample.of(experiment, confidence_counts)
     return Report(
-        words=_totals(words),
+        feedback=_totals(words),
         versions={
             version: VersionReport(
                 served=served_count(version, drawn),
-                words=_totals_of_version(words, version),
+                feedback=_totals_of_version(words, version),
                 latency_ms=_latency_ms(latencies.get(version, {})),
                 accuracy=labelled.accuracy(version),
                 confusion=labelled.confusion(version),
@@ -114,7 +116,7 @@ def build() -> Report:
             for version in Version
         },
         experiment=experiment,
-        users_view=None if experiment is None else _user_feedback(words, experiment.id),
+        user_feedback=None if experiment is None else _user_feedback(words, experiment.id),
     )
 
 
@@ -122,21 +124,19 @@ def _latency_ms(counts: Mapping[int, int]) -> dict[str, float | None]:
     return {"p50": quantile_ms(counts, 0.5), "p99": quantile_ms(counts, 0.99)}
 
 
-def _totals(spoken: Sequence[Spoken]) -> FeedbackTotals:
-    return FeedbackTotals(
-        sum(each.words for each in feedback_totals), sum(each.correct for each in feedback_totals)
-    )
+def _totals(counts: Sequence[FeedbackTotals]) -> FeedbackTotals:
+    return FeedbackTotals(sum(each.total for each in counts), sum(each.correct for each in counts))
 
 
-def _totals_of_version(spoken: Sequence[Spoken], version: Version) -> FeedbackTotals:
-    return _totals([each for each in feedback_totals if each.version == version])
+def _totals_of_version(counts: Sequence[FeedbackTotals], version: Version) -> FeedbackTotals:
+    return _totals([each for each in counts if each.version == version])
 
 
-def _user_feedback(spoken: Sequence[Spoken], experiment_id: int) -> UserFeedback:
+def _user_feedback(counts: Sequence[FeedbackTotals], experiment_id: int) -> UserFeedback:
     words = {
-        version: FeedbackTotals(each.counted, each.counted_correct)
+        version: FeedbackTotals(each.eligible, each.eligible_correct)
         for version in Version
-        for each in feedback_totals
+        for each in counts
         if each.experiment_id == experiment_id and each.version == version
     }
     words = {version: words.get(version, FeedbackTotals(0, 0)) for version in Version}

@@ -12,7 +12,7 @@ from app.domain.confidence import EDGES
 from app.domain.review_labels import NOT_A_DIGIT
 from app.domain.verdicts import Estimate, Stratum, Traffic, stratified_accuracy
 from app.services.experiments.lifecycle import ExperimentSummary
-from app.store.queries.counters import Labelled, Sureness
+from app.store.queries.counters import ConfidenceTotals, LabelTotals
 
 _MILLION = 1_000_000
 
@@ -36,31 +36,31 @@ class LabeledSample:
     """An experiment's traffic with the labels on it."""
 
     traffic: Traffic
-    labels: Sequence[Labelled]
-    sureness: Sequence[Sureness]
+    labels: Sequence[LabelTotals]
+    confidence_counts: Sequence[ConfidenceTotals]
 
     @classmethod
     def of(
-        cls, experiment: ExperimentSummary | None, sureness: Sequence[Sureness]
+        cls, experiment: ExperimentSummary | None, confidence_counts: Sequence[ConfidenceTotals]
     ) -> "LabeledSample":
         """What an experiment's counters hold; nothing of none."""
         if experiment is None:
             return cls(Traffic(0, 0), (), ())
-        found = experiment.assessment
-        told = [label for label in found.labels if label.truth <= NOT_A_DIGIT]
-        return cls(found.traffic, told, sureness)
+        found = experiment.evaluation
+        told = [label for label in found.labels if label.label <= NOT_A_DIGIT]
+        return cls(found.traffic, told, confidence_counts)
 
     def accuracy(self, version: Version) -> Estimate:
         """The share of the experiment's requests that a version read or would have read right."""
         disagreements, agreements = (
             Stratum(
                 total=self._requests(is_audit=is_audit),
-                labelled=self._labels(is_audit=is_audit),
-                right=sum(
+                labeled=self._labels(is_audit=is_audit),
+                correct=sum(
                     label.labels
                     for label in self.labels
                     if label.is_audit == is_audit
-                    and _predicted_digit(label, version) == label.truth
+                    and _predicted_digit(label, version) == label.label
                 ),
             )
             for is_audit in (False, True)
@@ -72,7 +72,7 @@ class LabeledSample:
         matrix = [[0.0] * 10 for _ in range(NOT_A_DIGIT + 1)]
         for label in self.labels:
             weight = self._weight(is_audit=label.is_audit)
-            matrix[label.truth][_predicted_digit(label, version)] += weight * label.labels
+            matrix[label.label][_predicted_digit(label, version)] += weight * label.labels
         return matrix
 
     def calibration(self, version: Version) -> list[CalibrationBin]:
@@ -82,14 +82,18 @@ class LabeledSample:
         for bucket in range(len(edges) - 1):
             parts = [
                 part
-                for part in self.sureness
+                for part in self.confidence_counts
                 if part.version == version and part.bucket == bucket and part.labels
             ]
             mass = sum(self._weight(is_audit=part.is_audit) * part.labels for part in parts)
             if not mass:
                 continue
             sure = (
-                sum(self._weight(is_audit=part.is_audit) * part.sure for part in parts) / _MILLION
+                sum(
+                    self._weight(is_audit=part.is_audit) * part.confidence_sum_millionths
+                    for part in parts
+                )
+                / _MILLION
             )
             right = sum(self._weight(is_audit=part.is_audit) * part.correct for part in parts)
             labels = sum(part.labels for part in parts)
@@ -110,5 +114,5 @@ class LabeledSample:
         return self._requests(is_audit=is_audit) / max(self._labels(is_audit=is_audit), 1)
 
 
-def _predicted_digit(label: Labelled, version: Version) -> int:
+def _predicted_digit(label: LabelTotals, version: Version) -> int:
     return label.v1_digit if version is Version.V1 else label.v2_digit

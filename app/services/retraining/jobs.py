@@ -68,10 +68,10 @@ class Claim:
     """A job that was taken up; with the models that it starts from, and that it is held against."""
 
     job_id: int
-    fence: int
+    fencing_token: int
     version: Version
-    start_id: int
-    serving_id: int
+    start_model_id: int
+    deployed_model_id: int
 
 
 def create(user_id: int, version: Version, deploy: str) -> Job:
@@ -88,9 +88,9 @@ def create(user_id: int, version: Version, deploy: str) -> Job:
     )
     with read_transaction() as session:
         _reject_if_open(session)
-        lessons = _label_split(session)
-    found = len(lessons.taught) + len(lessons.held_out)
-    if found < MIN_LABELS or not lessons.held_out:
+        labels = _label_split(session)
+    found = len(labels.train) + len(labels.holdout)
+    if found < MIN_LABELS or not labels.holdout:
         raise NotEnoughLabels(
             f"A retrain needs {MIN_LABELS} reviewed pictures, and there are {found}"
         )
@@ -104,7 +104,7 @@ def create(user_id: int, version: Version, deploy: str) -> Job:
 def get(job_id: int) -> Job:
     """A retrain by its id. Raises NotFound."""
     with read_transaction() as session:
-        job = retrain_jobs.find(session, job_id)
+        job = retrain_jobs.get(session, job_id)
         if job is None:
             raise NotFound(_UNKNOWN)
         return _job(job)
@@ -113,7 +113,7 @@ def get(job_id: int) -> Job:
 def log(job_id: int) -> str:
     """The end of what a retrain's training wrote. Raises NotFound."""
     with read_transaction() as session:
-        found = retrain_jobs.log(session, job_id)
+        found = retrain_jobs.get_log(session, job_id)
     if found is None:
         raise NotFound(_UNKNOWN)
     return found
@@ -122,7 +122,7 @@ def log(job_id: int) -> str:
 def list_recent(limit: int) -> list[Job]:
     """The last retrains, the newest first."""
     with read_transaction() as session:
-        return [_job(job) for job in retrain_jobs.newest(session, limit)]
+        return [_job(job) for job in retrain_jobs.list_recent(session, limit)]
 
 
 def cancel(job_id: int) -> Job:
@@ -132,10 +132,10 @@ def cancel(job_id: int) -> Job:
     """
     with write_transaction() as session:
         acquire(session, AdvisoryLock.RETRAINS)
-        job = retrain_jobs.find(session, job_id)
+        job = retrain_jobs.get(session, job_id)
         if job is None:
             raise NotFound(_UNKNOWN)
-        if job.status not in retrain_jobs.OPEN:
+        if job.status not in retrain_jobs.OPEN_STATUSES:
             raise Conflict(f"This retrain has ended: {job.status}")
         job.is_cancelled = True
         if job.status == "queued":
@@ -151,15 +151,15 @@ def claim() -> Claim | None:
     now = datetime.now(UTC)
     with write_transaction() as session:
         acquire(session, AdvisoryLock.RETRAINS)
-        job = retrain_jobs.find_open(session)
+        job = retrain_jobs.get_open(session)
         if job is None or (job.lease_until is not None and job.lease_until > now):
             return None
         if job.is_cancelled or job.fencing_token == MAX_ATTEMPTS:
             _end_without_candidate(session, job, _GIVEN_UP)
             return None
         version = Version(job.version)
-        serving = model_rows.serving(session, version)
-        shipped = model_rows.shipped(session, version)
+        serving = model_rows.get_deployed(session, version)
+        shipped = model_rows.get_bundled(session, version)
         if serving is None or shipped is None:
             _end(session, job, "failed", f"no model serves {version}")
             return None
@@ -171,21 +171,23 @@ def claim() -> Claim | None:
 def has_open_job() -> bool:
     """Whether a retrain has not ended."""
     with read_transaction() as session:
-        return retrain_jobs.find_open(session) is not None
+        return retrain_jobs.get_open(session) is not None
 
 
 def training_spec(claimed: Claim) -> TrainingSpec:
     """What a job's training needs. Raises UnfitModel where a model is damaged."""
     with read_transaction() as session:
-        lessons = _label_split(session)
-    shipped, serving = (registry.get_artifact(of) for of in (claimed.start_id, claimed.serving_id))
+        labels = _label_split(session)
+    shipped, serving = (
+        registry.get_artifact(of) for of in (claimed.start_model_id, claimed.deployed_model_id)
+    )
     return TrainingSpec(
         name=f"{shipped.model.name}-retrain-{claimed.job_id}",
         seed=claimed.job_id,
-        lessons=lessons,
+        labels=labels,
         start=shipped.onnx,
         serving=serving.onnx,
-        shipped=shipped.onnx,
+        bundled=shipped.onnx,
     )
 
 
@@ -236,12 +238,12 @@ def complete(claimed: Claim, made: TrainingSpec, candidate: Candidate, log: str)
         model = registry.get_or_create(session, made.name, candidate.onnx)
         model.version, model.rejection_reason = claimed.version, reason
         job.model_id, job.gates = model.id, [_gate_as_json(gate) for gate in gates]
-        job.train_labels, job.holdout_labels = len(made.lessons.taught), len(made.lessons.held_out)
+        job.train_labels, job.holdout_labels = len(made.labels.train), len(made.labels.holdout)
         if reason is not None:
             _end(session, job, "rejected", reason)
         elif job.deploy == "manual":
             _end(session, job, "ready")
-        elif not model_rows.serves(session, claimed.version, claimed.serving_id):
+        elif not model_rows.is_deployed(session, claimed.version, claimed.deployed_model_id):
             _end(session, job, "ready", "another model went into service while it was trained")
         elif guarded_rollout.is_cooling_down(session, claimed.version):
             _end(session, job, "ready", "a model was rolled back lately: deploy it by hand")
@@ -251,19 +253,21 @@ def complete(claimed: Claim, made: TrainingSpec, candidate: Candidate, log: str)
 
 
 def _reject_if_open(session: Session) -> None:
-    under_way = retrain_jobs.find_open(session)
+    under_way = retrain_jobs.get_open(session)
     if under_way is not None:
         raise Conflict(f"Retrain {under_way.id} has not ended yet")
 
 
 def _label_split(session: Session) -> LabelSplit:
     return split_labels(
-        retrain_jobs.labels(session, attention_checks.unreliable_reviewer_ids(session), MAX_LABELS)
+        retrain_jobs.list_labels(
+            session, attention_checks.unreliable_reviewer_ids(session), MAX_LABELS
+        )
     )
 
 
 def _get_claimed(session: Session, claimed: Claim) -> RetrainJob:
-    job = retrain_jobs.hold(session, claimed.job_id, claimed.fence)
+    job = retrain_jobs.lock_claimed(session, claimed.job_id, claimed.fencing_token)
     if job is None:
         raise LeaseLost
     return job

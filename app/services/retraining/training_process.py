@@ -44,10 +44,10 @@ class TrainingSpec:
 
     name: str
     seed: int
-    lessons: LabelSplit
+    labels: LabelSplit
     start: bytes
     serving: bytes
-    shipped: bytes
+    bundled: bytes
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class TrainingFailed(Exception):
 class TrainingProcess:
     """One training; its folder is removed at the end, and its child never outlives the block."""
 
-    def __init__(self, workshop: TrainingConfig, name: str, assignment: TrainingSpec) -> None:
-        self._workshop = workshop
-        self._folder = workshop.folder / name
-        self._assignment = assignment
+    def __init__(self, config: TrainingConfig, name: str, spec: TrainingSpec) -> None:
+        self._workshop = config
+        self._folder = config.folder / name
+        self._assignment = spec
         self._said: queue.Queue[Progress | None] = queue.Queue()
 
     def __enter__(self) -> "TrainingProcess":
@@ -106,7 +106,7 @@ class TrainingProcess:
                 pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def finish(self, heartbeat: Callable[[Progress | None], None]) -> Candidate:
+    def wait_for_candidate(self, heartbeat: Callable[[Progress | None], None]) -> Candidate:
         """Wait for the candidate; tells how far it is, or None, at least once a second.
 
         Raises TrainingFailed, and whatever the heartbeat raises.
@@ -159,23 +159,23 @@ def _parse_progress(line: bytes) -> Progress | None:
         return None
 
 
-def _write_inputs(folder: Path, assignment: TrainingSpec, threads: int) -> None:
-    order = {"name": assignment.name, "seed": assignment.seed, "threads": threads}
+def _write_inputs(folder: Path, spec: TrainingSpec, threads: int) -> None:
+    order = {"name": spec.name, "seed": spec.seed, "threads": threads}
     (folder / "order.json").write_text(json.dumps(order))
     for name in ("start", "serving", "shipped"):
-        (folder / f"{name}.onnx").write_bytes(getattr(assignment, name))
-    taught, held_out = assignment.lessons.taught, assignment.lessons.held_out
+        (folder / f"{name}.onnx").write_bytes(getattr(spec, name))
+    train, holdout = spec.labels.train, spec.labels.holdout
     np.savez(
         folder / "lessons.npz",
-        digits=_image_array(taught),
-        labels=_digit_array(taught),
-        holdout_digits=_image_array(held_out),
-        holdout_labels=_digit_array(held_out),
+        digits=_image_array(train),
+        labels=_digit_array(train),
+        holdout_digits=_image_array(holdout),
+        holdout_labels=_digit_array(holdout),
     )
 
 
 def _image_array(labels: Sequence[TrainingLabel]) -> npt.NDArray[np.uint8]:
-    joined = b"".join(label.picture for label in labels)
+    joined = b"".join(label.image for label in labels)
     return np.frombuffer(joined, dtype=np.uint8).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
 
 

@@ -23,40 +23,40 @@ class _Stopping(Exception):
     """The process ends: whoever starts next takes the job up."""
 
 
-def run_pending(workshop: TrainingConfig, ending: threading.Event) -> None:
+def run_pending(config: TrainingConfig, stop_event: threading.Event) -> None:
     """Train what waits, until nothing does or the process ends. Needs an application context."""
-    while not ending.is_set() and (claimed := jobs.claim()) is not None:
+    while not stop_event.is_set() and (claim := jobs.claim()) is not None:
         try:
-            _train(workshop, claimed, ending)
+            _train(config, claim, stop_event)
         except LeaseLost:
-            _log.warning("retrain %s was taken up elsewhere", claimed.job_id)
+            _log.warning("retrain %s was taken up elsewhere", claim.job_id)
     if not jobs.has_open_job():
-        workshop.clear()
+        config.clear()
 
 
-def _train(workshop: TrainingConfig, claimed: Claim, ending: threading.Event) -> None:
-    def heartbeat(said: Progress | None) -> None:
-        if ending.is_set():
+def _train(config: TrainingConfig, claim: Claim, stop_event: threading.Event) -> None:
+    def heartbeat(progress: Progress | None) -> None:
+        if stop_event.is_set():
             raise _Stopping
         try:
-            jobs.heartbeat(claimed, said)
+            jobs.heartbeat(claim, progress)
         except (OperationalError, PoolTimeoutError):
             # The lease bears some; who takes the job up then raises its fence.
-            _log.warning("retrain %s: its lease was not renewed", claimed.job_id, exc_info=True)
+            _log.warning("retrain %s: its lease was not renewed", claim.job_id, exc_info=True)
 
     try:
-        wanted = jobs.training_spec(claimed)
+        spec = jobs.training_spec(claim)
     except InvalidModel as error:
-        jobs.fail(claimed, error.message, log="")
+        jobs.fail(claim, error.message, log="")
         return
-    with TrainingProcess(workshop, f"{claimed.job_id}-{claimed.fence}", wanted) as training:
+    with TrainingProcess(config, f"{claim.job_id}-{claim.fencing_token}", spec) as training:
         try:
-            candidate = training.finish(heartbeat)
+            candidate = training.wait_for_candidate(heartbeat)
         except _Stopping:
-            jobs.release(claimed)
+            jobs.release(claim)
         except JobCancelled:
-            jobs.fail(claimed, "cancelled", training.log)
+            jobs.fail(claim, "cancelled", training.log)
         except TrainingFailed as error:
-            jobs.fail(claimed, str(error), training.log)
+            jobs.fail(claim, str(error), training.log)
         else:
-            jobs.complete(claimed, wanted, candidate, training.log)
+            jobs.complete(claim, spec, candidate, training.log)

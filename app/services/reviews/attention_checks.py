@@ -45,7 +45,7 @@ def maybe_next(
     It looks as old as the prediction beside it, which the reviewer would see otherwise.
     """
     digits, labels = load_check_images()
-    probe = attention_checks.held(session, reviewer_id, datetime.now(UTC))
+    probe = attention_checks.get_pending(session, reviewer_id, datetime.now(UTC))
     if probe is None:
         if secrets.randbelow(1_000) >= 1_000 * ATTENTION_CHECK_RATE:
             return None
@@ -64,7 +64,7 @@ def maybe_next(
 def list_reliabilities() -> list[ReviewerReliability]:
     """Every reviewer who has read a probe."""
     with read_transaction() as session:
-        found = attention_checks.results(session)
+        found = attention_checks.results_by_reviewer(session)
     return [
         ReviewerReliability(reviewer_id, read, right, is_reliable(right, read))
         for reviewer_id, (right, read) in sorted(found.items())
@@ -75,7 +75,7 @@ def unreliable_reviewer_ids(session: Session) -> set[int]:
     """The reviewers whose labels are not learned from."""
     return {
         reviewer_id
-        for reviewer_id, (right, read) in attention_checks.results(session).items()
+        for reviewer_id, (right, read) in attention_checks.results_by_reviewer(session).items()
         if not is_reliable(right, read)
     }
 

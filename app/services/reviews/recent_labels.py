@@ -23,5 +23,5 @@ def list_recent(limit: int) -> list[ReviewResult]:
     with read_transaction() as session:
         return [
             ReviewResult(review_id, user_id, prediction_id, None if truth == NOT_A_DIGIT else truth)
-            for review_id, user_id, prediction_id, truth in reviews.newest(session, limit)
+            for review_id, user_id, prediction_id, truth in reviews.list_recent(session, limit)
         ]

@@ -22,7 +22,7 @@ from app.services.reviews import attention_checks
 from app.store.engine.db import write_transaction
 from app.store.queries import attention_checks as attention_checks_rows
 from app.store.queries import counters, experiments, notifications, predictions, reviews
-from app.store.queries.reviews import Waiting
+from app.store.queries.reviews import QueueSize
 from app.store.tables import AttentionCheck, Experiment, Review, ReviewItem
 
 LEASE = timedelta(minutes=2)
@@ -40,17 +40,17 @@ class QueuedImage:
     leased_until: datetime
 
 
-def next_item(reviewer_id: int) -> tuple[QueuedImage | None, Waiting]:
+def next_item(reviewer_id: int) -> tuple[QueuedImage | None, QueueSize]:
     """Lease a reviewer the picture that is next, for two minutes; with how many wait.
 
     Those of the running experiment first, then what users flagged; now and then a probe instead.
     """
     until = datetime.now(UTC) + LEASE
     with write_transaction() as session:
-        experiment = experiments.newest(session)
+        experiment = experiments.get_latest(session)
         if experiment is None:
-            return None, Waiting(0, 0, 0)
-        waiting = reviews.waiting(session, experiment.id)
+            return None, QueueSize(0, 0, 0)
+        waiting = reviews.queue_size(session, experiment.id)
         item = _next_review_item(session, experiment.id, reviewer_id)
         if item is None:
             return None, waiting
@@ -58,7 +58,7 @@ def next_item(reviewer_id: int) -> tuple[QueuedImage | None, Waiting]:
         if probe is not None:
             return QueuedImage(probe[0].id, probe[1], until), waiting
         item.leased_by, item.leased_until = reviewer_id, until
-        image = predictions.image_of(session, item.prediction_id)
+        image = predictions.get_image_of_any_user(session, item.prediction_id)
         return QueuedImage(item.prediction_id, image, until), waiting
 
 
@@ -69,17 +69,17 @@ def submit_label(reviewer_id: int, prediction_id: UUID, truth: int) -> None:
     where this reviewer does not hold it.
     """
     with write_transaction() as session:
-        probe = attention_checks_rows.find(session, prediction_id, reviewer_id)
+        probe = attention_checks_rows.get(session, prediction_id, reviewer_id)
         if probe is not None:
             _record_check_answer(probe, truth)
             return
-        item = reviews.find_item(session, prediction_id)
+        item = reviews.lock_item(session, prediction_id)
         if item is None or not item.is_open:
             raise NotFound(_NOT_WAITING)
         if item.leased_by != reviewer_id:
             raise Conflict("Another reviewer holds this picture, or you have not asked for it")
         experiment = _lock_experiment(session, item.experiment_id)
-        reviews.add(session, reviews.review_of(item, truth, reviewer_id))
+        reviews.add(session, reviews.make_review(item, truth, reviewer_id))
         item.leased_by, item.leased_until, item.is_open = None, None, truth == SKIPPED
         if experiment is not None:
             _record_winner(session, experiment)
@@ -91,18 +91,18 @@ def undo_last(reviewer_id: int, prediction_id: UUID) -> None:
     A winner that was named in the meantime stays named.
     """
     with write_transaction() as session:
-        review = reviews.last_of(session, reviewer_id)
-        probe = attention_checks_rows.find(session, prediction_id, reviewer_id)
+        review = reviews.lock_last_review(session, reviewer_id)
+        probe = attention_checks_rows.get(session, prediction_id, reviewer_id)
         if probe is not None and _is_last(probe, review):
             probe.answer = probe.answered_at = None
             return
-        item = reviews.find_item(session, prediction_id)
+        item = reviews.lock_item(session, prediction_id)
         if review is None or review.prediction_id != prediction_id or item is None:
             raise Conflict(_CANNOT_UNDO)
         if predictions.is_erased(session, prediction_id):
             raise Conflict(_CANNOT_UNDO)
         _lock_experiment(session, review.experiment_id)
-        reviews.remove(session, review)
+        reviews.delete(session, review)
         item.is_open = item.is_open or review.label != SKIPPED
 
 
@@ -127,18 +127,18 @@ def _is_last(probe: AttentionCheck, review: Review | None) -> bool:
 
 def _lock_experiment(session: Session, experiment_id: int | None) -> Experiment | None:
     """The experiment that a picture is evidence in; what users flagged is none."""
-    return None if experiment_id is None else experiments.lock(session, experiment_id)
+    return None if experiment_id is None else experiments.lock_for_update(session, experiment_id)
 
 
 def _record_winner(session: Session, experiment: Experiment) -> None:
     """Write the verdict down the first time that it names a winner."""
-    evidence = evidence_from(counters.labelled(session, experiment.id))
+    evidence = evidence_from(counters.list_labels(session, experiment.id))
     winner = find_winner(evidence)
     if winner is not None and experiment.winner is None:
         experiment.winner, experiment.winner_at = winner, datetime.now(UTC)
         experiment.winner_discordant = evidence.discordant
-        experiment.winner_v2_wins = evidence.v2_alone
-        experiment.winner_e_value = exp(log_e_value(evidence.v2_alone, evidence.discordant))
+        experiment.winner_v2_wins = evidence.only_v2_correct
+        experiment.winner_e_value = exp(log_e_value(evidence.only_v2_correct, evidence.discordant))
         notifications.add(
             session,
             NotificationKind.VERDICT,

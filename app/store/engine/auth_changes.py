@@ -9,19 +9,19 @@ from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
 from app.store.tables import LoginSession, User
 
-HARMLESS = "cifra_harmless"  # the execution option of a statement that ends no login
+KEEPS_SESSIONS = "cifra_harmless"  # the execution option of a statement that ends no login
 
 _FLAG = "cifra_revokes"
 _counter = itertools.count(1)
 _latest = 0
 
 
-def latest() -> int:
+def auth_version() -> int:
     """A number that is another one after each commit that changed an account or a login here."""
     return _latest
 
 
-def watch(sessions: scoped_session[Any]) -> None:
+def track_changes(sessions: scoped_session[Any]) -> None:
     """Have the units of work of these sessions noticed; again is no matter."""
     for name, notice in _NOTICES.items():
         if not event.contains(sessions, name, notice):
@@ -34,7 +34,7 @@ def _see_rows(session: Session, *_: object) -> None:
 
 
 def _see_statement(state: ORMExecuteState) -> None:
-    if (state.is_update or state.is_delete) and not state.execution_options.get(HARMLESS):
+    if (state.is_update or state.is_delete) and not state.execution_options.get(KEEPS_SESSIONS):
         mapper = state.bind_mapper
         if mapper is not None and mapper.class_ in (LoginSession, User):
             state.session.info[_FLAG] = True

@@ -8,26 +8,26 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.domain.roles import Role
-from app.store.engine.auth_changes import HARMLESS
+from app.store.engine.auth_changes import KEEPS_SESSIONS
 from app.store.tables import LoginSession, User
 
 
-def find(session: Session, user_id: int) -> User | None:
+def get(session: Session, user_id: int) -> User | None:
     """The account with this id."""
     return session.get(User, user_id)
 
 
-def find_by_name(session: Session, username: str) -> User | None:
+def get_by_username(session: Session, username: str) -> User | None:
     """The account with this exact name."""
     return session.scalar(select(User).where(User.username == username))
 
 
-def page(session: Session, after: int, limit: int) -> Sequence[User]:
+def list_page(session: Session, after: int, limit: int) -> Sequence[User]:
     """Accounts in the order of their ids, from past `after`."""
     return session.scalars(select(User).where(User.id > after).order_by(User.id).limit(limit)).all()
 
 
-def count_able_admins(session: Session) -> int:
+def count_active_admins(session: Session) -> int:
     """How many admins could log in."""
     able = (User.role == Role.ADMIN, User.locked.is_(False), User.password_hash.is_not(None))
     return session.scalar(select(func.count()).select_from(User).where(*able)) or 0
@@ -39,37 +39,39 @@ def add(session: Session, user: User) -> None:
     session.flush()
 
 
-def hold(session: Session, user_id: int) -> None:
+def lock_key_share(session: Session, user_id: int) -> None:
     """Keep an account from being removed before this unit ends."""
     session.get(User, user_id, with_for_update={"read": True, "key_share": True})
 
 
-def bar(session: Session, user_id: int) -> None:
+def lock_exclusive(session: Session, user_id: int) -> None:
     """Wait until nothing that refers to an account is being written, and let nothing begin."""
     session.get(User, user_id, with_for_update=True)
 
 
-def remove(session: Session, user_id: int) -> None:
+def delete_user(session: Session, user_id: int) -> None:
     """Remove an account with its logins; what else is its own must be gone."""
     session.execute(delete(User).where(User.id == user_id))
 
 
-def open_login(session: Session, login: LoginSession) -> None:
+def add_login(session: Session, login: LoginSession) -> None:
     """Add a login."""
     session.add(login)
 
 
-def find_login(session: Session, login_id: UUID) -> LoginSession | None:
+def lock_login(session: Session, login_id: UUID) -> LoginSession | None:
     """The login with this id, ended or not; nobody else changes it before this unit ends."""
     return session.get(LoginSession, login_id, with_for_update=True)
 
 
-def lock(session: Session, user_id: int) -> User | None:
+def lock_for_update(session: Session, user_id: int) -> User | None:
     """The account with this id as it is now; nobody else changes it before this unit ends."""
     return session.get(User, user_id, with_for_update={"key_share": True})
 
 
-def callers_of(session: Session, login_ids: Collection[UUID], now: datetime) -> dict[UUID, User]:
+def get_users_by_login(
+    session: Session, login_ids: Collection[UUID], now: datetime
+) -> dict[UUID, User]:
     """The accounts behind those of these logins that are good."""
     query = (
         select(LoginSession.id, User)
@@ -84,7 +86,7 @@ def callers_of(session: Session, login_ids: Collection[UUID], now: datetime) -> 
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def end_logins(session: Session, user_id: int, now: datetime) -> None:
+def revoke_logins(session: Session, user_id: int, now: datetime) -> None:
     """End every login of an account."""
     session.execute(
         update(LoginSession)
@@ -93,7 +95,7 @@ def end_logins(session: Session, user_id: int, now: datetime) -> None:
     )
 
 
-def forget_expired_logins(session: Session, now: datetime) -> None:
+def delete_expired_logins(session: Session, now: datetime) -> None:
     """Remove logins whose every token has expired."""
     expired = delete(LoginSession).where(LoginSession.expires_at < now)
-    session.execute(expired, execution_options={HARMLESS: True})
+    session.execute(expired, execution_options={KEEPS_SESSIONS: True})

@@ -17,12 +17,12 @@ def add(session: Session, kind: str, message: str) -> None:
     notifications.add(session, NotificationKind.ALERT, f"{kind}: {message}")
 
 
-def told_since(session: Session, kind: str, since: datetime) -> bool:
+def exists_since(session: Session, kind: str, since: datetime) -> bool:
     """Whether there was an alert of this kind since then."""
     query = select(Alert.id).where(Alert.kind == kind, Alert.created_at >= since)
     return session.scalar(query.limit(1)) is not None
 
 
-def newest(session: Session, limit: int) -> Sequence[Alert]:
+def list_recent(session: Session, limit: int) -> Sequence[Alert]:
     """The last alerts, the newest first."""
     return session.scalars(select(Alert).order_by(Alert.id.desc()).limit(limit)).all()

@@ -14,7 +14,7 @@ def add(session: Session, probe: AttentionCheck) -> None:
     session.add(probe)
 
 
-def held(session: Session, reviewer_id: int, now: datetime) -> AttentionCheck | None:
+def get_pending(session: Session, reviewer_id: int, now: datetime) -> AttentionCheck | None:
     """The probe that a reviewer has in front of them."""
     query = select(AttentionCheck).where(
         AttentionCheck.reviewer_id == reviewer_id,
@@ -24,13 +24,13 @@ def held(session: Session, reviewer_id: int, now: datetime) -> AttentionCheck | 
     return session.scalar(query.limit(1))
 
 
-def find(session: Session, probe_id: UUID, reviewer_id: int) -> AttentionCheck | None:
+def get(session: Session, probe_id: UUID, reviewer_id: int) -> AttentionCheck | None:
     """One of a reviewer's probes."""
     probe = session.get(AttentionCheck, probe_id)
     return probe if probe is not None and probe.reviewer_id == reviewer_id else None
 
 
-def results(session: Session) -> dict[int, tuple[int, int]]:
+def results_by_reviewer(session: Session) -> dict[int, tuple[int, int]]:
     """For each reviewer how many probes they read right, of how many; who skips one reads none."""
     right = func.sum(case((AttentionCheck.answer == AttentionCheck.true_digit, 1), else_=0))
     query = select(AttentionCheck.reviewer_id, right, func.count()).where(

@@ -19,9 +19,9 @@ from app.store.queries.counters import (
     LabelCount,
     LatencyCount,
     TrafficCount,
-    add,
+    increment,
 )
-from app.store.queries.reviews import Answers
+from app.store.queries.reviews import VersionProbabilities
 from app.store.tables import (
     Base,
     Experiment,
@@ -37,13 +37,13 @@ Counts = dict[tuple[Any, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class CounterSpec:
     """A kind of counter: its table, by what it counts, what it counts, and the same from rows."""
 
     table: type[Base]
     keys: tuple[str, ...]
     amounts: tuple[str, ...]
-    from_rows: Callable[[Session], Counts]
+    recount: Callable[[Session], Counts]
 
     def counted(self, session: Session) -> Counts:
         """What the counters say, over all workers."""
@@ -53,19 +53,19 @@ class Kind:
         return _kept(session.execute(select(*by, *sums).group_by(*by)), len(by))
 
 
-def mend(session: Session) -> None:
+def repair(session: Session) -> None:
     """Set every counter to what its rows come to."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("LOCK TABLE prediction, feedback, review, exposure IN SHARE MODE"))
-    found = [(kind, kind.from_rows(session)) for kind in KINDS.values()]
-    for table in dict.fromkeys(kind.table for kind in KINDS.values()):
+    found = [(kind, kind.recount(session)) for kind in COUNTERS.values()]
+    for table in dict.fromkeys(kind.table for kind in COUNTERS.values()):
         session.execute(delete(table))
     for kind, counts in found:
         worker = {"worker": 0} if "worker" in kind.table.__table__.columns else {}
         for key, amounts in counts.items():
             named = dict(zip(kind.keys, key, strict=True))
             more = dict(zip(kind.amounts, amounts, strict=True))
-            add(session, kind.table, worker | named, **more)
+            increment(session, kind.table, worker | named, **more)
 
 
 def _answers(session: Session) -> Counts:
@@ -134,10 +134,10 @@ def _words(session: Session) -> Counts:
     return _kept(session.execute(query), len(by))
 
 
-def _reviewed(session: Session) -> Iterator[tuple[Review, Answers]]:
+def _reviewed(session: Session) -> Iterator[tuple[Review, VersionProbabilities]]:
     evidence = select(Review).where(Review.experiment_id.is_not(None))
     for review in session.scalars(evidence.execution_options(yield_per=1_000)):
-        yield review, reviews.answers(session, review.prediction_id)
+        yield review, reviews.get_probabilities(session, review.prediction_id)
 
 
 def _kept(rows: Iterable[Sequence[Any]], keys: int) -> Counts:
@@ -149,16 +149,16 @@ _STAGE, _PART = ("stage_id", "version"), ("experiment_id", "is_audit")
 _NAMED, _RANGE = ("v1_digit", "v2_digit", "label"), ("version", "bucket")
 _SPOKEN = ("total", "correct", "eligible", "eligible_correct")
 
-KINDS = {
-    "answers": Kind(TrafficCount, _STAGE, ("served", "disagreements"), _answers),
-    "units": Kind(TrafficCount, _STAGE, ("assigned_units", "crossed_over"), _units),
-    "latencies": Kind(LatencyCount, _RANGE, ("served",), _latencies),
-    "labels": Kind(LabelCount, _PART + _NAMED, ("labels",), _labels),
-    "confidences": Kind(
+COUNTERS = {
+    "answers": CounterSpec(TrafficCount, _STAGE, ("served", "disagreements"), _answers),
+    "units": CounterSpec(TrafficCount, _STAGE, ("assigned_units", "crossed_over"), _units),
+    "latencies": CounterSpec(LatencyCount, _RANGE, ("served",), _latencies),
+    "labels": CounterSpec(LabelCount, _PART + _NAMED, ("labels",), _labels),
+    "confidences": CounterSpec(
         ConfidenceCount,
         _PART + _RANGE,
         ("labels", "correct", "confidence_sum_millionths"),
         _confidences,
     ),
-    "words": Kind(FeedbackCount, ("experiment_id", "version"), _SPOKEN, _words),
+    "words": CounterSpec(FeedbackCount, ("experiment_id", "version"), _SPOKEN, _words),
 }

@@ -99,7 +99,7 @@ class FeedbackCount(Base):
 
 
 @dataclass(frozen=True)
-class Drawn:
+class TrafficTotals:
     """What was counted of a version in a stage, over all workers."""
 
     stage_id: int
@@ -111,18 +111,18 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Units:
+class NewUnits:
     """What an answer assigned: new units, and how many of them had met the other version."""
 
     assigned: int
     crossed: int
 
 
-NO_UNITS = Units(0, 0)
+NO_NEW_UNITS = NewUnits(0, 0)
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelTotals:
     """How many reviews said this `truth` of pictures that the versions named so."""
 
     is_audit: bool
@@ -133,7 +133,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Sureness:
+class ConfidenceTotals:
     """Labelled answers of a version in a range of confidence; `sure` sums it, in millionths."""
 
     is_audit: bool
@@ -145,7 +145,7 @@ class Sureness:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class FeedbackTotals:
     """Users' words on a version's answers in an experiment."""
 
     experiment_id: int
@@ -156,18 +156,18 @@ class Spoken:
     counted_correct: int
 
 
-def add(session: Session, counter: type[Base], key: Mapping[str, Any], **more: int) -> None:
+def increment(session: Session, counter: type[Base], key: Mapping[str, Any], **more: int) -> None:
     """Add to the counter with this key, which begins at nothing."""
     grown = {name: getattr(counter, name) + amount for name, amount in more.items()}
     upsert_add = insert_for(session, counter).values(**key, **more)
     session.execute(upsert_add.on_conflict_do_update(index_elements=list(key), set_=grown))
 
 
-def count_predictions(group: BatchTransaction, made: Sequence[tuple[Prediction, Units]]) -> None:
+def count_predictions(group: BatchTransaction, made: Sequence[tuple[Prediction, NewUnits]]) -> None:
     """Count answers of this process by version, stage and latency, with the units of each."""
     worker = os.getpid() % WORKERS
     traffic: dict[tuple[int, str], _Row] = {}
-    latencies: dict[tuple[str, int], _Row] = {}
+    latency_histograms: dict[tuple[str, int], _Row] = {}
     for one, units in made:
         stage_id, version = one.stage_id or 0, one.version.value
         row: _Row = {"worker": worker, "stage_id": stage_id, "version": version}
@@ -178,9 +178,9 @@ def count_predictions(group: BatchTransaction, made: Sequence[tuple[Prediction, 
         counted["crossed_over"] += units.crossed
         bucket = bucket_of(one.latency_us or 0)
         row = {"worker": worker, "version": version, "bucket": bucket, "served": 0}
-        latencies.setdefault((version, bucket), row)["served"] += 1
+        latency_histograms.setdefault((version, bucket), row)["served"] += 1
     _adding(TrafficCount, _TRAFFIC, group.dialect).run(group, _sorted(traffic))
-    _adding(LatencyCount, ("served",), group.dialect).run(group, _sorted(latencies))
+    _adding(LatencyCount, ("served",), group.dialect).run(group, _sorted(latency_histograms))
 
 
 def _sorted(rows: Mapping[Any, _Row]) -> list[_Row]:
@@ -193,17 +193,17 @@ def _adding(counter: type[Base], counted: tuple[str, ...], dialect: Dialect) -> 
     return upsert_add(counter, counted, dialect)
 
 
-def drawn(session: Session) -> list[Drawn]:
+def list_traffic(session: Session) -> list[TrafficTotals]:
     """The traffic of every stage and version."""
     counter = TrafficCount
     sums = [func.sum(each) for each in (counter.served, counter.disagreements)]
     more = [func.sum(each) for each in (counter.assigned_units, counter.crossed_over)]
     query = select(counter.stage_id, counter.version, *sums, *more)
     rows = session.execute(query.group_by(counter.stage_id, counter.version))
-    return [Drawn(*row[:2], *map(int, row[2:])) for row in rows]
+    return [TrafficTotals(*row[:2], *map(int, row[2:])) for row in rows]
 
 
-def latencies(session: Session) -> dict[str, dict[int, int]]:
+def latency_histograms(session: Session) -> dict[str, dict[int, int]]:
     """For each version how many answers took as long as each bucket says."""
     counter = LatencyCount
     query = select(counter.version, counter.bucket, func.sum(counter.served))
@@ -215,27 +215,27 @@ def latencies(session: Session) -> dict[str, dict[int, int]]:
     return found
 
 
-def labelled(session: Session, experiment_id: int) -> list[Labelled]:
+def list_labels(session: Session, experiment_id: int) -> list[LabelTotals]:
     """What reviewers said in an experiment."""
     counter = LabelCount
     query = select(
         *(counter.is_audit, counter.v1_digit, counter.v2_digit, counter.label, counter.labels)
     ).where(counter.experiment_id == experiment_id, counter.labels > 0)
-    return [Labelled(*row) for row in session.execute(query)]
+    return [LabelTotals(*row) for row in session.execute(query)]
 
 
-def sureness(session: Session, experiment_id: int) -> list[Sureness]:
+def list_confidences(session: Session, experiment_id: int) -> list[ConfidenceTotals]:
     """How sure the versions were of what reviewers labelled in an experiment."""
     counter = ConfidenceCount
     shown = (counter.is_audit, counter.version, counter.bucket)
     query = select(*shown, counter.labels, counter.correct, counter.confidence_sum_millionths)
     rows = session.execute(query.where(counter.experiment_id == experiment_id))
-    return [Sureness(*row) for row in rows]
+    return [ConfidenceTotals(*row) for row in rows]
 
 
-def spoken(session: Session) -> list[Spoken]:
+def list_feedback(session: Session) -> list[FeedbackTotals]:
     """Users' words, by experiment and version."""
     counter = FeedbackCount
     keys = (counter.experiment_id, counter.version, counter.total, counter.correct)
     rows = session.execute(select(*keys, counter.eligible, counter.eligible_correct))
-    return [Spoken(*row) for row in rows]
+    return [FeedbackTotals(*row) for row in rows]

@@ -22,21 +22,21 @@ def add(session: Session, guard: GuardedRollout) -> None:
     session.add(guard)
 
 
-def open_guards(session: Session) -> Sequence[GuardedRollout]:
+def list_active(session: Session) -> Sequence[GuardedRollout]:
     """The guards that are not closed."""
     return session.scalars(
         select(GuardedRollout).where(GuardedRollout.closed_at.is_(None)).order_by(GuardedRollout.id)
     ).all()
 
 
-def newest(session: Session, limit: int) -> Sequence[GuardedRollout]:
+def list_recent(session: Session, limit: int) -> Sequence[GuardedRollout]:
     """The last guards, the newest first."""
     return session.scalars(
         select(GuardedRollout).order_by(GuardedRollout.id.desc()).limit(limit)
     ).all()
 
 
-def closed_since(session: Session, version: str, outcome: str, since: datetime) -> bool:
+def exists_closed_since(session: Session, version: str, outcome: str, since: datetime) -> bool:
     """Whether a guard of a version was closed so since then."""
     query = select(GuardedRollout.id).where(
         GuardedRollout.version == version,
@@ -46,7 +46,7 @@ def closed_since(session: Session, version: str, outcome: str, since: datetime) 
     return session.scalar(query.limit(1)) is not None
 
 
-def add_cases(
+def add_comparisons(
     group: BatchTransaction,
     prediction_id: UUID,
     cases: Iterable[ShadowComparison],
@@ -72,13 +72,13 @@ def _adding_cases(dialect: Dialect) -> CompiledStatement:
     return insert_rows(tables.RolloutComparison, dialect)
 
 
-def requests(session: Session, guard_id: int) -> int:
+def count_requests(session: Session, guard_id: int) -> int:
     """How many requests a guard saw."""
     query = select(func.count()).where(tables.RolloutComparison.rollout_id == guard_id)
     return session.scalars(query).one()
 
 
-def parts(session: Session, guard_id: int) -> list[RolloutStratum]:
+def list_strata(session: Session, guard_id: int) -> list[RolloutStratum]:
     """Requests on which the models disagree, with their labels: disputed ones, and the rest."""
     seen = tables.RolloutComparison
     told = case((Review.label <= NOT_A_DIGIT, 1))

@@ -11,22 +11,22 @@ from app.store.tables import Deployment, Model
 BUNDLED = "bundled"  # the reason of a deployment that came with Cifra
 
 
-def find(session: Session, model_id: int) -> Model | None:
+def get(session: Session, model_id: int) -> Model | None:
     """The model with this id."""
     return session.get(Model, model_id)
 
 
-def held(session: Session, model_id: int) -> Model:
+def get_existing(session: Session, model_id: int) -> Model:
     """The model with this id, which is known to be there: models are never removed."""
     return session.get_one(Model, model_id)
 
 
-def find_by_checksum(session: Session, sha256: str) -> Model | None:
+def get_by_checksum(session: Session, sha256: str) -> Model | None:
     """The model with this artefact."""
     return session.scalar(select(Model).where(Model.sha256 == sha256))
 
 
-def newest(session: Session, limit: int) -> Sequence[Model]:
+def list_recent(session: Session, limit: int) -> Sequence[Model]:
     """The last models, the newest first."""
     return session.scalars(select(Model).order_by(Model.id.desc()).limit(limit)).all()
 
@@ -37,27 +37,27 @@ def add(session: Session, model: Model) -> None:
     session.flush()
 
 
-def deploy(session: Session, deployment: Deployment) -> None:
+def add_deployment(session: Session, deployment: Deployment) -> None:
     """Add a deployment: from its commit on its model serves the version."""
     session.add(deployment)
     session.flush()
 
 
-def deployments(session: Session, limit: int) -> Sequence[tuple[Deployment, Model]]:
+def list_recent_deployments(session: Session, limit: int) -> Sequence[tuple[Deployment, Model]]:
     """The last deployments with their models, the newest first."""
     query = select(Deployment, Model).join(Model, Deployment.model_id == Model.id)
     rows = session.execute(query.order_by(Deployment.id.desc()).limit(limit))
     return [(deployment, model) for deployment, model in rows]
 
 
-def history(session: Session, version: str) -> Sequence[tuple[Deployment, Model]]:
+def list_deployments_of(session: Session, version: str) -> Sequence[tuple[Deployment, Model]]:
     """All deployments of a version with their models, the first one first."""
     query = select(Deployment, Model).join(Model, Deployment.model_id == Model.id)
     rows = session.execute(query.where(Deployment.version == version).order_by(Deployment.id))
     return [(deployment, model) for deployment, model in rows]
 
 
-def serving(session: Session, version: str) -> Model | None:
+def get_deployed(session: Session, version: str) -> Model | None:
     """The model that serves a version: that of its last deployment."""
     return session.scalar(_served(version).limit(1))
 
@@ -67,23 +67,23 @@ def last_deployed_at(session: Session) -> datetime | None:
     return session.scalar(select(Deployment.created_at).order_by(Deployment.id.desc()).limit(1))
 
 
-def serves(session: Session, version: str, model_id: int) -> bool:
+def is_deployed(session: Session, version: str, model_id: int) -> bool:
     """Whether this model serves a version."""
-    model = serving(session, version)
+    model = get_deployed(session, version)
     return model is not None and model.id == model_id
 
 
-def served(session: Session, version: str) -> Sequence[Model]:
+def list_ever_deployed(session: Session, version: str) -> Sequence[Model]:
     """The models that ever served a version, as they were deployed, the last one first."""
     return session.scalars(_served(version)).all()
 
 
-def shipped(session: Session, version: str) -> Model | None:
+def get_bundled(session: Session, version: str) -> Model | None:
     """The last model that Cifra itself shipped for a version."""
     return session.scalar(_served(version).where(Deployment.reason == BUNDLED).limit(1))
 
 
-def artefact(session: Session, model_id: int) -> bytes:
+def get_artifact(session: Session, model_id: int) -> bytes:
     """A model's ONNX file."""
     return session.scalars(select(Model.artifact).where(Model.id == model_id)).one()
 

@@ -13,11 +13,11 @@ from app.domain.roles import Role
 from app.store import tables
 from app.store.tables import User
 
-LONGEST = 400  # characters of a message
+MAX_MESSAGE_CHARS = 400  # characters of a message
 
 
 @dataclass(frozen=True)
-class Waiting:
+class OutboxSize:
     """How many notices wait to be mailed, and since when the oldest does."""
 
     count: int
@@ -33,27 +33,30 @@ def add(session: Session, kind: NotificationKind, message: str) -> None:
     told_at = datetime.now(UTC)
     session.add_all(
         tables.Notification(
-            user_id=user.id, kind=kind, message=single_line(message)[:LONGEST], created_at=told_at
+            user_id=user.id,
+            kind=kind,
+            message=single_line(message)[:MAX_MESSAGE_CHARS],
+            created_at=told_at,
         )
         for user in session.scalars(admins.with_for_update(read=True, key_share=True))
-        if kind in wanted_by(user)
+        if kind in subscribed_kinds(user)
     )
 
 
-def wanted_by(user: User) -> Collection[str]:
+def subscribed_kinds(user: User) -> Collection[str]:
     """The kinds that an account is to be mailed about: none where it is no admin who can be."""
     can_be = user.role == Role.ADMIN and not user.locked and is_valid_email(user.email or "")
     return user.notification_kinds or () if can_be else ()
 
 
-def waiting(session: Session) -> Waiting:
+def outbox_size(session: Session) -> OutboxSize:
     """What waits to be mailed."""
     row = tables.Notification
     count, oldest_at = session.execute(select(func.count(), func.min(row.created_at))).one()
-    return Waiting(count, oldest_at)
+    return OutboxSize(count, oldest_at)
 
 
-def due(session: Session, now: datetime) -> list[int]:
+def list_due_user_ids(session: Session, now: datetime) -> list[int]:
     """The accounts for which something waits that may be mailed now."""
     may_be = or_(User.next_mail_at.is_(None), User.next_mail_at <= now)
     query = (
@@ -64,7 +67,7 @@ def due(session: Session, now: datetime) -> list[int]:
     return list(session.scalars(query.distinct().order_by(User.id)))
 
 
-def of_user(session: Session, user_id: int, limit: int) -> list[Notification]:
+def list_pending(session: Session, user_id: int, limit: int) -> list[Notification]:
     """What waits for an account, in the order of time; words of users only where there is room."""
     row = tables.Notification
     query = (
@@ -78,12 +81,12 @@ def of_user(session: Session, user_id: int, limit: int) -> list[Notification]:
     ]
 
 
-def remove(session: Session, ids: Iterable[int]) -> None:
+def delete_sent(session: Session, ids: Iterable[int]) -> None:
     """Remove what was mailed."""
     session.execute(delete(tables.Notification).where(tables.Notification.id.in_(list(ids))))
 
 
-def remove_others(session: Session, user_id: int, kinds: Collection[str]) -> None:
+def delete_other_kinds(session: Session, user_id: int, kinds: Collection[str]) -> None:
     """Remove what waits for an account and is of none of these kinds."""
     row = tables.Notification
     session.execute(delete(row).where(row.user_id == user_id, row.kind.not_in(kinds)))

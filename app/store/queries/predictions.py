@@ -28,24 +28,24 @@ def _adding(dialect: Dialect) -> CompiledStatement:
     return insert_rows(tables.Prediction, dialect)
 
 
-def find(session: Session, user_id: int, prediction_id: UUID) -> Prediction | None:
+def get(session: Session, user_id: int, prediction_id: UUID) -> Prediction | None:
     """One of a user's own predictions."""
     found = session.execute(_named().where(_own(user_id, prediction_id))).one_or_none()
     return None if found is None else _from_row(*found)
 
 
 @dataclass(frozen=True)
-class Answered:
+class ServedPrediction:
     """What a word on a prediction has to be held against."""
 
     digit: int
     probability: float
     version: str
     stage_id: int | None
-    image: bytes
+    get_image: bytes
 
 
-def lock(session: Session, user_id: int, prediction_id: UUID) -> Answered | None:
+def lock_for_update(session: Session, user_id: int, prediction_id: UUID) -> ServedPrediction | None:
     """What one of a user's own predictions answered; nobody else changes it in this unit."""
     row = tables.Prediction
     query = select(
@@ -55,11 +55,11 @@ def lock(session: Session, user_id: int, prediction_id: UUID) -> Answered | None
     found = session.execute(own).one_or_none()
     if found is None:
         return None
-    digit, packed, version, stage_id, image = found
-    return Answered(digit, _top(packed), version, stage_id, image or b"")
+    digit, packed, version, stage_id, get_image = found
+    return ServedPrediction(digit, _top(packed), version, stage_id, get_image or b"")
 
 
-def page(session: Session, user_id: int, limit: int, before: UUID | None) -> list[Prediction]:
+def list_page(session: Session, user_id: int, limit: int, before: UUID | None) -> list[Prediction]:
     """A user's own predictions, the newest first (ids grow with time), from before an id."""
     query = _named().where(_own(user_id)).order_by(tables.Prediction.id.desc()).limit(limit)
     if before is not None:
@@ -67,7 +67,7 @@ def page(session: Session, user_id: int, limit: int, before: UUID | None) -> lis
     return [_from_row(*found) for found in session.execute(query)]
 
 
-def image(session: Session, user_id: int, prediction_id: UUID) -> DigitImage | None:
+def get_image(session: Session, user_id: int, prediction_id: UUID) -> DigitImage | None:
     """The digit (28, 28) that one of a user's own predictions was made on."""
     found = session.scalar(
         select(tables.Prediction.digit_image).where(_own(user_id, prediction_id))
@@ -75,7 +75,7 @@ def image(session: Session, user_id: int, prediction_id: UUID) -> DigitImage | N
     return None if found is None else _digit(found)
 
 
-def newest_at(session: Session) -> datetime | None:
+def last_created_at(session: Session) -> datetime | None:
     """When the last prediction was made (ids grow with time)."""
     row = tables.Prediction
     return session.scalar(select(row.created_at).order_by(row.id.desc()).limit(1))
@@ -99,7 +99,7 @@ def is_erased(session: Session, prediction_id: UUID) -> bool:
     )
 
 
-def older_than(session: Session, moment: datetime, limit: int) -> tuple[int, list[UUID]] | None:
+def find_expired(session: Session, moment: datetime, limit: int) -> tuple[int, list[UUID]] | None:
     """Somebody who has predictions from before a moment, and the oldest of them; None if nobody."""
     row, is_old = tables.Prediction, tables.Prediction.id < _first_id(moment)
     has_old = select(row.id).where(row.user_id == tables.User.id, is_old).exists()
@@ -110,7 +110,7 @@ def older_than(session: Session, moment: datetime, limit: int) -> tuple[int, lis
     return owner, list(session.scalars(oldest))
 
 
-def image_of(session: Session, prediction_id: UUID) -> DigitImage:
+def get_image_of_any_user(session: Session, prediction_id: UUID) -> DigitImage:
     """The digit (28, 28) that a prediction, which is not erased, was made on."""
     row = tables.Prediction
     query = select(row.digit_image).where(row.id == prediction_id, row.digit_image.is_not(None))
@@ -118,7 +118,7 @@ def image_of(session: Session, prediction_id: UUID) -> DigitImage:
 
 
 @dataclass(frozen=True)
-class Answer:
+class VersionOutput:
     """What a version named on a picture, how sure it was, and whether the other one differs."""
 
     id: UUID
@@ -127,9 +127,9 @@ class Answer:
     disagrees: bool | None
 
 
-def answers(
+def list_outputs(
     session: Session, version: Version, since: datetime, limit: int, *, last: bool = False
-) -> list[Answer]:
+) -> list[VersionOutput]:
     """What a version named since then, drawn or in the shadow: the first so many, or the last.
 
     In the order of time either way.
@@ -149,7 +149,7 @@ def answers(
         .limit(limit)
     )
     found = [
-        Answer(made, digit, _top(packed), disagrees)
+        VersionOutput(made, digit, _top(packed), disagrees)
         for made, digit, packed, disagrees in session.execute(query)
     ]
     return found[::-1] if last else found
@@ -191,9 +191,9 @@ def _to_row(prediction: Prediction, digit: DigitImage) -> dict[str, object]:
         "user_id": prediction.user_id,
         "created_at": prediction.created_at,
         "version": prediction.version.value,
-        "model_id": prediction.reading.model.id,
-        "predicted_digit": prediction.reading.digit,
-        "probabilities": _pack(prediction.reading),
+        "model_id": prediction.output.model.id,
+        "predicted_digit": prediction.output.digit,
+        "probabilities": _pack(prediction.output),
         "digit_image": digit.tobytes(),
         "latency_us": prediction.latency_us,
         "stage_id": prediction.stage_id,
@@ -215,7 +215,7 @@ def _from_row(
         user_id=stored.user_id or 0,
         created_at=stored.created_at,
         version=Version(stored.version),
-        reading=_reading(model, stored.probabilities),
+        output=_reading(model, stored.probabilities),
         assignment_probability=stored.assignment_probability,
         shadow=shadow,
     )

@@ -9,8 +9,8 @@ from app.domain.review_labels import NOT_A_DIGIT
 from app.domain.training_set import TrainingLabel
 from app.store.tables import Prediction, RetrainJob, Review
 
-OPEN = ("queued", "running")
-ENDED = ("deployed", "ready", "rejected", "failed", "cancelled")
+OPEN_STATUSES = ("queued", "running")
+FINAL_STATUSES = ("deployed", "ready", "rejected", "failed", "cancelled")
 
 
 def add(session: Session, job: RetrainJob) -> None:
@@ -19,26 +19,28 @@ def add(session: Session, job: RetrainJob) -> None:
     session.flush()
 
 
-def find(session: Session, job_id: int) -> RetrainJob | None:
+def get(session: Session, job_id: int) -> RetrainJob | None:
     """The job with this id."""
     return session.get(RetrainJob, job_id)
 
 
-def hold(session: Session, job_id: int, fence: int) -> RetrainJob | None:
+def lock_claimed(session: Session, job_id: int, fencing_token: int) -> RetrainJob | None:
     """The running job that was taken up with this fence; None where another one has it since."""
     query = select(RetrainJob).where(
-        RetrainJob.id == job_id, RetrainJob.fencing_token == fence, RetrainJob.status == "running"
+        RetrainJob.id == job_id,
+        RetrainJob.fencing_token == fencing_token,
+        RetrainJob.status == "running",
     )
     return session.scalar(query.with_for_update())
 
 
-def find_open(session: Session) -> RetrainJob | None:
+def get_open(session: Session) -> RetrainJob | None:
     """The oldest job that has not ended."""
-    query = select(RetrainJob).where(RetrainJob.status.in_(OPEN)).order_by(RetrainJob.id)
+    query = select(RetrainJob).where(RetrainJob.status.in_(OPEN_STATUSES)).order_by(RetrainJob.id)
     return session.scalar(query.limit(1))
 
 
-def newest(session: Session, limit: int) -> Sequence[RetrainJob]:
+def list_recent(session: Session, limit: int) -> Sequence[RetrainJob]:
     """The last jobs, the newest first."""
     return session.scalars(select(RetrainJob).order_by(RetrainJob.id.desc()).limit(limit)).all()
 
@@ -47,17 +49,17 @@ def count_by_status(session: Session) -> dict[str, int]:
     """How many jobs there are of each status, those among them that none has."""
     query = select(RetrainJob.status, func.count()).group_by(RetrainJob.status)
     found = {status: count for status, count in session.execute(query)}  # noqa: C416  of rows
-    return {status: found.get(status, 0) for status in OPEN + ENDED}
+    return {status: found.get(status, 0) for status in OPEN_STATUSES + FINAL_STATUSES}
 
 
-def log(session: Session, job_id: int) -> str | None:
+def get_log(session: Session, job_id: int) -> str | None:
     """What a job's training wrote while it ran."""
     query = select(RetrainJob).where(RetrainJob.id == job_id).options(undefer(RetrainJob.log))
     job = session.scalar(query)
     return None if job is None else job.log or ""
 
 
-def labels(session: Session, unreliable: Collection[int], limit: int) -> list[TrainingLabel]:
+def list_labels(session: Session, unreliable: Collection[int], limit: int) -> list[TrainingLabel]:
     """What reviewers said of pictures that are not erased, the newest first.
 
     But for those who are not reliable, or whose account and probes are gone.

@@ -21,12 +21,12 @@ from app.store.queries import counters
 from app.store.queries.counters import ConfidenceCount, LabelCount
 from app.store.tables import Feedback, Prediction, Review, ReviewItem
 
-Answers = dict[Version, npt.NDArray[np.float32]]
+VersionProbabilities = dict[Version, npt.NDArray[np.float32]]
 """Ten probabilities (10,) by version."""
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueueSize:
     """How many pictures of each part of the queue wait for a label."""
 
     disagreements: int
@@ -47,11 +47,11 @@ def enqueue(session: Session, **item: Any) -> None:
     session.execute(insert_for(session, ReviewItem).values(**item).on_conflict_do_nothing())
 
 
-def enqueue_in(group: BatchTransaction, items: Iterable[dict[str, Any]]) -> None:
+def enqueue_batch(group: BatchTransaction, items: Iterable[dict[str, Any]]) -> None:
     """The same in a group commit, for pictures that nobody holds; in the order of their hashes."""
-    waiting = {"is_open": True, "leased_by": None, "leased_until": None}
+    queue_size = {"is_open": True, "leased_by": None, "leased_until": None}
     ordered = sorted(items, key=lambda item: (item["experiment_id"] or 0, item["image_hash"]))
-    _enqueueing(group.dialect).run(group, [item | waiting for item in ordered])
+    _enqueueing(group.dialect).run(group, [item | queue_size for item in ordered])
 
 
 @cache
@@ -59,9 +59,9 @@ def _enqueueing(dialect: Dialect) -> CompiledStatement:
     return insert_ignore(ReviewItem, dialect)
 
 
-def release(session: Session, prediction_id: UUID, running_id: int | None) -> None:
+def withdraw_stale(session: Session, prediction_id: UUID, running_id: int | None) -> None:
     """Take a picture that nobody labelled out of the queue of an experiment that has ended."""
-    item = find_item(session, prediction_id)
+    item = lock_item(session, prediction_id)
     if item is not None and item.is_open and item.experiment_id not in (None, running_id):
         session.delete(item)
         session.flush()
@@ -100,12 +100,12 @@ def next_item(
     return session.scalar(query.where(ReviewItem.leased_by == reviewer_id)) or session.scalar(query)
 
 
-def find_item(session: Session, prediction_id: UUID) -> ReviewItem | None:
+def lock_item(session: Session, prediction_id: UUID) -> ReviewItem | None:
     """A picture that waits; nobody else changes it before this unit ends."""
     return session.get(ReviewItem, prediction_id, with_for_update={"key_share": True})
 
 
-def forget(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
+def withdraw_erased(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
     """Take a user's pictures, or one of them, out of the queue; what nobody said yet is noted.
 
     That they were erased is counted, because who erases chooses which pictures are left. What names
@@ -120,22 +120,22 @@ def forget(session: Session, user_id: int, prediction_id: UUID | None = None) ->
             session.delete(item)
             continue
         if item.is_open:
-            add(session, review_of(item, ERASED, None))
+            add(session, make_review(item, ERASED, None))
         item.is_open, item.leased_by, item.leased_until = False, None, None
 
 
-def expire(session: Session, prediction_id: UUID) -> None:
+def withdraw_expired(session: Session, prediction_id: UUID) -> None:
     """Take a picture that has become too old out of the queue.
 
     Nobody chose it, so it is not counted as erased: it leaves as if it had never been drawn.
     """
-    item = find_item(session, prediction_id)
+    item = lock_item(session, prediction_id)
     if item is not None and (item.is_open or item.experiment_id is None):
         session.delete(item)
         session.flush()
 
 
-def review_of(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:
+def make_review(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:
     """What is said now of a picture in the queue."""
     return Review(
         experiment_id=item.experiment_id,
@@ -147,7 +147,7 @@ def review_of(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:
     )
 
 
-def waiting(session: Session, experiment_id: int) -> Waiting:
+def queue_size(session: Session, experiment_id: int) -> QueueSize:
     """How long the queue is: an experiment's parts, and what users flagged."""
     flagged = ReviewItem.experiment_id.is_(None)
     counts = select(
@@ -156,10 +156,10 @@ def waiting(session: Session, experiment_id: int) -> Waiting:
         func.count(case((flagged, 1))),
     )
     is_waiting = or_(ReviewItem.experiment_id == experiment_id, flagged)
-    return Waiting(*session.execute(counts.where(ReviewItem.is_open, is_waiting)).one())
+    return QueueSize(*session.execute(counts.where(ReviewItem.is_open, is_waiting)).one())
 
 
-def flagged_by(session: Session, user_id: int) -> int:
+def count_flagged_by(session: Session, user_id: int) -> int:
     """How many pictures that a user flagged wait."""
     query = select(func.count()).select_from(ReviewItem).join(Prediction)
     query = query.join(Feedback, Feedback.prediction_id == Prediction.id)
@@ -176,13 +176,13 @@ def add(session: Session, review: Review) -> None:
     _count(session, review, 1)
 
 
-def last_of(session: Session, reviewer_id: int) -> Review | None:
+def lock_last_review(session: Session, reviewer_id: int) -> Review | None:
     """What a reviewer said last."""
     query = select(Review).where(Review.reviewer_id == reviewer_id)
     return session.scalar(query.order_by(Review.id.desc()).limit(1).with_for_update())
 
 
-def newest(session: Session, limit: int) -> list[tuple[int, int, UUID, int]]:
+def list_recent(session: Session, limit: int) -> list[tuple[int, int, UUID, int]]:
     """The last words on pictures with an owner: review, owner, prediction and truth."""
     query = (
         select(Review.id, Prediction.user_id, Review.prediction_id, Review.label)
@@ -194,13 +194,13 @@ def newest(session: Session, limit: int) -> list[tuple[int, int, UUID, int]]:
     return [(row[0], row[1] or 0, row[2], row[3]) for row in session.execute(query)]
 
 
-def remove(session: Session, review: Review) -> None:
+def delete(session: Session, review: Review) -> None:
     """Take back what was said."""
     session.delete(review)
     _count(session, review, -1)
 
 
-def answers(session: Session, prediction_id: UUID) -> Answers:
+def get_probabilities(session: Session, prediction_id: UUID) -> VersionProbabilities:
     """What both versions said of a picture."""
     stored = session.get_one(Prediction, prediction_id)
     version = Version(stored.version)
@@ -215,11 +215,11 @@ def answers(session: Session, prediction_id: UUID) -> Answers:
 def _count(session: Session, review: Review, by: int) -> None:
     if review.experiment_id is None:
         return
-    said = answers(session, review.prediction_id)
+    said = get_probabilities(session, review.prediction_id)
     digits = {version: int(said[version].argmax()) for version in Version}
     part = {"experiment_id": review.experiment_id, "is_audit": review.is_audit}
     named = {"v1_digit": digits[Version.V1], "v2_digit": digits[Version.V2]}
-    counters.add(session, LabelCount, part | named | {"label": review.label}, labels=by)
+    counters.increment(session, LabelCount, part | named | {"label": review.label}, labels=by)
     if review.label > NOT_A_DIGIT:
         return
     for version in Version:
@@ -227,7 +227,7 @@ def _count(session: Session, review: Review, by: int) -> None:
         correct = by * (digits[version] == review.label)
         bucket = part | {"version": version, "bucket": bucket_of(sure)}
         millionths = by * round(sure * 1_000_000)
-        counters.add(
+        counters.increment(
             session,
             ConfidenceCount,
             bucket,

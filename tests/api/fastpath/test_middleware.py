@@ -143,7 +143,7 @@ def test_a_slow_upload_counts_as_long_as_it_takes(ways: Ways, golden: GoldenSet)
     sent = {"input_stream": Slow(picture), "content_length": len(picture)}
     assert ways.express("v2", content_type="image/png", **sent).status_code == 200
     assert ways.expressed == 1
-    registry = container_of(ways._person.app).meters.registry
+    registry = container_of(ways._person.app).request_metrics.registry
     labels = {"method": "POST", "route": "/api/v2/predict"}
     took_s = registry.get_sample_value("cifra_http_request_duration_seconds_sum", labels)
     assert took_s is not None
@@ -181,7 +181,7 @@ def test_what_ab_lacks_is_told_and_harms_no_other_route(
     def fail() -> None:
         raise Unavailable("No experiment has been started")
 
-    monkeypatch.setattr(container_of(ways._person.app).splits, "current", fail)
+    monkeypatch.setattr(container_of(ways._person.app).split_cache, "current", fail)
     sent = raw(golden.png(3))
     routes = [lambda: ways.express("ab", **sent), lambda: ways.express("v2", **sent)]
     statuses = [answer.status_code for answer in run_concurrently(8, *routes)]
@@ -195,7 +195,7 @@ def test_what_breaks_on_the_way_is_answered_as_flask_answers_it(
     def fail(*_: object) -> None:
         raise OperationalError("SELECT", {}, Exception("gone"))
 
-    monkeypatch.setattr(container_of(ways._person.app).reader, "predict_many", fail)
+    monkeypatch.setattr(container_of(ways._person.app).predictor, "predict_many", fail)
     if step == "token":
         monkeypatch.setattr(sessions, "current_user", fail)
         monkeypatch.setattr(sessions, "RECHECK_EVERY_S", 0.0)

@@ -163,11 +163,11 @@ def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(
     admin = admin_client(app)
     begin(admin, ramp=[0.01, 0.25, 0.5], ramp_units=3)
     for index in range(9):
-        container_of(app).splits.forget()  # as a second later
+        container_of(app).split_cache.invalidate()  # as a second later
         assert admin.predict("ab", golden.png(index)).status_code == 200
-    steps = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["stages"]
-    assert [step["weight"] for step in steps] == [0.01, 0.25, 0.5]
-    assert [step["reason"] for step in steps] == ["started", "ramp", "ramp"]
+    stages = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["stages"]
+    assert [step["weight"] for step in stages] == [0.01, 0.25, 0.5]
+    assert [step["reason"] for step in stages] == ["started", "ramp", "ramp"]
 
 
 def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
@@ -185,7 +185,7 @@ def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
             )
         lifecycle.advance()
         lifecycle.advance()
-    container_of(app).splits.forget()
+    container_of(app).split_cache.invalidate()
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert [step["weight"] for step in found["stages"]] == [0.01, 0.0]
     assert found["stages"][-1]["reason"] == "rolled back: sample ratio mismatch"
@@ -203,8 +203,8 @@ def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight
         newest, before = lifecycle.list_recent(2)
     assert (before.end_reason, before.ended_at is None) == ("deployment", False)
     assert newest.ended_at is None
-    assert (newest.unit, newest.steps[-1].weight) == (AssignmentUnit.USER, 0.2)
-    assert (newest.steps[-1].reason, newest.assessment.traffic.total) == ("deployment", 0)
+    assert (newest.unit, newest.stages[-1].weight) == (AssignmentUnit.USER, 0.2)
+    assert (newest.stages[-1].reason, newest.evaluation.traffic.total) == ("deployment", 0)
 
 
 def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
@@ -220,12 +220,12 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
             with read_transaction() as session:
                 last = select(Exposure.unit_hash).order_by(text("rowid DESC"))
                 met = str(session.scalars(last).first())
-            expose = partial(exposures.expose, stage_id=2, unit_hash=met, version=other)
-            units = container_of(app).groups.write(expose)
+            expose = partial(exposures.record_exposure, stage_id=2, unit_hash=met, version=other)
+            units = container_of(app).batch_writer.write(expose)
             with write_transaction() as session:
                 key = {"worker": 1, "stage_id": 2, "version": other}
                 more = {"assigned_units": units.assigned, "crossed_over": units.crossed}
-                counters.add(session, TrafficCount, key, **more)
+                counters.increment(session, TrafficCount, key, **more)
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert found["crossover_rate"] == 0.5
     assert (found["verdict"], found["reason"]) == ("invalid", "crossovers")
@@ -239,7 +239,7 @@ def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
         with app.app_context():
             with write_transaction() as session:
                 key = {"worker": 0, "stage_id": 1, "version": version}
-                counters.add(session, TrafficCount, key, served=units, assigned_units=units)
+                counters.increment(session, TrafficCount, key, served=units, assigned_units=units)
             lifecycle.advance()
 
     draw("v1", 400)
@@ -248,8 +248,8 @@ def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
     draw("v2", 25_000)
     with app.app_context():
         found = lifecycle.get(1)
-    assert found.assessment.soundness.log_mismatch < 0
-    assert found.assessment.verdict.reason == "sample ratio mismatch"
+    assert found.evaluation.validity.mismatch_log_e_value < 0
+    assert found.evaluation.verdict.reason == "sample ratio mismatch"
 
 
 def test_answers_of_other_models_than_were_compared_are_no_evidence(
@@ -262,7 +262,7 @@ def test_answers_of_other_models_than_were_compared_are_no_evidence(
         write_transaction() as session,
     ):  # a deployment that this process has not loaded
         session.get_one(Experiment, 1).v2_model_id = 1
-    container_of(app).splits.forget()
+    container_of(app).split_cache.invalidate()
     assert admin.predict("ab", golden.png(1)).status_code == 200
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert found["requests"] == 1

@@ -25,19 +25,19 @@ SAME = PairedCounts(6_000, 5_990, 2, 2)
 BETTER = PairedCounts(100, 60, 20, 2)
 GOOD = CandidateMetrics(
     validation=SAME,
-    validation_beside_shipped=SAME,
-    digits={"7": SAME},
-    kinds={"photograph": SAME},
+    validation_vs_bundled=SAME,
+    by_digit={"7": SAME},
+    by_image_kind={"photograph": SAME},
     holdout=BETTER,
-    lessons=BETTER,
+    train=BETTER,
 )
 BAD = CandidateMetrics(
     validation=PairedCounts(6_000, 5_900, 2, 90),
-    validation_beside_shipped=SAME,
-    digits={"7": SAME},
-    kinds={"photograph": SAME},
+    validation_vs_bundled=SAME,
+    by_digit={"7": SAME},
+    by_image_kind={"photograph": SAME},
     holdout=BETTER,
-    lessons=BETTER,
+    train=BETTER,
 )
 
 
@@ -206,7 +206,7 @@ def test_a_candidate_starts_from_what_was_shipped_for_its_version(
         registry.deploy(2, Version.V2, 1)
     ordered(admin)
     with app_on_each.app_context():
-        assert taken_up().start_id == 2
+        assert taken_up().start_model_id == 2
 
 
 def test_labels_of_a_reviewer_whose_account_is_gone_teach_nothing(
@@ -235,7 +235,7 @@ def test_a_job_that_is_held_is_not_taken_up_and_one_that_was_let_go_is(
         assert jobs.claim() is None
         run_out(job_id)
         second = taken_up()
-        assert (second.job_id, second.fence) == (first.job_id, first.fence + 1)
+        assert (second.job_id, second.fencing_token) == (first.job_id, first.fencing_token + 1)
 
 
 def test_a_stale_worker_that_wakes_up_is_fenced_off(app_on_each: Flask, admin: UserClient) -> None:

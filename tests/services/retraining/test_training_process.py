@@ -19,15 +19,15 @@ from app.services.retraining.training_process import (
 ASSIGNMENT = TrainingSpec(
     name="m1",
     seed=1,
-    lessons=LabelSplit((TrainingLabel(bytes(784), 3, 1),), (TrainingLabel(bytes(784), 4, 2),)),
+    labels=LabelSplit((TrainingLabel(bytes(784), 3, 1),), (TrainingLabel(bytes(784), 4, 2),)),
     start=b"",
     serving=b"",
-    shipped=b"",
+    bundled=b"",
 )
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> TrainingConfig:
+def config(tmp_path: Path) -> TrainingConfig:
     return TrainingConfig(
         tmp_path / "work", threads=1, time_limit_s=3, environment=dict(os.environ)
     )
@@ -45,19 +45,19 @@ def have_trained_by(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) ->
 
 @pytest.mark.slow
 def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
-    workshop: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     have_trained_by("import os, time\nos.close(1)\ntime.sleep(60)", monkeypatch, tmp_path)
     beats: list[Progress | None] = []
     begun_s = time.monotonic()
     with (
-        TrainingProcess(workshop, "1-1", ASSIGNMENT) as training,
+        TrainingProcess(config, "1-1", ASSIGNMENT) as training,
         pytest.raises(TrainingFailed, match="took longer than 3 s"),
     ):
-        training.finish(beats.append)
+        training.wait_for_candidate(beats.append)
     assert beats[0] is None
     assert time.monotonic() - begun_s < 30
-    assert list(workshop.folder.iterdir()) == []
+    assert list(config.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
     ],
 )
 def test_a_child_that_ends_without_a_candidate_has_failed(
-    workshop: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
 ) -> None:
     have_trained_by(code, monkeypatch, tmp_path)
     with (
-        TrainingProcess(workshop, "1-1", ASSIGNMENT) as training,
+        TrainingProcess(config, "1-1", ASSIGNMENT) as training,
         pytest.raises(TrainingFailed, match=told),
     ):
-        training.finish(lambda _: None)
+        training.wait_for_candidate(lambda _: None)

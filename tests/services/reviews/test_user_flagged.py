@@ -42,7 +42,7 @@ def lessons(app: Flask) -> list[tuple[int, int]]:
     """What a retrain would learn: digits and who had sent them."""
     with app.app_context(), read_transaction() as session:
         found = jobs._label_split(session)
-    return [(label.digit, label.submitter) for label in found.taught + found.held_out]
+    return [(label.digit, label.submitter_id) for label in found.train + found.holdout]
 
 
 def test_a_corrected_answer_waits_for_a_reviewer_whose_word_is_what_is_learned(

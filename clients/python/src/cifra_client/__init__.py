@@ -4,33 +4,33 @@ from cifra_client.answers import (
     Account,
     Alert,
     Deployment,
+    Feedback,
     Model,
+    ModelOutput,
     PastPrediction,
     Prediction,
-    Reading,
     RetrainJob,
     ReviewItem,
-    Word,
 )
 from cifra_client.client import Cifra
 from cifra_client.errors import (
+    ApiError,
     CifraError,
     Conflict,
+    ImageRejected,
     InvalidInput,
     NotAllowed,
     NotAuthenticated,
     NotFound,
     NotLoggedIn,
-    PictureRefused,
     RateLimited,
-    Refused,
-    ServerFailed,
+    ServerError,
     TimedOut,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     Unprocessable,
     Unreachable,
 )
-from cifra_client.events import Event, Feedback, Reconnected, Reviewed, Traffic
+from cifra_client.events import Event, FeedbackTotals, Reconnected, Reviewed, Traffic
 from cifra_client.live import Subscription
 from cifra_client.reports import Comparison, Experiment, Report, VersionReport
 

@@ -19,7 +19,7 @@ CifraError
 
 from typing import Self
 
-PICTURE_TITLES = {"Unreadable image", "Image too large", "No digit", "Several digits"}
+IMAGE_ERROR_TITLES = {"Unreadable image", "Image too large", "No digit", "Several digits"}
 
 
 class CifraError(Exception):
@@ -30,7 +30,7 @@ class Unreachable(CifraError):
     """No answer came; for anything but a GET nobody knows whether the call was carried out."""
 
 
-class UnexpectedAnswer(CifraError):
+class UnexpectedResponse(CifraError):
     """Something answered that does not speak as Cifra does; the address may be wrong."""
 
 
@@ -45,7 +45,7 @@ class TimedOut(CifraError):
     """What was waited for did not come in time."""
 
 
-class Refused(CifraError):
+class ApiError(CifraError):
     """Cifra answered with an error.
 
     `request_id` finds the request in the server's log; `retry_after_s` is when to come back, where
@@ -76,7 +76,7 @@ class Refused(CifraError):
         detail: str,
         request_id: str | None = None,
         retry_after_s: float | None = None,
-    ) -> "Refused":
+    ) -> "ApiError":
         """The error of this status and title, in its own class."""
         made = _class_of(status, title)
         return made(status, title, detail, request_id, retry_after_s)
@@ -86,43 +86,43 @@ class Refused(CifraError):
         return type(self), said
 
 
-class InvalidInput(Refused):
+class InvalidInput(ApiError):
     """What was sent makes no sense."""
 
 
-class NotAuthenticated(Refused):
+class NotAuthenticated(ApiError):
     """A wrong password, or a login that has ended."""
 
 
-class NotAllowed(Refused):
+class NotAllowed(ApiError):
     """The account's role may not do this, or the account is locked."""
 
 
-class NotFound(Refused):
+class NotFound(ApiError):
     """There is no such thing, or it is not yours."""
 
 
-class Conflict(Refused):
+class Conflict(ApiError):
     """It is so already, or something stands in the way."""
 
 
-class Unprocessable(Refused):
+class Unprocessable(ApiError):
     """Words that contradict each other, or too little to work with."""
 
 
-class PictureRefused(Refused):
+class ImageRejected(ApiError):
     """No one digit can be read from the picture; `title` says why."""
 
 
-class RateLimited(Refused):
+class RateLimited(ApiError):
     """Too many calls; come back after `retry_after_s`."""
 
 
-class ServerFailed(Refused):
+class ServerError(ApiError):
     """The server could not, now or at all."""
 
 
-_BY_STATUS: dict[int, type[Refused]] = {
+_BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidInput,
     401: NotAuthenticated,
     403: NotAllowed,
@@ -133,7 +133,7 @@ _BY_STATUS: dict[int, type[Refused]] = {
 }
 
 
-def _class_of(status: int, title: str) -> type[Refused]:
-    if title in PICTURE_TITLES:
-        return PictureRefused
-    return ServerFailed if status >= 500 else _BY_STATUS.get(status, Refused)
+def _class_of(status: int, title: str) -> type[ApiError]:
+    if title in IMAGE_ERROR_TITLES:
+        return ImageRejected
+    return ServerError if status >= 500 else _BY_STATUS.get(status, ApiError)

@@ -27,7 +27,7 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class SpokenWords:
+class FeedbackCounts:
     """Words on a version's answers, and how many call them right."""
 
     feedback_count: int
@@ -35,14 +35,14 @@ class SpokenWords:
 
 
 @dataclass(frozen=True)
-class Feedback:
+class FeedbackTotals:
     """What people said."""
 
     total_feedback: int
     correct_feedback: int
     incorrect_feedback: int
     accuracy_percentage: float
-    versions: Mapping[str, SpokenWords]
+    versions: Mapping[str, FeedbackCounts]
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,13 @@ class Reconnected:
     """The connection was lost and is back; read anew what may have changed meanwhile."""
 
 
-Event = Traffic | Feedback | Comparison | RetrainJob | Deployment | Alert | Reviewed | Reconnected
+Event = (
+    Traffic | FeedbackTotals | Comparison | RetrainJob | Deployment | Alert | Reviewed | Reconnected
+)
 
-SHAPES: dict[str, type[Event]] = {
+EVENT_TYPES: dict[str, type[Event]] = {
     "traffic": Traffic,
-    "feedback": Feedback,
+    "feedback": FeedbackTotals,
     "experiment": Comparison,
     "retrain": RetrainJob,
     "deployment": Deployment,

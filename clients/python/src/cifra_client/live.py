@@ -10,21 +10,21 @@ from typing import Any, Self
 import socketio
 
 from cifra_client.errors import (
+    ApiError,
     RateLimited,
-    Refused,
-    ServerFailed,
+    ServerError,
     TimedOut,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     Unreachable,
 )
-from cifra_client.events import SHAPES, Event, Reconnected
+from cifra_client.events import EVENT_TYPES, Event, Reconnected
 from cifra_client.loading import load
 from cifra_client.transport import Transport
 
 NAMESPACE = "/live"
-PAUSES_S, LAST_PAUSE_S = (0.5, 1.0, 2.0, 4.0), 8.0
+RECONNECT_DELAYS_S, MAX_RECONNECT_DELAY_S = (0.5, 1.0, 2.0, 4.0), 8.0
 
-_STATUS = {"unauthorized": 401, "limited": 429, "full": 503}
+_STATUS_BY_CODE = {"unauthorized": 401, "limited": 429, "full": 503}
 
 
 class _Signal(Enum):
@@ -43,9 +43,9 @@ class Subscription:
 
     def __init__(self, transport: Transport, timeout_s: float) -> None:
         self._transport, self._timeout_s = transport, timeout_s
-        self._arrived: SimpleQueue[Event | _Signal | UnexpectedAnswer] = SimpleQueue()
+        self._queue: SimpleQueue[Event | _Signal | UnexpectedResponse] = SimpleQueue()
         self._closing = threading.Event()
-        self._socket = self._connected()
+        self._socket = self._connect()
 
     def __enter__(self) -> Self:
         return self
@@ -69,48 +69,48 @@ class Subscription:
     def close(self) -> None:
         """End it; whoever iterates over it stops."""
         self._closing.set()
-        self._arrived.put(_Signal.CLOSED)
-        _end(self._socket)
+        self._queue.put(_Signal.CLOSED)
+        _disconnect(self._socket)
 
     def _next(self, timeout_s: float | None) -> Event | None:
         while not self._closing.is_set():
             try:
-                arrived = self._arrived.get(timeout=timeout_s)
+                arrived = self._queue.get(timeout=timeout_s)
             except Empty as error:
                 raise TimedOut(f"no event within {timeout_s} s") from error
             if arrived is _Signal.LOST:
-                return self._reconnected()
-            if isinstance(arrived, UnexpectedAnswer):
+                return self._reconnect()
+            if isinstance(arrived, UnexpectedResponse):
                 raise arrived
             if not isinstance(arrived, _Signal):
                 return arrived
         return None
 
-    def _reconnected(self) -> Reconnected | None:
+    def _reconnect(self) -> Reconnected | None:
         """Connect anew, however long that takes. Raises Refused for a login that has ended."""
-        for pause_s in chain(PAUSES_S, repeat(LAST_PAUSE_S)):
+        for pause_s in chain(RECONNECT_DELAYS_S, repeat(MAX_RECONNECT_DELAY_S)):
             if self._closing.wait(pause_s):
                 break
-            _end(self._socket)
+            _disconnect(self._socket)
             try:
-                self._socket = self._connected()
-            except (Unreachable, ServerFailed, RateLimited):
+                self._socket = self._connect()
+            except (Unreachable, ServerError, RateLimited):
                 continue
             if not self._closing.is_set():
                 return Reconnected()
-            _end(self._socket)
+            _disconnect(self._socket)
             break
         return None
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         """A socket that is let in. Raises NotLoggedIn, Refused, Unreachable."""
         refusals: list[Any] = []
         made = socketio.Client(
             reconnection=False, handle_sigint=False, request_timeout=self._timeout_s
         )
-        made.on("*", self._take, namespace=NAMESPACE)
+        made.on("*", self._on_event, namespace=NAMESPACE)
         made.on("connect_error", refusals.append, namespace=NAMESPACE)
-        made.on("disconnect", lambda _: self._arrived.put(_Signal.LOST), namespace=NAMESPACE)
+        made.on("disconnect", lambda _: self._queue.put(_Signal.LOST), namespace=NAMESPACE)
         self._transport.fetch("GET", "/predictions", query={"limit": "1"})  # renews the login
         try:
             made.connect(
@@ -121,20 +121,20 @@ class Subscription:
                 wait_timeout=self._timeout_s,
             )
         except socketio.exceptions.ConnectionError as error:
-            raise _refusal(refusals) or Unreachable(f"no live connection: {error}") from error
+            raise _rejection(refusals) or Unreachable(f"no live connection: {error}") from error
         return made
 
-    def _take(self, name: str, told: object) -> None:
+    def _on_event(self, name: str, told: object) -> None:
         """Take an event in; one that this client does not know of is left alone."""
-        if name not in SHAPES:
+        if name not in EVENT_TYPES:
             return
         try:
-            self._arrived.put(load(SHAPES[name], told))
-        except UnexpectedAnswer as error:
-            self._arrived.put(error)  # for whoever iterates, not for the thread that reads
+            self._queue.put(load(EVENT_TYPES[name], told))
+        except UnexpectedResponse as error:
+            self._queue.put(error)  # for whoever iterates, not for the thread that reads
 
 
-def deliver(events: Subscription, on_event: Callable[[Event], None]) -> None:
+def call_for_each(events: Subscription, on_event: Callable[[Event], None]) -> None:
     """Hand every event over, on a thread of its own that ends with the subscription."""
 
     def run() -> None:
@@ -144,16 +144,16 @@ def deliver(events: Subscription, on_event: Callable[[Event], None]) -> None:
     threading.Thread(target=run, name="cifra-events", daemon=True).start()
 
 
-def _end(used: Any) -> None:
+def _disconnect(used: Any) -> None:
     """Close a socket, also one that was lost."""
     used.disconnect()
     used.eio.ws.shutdown()  # Engine.IO leaves it open where the other side has ended it
 
 
-def _refusal(said: list[Any]) -> Refused | None:
+def _rejection(said: list[Any]) -> ApiError | None:
     """Why the server let nobody in; None where it did not say."""
     told = said[0] if said and isinstance(said[0], dict) else {}
     code = (told.get("data") or {}).get("code")
-    if code not in _STATUS:
+    if code not in _STATUS_BY_CODE:
         return None
-    return Refused.of(_STATUS[code], "No live connection", str(told.get("message")))
+    return ApiError.of(_STATUS_BY_CODE[code], "No live connection", str(told.get("message")))

@@ -91,7 +91,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class UsersWords:
+class UserFeedbackCounts:
     """Words of users that their view counts."""
 
     eligible: int
@@ -99,11 +99,11 @@ class UsersWords:
 
 
 @dataclass(frozen=True)
-class UsersView:
+class UserFeedback:
     """What users volunteered; it never moves the verdict."""
 
     note: str
-    versions: Mapping[str, UsersWords]
+    versions: Mapping[str, UserFeedbackCounts]
     difference: Interval
 
 
@@ -113,7 +113,7 @@ class Comparison:
 
     versions: Mapping[str, VersionReport]
     experiment: Experiment | None
-    user_feedback: UsersView | None
+    user_feedback: UserFeedback | None
 
 
 @dataclass(frozen=True, kw_only=True)

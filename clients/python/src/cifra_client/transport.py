@@ -11,11 +11,11 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
-from cifra_client.errors import NotLoggedIn, Refused, UnexpectedAnswer, Unreachable
+from cifra_client.errors import ApiError, NotLoggedIn, UnexpectedResponse, Unreachable
 
-REPEATS, FIRST_PAUSE_S, LONGEST_PAUSE_S = 2, 0.5, 10.0
+RETRIES, BACKOFF_FACTOR_S, MAX_RETRY_AFTER_S = 2, 0.5, 10.0
 
-_EXPIRED = "Token has expired"
+_EXPIRED_DETAIL = "Token has expired"
 
 File = tuple[str, tuple[str, bytes]]
 """A part of a form: its name, and the file's name with its bytes."""
@@ -39,21 +39,21 @@ class Transport:
         self._timeout_s = timeout_s
         self._session = requests.Session()
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=_repeats()))
+            self._session.mount(scheme, HTTPAdapter(max_retries=_retry_policy()))
         self._tokens: Tokens | None = None
-        self._renewing = threading.Lock()
+        self._renew_lock = threading.Lock()
 
     @property
     def access_token(self) -> str:
         """The token that calls carry now. Raises NotLoggedIn."""
         return self._current().access
 
-    def open_login(self, username: str, password: str) -> None:
+    def log_in(self, username: str, password: str) -> None:
         """Log in; the tokens stay in memory. Raises Refused, Unreachable."""
         credentials = {"username": username, "password": password}
-        self._tokens = _tokens(self.ask("POST", "/login", credentials))
+        self._tokens = _parse_tokens(self.call_without_login("POST", "/login", credentials))
 
-    def forget_login(self) -> None:
+    def discard_tokens(self) -> None:
         """Drop the tokens."""
         self._tokens = None
 
@@ -61,9 +61,9 @@ class Transport:
         """Close the connections."""
         self._session.close()
 
-    def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    def call_without_login(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Call without a login. Raises Refused, Unreachable, UnexpectedAnswer."""
-        return _json(_accepted(self._send(method, path, None, json=body)))
+        return _json(_raise_for_status(self._send(method, path, None, json=body)))
 
     def call(
         self,
@@ -88,20 +88,20 @@ class Transport:
         tokens, sent = self._current(), {"json": body, "files": files, "params": query}
         answer = self._send(method, path, tokens.access, **sent)
         if _has_expired(answer):
-            answer = self._send(method, path, self._renewed(tokens).access, **sent)
-        return _accepted(answer)
+            answer = self._send(method, path, self._renew(tokens).access, **sent)
+        return _raise_for_status(answer)
 
     def _current(self) -> Tokens:
         if self._tokens is None:
             raise NotLoggedIn
         return self._tokens
 
-    def _renewed(self, spent: Tokens) -> Tokens:
+    def _renew(self, spent: Tokens) -> Tokens:
         """The next tokens. A refresh token is good once, so one thread alone exchanges it."""
-        with self._renewing:
+        with self._renew_lock:
             if self._current() is spent:
                 answer = self._send("POST", "/refresh", spent.refresh)
-                self._tokens = _tokens(_json(_accepted(answer)))
+                self._tokens = _parse_tokens(_json(_raise_for_status(answer)))
             return self._current()
 
     def _send(self, method: str, path: str, token: str | None, **sent: Any) -> requests.Response:
@@ -130,7 +130,7 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-class _Repeats(Retry):
+class _RetryPolicy(Retry):
     """Repeats of calls that never arrived, and of GETs that broke off or are to come back later."""
 
     RETRY_AFTER_STATUS_CODES = frozenset({503})
@@ -138,33 +138,33 @@ class _Repeats(Retry):
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         """How long the server asks to wait, within bounds."""
         asked_s = super().get_retry_after(response)
-        return None if asked_s is None else min(asked_s, LONGEST_PAUSE_S)
+        return None if asked_s is None else min(asked_s, MAX_RETRY_AFTER_S)
 
 
-def _repeats() -> Retry:
-    return _Repeats(
-        total=REPEATS,
-        backoff_factor=FIRST_PAUSE_S,
+def _retry_policy() -> Retry:
+    return _RetryPolicy(
+        total=RETRIES,
+        backoff_factor=BACKOFF_FACTOR_S,
         allowed_methods={"GET"},
         raise_on_status=False,
     )
 
 
-def _accepted(answer: requests.Response) -> requests.Response:
+def _raise_for_status(answer: requests.Response) -> requests.Response:
     """The answer, unless it is an error. Raises Refused, in the class of its status."""
     if 200 <= answer.status_code < 300:
         return answer
-    told = _problem(answer)
-    raise Refused.of(
+    told = _error_body(answer)
+    raise ApiError.of(
         answer.status_code,
         str(told.get("title") or answer.reason),
         str(told.get("detail") or told.get("msg") or told.get("error") or "no details given"),
         told.get("request_id") or answer.headers.get("X-Request-ID"),
-        _seconds(answer.headers.get("Retry-After")),
+        _parse_seconds(answer.headers.get("Retry-After")),
     )
 
 
-def _problem(answer: requests.Response) -> dict[str, Any]:
+def _error_body(answer: requests.Response) -> dict[str, Any]:
     """The error's body; empty where it is none of Cifra's."""
     try:
         told = answer.json()
@@ -174,25 +174,25 @@ def _problem(answer: requests.Response) -> dict[str, Any]:
 
 
 def _has_expired(answer: requests.Response) -> bool:
-    return answer.status_code == 401 and _problem(answer).get("detail") == _EXPIRED
+    return answer.status_code == 401 and _error_body(answer).get("detail") == _EXPIRED_DETAIL
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:
     try:
         told = answer.json()
     except requests.JSONDecodeError as error:
-        raise UnexpectedAnswer(f"{answer.url} did not answer with JSON") from error
+        raise UnexpectedResponse(f"{answer.url} did not answer with JSON") from error
     if not isinstance(told, dict):
-        raise UnexpectedAnswer(f"{answer.url} did not answer with a JSON object")
+        raise UnexpectedResponse(f"{answer.url} did not answer with a JSON object")
     return told
 
 
-def _tokens(told: dict[str, Any]) -> Tokens:
+def _parse_tokens(told: dict[str, Any]) -> Tokens:
     try:
         return Tokens(told["access_token"], told["refresh_token"])
     except KeyError as error:
-        raise UnexpectedAnswer(f"the login has no {error}") from error
+        raise UnexpectedResponse(f"the login has no {error}") from error
 
 
-def _seconds(header: str | None) -> float | None:
+def _parse_seconds(header: str | None) -> float | None:
     return float(header) if header is not None and header.isascii() and header.isdigit() else None

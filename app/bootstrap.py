@@ -37,9 +37,9 @@ def start(app: Flask) -> str:
         admin = prepare(wired.config, wired.hasher)
         enable_timeouts()
         wired.inference.reload()
-        wired.lookout.trigger()
+        wired.housekeeping.trigger()
         wired.notify_retrain_worker()
-        wired.mail.trigger()
+        wired.mail_worker.trigger()
     gc.collect()
     gc.freeze()  # what is there now stays: the collector need not look at it again and again
     return admin

@@ -265,9 +265,9 @@ def bootstrapped_app(config: Config) -> Iterator[Flask]:
         yield made
     finally:
         with made.app_context():
-            container().lookout.stop()
-            container().retrains.stop()
-            container().mail.stop()
+            container().housekeeping.stop()
+            container().retrain_worker.stop()
+            container().mail_worker.stop()
             dispose_engines()
 
 

@@ -32,4 +32,4 @@ def worker() -> None:
         bootstrap.prepare(config, container().hasher)
     logging.getLogger(__name__).info("waiting for retrains")
     while not ending.wait(POLL_INTERVAL_S):
-        run_pending(container().workshop, ending)
+        run_pending(container().training_config, ending)

@@ -31,14 +31,14 @@ from app.services.predictions import batch_writer
 from app.services.predictions.batch_writer import PredictionRecord
 from app.services.predictions.predictor import PredictionRequest
 from app.training.datasets import load_base_sets
-from benchmarks.serving.server_setups import MANY, PASSWORD
+from benchmarks.serving.server_setups import PASSWORD, UNREACHABLE_LIMIT
 from logging_config import configure_logging
 from tests.conftest import bootstrapped_app, container_of, make_config
 
-PICTURES, TOGETHER, CALLS = 500, 16, 2_000
-KIND = "multipart/form-data; boundary=b0undary"
-HEAD = 'Content-Disposition: form-data; name="file"; filename="digit.png"'
-LIMITS = {f"RATELIMIT_{name}": f"{MANY} per day" for name in ("DEFAULT", "V1", "V2")}
+IMAGES, BATCH, CALLS = 500, 16, 2_000
+CONTENT_TYPE = "multipart/form-data; boundary=b0undary"
+PART_HEADER = 'Content-Disposition: form-data; name="file"; filename="digit.png"'
+LIMITS = {f"RATELIMIT_{name}": f"{UNREACHABLE_LIMIT} per day" for name in ("DEFAULT", "V1", "V2")}
 
 
 class Requests:
@@ -49,16 +49,16 @@ class Requests:
         credentials = {"username": "admin", "password": PASSWORD}
         answer = app.test_client().post("/login", json=credentials)
         self.token = answer.get_json()["access_token"]
-        self.pngs = [encode_png(each) for each in load_base_sets().golden.digits[:PICTURES]]
+        self.pngs = [encode_png(each) for each in load_base_sets().golden.digits[:IMAGES]]
         mark = "--b0undary"
         self.bodies = [
-            f"{mark}\r\n{HEAD}\r\n\r\n".encode() + png + f"\r\n{mark}--\r\n".encode()
+            f"{mark}\r\n{PART_HEADER}\r\n\r\n".encode() + png + f"\r\n{mark}--\r\n".encode()
             for png in self.pngs
         ]
 
     def send(self, number: int, **more: str) -> None:
         """Have one answered."""
-        body = self.bodies[number % PICTURES]
+        body = self.bodies[number % IMAGES]
         environ: dict[str, Any] = {
             "REQUEST_METHOD": "POST",
             "PATH_INFO": "/api/v2/predict",
@@ -70,7 +70,7 @@ class Requests:
             "REMOTE_ADDR": "127.0.0.1",
             "HTTP_HOST": "localhost",
             "HTTP_AUTHORIZATION": f"Bearer {self.token}",
-            "CONTENT_TYPE": KIND,
+            "CONTENT_TYPE": CONTENT_TYPE,
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.url_scheme": "http",
             "wsgi.input": io.BytesIO(body),
@@ -95,14 +95,14 @@ def main() -> None:
         configure_logging("text", "info")
         config = make_config(Path(folder), ADMIN_PASSWORD=PASSWORD, **LIMITS)
         with bootstrapped_app(config) as app, app.app_context():
-            steps(Requests(app))
+            time_steps(Requests(app))
 
 
-def steps(sent: Requests) -> None:
+def time_steps(sent: Requests) -> None:
     """Time each step, and the whole."""
     wired, pngs = container_of(sent.app), sent.pngs
     found = [normalization.preprocess(png) for png in pngs]
-    reader, inference = wired.reader, wired.inference
+    reader, inference = wired.predictor, wired.inference
     made = reader.predict_many([PredictionRequest(1, png, Version.V2, 0.0) for png in pngs])
     assert not any(isinstance(each, Exception) for each in made)
     predictions: list[Any] = list(made)
@@ -110,35 +110,37 @@ def steps(sent: Requests) -> None:
 
     def record(count: int) -> Callable[[int], object]:
         def run(number: int) -> object:
-            at = [(number + offset) % PICTURES for offset in range(count)]
-            entries = [PredictionRecord(replace(predictions[each], id=uuid7()), found[each]) for each in at]
-            return batch_writer.write_batch(wired.groups, entries)
+            at = [(number + offset) % IMAGES for offset in range(count)]
+            entries = [
+                PredictionRecord(replace(predictions[each], id=uuid7()), found[each]) for each in at
+            ]
+            return batch_writer.write_batch(wired.batch_writer, entries)
 
         return run
 
     sent.send(0)
     sent.send(0)
     told = [serializers.prediction(each) for each in predictions]
-    show("token", lambda _: wired.token_cache.find(sent.token))
-    show("limit", lambda _: hit_many([(1, "v2.predict", f"{MANY} per day")]))
-    show("body", lambda n: parse_single_file(KIND, sent.bodies[n % PICTURES]))
-    show("imaging", lambda n: normalization.preprocess(pngs[n % PICTURES]))
-    show("v1's net", lambda n: inference.predict(Version.V1, found[n % PICTURES]))
-    show("v2's net", lambda n: inference.predict(Version.V2, found[n % PICTURES]))
-    show("row and counters, committed alone", record(1))
-    show(f"the same, one of {TOGETHER} in a group", record(TOGETHER), TOGETHER)
-    show("JSON", lambda n: json.encode(told[n % PICTURES]))
-    show("the whole, alone", sent.send)
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        show(
-            f"the whole, {TOGETHER} threads",
-            lambda n: list(pool.map(sent.send, range(n, n + TOGETHER))),
-            TOGETHER,
+    print_time("token", lambda _: wired.token_cache.find(sent.token))
+    print_time("limit", lambda _: hit_many([(1, "v2.predict", f"{UNREACHABLE_LIMIT} per day")]))
+    print_time("body", lambda n: parse_single_file(CONTENT_TYPE, sent.bodies[n % IMAGES]))
+    print_time("imaging", lambda n: normalization.preprocess(pngs[n % IMAGES]))
+    print_time("v1's net", lambda n: inference.predict(Version.V1, found[n % IMAGES]))
+    print_time("v2's net", lambda n: inference.predict(Version.V2, found[n % IMAGES]))
+    print_time("row and counters, committed alone", record(1))
+    print_time(f"the same, one of {BATCH} in a group", record(BATCH), BATCH)
+    print_time("JSON", lambda n: json.encode(told[n % IMAGES]))
+    print_time("the whole, alone", sent.send)
+    with ThreadPoolExecutor(BATCH) as pool:
+        print_time(
+            f"the whole, {BATCH} threads",
+            lambda n: list(pool.map(sent.send, range(n, n + BATCH))),
+            BATCH,
         )
-    show("the whole through Flask", lambda n: sent.send(n, HTTP_ORIGIN="http://localhost"))
+    print_time("the whole through Flask", lambda n: sent.send(n, HTTP_ORIGIN="http://localhost"))
 
 
-def show(step: str, run: Callable[[int], object], count: int = 1) -> None:
+def print_time(step: str, run: Callable[[int], object], count: int = 1) -> None:
     """Time a step, the best of three; `count` are done at each call."""
     calls, best_s = CALLS // count, float("inf")
     for number in range(calls // 5):

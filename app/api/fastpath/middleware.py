@@ -162,11 +162,13 @@ def _fast_routes(wired: Container) -> list[_FastRoute]:
     config = wired.config
 
     def by(version: Version) -> Callable[[int, bytes], PredictionRequest]:
-        return lambda user_id, picture: PredictionRequest(user_id, picture, version, time.perf_counter())
+        return lambda user_id, picture: PredictionRequest(
+            user_id, picture, version, time.perf_counter()
+        )
 
     def by_either(user_id: int, picture: bytes) -> PredictionRequest:
         begun_s = time.perf_counter()
-        return PredictionRequest(user_id, picture, Version.V1, begun_s, wired.splits.current())
+        return PredictionRequest(user_id, picture, Version.V1, begun_s, wired.split_cache.current())
 
     v1, v2, ab = (f"/api/{name}/predict" for name in ("v1", "v2", "ab"))
     return [

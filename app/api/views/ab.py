@@ -23,6 +23,6 @@ def predict() -> serializers.Json:
     """Let the version that is drawn read a picture."""
     wired = container()
     made = predictor.predict_split(
-        wired.reader, wired.splits.current(), current_user().user_id, uploaded_image()
+        wired.predictor, wired.split_cache.current(), current_user().user_id, uploaded_image()
     )
     return serializers.ab_prediction(made)

@@ -79,7 +79,7 @@ def start_experiment() -> tuple[serializers.Json, int]:
         weight, AssignmentUnit(wanted.unit), tuple(wanted.ramp), wanted.ramp_units
     )
     started = lifecycle.start(plan)
-    container().splits.forget()
+    container().split_cache.invalidate()
     return serializers.experiment(started), 201
 
 
@@ -90,7 +90,7 @@ def start_experiment() -> tuple[serializers.Json, int]:
 def stop_experiment(experiment_id: int) -> serializers.Json:
     """End an experiment; A/B goes on at its last weight."""
     stopped = lifecycle.stop(experiment_id)
-    container().splits.forget()
+    container().split_cache.invalidate()
     return serializers.experiment(stopped)
 
 
@@ -103,5 +103,5 @@ def conclude_experiment(experiment_id: int) -> serializers.Json:
     """End an experiment and let the winner answer all A/B requests."""
     winner = json_body(ConcludeRequest).winner
     concluded = lifecycle.conclude(experiment_id, None if winner is None else Version(winner))
-    container().splits.forget()
+    container().split_cache.invalidate()
     return serializers.experiment(concluded)

@@ -23,6 +23,6 @@ blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
 def predict() -> serializers.Json:
     """Let v1 read a picture."""
     made = predictor.predict(
-        container().reader, Version.V1, current_user().user_id, uploaded_image()
+        container().predictor, Version.V1, current_user().user_id, uploaded_image()
     )
     return serializers.prediction(made)

@@ -28,7 +28,7 @@ blueprint = Blueprint("v2", __name__, url_prefix="/api/v2")
 def predict() -> serializers.Json:
     """Let v2 read a picture."""
     made = predictor.predict(
-        container().reader, Version.V2, current_user().user_id, uploaded_image()
+        container().predictor, Version.V2, current_user().user_id, uploaded_image()
     )
     return serializers.prediction(made)
 
@@ -46,7 +46,7 @@ def _batch_cost() -> int:
 def predict_batch() -> serializers.Json:
     """Let v2 read many pictures: one result or one error for each, in their order."""
     made = predictor.predict_batch(
-        container().reader, Version.V2, current_user().user_id, uploaded_images(most=MAX_BATCH)
+        container().predictor, Version.V2, current_user().user_id, uploaded_images(most=MAX_BATCH)
     )
     return {"results": [_result_or_error(one) for one in made]}
 

@@ -1,7 +1,7 @@
-"""The key that signs tokens, and those before it whose tokens are still good.
+"""The key that signs tokens, and retired keys whose tokens are still valid.
 
-They lie in two files that only their owner can read: the current key alone, and the retired ones
-with the time until which each is trusted. Another process may rotate them at any moment.
+They are stored in two files that only their owner can read: one with the current key, one with the
+retired keys and the time until which each is trusted. Another process may rotate them at any time.
 """
 
 import logging
@@ -23,25 +23,25 @@ from app.domain.errors import Unavailable
 MIN_KEY_BYTES = 32
 RETIRED_KEYS_FILE = "jwt_retired_keys"
 
-_CLOCK_MARGIN = timedelta(minutes=5)  # for clocks that differ, and tokens that were being made
+_CLOCK_MARGIN = timedelta(minutes=5)  # for clock skew and tokens being issued during a rotation
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key; tokens name the one that signed them by its `kid`, which tells nothing of it."""
+    """A signing key; a token names its key by the `kid`, which reveals nothing of the secret."""
 
     secret: str
 
     @cached_property
     def kid(self) -> str:
-        """Its name: the first 8 hex digits of its SHA-256."""
+        """Return the key id: the first 8 hex digits of the secret's SHA-256."""
         return sha256(self.secret.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
 class RetiredKey:
-    """A key that signs no more, and until when tokens of it are good."""
+    """A key that no longer signs, and the time until which its tokens are accepted."""
 
     key: Key
     trusted_until: datetime
@@ -49,18 +49,18 @@ class RetiredKey:
 
 @dataclass(frozen=True)
 class KeyFiles:
-    """The files that hold the keys; `lasts` is how long a token is good at most."""
+    """The files that hold the keys; `token_lifetime` is the longest lifetime of a token."""
 
     current: Path
     token_lifetime: timedelta
 
     @property
     def retired(self) -> Path:
-        """The file of the keys that sign no more; there is none before the first rotation."""
+        """Return the path of the retired keys; the file exists after the first rotation."""
         return self.current.with_name(RETIRED_KEYS_FILE)
 
     def read(self) -> list[Key]:
-        """The current key, then the retired ones that are still good, the newest first.
+        """Return the current key, then the retired keys still trusted, newest first.
 
         Raises OSError; Unavailable for a damaged file.
         """
@@ -70,7 +70,7 @@ class KeyFiles:
         return [current, *(each.key for each in self.read_retired())]
 
     def read_retired(self) -> list[RetiredKey]:
-        """The keys that sign no more and are still good, the newest first.
+        """Return the retired keys that are still trusted, newest first.
 
         Raises OSError; Unavailable for a damaged file.
         """
@@ -87,15 +87,15 @@ class KeyFiles:
         return sorted(good, key=lambda each: each.trusted_until, reverse=True)
 
     def fingerprint(self) -> tuple[object, ...]:
-        """What changes whenever a file does, and with each hour: keys also grow too old."""
+        """Return a value that changes with either file and every hour, since keys also expire."""
         hour = int(time.time() // 3600)
         return (hour, *(_file_fingerprint(path) for path in (self.current, self.retired)))
 
     def rotate(self, *, keep_old: bool = True) -> Key:
-        """Make a new key and retire the current one; without the old ones, all logins end.
+        """Create a new key and retire the current one; without `keep_old`, all logins end.
 
-        For one process at a time; whoever reads meanwhile finds every key that is good. Raises
-        Unavailable for a damaged file.
+        Only one process may rotate at a time; a concurrent reader finds every trusted key, since
+        the current key is retired before it is replaced. Raises Unavailable for a damaged file.
         """
         trusted_until = datetime.now(UTC) + self.token_lifetime + _CLOCK_MARGIN
         retired = [RetiredKey(self.read()[0], trusted_until), *self.read_retired()]
@@ -107,14 +107,14 @@ class KeyFiles:
 
 
 class SigningKeys:
-    """The keys as this process knows them; files that another one changed are read at once."""
+    """The keys of this process; files changed by another process are read at the next use."""
 
     def __init__(
         self, current: str, previous: Sequence[str] = (), files: KeyFiles | None = None
     ) -> None:
-        """Begin with the keys that the settings give, the newest first, as long as they are good.
+        """Start with the keys of the settings: the current one, and previous ones, newest first.
 
-        Where there are files, theirs take the place of the current one.
+        If there are files, their keys replace the current one.
         """
         self._previous = [Key(secret) for secret in previous]
         self._keys = [Key(current), *self._previous]
@@ -123,11 +123,11 @@ class SigningKeys:
         self._fingerprint: tuple[object, ...] | None = None
 
     def current(self) -> Key:
-        """The key that signs."""
+        """Return the key that signs new tokens."""
         return self._load()[0]
 
     def get(self, kid: str | None) -> Key | None:
-        """The key of this name; for a token of old, which names none, the oldest."""
+        """Return the key with this id; the oldest key for an old token without a key id."""
         keys = self._load()
         if kid is None:
             return keys[-1]
@@ -142,16 +142,16 @@ class SigningKeys:
                 try:
                     self._keys = [*self._files.read(), *self._previous]
                 except (OSError, Unavailable) as error:
-                    _log.error("signing keys stay as they were: %s", error)
+                    _log.error("cannot read the signing keys, keeping the old ones: %s", error)
                 self._fingerprint = fingerprint
             return self._keys
 
 
 def _parse(line: str) -> RetiredKey:
-    """Raises ValueError for a line that is not a time and a key."""
+    """Parse a line of a time and a key. Raises ValueError."""
     until, _, secret = line.partition(" ")
     if len(secret.encode()) < MIN_KEY_BYTES:
-        raise ValueError("no key")
+        raise ValueError("the key is missing or too short")
     return RetiredKey(Key(secret), datetime.fromisoformat(until).astimezone(UTC))
 
 
@@ -163,11 +163,11 @@ def _file_fingerprint(path: Path) -> tuple[int, int, int] | None:
 
 
 def _replace(path: Path, text: str, owner: os.stat_result) -> None:
-    """Give a file, for its owner alone, another content: all of it, or none."""
+    """Replace a file's content atomically; only its owner can read it."""
     descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "w") as file:
-            if owner.st_uid != os.geteuid():  # root rotates for the user who serves
+            if owner.st_uid != os.geteuid():  # root rotates on behalf of the server's user
                 os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(text)
             file.flush()
@@ -179,7 +179,7 @@ def _replace(path: Path, text: str, owner: os.stat_result) -> None:
 
 
 def _sync_directory(folder: Path) -> None:
-    """Have the names in a folder survive a power cut."""
+    """Sync a directory's entries to disk, so that a rename survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

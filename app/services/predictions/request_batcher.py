@@ -32,7 +32,9 @@ class RequestBatcher(Generic[_Request, _Result]):
     """
 
     def __init__(
-        self, process: Callable[[Sequence[_Request]], Sequence[_Result | Exception]], max_batch_size: int
+        self,
+        process: Callable[[Sequence[_Request]], Sequence[_Result | Exception]],
+        max_batch_size: int,
     ) -> None:
         """Answer up to `most` at a time by `work`, in their order; errors are raised."""
         self._process, self._max_batch_size = process, max_batch_size

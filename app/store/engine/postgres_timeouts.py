@@ -7,15 +7,15 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
-PATIENCE_S = 10.0
-LITTLE_PATIENCE_S = 1.0
-CONNECTING_S, CONNECTING_AGAIN_S = 10, 2  # libpq takes no less than 2
-WARY_FOR_S = 5.0
+TIMEOUT_S = 10.0
+OPEN_CIRCUIT_TIMEOUT_S = 1.0
+CONNECT_TIMEOUT_S, OPEN_CIRCUIT_CONNECT_TIMEOUT_S = 10, 2  # libpq takes no less than 2
+CIRCUIT_OPEN_S = 5.0
 
 _Waited = TypeVar("_Waited")
 
 
-class PatientConnection(psycopg.Connection[Any]):
+class TimeoutConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that has stopped, which no timeout of libpq does.
 
     Its kernel goes on taking and acknowledging what is sent. Once one connection of this process
@@ -26,9 +26,9 @@ class PatientConnection(psycopg.Connection[Any]):
     _wary_until_s = float("-inf")
 
     @classmethod
-    def open(cls, *arguments: Any, **options: Any) -> "PatientConnection":
+    def open(cls, *arguments: Any, **options: Any) -> "TimeoutConnection":
         """Connect. Raises OperationalError where nobody answers in time."""
-        wait_s = CONNECTING_AGAIN_S if cls._is_wary() else CONNECTING_S
+        wait_s = OPEN_CIRCUIT_CONNECT_TIMEOUT_S if cls._is_wary() else CONNECT_TIMEOUT_S
         try:
             return cls.connect(*arguments, **(options | {"connect_timeout": wait_s}))
         except psycopg.errors.ConnectionTimeout:
@@ -40,7 +40,7 @@ class PatientConnection(psycopg.Connection[Any]):
     ) -> _Waited:
         """Wait as psycopg does. Raises OperationalError when patience is at its end."""
         if timeout is None:
-            timeout = LITTLE_PATIENCE_S if self._is_wary() else PATIENCE_S
+            timeout = OPEN_CIRCUIT_TIMEOUT_S if self._is_wary() else TIMEOUT_S
         begun_s = time.monotonic()
         try:
             waited = super().wait(gen, interval, timeout)
@@ -51,13 +51,13 @@ class PatientConnection(psycopg.Connection[Any]):
             self._be_wary()
             self.close()  # what it would still answer is nobody's any more
             raise psycopg.OperationalError("PostgreSQL does not answer") from error
-        PatientConnection._wary_until_s = float("-inf")  # it was a lock, or the server is back
+        TimeoutConnection._wary_until_s = float("-inf")  # it was a lock, or the server is back
         return waited
 
     @classmethod
     def _is_wary(cls) -> bool:
-        return time.monotonic() < PatientConnection._wary_until_s
+        return time.monotonic() < TimeoutConnection._wary_until_s
 
     @classmethod
     def _be_wary(cls) -> None:
-        PatientConnection._wary_until_s = time.monotonic() + WARY_FOR_S
+        TimeoutConnection._wary_until_s = time.monotonic() + CIRCUIT_OPEN_S

@@ -31,7 +31,7 @@ def world(app_on_each: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
 
 
 def send(app: Flask, pictures: Iterable[np.ndarray], *, directly: bool = False) -> None:
-    reader = container_of(app).reader
+    reader = container_of(app).predictor
     with app.app_context():
         split = lifecycle.current_split()
         for picture in pictures:
@@ -110,8 +110,8 @@ def test_an_answer_is_that_of_the_version_whoever_was_drawn(
     with world.app_context():
         since = registry.list_deployments(1)[0].created_at
         with read_transaction() as session:
-            found = predictions.answers(session, Version.V2, since, 30)
-            last = predictions.answers(session, Version.V2, since, 5, last=True)
+            found = predictions.list_outputs(session, Version.V2, since, 30)
+            last = predictions.list_outputs(session, Version.V2, since, 5, last=True)
         expected = [inference.predict(Version.V2, digit).digit for digit in golden.digits[:30]]
     assert [answer.digit for answer in found] == expected
     assert last == found[-5:]

@@ -10,7 +10,7 @@ from flask import Flask
 
 from app import smtp
 from app.domain.notifications import MAX_LINES_PER_KIND
-from app.services.notifications.mailer import MIN_INTERVAL, MIN_RETRY, LEASE, Mailer
+from app.services.notifications.mailer import LEASE, MIN_INTERVAL, MIN_RETRY, Mailer
 from tests.conftest import (
     GoldenSet,
     admin_client,
@@ -23,13 +23,12 @@ from tests.conftest import (
 from tests.support.mail_app import (
     Clock,
     clock,
-    mark_incorrect,
     deliver,
     mailbox,
     mailer,
-    mail_app,
-    raise_alert,
+    mark_incorrect,
     pending,
+    raise_alert,
     subscribe,
 )
 from tests.support.smtp_server import BlackHole, Mailbox, mail_server
@@ -61,7 +60,11 @@ def test_a_second_digest_waits_an_hour_and_holds_all_that_came_meanwhile(
 
 
 def test_a_mail_that_is_refused_is_kept_and_tried_later_and_later(
-    mail_app: Flask, mailbox: Mailbox, mailer: Mailer, clock: Clock, caplog: pytest.LogCaptureFixture
+    mail_app: Flask,
+    mailbox: Mailbox,
+    mailer: Mailer,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     subscribe(admin_client(mail_app), "alert")
     raise_alert(mail_app, "do not lose me")
@@ -136,8 +139,8 @@ def test_without_a_mail_server_mail_stays_in_the_outbox(app_on_each: Flask) -> N
     before = datetime.now(UTC)
     raise_alert(app_on_each)
     with app_on_each.app_context():
-        container_of(app_on_each).mail.trigger()
-        container_of(app_on_each).mail.stop()
+        container_of(app_on_each).mail_worker.trigger()
+        container_of(app_on_each).mail_worker.stop()
     found = pending(app_on_each)
     assert found.count == 1
     assert found.oldest_at is not None
@@ -155,12 +158,12 @@ def test_words_are_taken_while_the_mail_server_says_nothing_and_are_mailed_once_
         client = register_user(app, "client")
         subscribe(admin_client(app), "feedback")
         first = mark_incorrect(client, golden.png_of(7))
-        container_of(app).mail.trigger()
+        container_of(app).mail_worker.trigger()
         hole.wait()
         second = mark_incorrect(client, golden.png_of(4))
         assert hole.is_connected
         hole.close()
-        container_of(app).mail.stop()
+        container_of(app).mail_worker.stop()
         assert pending(app).count == 2
         clock.now += LEASE
         with mail_server(hole.port) as box:

@@ -54,7 +54,7 @@ def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
 def reading_of(app: Flask, asked: Sequence[tuple[int, bytes]]) -> Callable[[], Sequence[object]]:
     """What has an application read its group of users' pictures, as traffic is divided now."""
     parts = container_of(app)
-    parts.splits.forget()
-    split, begun_s = parts.splits.current(), time.perf_counter()
+    parts.split_cache.invalidate()
+    split, begun_s = parts.split_cache.current(), time.perf_counter()
     group = [PredictionRequest(user, png, Version.V1, begun_s, split) for user, png in asked]
-    return lambda: parts.reader.predict_many(group)
+    return lambda: parts.predictor.predict_many(group)

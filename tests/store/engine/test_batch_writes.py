@@ -21,7 +21,7 @@ def test_a_database_that_cannot_be_opened_is_an_operational_error(
             file.unlink()
         (tmp_path / "app.db").mkdir()
         with pytest.raises(OperationalError):
-            container_of(app).groups.write(lambda _: None)
+            container_of(app).batch_writer.write(lambda _: None)
 
 
 def tell_of(app: Flask, *kinds: str) -> None:
@@ -33,7 +33,7 @@ def tell_of(app: Flask, *kinds: str) -> None:
             message = "NULL" if kind == kinds[-1] else "'it happened'"
             group.cursor.execute(adding.format(kind, message))
 
-    container_of(app).groups.write(work)
+    container_of(app).batch_writer.write(work)
 
 
 def test_what_the_database_refuses_is_an_integrity_error_and_leaves_nothing(

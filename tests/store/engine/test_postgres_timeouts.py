@@ -4,16 +4,16 @@ import psycopg
 import pytest
 
 from app.store.engine import postgres_timeouts
-from app.store.engine.postgres_timeouts import PatientConnection
+from app.store.engine.postgres_timeouts import TimeoutConnection
 
 
 def test_whoever_answers_is_trusted_again(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_timeouts, "PATIENCE_S", 0.5)
-    with PatientConnection.open(postgres_url) as slow, pytest.raises(psycopg.OperationalError):
+    monkeypatch.setattr(postgres_timeouts, "TIMEOUT_S", 0.5)
+    with TimeoutConnection.open(postgres_url) as slow, pytest.raises(psycopg.OperationalError):
         slow.execute("SELECT pg_sleep(5)")
-    assert PatientConnection._is_wary()
-    with PatientConnection.open(postgres_url) as quick:
+    assert TimeoutConnection._is_wary()
+    with TimeoutConnection.open(postgres_url) as quick:
         assert quick.execute("SELECT 1").fetchone() == (1,)
-    assert not PatientConnection._is_wary()
+    assert not TimeoutConnection._is_wary()

@@ -48,7 +48,7 @@ def test_what_a_client_sends_is_seen_at_once(
         word = {"prediction_id": answer["prediction_id"], "correct": answer is not answers[0]}
         ana.call("POST", "/feedback", json=word)
     expect(page.locator("#words-now")).to_have_text("4", timeout=AT_ONCE_MS)
-    expect(page.locator("#words-right")).to_have_text("75% right", timeout=AT_ONCE_MS)
+    expect(page.locator("#words-right")).to_have_text("75% rated correct", timeout=AT_ONCE_MS)
 
 
 def test_a_word_in_one_browser_is_seen_in_another(fresh: Server, visitors: Visitors) -> None:
@@ -94,10 +94,10 @@ def test_a_retrain_is_watched_to_its_end_and_rolled_back(
         expect(current).to_have_attribute("data-stage", "training", timeout=60_000)
         expect(page.locator("#retrain-words")).to_contain_text("s left", timeout=60_000)
         status = page.locator("#retrain-status")
-        expect(status).to_have_text("Passed every gate and serves", timeout=TRAINED_WITHIN_MS)
-        expect(page.locator('#gates [data-field="passed"]').first).to_have_text("passed")
+        expect(status).to_have_text("All gates passed · deployed", timeout=TRAINED_WITHIN_MS)
+        expect(page.locator('#gates [data-field="passed"]').first).to_have_text("Passed")
         assert page.locator("#gates tr").count() >= 5
-        assert "failed" not in page.locator('#gates [data-field="passed"]').all_text_contents()
+        assert "Failed" not in page.locator('#gates [data-field="passed"]').all_text_contents()
         deployments = page.locator("#deployments tr")
         expect(deployments).to_have_count(3)
         expect(page.locator("#experiment-name")).to_have_text("experiment 2")
@@ -105,7 +105,7 @@ def test_a_retrain_is_watched_to_its_end_and_rolled_back(
         expect(serving).to_contain_text("retrain")
         back = page.locator("#serving-v2 button")
         back.click()
-        expect(back).to_have_text("Roll v2 back: press again")
+        expect(back).to_have_text("Roll back v2: press again")
         back.click()
         expect(deployments).to_have_count(4)
         expect(serving).to_contain_text("cifra-improved")
@@ -122,7 +122,8 @@ def test_an_experiment_is_stopped_and_another_started(fresh: Server, visitors: V
     page.locator('#start [name="ramp"]').fill("1, 5, 25")
     page.locator("#start [type=submit]").click()
     expect(page.locator("#experiment-name")).to_have_text("experiment 2")
-    expect(page.locator("#fact-weight")).to_have_text("1.0%, request")
+    expect(page.locator("#fact-weight")).to_have_text("1.0%")
+    expect(page.locator("#fact-unit")).to_have_text("request")
 
 
 def test_an_answer_that_was_long_under_way_does_not_hide_what_was_heard_since(

@@ -115,26 +115,26 @@ def test_the_keyboard_alone_is_enough(page: Page, server: Server, golden: Golden
     server.newcomer(name)
     page.on("filechooser", lambda _: None)  # asked for now, it is told for certain when it comes
     page.goto("/")
-    expect(page.get_by_label("User name")).to_be_focused()
+    expect(page.get_by_label("Username")).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(f"password of {name}")
     page.keyboard.press("Enter")
     expect(page.locator("#no-entries")).to_be_visible()
-    press_until(page, "Choose a picture")
+    press_until(page, "Choose an image")
     with page.expect_file_chooser() as chosen:
         page.keyboard.press("Enter")
     chosen.value.set_files({"name": "4.png", "mimeType": "image/png", "buffer": golden.png_of(4)})
     expect(page.locator("#said .glyph")).to_have_text("4")
-    press_until(page, "Right")
+    press_until(page, "Correct")
     page.keyboard.press("Space")
     expect(page.locator("#other")).to_be_visible()
-    expect(page.get_by_role("button", name="Right", exact=True)).to_be_focused()
+    expect(page.get_by_role("button", name="Correct", exact=True)).to_be_focused()
     press_until(page, "Delete")
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     expect(page.locator("#entries > li")).to_have_count(0)
-    expect(page.get_by_role("heading", name="Your pictures")).to_be_focused()
+    expect(page.get_by_role("heading", name="Your images")).to_be_focused()
 
 
 def test_spanish_is_chosen_and_kept(page: Page, server: Server) -> None:

@@ -21,9 +21,9 @@ def test_history_pages_back_and_shows_a_picture_again(
     home.reload()
     entries = home.locator("#entries > li")
     expect(entries).to_have_count(12)
-    home.get_by_role("button", name="Show older ones").click()
+    home.get_by_role("button", name="Show older").click()
     expect(entries).to_have_count(14)
-    expect(home.get_by_role("button", name="Show older ones")).to_be_hidden()
+    expect(home.get_by_role("button", name="Show older")).to_be_hidden()
     digits = [int(text) for text in entries.locator(".glyph").all_inner_texts()]
     listed = kim.call("GET", "/predictions").json()["predictions"]
     assert digits == [entry["prediccion"] for entry in listed]
@@ -55,7 +55,7 @@ def test_a_picture_is_erased_at_the_second_press(home: Page, kim: Client) -> Non
     draw(home)
     read_it(home)
     home.locator("#entries .delete").click()
-    expect(home.locator("#entries .delete")).to_have_text("Sure?")
+    expect(home.locator("#entries .delete")).to_have_text("Confirm?")
     assert len(kim.call("GET", "/predictions").json()["predictions"]) == 1
     home.locator("#entries .delete").click()
     expect(home.locator("#entries > li")).to_have_count(0)
@@ -77,10 +77,10 @@ def test_an_account_is_erased_at_the_second_press(home: Page, kim: Client, serve
     draw(home)
     read_it(home)
     name = name_of(kim)
-    home.get_by_text("Leave, and have everything erased").click()
+    home.get_by_text("Delete account and data").click()
     home.get_by_role("button", name="Delete my account").click()
     assert kim.call("GET", "/me").status_code == 200
-    home.get_by_role("button", name="Press again to erase everything").click()
+    home.get_by_role("button", name="Press again to delete everything").click()
     expect(home.get_by_role("heading", name="Log in")).to_be_visible()
     credentials = {"username": name, "password": f"password of {name}"}
     again = requests.post(f"{server.url}/login", json=credentials, timeout=30)
@@ -102,7 +102,7 @@ def test_what_a_reviewer_saw_is_told_at_once(
         if item["prediction_id"] == mine:
             break
     expect(home.get_by_role("status").filter(has_text="Digit 4")).to_be_visible()
-    expect(home.locator("#entries .reviewed")).to_have_text("A reviewer: Digit 4")
+    expect(home.locator("#entries .reviewed")).to_have_text("Reviewer label: Digit 4")
 
 
 def test_nothing_of_one_person_is_left_for_the_next(
@@ -118,7 +118,7 @@ def test_nothing_of_one_person_is_left_for_the_next(
     expect(home.get_by_role("heading", name="Log in")).to_be_visible()
     lou = f"lou-{uuid4().hex[:8]}"
     server.newcomer(lou)
-    home.get_by_label("User name").fill(lou)
+    home.get_by_label("Username").fill(lou)
     home.get_by_label("Password").fill(f"password of {lou}")
     home.locator('#door-form button[value="login"]').click()
     expect(home.locator("#no-entries")).to_be_visible()

@@ -27,11 +27,12 @@ def test_a_drawn_three_is_read_as_one(home: Page, kim: Client) -> None:
     stored = newest(kim)
     assert stored["prediccion"] == 3
     expect(home.locator("#said .glyph")).to_have_text("3")
-    names = {"v1": "v1, the fast baseline", "v2": "v2, the improved one"}
+    names = {"v1": "v1, the fast baseline", "v2": "v2, the improved model"}
     expect(home.locator("#said .who-read")).to_have_text(names[str(stored["version"])])
     expect(home.locator("#said")).to_have_class(f"face {stored['version']}")
-    expect(home.locator("#said .sure")).to_have_text(re.compile(r"^\d\d\.\d% sure$"))
-    expect(home.locator("#spoken")).to_have_text(re.compile(r"It is a 3, says v[12], .+ sure"))
+    expect(home.locator("#said .sure")).to_have_text(re.compile(r"^Confidence \d\d\.\d%$"))
+    spoken = re.compile(r"Predicted digit: 3\. Answered by v[12], .+; confidence \d")
+    expect(home.locator("#spoken")).to_have_text(spoken)
 
 
 def test_the_bars_are_the_answers_and_the_image_is_what_the_model_saw(
@@ -43,7 +44,7 @@ def test_the_bars_are_the_answers_and_the_image_is_what_the_model_saw(
     shown = shares(home, str(stored["version"]))
     assert shown == stored["probabilidades"]
     assert sum(shown) == pytest.approx(1, abs=1e-5)
-    rows = home.get_by_role("table", name="How sure of each digit").get_by_role("row")
+    rows = home.get_by_role("table", name="Class probabilities").get_by_role("row")
     expect(rows).to_have_count(11)
     expect(rows.nth(4)).to_contain_text(re.compile(r"3.*%|%.*3"))
     expect(home.locator("#seen")).to_have_attribute("src", re.compile("^blob:"))
@@ -61,13 +62,13 @@ def test_strokes_are_not_sent_before_somebody_asks(home: Page) -> None:
     home.keyboard.press("Enter")
     expect(home.locator("#said .glyph")).to_have_text("1")
     assert [path.rsplit("/", 1)[1] for path in paths] == ["predict"]
-    expect(home.get_by_role("button", name="Read it")).to_be_disabled()
+    expect(home.get_by_role("button", name="Recognize")).to_be_disabled()
 
 
 def test_undo_takes_one_stroke_back_and_clear_all(home: Page) -> None:
     read, undo, clear = (
-        home.get_by_role("button", name=name, exact=name != "Read it")
-        for name in ("Read it", "Undo", "Clear")
+        home.get_by_role("button", name=name, exact=name != "Recognize")
+        for name in ("Recognize", "Undo", "Clear")
     )
     expect(read).to_be_disabled()
     draw(home, SEVEN)
@@ -94,14 +95,14 @@ def test_the_other_version_stays_closed_until_the_word(home: Page, kim: Client) 
     other = {"v1": "v2", "v2": "v1"}[str(newest(kim)["version"])]
     expect(home.locator("#other")).to_be_hidden()
     assert shares(home, other) == []
-    home.get_by_role("button", name="Right", exact=True).click()
+    home.get_by_role("button", name="Correct", exact=True).click()
     expect(home.locator("#other .glyph")).to_have_text("3")
     expect(home.locator("#other")).to_have_class(f"face {other}")
     told = kim.call("GET", f"/predictions/{newest(kim)['prediction_id']}").json()
     assert told["feedback"]["correct"] is True
     assert shares(home, other) == told["other"]["probabilidades"]
     expect(home.locator("#spoken")).to_have_text(re.compile(f"The other version, {other}, .+ 3"))
-    expect(home.get_by_role("button", name="Right", exact=True)).to_have_attribute(
+    expect(home.get_by_role("button", name="Correct", exact=True)).to_have_attribute(
         "aria-pressed", "true"
     )
 
@@ -112,7 +113,7 @@ def test_a_word_can_be_changed_in_one_tap(home: Page, kim: Client) -> None:
     for name, word in (
         ("8", {"correct": False, "digit": 8, "not_a_digit": False}),
         ("not a digit", {"correct": False, "digit": None, "not_a_digit": True}),
-        ("Right", {"correct": True, "digit": 3, "not_a_digit": False}),
+        ("Correct", {"correct": True, "digit": 3, "not_a_digit": False}),
     ):
         button = home.get_by_role("button", name=name, exact=True)
         button.click()
@@ -121,7 +122,7 @@ def test_a_word_can_be_changed_in_one_tap(home: Page, kim: Client) -> None:
         given = newest(kim)["feedback"]
         assert isinstance(given, dict)
         assert {part: given[part] for part in word} == word
-    expect(home.locator("#entries .word")).to_have_text("Right, you said.")
+    expect(home.locator("#entries .word")).to_have_text("You marked it correct.")
 
 
 def test_a_word_that_was_given_elsewhere_is_changed_too(home: Page, kim: Client) -> None:
@@ -129,8 +130,8 @@ def test_a_word_that_was_given_elsewhere_is_changed_too(home: Page, kim: Client)
     read_it(home)
     elsewhere = {"prediction_id": newest(kim)["prediction_id"], "digit": 5}
     assert kim.call("POST", "/feedback", json=elsewhere).status_code == 201
-    home.get_by_role("button", name="Right", exact=True).click()
-    expect(home.locator("#thanks")).to_contain_text("Right, you said.")
+    home.get_by_role("button", name="Correct", exact=True).click()
+    expect(home.locator("#thanks")).to_contain_text("You marked it correct.")
 
 
 def test_a_limit_says_when_to_come_back(visitors: Visitors, tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ _DROP = """([name, type, content]) => {
 
 def choose(page: Page, png: bytes) -> None:
     page.on("filechooser", lambda _: None)  # asked for now, it is told for certain when it comes
-    page.get_by_role("button", name="Choose a picture").focus()
+    page.get_by_role("button", name="Choose an image").focus()
     with page.expect_file_chooser() as chosen:
-        page.get_by_role("button", name="Choose a picture").click()
+        page.get_by_role("button", name="Choose an image").click()
     chosen.value.set_files({"name": "digit.png", "mimeType": "image/png", "buffer": png})
 
 
@@ -80,9 +80,9 @@ def side_by_side(golden: Golden) -> bytes:
 
 
 REFUSED = {
-    "no digit": (422, "No digit stands out", "image/png"),
+    "no digit": (422, "No digit found", "image/png"),
     "several": (422, "more than one digit", "image/png"),
-    "no picture": (415, "no picture that can be read", "text/plain"),
+    "no picture": (415, "not a readable image", "text/plain"),
     "too many points": (413, "too large", "image/tiff"),
 }
 

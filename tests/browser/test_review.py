@@ -135,7 +135,7 @@ def test_ten_pictures_are_labelled_with_ten_keys(desk: Page, office: Office) -> 
     expect(desk.locator("#waiting")).to_have_text("0")
     expect(desk.locator("#labelled")).to_have_text(str(labelled))
     expect(desk.locator("#rate")).to_have_text(str(labelled))
-    expect(desk.locator("#spoken")).to_have_text("Nothing is waiting for a label.")
+    expect(desk.locator("#spoken")).to_have_text("The review queue is empty.")
 
 
 def test_the_last_word_is_taken_back_and_the_picture_comes_again(
@@ -149,7 +149,7 @@ def test_the_last_word_is_taken_back_and_the_picture_comes_again(
     on_desk(desk)
     expect(desk.locator("#last-picture")).to_have_attribute("src", first)
     desk.keyboard.press("u")
-    expect(desk.get_by_role("status").filter(has_text="Taken back")).to_be_visible()
+    expect(desk.get_by_role("status").filter(has_text="Label undone")).to_be_visible()
     assert office.said(sent)[made] == []
     label_all(desk, sent)
     assert office.said(sent) == truths(sent)
@@ -160,7 +160,7 @@ def test_a_word_is_heard_by_who_does_not_see_the_page(desk: Page, office: Office
     sit_down(desk)
     look_for(desk, sent)
     desk.keyboard.press("7")
-    expect(desk.locator("#spoken")).to_have_text("Digit 7. 1 waiting.")
+    expect(desk.locator("#spoken")).to_have_text("Digit 7. 1 pending.")
 
 
 def test_no_digit_and_skip_by_key_and_by_button(desk: Page, office: Office) -> None:
@@ -176,7 +176,7 @@ def test_no_digit_and_skip_by_key_and_by_button(desk: Page, office: Office) -> N
         expected[sent[look_for(desk, sent)][0]] = [truth]
         say()
     assert on_desk(desk) is None
-    expect(desk.locator("#nothing-words")).to_contain_text("Nothing is waiting for you.")
+    expect(desk.locator("#nothing-words")).to_contain_text("Nothing is pending for you.")
     expect(desk.locator("#waiting")).to_have_text("1")  # the skipped one is for others
     assert office.said(sent) == expected
 
@@ -196,7 +196,7 @@ def test_a_picture_that_is_lost_meanwhile_makes_way_for_the_next(
     visitors.expected.add(f"{status} /admin/review/{made}")
     before = desk.locator("#labelled").inner_text()
     desk.keyboard.press(str(label))
-    expect(desk.get_by_role("status").filter(has_text="somebody else")).to_be_visible()
+    expect(desk.get_by_role("status").filter(has_text="no longer assigned to you")).to_be_visible()
     assert on_desk(desk) not in (None, lost)
     expect(desk.locator("#labelled")).to_have_text(before)
 
@@ -229,7 +229,7 @@ def test_what_comes_while_nothing_waits_appears_by_itself(
     passwords = {"rita": "password of rita", "admin": office.server.admin_password}
     enter(desk, "/review", username, passwords[username])
     assert on_desk(desk) is None
-    expect(desk.locator("#nothing-words")).to_have_text("Nothing is waiting for a label.")
+    expect(desk.locator("#nothing-words")).to_have_text("The review queue is empty.")
     office.send(1)
     expect(desk.locator('#frame[data-state="asked"]')).to_be_attached(timeout=8_000)
 
@@ -241,10 +241,10 @@ def test_keys_do_nothing_with_modifiers_or_when_turned_off(desk: Page, office: O
     before = desk.locator("#labelled").inner_text()
     for keys in ("Alt+5", "Control+5", "Meta+5", "Control+u"):
         desk.keyboard.press(keys)
-    desk.get_by_label("Keys: 0 to 9, n, s and u").uncheck()
+    desk.get_by_label("Keyboard shortcuts: 0 to 9, n, s and u").uncheck()
     desk.keyboard.press("5")
     desk.reload()
-    expect(desk.get_by_label("Keys: 0 to 9, n, s and u")).not_to_be_checked()
+    expect(desk.get_by_label("Keyboard shortcuts: 0 to 9, n, s and u")).not_to_be_checked()
     on_desk(desk)
     desk.keyboard.press("5")
     desk.wait_for_timeout(300)
@@ -258,13 +258,13 @@ def test_the_page_tells_nothing_of_what_either_version_said(desk: Page, office: 
     sit_down(desk)
     look_for(desk, sent)
     words = desk.locator("#room").inner_text()
-    assert not re.search(r"\bv[12]\b|%|sure|baseline|improved", words)
+    assert not re.search(r"\bv[12]\b|%|confidence|baseline|improved", words)
 
 
 def test_a_user_is_told_that_the_page_needs_another_role(desk: Page, office: Office) -> None:
     desk.goto("/review")
-    desk.get_by_label("User name").fill("sender")
+    desk.get_by_label("Username").fill("sender")
     desk.get_by_label("Password").fill("password of sender")
     desk.locator('#door-form button[value="login"]').click()
-    expect(desk.get_by_text("This page needs another role.")).to_be_visible()
+    expect(desk.get_by_text("Your account has no access to this page.")).to_be_visible()
     expect(desk.locator("#room")).to_be_hidden()

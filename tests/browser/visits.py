@@ -7,7 +7,7 @@ from tests.served import Client
 
 def read_it(page: Page) -> None:
     """Have the sheet read, and wait for the answer."""
-    page.get_by_role("button", name="Read it").click()
+    page.get_by_role("button", name="Recognize").click()
     expect(page.locator("#shown")).to_be_visible()
 
 

@@ -106,7 +106,7 @@ function fill({ entry, element, reviewed }) {
   part("word").textContent = told(entry.feedback);
   part("word").classList.toggle("good", entry.feedback?.correct === true);
   part("word").classList.toggle("bad", entry.feedback?.correct === false);
-  part("reviewed").textContent = reviewed ? text("reviewer_says", { named: named(reviewed) }) : "";
+  part("reviewed").textContent = reviewed ? text("reviewer_says", { label: named(reviewed) }) : "";
   part("delete").setAttribute("aria-describedby", `when-${entry.prediction_id}`);
   part("when").id = `when-${entry.prediction_id}`;
 }

@@ -122,7 +122,7 @@ function startAnew() {
 
 function heard({ prediction_id, digit, not_a_digit }) {
   setReviewed(prediction_id, { digit, not_a_digit });
-  tell(text("reviewed", { named: named({ digit, not_a_digit }) }));
+  tell(text("reviewed", { label: named({ digit, not_a_digit }) }));
 }
 
 buttons.read.addEventListener("click", readSheet);

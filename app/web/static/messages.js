@@ -10,6 +10,11 @@ export function text(key, values = {}) {
   return texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+/** The text for a value that the server sends, such as the name of a gate; the value itself where there is none. */
+export function textFor(kind, value) {
+  return texts[`${kind}_${value.replace(/\W+/g, "_")}`] ?? value;
+}
+
 const language = document.documentElement.lang;
 
 /** A number as this language writes it. */

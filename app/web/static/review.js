@@ -62,7 +62,7 @@ async function send(said) {
     if (!isLost) throw refused;
     return;
   }
-  speak(text("recorded", { word: spell(said.word), waiting: number(waiting) }));
+  speak(text("recorded", { label: spell(said.word), pending: number(waiting) }));
 }
 
 function takeBack() {
@@ -71,7 +71,7 @@ function takeBack() {
     if (!said) return;
     try {
       await call("DELETE", `/admin/review/${said.item.prediction_id}`);
-      tell(text("taken_back", { word: spell(said.word) }));
+      tell(text("taken_back", { label: spell(said.word) }));
     } catch (refused) {
       if (refused.status !== 409) throw refused;
       tell(text("not_taken_back"), "error");

@@ -13,5 +13,5 @@ export function told(word) {
   if (word === null) return text("no_word");
   if (word.correct) return text("was_right");
   if (word.digit === null && !word.not_a_digit) return text("was_wrong");
-  return text("was_named", { named: named(word) });
+  return text("was_named", { label: named(word) });
 }

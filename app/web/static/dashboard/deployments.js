@@ -1,6 +1,6 @@
 // What serves, what served, going back; new models beside their predecessors.
 
-import { number, tell, text } from "../messages.js";
+import { number, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
 import { askFirst } from "../twosteps.js";
 import { at, fill, list, named, points, say, VERSIONS, when } from "./fields.js";
@@ -76,10 +76,15 @@ function show() {
   list(at("deployments"), at("deployment-row"), found, (row, each) => fill(row, {
     version: each.version,
     model: named(each.model),
-    reason: each.reason,
+    reason: trigger(each.reason),
     at: when(each.created_at),
     by: each.user_id === null ? text("by_itself") : people.get(each.user_id) ?? text("account", { id: each.user_id }),
   }));
+}
+
+function trigger(reason) {
+  const [, id] = /^retrain (\d+)$/.exec(reason) ?? [];
+  return id ? text("trigger_retrain", { id }) : textFor("trigger", reason);
 }
 
 function writeModel(row, model) {

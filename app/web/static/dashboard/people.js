@@ -1,6 +1,6 @@
 // Alerts, reviewers, and what this admin is mailed about.
 
-import { number, percent, tell, text } from "../messages.js";
+import { number, percent, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
 import { speak } from "../spoken.js";
 import { at, fill, list, when } from "./fields.js";
@@ -35,8 +35,9 @@ export function showAlerts(found) {
 export function showAlert(alert) {
   alerts.set(alert.id, alert);
   show();
-  tell(`${alert.kind}: ${alert.message}`);
-  speak(`${alert.kind}: ${alert.message}`);
+  const words = `${textFor("alert", alert.kind)}: ${alert.message}`;
+  tell(words);
+  speak(words);
 }
 
 /** How reviewers read known pictures. */
@@ -57,6 +58,6 @@ function show() {
   at("no-alerts").hidden = found.length > 0;
   at("alerts").hidden = found.length === 0;
   list(at("alerts"), at("alert-row"), found, (row, alert) => {
-    fill(row, { kind: alert.kind, at: when(alert.created_at), message: alert.message });
+    fill(row, { kind: textFor("alert", alert.kind), at: when(alert.created_at), message: alert.message });
   });
 }

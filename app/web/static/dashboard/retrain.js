@@ -1,6 +1,6 @@
 // Retrains: asking for one, watching it, its gates, and those before it.
 
-import { number, percent, tell, text } from "../messages.js";
+import { number, percent, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
 import { askFirst } from "../twosteps.js";
 import { at, fill, list, points, say, when } from "./fields.js";
@@ -102,11 +102,11 @@ function showOutcome() {
   say(at("retrain-status"), text(`job_${job.status}`));
   at("retrain-status").className = job.status === "deployed" || job.status === "ready" ? "good" : "bad";
   say(at("retrain-error"), job.error ?? "");
-  say(at("retrain-taught"), job.lessons === null ? "" : text("job_taught", { lessons: number(job.lessons), holdout: number(job.holdout) }));
+  say(at("retrain-taught"), job.lessons === null ? "" : text("job_taught", { train: number(job.lessons), holdout: number(job.holdout) }));
   at("gates-box").hidden = job.gates.length === 0;
   list(at("gates"), at("gate-row"), job.gates.map((gate, order) => ({ id: `${job.id}-${order}`, ...gate })), (row, gate) => {
-    const numbers = Object.entries(gate.numbers).map(([name, value]) => `${name.replaceAll("_", " ")}: ${figure(name, value)}`);
-    fill(row, { name: gate.name, passed: text(gate.passed ? "gate_passed" : "gate_failed"), said: gate.said, numbers: numbers.join(" · ") });
+    const numbers = Object.entries(gate.numbers).map(([name, value]) => `${textFor("metric", name).replaceAll("_", " ")}: ${figure(name, value)}`);
+    fill(row, { name: textFor("gate", gate.name), passed: text(gate.passed ? "gate_passed" : "gate_failed"), said: gate.said, numbers: numbers.join(" · ") });
     row.querySelector('[data-field="passed"]').className = gate.passed ? "good" : "bad";
   });
 }

@@ -1,6 +1,6 @@
 // The experiment: its verdict, what it rests on, and its end.
 
-import { number, percent, tell, text } from "../messages.js";
+import { number, percent, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
 import { askFirst } from "../twosteps.js";
 import { at, fill, list, points, say, VERSIONS, when } from "./fields.js";
@@ -49,7 +49,7 @@ export function showExperiment(found) {
   at("experiment-runs").hidden = !runs;
   at("start").hidden = runs;
   say(at("experiment-name"), found ? name(found) : "");
-  say(at("outcome"), text(`outcome_${found?.verdict ?? "none"}`));
+  say(at("outcome"), outcome(found));
   at("outcome").dataset.outcome = found?.verdict ?? "none";
   say(at("outcome-why"), why(found));
   if (!found) return;
@@ -94,9 +94,15 @@ function ended(found) {
   return text(`end_${found.end_reason}`);
 }
 
+function outcome(found) {
+  if (!found) return text("outcome_none");
+  if (found.verdict === "collecting" && !found.running) return text("outcome_inconclusive");
+  return text(`outcome_${found.verdict}`);
+}
+
 function why(found) {
   if (!found) return text("why_none");
-  if (found.verdict === "invalid") return text("why_invalid", { reason: found.reason });
+  if (found.verdict === "invalid") return text("why_invalid", { reason: textFor("invalid", found.reason) });
   if (found.verdict === "equivalent") return text("why_equivalent");
   if (found.winner) return text("why_winner", { at: when(found.winner.named_at) });
   if (!found.running) return text("why_stopped");
@@ -109,7 +115,7 @@ function showWarnings(warnings) {
   at("warnings").hidden = warnings.length === 0;
   at("warnings").replaceChildren(...warnings.map((warning) => {
     const item = document.createElement("li");
-    item.textContent = warning;
+    item.textContent = textFor("warning", warning);
     return item;
   }));
 }
@@ -147,7 +153,8 @@ function showFacts(found) {
     needed,
     "e-value": found.e_value > 1e6 ? text("over_a_million") : number(found.e_value, found.e_value < 100 ? 2 : 0),
     mismatch: draws.p_value === null ? text("none") : number(draws.p_value, 3),
-    weight: text("weight", { share: percent(found.weight, found.weight < 0.1 ? 1 : 0), unit: text(`unit_${found.unit}`) }),
+    weight: percent(found.weight, found.weight < 0.1 ? 1 : 0),
+    unit: text(`unit_${found.unit}`),
   };
   for (const [fact, words] of Object.entries(facts)) say(at(`fact-${fact}`), words);
 }

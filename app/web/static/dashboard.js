@@ -9,6 +9,7 @@ import * as traffic from "./dashboard/traffic.js";
 import * as verdict from "./dashboard/verdict.js";
 import * as versions from "./dashboard/versions.js";
 import { open } from "./door.js";
+import { init as initExplanations } from "./explanations.js";
 import { listen } from "./live.js";
 import { tell, text } from "./messages.js";
 import { call } from "./session.js";
@@ -45,6 +46,8 @@ const readWatched = reading(
     people.showReviewers(reviewers, names);
   },
 );
+
+initExplanations();
 
 open(async (me) => {
   traffic.begin();

@@ -56,7 +56,7 @@ export function lose() {
 export function showRequests(requests, disagreements) {
   say(at("requests-now"), number(requests));
   say(at("disagreements-now"), number(disagreements));
-  say(at("disagreements-share"), requests ? text("share_of", { share: percent(disagreements / requests, 1) }) : "");
+  say(at("disagreements-share"), requests ? percent(disagreements / requests, 1) : "");
 }
 
 /** What people said in all. */

@@ -1,14 +1,14 @@
 // The dashboard: reads everything at each connection, then lives on events.
 
 import * as deployments from "./dashboard/deployments.js";
-import { at, say } from "./dashboard/fields.js";
-import * as people from "./dashboard/people.js";
-import { reading } from "./dashboard/reading.js";
+import { at, say } from "./dashboard/dom.js";
+import * as people from "./dashboard/alerts.js";
+import { reading } from "./dashboard/state_sync.js";
 import * as retrain from "./dashboard/retrain.js";
 import * as traffic from "./dashboard/traffic.js";
 import * as verdict from "./dashboard/verdict.js";
 import * as versions from "./dashboard/versions.js";
-import { open } from "./door.js";
+import { open } from "./login.js";
 import { init as initExplanations } from "./explanations.js";
 import { listen } from "./live.js";
 import { tell, text } from "./messages.js";

@@ -1,11 +1,11 @@
 // One's own predictions, the newest first; each image is fetched when it comes into view.
 
 import { forgetImage, imageOf } from "./images.js";
-import { named } from "./labels.js";
+import { named } from "./digit_names.js";
 import { tell, text } from "./messages.js";
 import { ApiError, call } from "./session.js";
-import { askFirst } from "./twosteps.js";
-import { told } from "./words.js";
+import { askFirst } from "./confirm_button.js";
+import { told } from "./feedback_text.js";
 
 const PAGE = 12;
 

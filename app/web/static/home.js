@@ -1,16 +1,16 @@
 // The page where a digit is drawn or shown, read, and judged.
 
-import { clearAnswer, onWord, showAnswer, shownId } from "./answer.js";
-import { open } from "./door.js";
+import { clearAnswer, onWord, showAnswer, shownId } from "./result.js";
+import { open } from "./login.js";
 import { fit, receive } from "./files.js";
 import { clearHistory, onEntries, put, refreshHistory, setReviewed } from "./history.js";
-import { named } from "./labels.js";
+import { named } from "./digit_names.js";
 import { listen } from "./live.js";
 import { tell, text } from "./messages.js";
 import { call } from "./session.js";
-import { Sheet } from "./sheet.js";
-import { speak } from "./spoken.js";
-import { askFirst } from "./twosteps.js";
+import { Sheet } from "./canvas.js";
+import { speak } from "./announcer.js";
+import { askFirst } from "./confirm_button.js";
 
 const room = document.getElementById("room");
 const desk = document.getElementById("desk");

@@ -1,11 +1,11 @@
 // Blind labelling, one picture after the other, as fast as somebody can press keys.
 
-import { open } from "./door.js";
-import { named } from "./labels.js";
+import { open } from "./login.js";
+import { named } from "./digit_names.js";
 import { listen } from "./live.js";
 import { number, tell, text } from "./messages.js";
 import { ApiError, call } from "./session.js";
-import { speak } from "./spoken.js";
+import { speak } from "./announcer.js";
 
 const ASK_AGAIN_MS = 5000;
 const MINUTE_MS = 60_000;

@@ -2,8 +2,8 @@
 
 import { number, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
-import { askFirst } from "../twosteps.js";
-import { at, fill, list, named, points, say, VERSIONS, when } from "./fields.js";
+import { askFirst } from "../confirm_button.js";
+import { at, fill, list, named, points, say, VERSIONS, when } from "./dom.js";
 
 const deployments = new Map();
 let models = [];

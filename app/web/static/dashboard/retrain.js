@@ -2,8 +2,8 @@
 
 import { number, percent, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
-import { askFirst } from "../twosteps.js";
-import { at, fill, list, points, say, when } from "./fields.js";
+import { askFirst } from "../confirm_button.js";
+import { at, fill, list, points, say, when } from "./dom.js";
 
 const OPEN = ["queued", "running"];
 const WHOLE = ["candidate", "other"]; // accuracies

@@ -2,7 +2,7 @@
 
 import { number, percent, text } from "../messages.js";
 import { axis, chart } from "./charts.js";
-import { at, fill, say, VERSIONS } from "./fields.js";
+import { at, fill, say, VERSIONS } from "./dom.js";
 
 const SHOWN_S = 300;
 const times = [];

@@ -2,9 +2,9 @@
 
 import { number, percent, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
-import { askFirst } from "../twosteps.js";
-import { at, fill, list, points, say, VERSIONS, when } from "./fields.js";
-import { beginShare, showShare } from "./share.js";
+import { askFirst } from "../confirm_button.js";
+import { at, fill, list, points, say, VERSIONS, when } from "./dom.js";
+import { beginShare, showShare } from "./win_rate.js";
 
 let experiment = null;
 

@@ -2,7 +2,7 @@
 
 import { number, percent, text } from "../messages.js";
 import { axis, chart } from "./charts.js";
-import { at, fill, list, VERSIONS } from "./fields.js";
+import { at, fill, list, VERSIONS } from "./dom.js";
 
 const FEWEST_LABELS = 5; // of a range that is drawn
 const redraw = {};

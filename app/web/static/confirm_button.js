@@ -1,7 +1,7 @@
 // Buttons that destroy something: the first press asks, the second one acts.
 
 import { tell, text } from "./messages.js";
-import { speak } from "./spoken.js";
+import { speak } from "./announcer.js";
 
 const ASKS_FOR_MS = 5000;
 

@@ -1,6 +1,6 @@
 // What people say of an answer, in the page's words.
 
-import { named } from "./labels.js";
+import { named } from "./digit_names.js";
 import { percent, text } from "./messages.js";
 
 /** How sure an answer is, never rounded up: 99.96 % is not 100. */

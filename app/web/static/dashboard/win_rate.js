@@ -2,7 +2,7 @@
 
 import { number, percent, text } from "../messages.js";
 import { axis, chart } from "./charts.js";
-import { at, say } from "./fields.js";
+import { at, say } from "./dom.js";
 
 let looks = []; // of one experiment, by labels
 let experiment_id = null;

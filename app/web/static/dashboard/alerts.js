@@ -2,8 +2,8 @@
 
 import { number, percent, tell, text, textFor } from "../messages.js";
 import { call } from "../session.js";
-import { speak } from "../spoken.js";
-import { at, fill, list, when } from "./fields.js";
+import { speak } from "../announcer.js";
+import { at, fill, list, when } from "./dom.js";
 
 const alerts = new Map();
 

@@ -1,11 +1,11 @@
 // The answer: what was read and how surely, the word on it, then what the other version said.
 
-import { drawBars } from "./bars.js";
+import { drawBars } from "./probability_bars.js";
 import { imageOf } from "./images.js";
 import { tell, text } from "./messages.js";
 import { call } from "./session.js";
-import { speak } from "./spoken.js";
-import { sureness, told } from "./words.js";
+import { speak } from "./announcer.js";
+import { sureness, told } from "./feedback_text.js";
 
 const card = document.getElementById("answer");
 const find = (selector) => card.querySelector(selector);

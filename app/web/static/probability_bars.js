@@ -1,7 +1,7 @@
 // How sure each version is of each digit: v1's bars grow to the left, v2's to the right.
 
 import { text } from "./messages.js";
-import { sureness } from "./words.js";
+import { sureness } from "./feedback_text.js";
 
 const VERSIONS = ["v1", "v2"];
 const DIGITS = [...Array(10).keys()];

@@ -134,5 +134,5 @@ def enter(page: Page, path: str, username: str, password: str) -> None:
     page.goto(path)
     page.locator('[name="username"]').fill(username)
     page.locator('[name="password"]').fill(password)
-    page.locator('#door-form button[value="login"]').click()
-    page.locator("#room").wait_for()
+    page.locator('#login-form button[value="login"]').click()
+    page.locator("#page").wait_for()

@@ -39,6 +39,6 @@ def draw_with_finger(page: Page, path: Path = THREE) -> None:
 
 
 def _on(page: Page, path: Path) -> Path:
-    box = page.locator("#sheet").bounding_box()
+    box = page.locator("#canvas").bounding_box()
     assert box is not None
     return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in path]

@@ -107,9 +107,9 @@ def home(page: Page, _: Server) -> None:
     enter(page, "/", "kim", "password of kim")
     draw(page, OPEN_NINE)
     page.keyboard.press("Enter")
-    page.locator('[data-word="9"]').click()
-    expect(page.locator("#other")).to_be_visible()
-    expect(page.locator("#seen")).to_have_attribute("src", re.compile("^blob:"))
+    page.locator('[data-feedback="9"]').click()
+    expect(page.locator("#other-prediction")).to_be_visible()
+    expect(page.locator("#model-input")).to_have_attribute("src", re.compile("^blob:"))
 
 
 def review(page: Page, server: Server) -> None:
@@ -117,9 +117,9 @@ def review(page: Page, server: Server) -> None:
     page.set_viewport_size(SCREEN["viewport"] | {"height": 640})
     enter(page, "/review", "admin", server.admin_password)
     for key in "27n":
-        expect(page.locator('#frame[data-state="asked"]')).to_be_visible()
+        expect(page.locator('#frame[data-state="ready"]')).to_be_visible()
         page.keyboard.press(key)
-    expect(page.locator('#frame[data-state="asked"]')).to_be_visible()
+    expect(page.locator('#frame[data-state="ready"]')).to_be_visible()
 
 
 def dashboard(page: Page, server: Server) -> None:

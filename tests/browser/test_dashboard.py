@@ -40,15 +40,17 @@ def test_what_a_client_sends_is_seen_at_once(
     fresh: Server, visitors: Visitors, golden: Golden
 ) -> None:
     page, ana = look(visitors, fresh), fresh.newcomer("ana")
-    expect(page.locator("#requests-now")).to_have_text("0")
+    expect(page.locator("#experiment-requests")).to_have_text("0")
     answers = [ana.predict("ab", golden.png_of(digit)).json() for digit in range(10)]
-    expect(page.locator("#requests-now")).to_have_text("10", timeout=AT_ONCE_MS)
-    expect(page.locator("#rate-now")).not_to_have_text(re.compile(r"^\D|^0"), timeout=AT_ONCE_MS)
+    expect(page.locator("#experiment-requests")).to_have_text("10", timeout=AT_ONCE_MS)
+    expect(page.locator("#requests-per-second")).not_to_have_text(
+        re.compile(r"^\D|^0"), timeout=AT_ONCE_MS
+    )
     for answer in answers[:4]:
         word = {"prediction_id": answer["prediction_id"], "correct": answer is not answers[0]}
         ana.call("POST", "/feedback", json=word)
-    expect(page.locator("#words-now")).to_have_text("4", timeout=AT_ONCE_MS)
-    expect(page.locator("#words-right")).to_have_text("75% rated correct", timeout=AT_ONCE_MS)
+    expect(page.locator("#feedback-count")).to_have_text("4", timeout=AT_ONCE_MS)
+    expect(page.locator("#feedback-correct")).to_have_text("75% rated correct", timeout=AT_ONCE_MS)
 
 
 def test_a_word_in_one_browser_is_seen_in_another(fresh: Server, visitors: Visitors) -> None:
@@ -56,9 +58,9 @@ def test_a_word_in_one_browser_is_seen_in_another(fresh: Server, visitors: Visit
     fresh.newcomer("ana")
     enter(home, "/", "ana", "password of ana")
     draw(home)
-    home.locator("#read").click()
-    home.locator('[data-word="right"]').click()
-    expect(dashboard.locator("#words-now")).to_have_text("1", timeout=AT_ONCE_MS)
+    home.locator("#recognize").click()
+    home.locator('[data-feedback="correct"]').click()
+    expect(dashboard.locator("#feedback-count")).to_have_text("1", timeout=AT_ONCE_MS)
 
 
 def test_the_interval_closes_in_as_labels_arrive(
@@ -70,13 +72,13 @@ def test_the_interval_closes_in_as_labels_arrive(
         for png, digit in zip(disputed.pngs[:12], disputed.labels, strict=False)
     }
     expect(page.locator("#fact-disagreements")).to_have_text("12", timeout=AT_ONCE_MS)
-    expect(page.locator("#waiting-now")).to_have_text(re.compile("^[1-9]"), timeout=AT_ONCE_MS)
-    before = page.locator("#share-words").text_content()
+    expect(page.locator("#pending-reviews")).to_have_text(re.compile("^[1-9]"), timeout=AT_ONCE_MS)
+    before = page.locator("#win-rate-text").text_content()
     for _ in range(4):
         item = admin.call("GET", "/admin/review").json()["item"]
         word = {"digit": shown.get(item["prediction_id"], 0)}  # any word does on a probe
         admin.call("POST", f"/admin/review/{item['prediction_id']}", json=word)
-    expect(page.locator("#share-words")).not_to_have_text(str(before), timeout=AT_ONCE_MS)
+    expect(page.locator("#win-rate-text")).not_to_have_text(str(before), timeout=AT_ONCE_MS)
 
 
 def test_a_retrain_is_watched_to_its_end_and_rolled_back(
@@ -92,7 +94,7 @@ def test_a_retrain_is_watched_to_its_end_and_rolled_back(
         expect(page.locator("#retrain-progress")).to_be_visible()
         current = page.locator(".stages [aria-current]")
         expect(current).to_have_attribute("data-stage", "training", timeout=60_000)
-        expect(page.locator("#retrain-words")).to_contain_text("s left", timeout=60_000)
+        expect(page.locator("#retrain-progress-text")).to_contain_text("s left", timeout=60_000)
         status = page.locator("#retrain-status")
         expect(status).to_have_text("All gates passed · deployed", timeout=TRAINED_WITHIN_MS)
         expect(page.locator('#gates [data-field="passed"]').first).to_have_text("Passed")
@@ -109,18 +111,18 @@ def test_a_retrain_is_watched_to_its_end_and_rolled_back(
         back.click()
         expect(deployments).to_have_count(4)
         expect(serving).to_contain_text("cifra-improved")
-        expect(page.locator("#guards tr")).to_have_count(1)
+        expect(page.locator("#rollouts tr")).to_have_count(1)
         assert barriers(page) == []
         visitors.leave()
 
 
 def test_an_experiment_is_stopped_and_another_started(fresh: Server, visitors: Visitors) -> None:
     page = look(visitors, fresh)
-    page.locator("#stop").click()
-    page.locator("#stop").click()
+    page.locator("#stop-experiment").click()
+    page.locator("#stop-experiment").click()
     expect(page.locator("#experiment-name")).to_have_text("experiment 1, ended: stopped")
-    page.locator('#start [name="ramp"]').fill("1, 5, 25")
-    page.locator("#start [type=submit]").click()
+    page.locator('#start-experiment [name="ramp"]').fill("1, 5, 25")
+    page.locator("#start-experiment [type=submit]").click()
     expect(page.locator("#experiment-name")).to_have_text("experiment 2")
     expect(page.locator("#fact-weight")).to_have_text("1.0%")
     expect(page.locator("#fact-unit")).to_have_text("request")
@@ -131,9 +133,9 @@ def test_an_answer_that_was_long_under_way_does_not_hide_what_was_heard_since(
 ) -> None:
     page, late = look(visitors, fresh), []
     page.route("**/admin/report", lambda route: late.append((route, route.fetch())), times=1)
-    page.locator("#stop").click()
+    page.locator("#stop-experiment").click()
     with page.expect_request("**/admin/report"):
-        page.locator("#stop").click()
+        page.locator("#stop-experiment").click()
     name = page.locator("#experiment-name")
     expect(name).to_have_text("experiment 1, ended: stopped")
     fresh.admin().call("POST", "/admin/experiments", json={})
@@ -147,9 +149,9 @@ def test_an_answer_that_was_long_under_way_does_not_hide_what_was_heard_since(
 
 def test_mail_switches_are_kept(fresh: Server, visitors: Visitors) -> None:
     page = look(visitors, fresh)
-    page.locator('#mail [name="email"]').fill("ada@example.org")
+    page.locator('#notifications [name="email"]').fill("ada@example.org")
     page.get_by_label("alerts", exact=True).check()
-    page.locator("#mail button").click()
+    page.locator("#notifications button").click()
     expect(page.locator(".toast")).to_have_text("Saved.")
     me = fresh.admin().call("GET", "/me").json()
     assert (me["email"], me["mail"]) == ("ada@example.org", ["alert"])
@@ -158,7 +160,7 @@ def test_mail_switches_are_kept(fresh: Server, visitors: Visitors) -> None:
 def test_the_report_is_saved_as_a_file(fresh: Server, visitors: Visitors) -> None:
     page = look(visitors, fresh)
     with page.expect_download() as download:
-        page.locator("#as-csv").click()
+        page.locator("#download-csv").click()
     assert Path(download.value.path()).read_text().startswith("figure,value")
 
 
@@ -170,12 +172,12 @@ def test_after_a_restart_the_page_comes_back_by_itself(
         connection = page.locator("#connection")
         first.stop()
         expect(connection).to_have_attribute("data-state", "waiting")
-        expect(page.locator("#rate-now")).to_have_text(re.compile(r"^\D$"))
+        expect(page.locator("#requests-per-second")).to_have_text(re.compile(r"^\D$"))
         visitors.forgive("console: WebSocket connection to")
         with serve(first.data_dir, **UNLIMITED, PORT=str(first.port)) as second:
             second.newcomer("ana").predict("ab", golden.png_of(3))
             expect(connection).to_have_attribute("data-state", "live", timeout=30_000)
-            expect(page.locator("#requests-now")).to_have_text("1")
+            expect(page.locator("#experiment-requests")).to_have_text("1")
             visitors.leave()
 
 
@@ -186,13 +188,13 @@ def test_a_login_that_was_ended_elsewhere_is_asked_for_again(
     page, password = look(visitors, fresh), "another password"
     change = {"old_password": fresh.admin_password, "new_password": password}
     fresh.admin().call("POST", "/password", json=change)
-    expect(page.locator("#door")).to_be_visible()
+    expect(page.locator("#login")).to_be_visible()
     page.locator('[name="username"]').fill("admin")
     page.locator('[name="password"]').fill(password)
-    page.locator('#door-form button[value="login"]').click()
+    page.locator('#login-form button[value="login"]').click()
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     fresh.newcomer("ana").predict("ab", golden.png_of(3))
-    expect(page.locator("#requests-now")).to_have_text("1", timeout=AT_ONCE_MS)
+    expect(page.locator("#experiment-requests")).to_have_text("1", timeout=AT_ONCE_MS)
 
 
 def test_a_user_is_told_that_the_page_is_not_for_them(fresh: Server, visitors: Visitors) -> None:
@@ -201,9 +203,9 @@ def test_a_user_is_told_that_the_page_is_not_for_them(fresh: Server, visitors: V
     page.goto("/dashboard")
     page.locator('[name="username"]').fill("ana")
     page.locator('[name="password"]').fill("password of ana")
-    page.locator('#door-form button[value="login"]').click()
-    expect(page.locator("#not-allowed")).to_be_visible()
-    expect(page.locator("#room")).to_be_hidden()
+    page.locator('#login-form button[value="login"]').click()
+    expect(page.locator("#access-denied")).to_be_visible()
+    expect(page.locator("#page")).to_be_hidden()
 
 
 @pytest.mark.parametrize("language", ["en", "es"])

@@ -39,8 +39,8 @@ def come_in(page: Page, server: Server, path: str) -> None:
 
 def say_right(page: Page) -> None:
     """Say that the answer is right, and wait for the other version's."""
-    page.locator('[data-word="right"]').click()
-    expect(page.locator("#other")).to_be_visible()
+    page.locator('[data-feedback="correct"]').click()
+    expect(page.locator("#other-prediction")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -51,23 +51,23 @@ def test_axe_finds_no_barrier_on_any_page(
     page = visitors.page(server, locale=language, color_scheme=scheme, reduced_motion="reduce")
     found = {}
     page.goto("/")
-    page.locator("#door").wait_for()
+    page.locator("#login").wait_for()
     found["the door"] = barriers(page)
     come_in(page, server, "/")
     expect(page.locator("#entries > li").first).to_be_visible()
     found["an empty sheet"] = barriers(page)
     draw(page)
-    page.locator("#read").click()
-    expect(page.locator("#shown")).to_be_visible()
+    page.locator("#recognize").click()
+    expect(page.locator("#result-details")).to_be_visible()
     found["an answer"] = barriers(page)
     say_right(page)
     page.locator("#entries .delete").first.click()
     page.locator("summary").click()
     found["an answer with a word"] = barriers(page)
     page.goto("/review")
-    expect(page.locator('#frame[data-state="asked"]')).to_be_visible()
+    expect(page.locator('#frame[data-state="ready"]')).to_be_visible()
     page.keyboard.press("s")
-    expect(page.locator("#last")).to_be_visible()
+    expect(page.locator("#last-label")).to_be_visible()
     found["reviewing"] = barriers(page)
     assert {place: lines for place, lines in found.items() if lines} == {}
 
@@ -76,19 +76,19 @@ def test_axe_finds_no_barrier_on_any_page(
 def test_pages_fit_a_phone_and_a_finger(visitors: Visitors, server: Server, language: str) -> None:
     page = visitors.page(server, locale=language, **PHONE)
     page.goto("/")
-    page.locator("#door").wait_for()
+    page.locator("#login").wait_for()
     assert_fits(page)
     come_in(page, server, "/")
     draw_with_finger(page)
-    page.locator("#read").tap()
+    page.locator("#recognize").tap()
     say_right(page)
-    expect(page.locator("#said .glyph")).to_have_text("3")
-    expect(page.locator("#answer")).to_be_in_viewport()
+    expect(page.locator("#prediction .glyph")).to_have_text("3")
+    expect(page.locator("#result")).to_be_in_viewport()
     assert_fits(page)
     page.goto("/review")
-    expect(page.locator('#frame[data-state="asked"]')).to_be_visible()
+    expect(page.locator('#frame[data-state="ready"]')).to_be_visible()
     page.locator('[data-key="s"]').tap()
-    expect(page.locator("#last")).to_be_visible()
+    expect(page.locator("#last-label")).to_be_visible()
     assert_fits(page)
 
 
@@ -125,10 +125,10 @@ def test_the_keyboard_alone_is_enough(page: Page, server: Server, golden: Golden
     with page.expect_file_chooser() as chosen:
         page.keyboard.press("Enter")
     chosen.value.set_files({"name": "4.png", "mimeType": "image/png", "buffer": golden.png_of(4)})
-    expect(page.locator("#said .glyph")).to_have_text("4")
+    expect(page.locator("#prediction .glyph")).to_have_text("4")
     press_until(page, "Correct")
     page.keyboard.press("Space")
-    expect(page.locator("#other")).to_be_visible()
+    expect(page.locator("#other-prediction")).to_be_visible()
     expect(page.get_by_role("button", name="Correct", exact=True)).to_be_focused()
     press_until(page, "Delete")
     page.keyboard.press("Enter")
@@ -141,5 +141,5 @@ def test_spanish_is_chosen_and_kept(page: Page, server: Server) -> None:
     come_in(page, server, "/")
     page.get_by_role("link", name="ES", exact=True).click()
     expect(page.locator("html")).to_have_attribute("lang", "es")
-    expect(page.locator("#room")).to_be_visible()
-    expect(page.locator("#entries .when").first).not_to_have_text(re.compile("AM|PM"))
+    expect(page.locator("#page")).to_be_visible()
+    expect(page.locator("#entries .time").first).not_to_have_text(re.compile("AM|PM"))

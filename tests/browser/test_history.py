@@ -30,8 +30,8 @@ def test_history_pages_back_and_shows_a_picture_again(
     entries.last.scroll_into_view_if_needed()
     expect(entries.last.locator("img")).to_have_attribute("src", re.compile("^blob:"))
     entries.last.locator(".open").click()
-    expect(home.locator("#said .glyph")).to_have_text(str(digits[-1]))
-    expect(home.locator("#answer")).to_be_in_viewport()
+    expect(home.locator("#prediction .glyph")).to_have_text(str(digits[-1]))
+    expect(home.locator("#result")).to_be_in_viewport()
 
 
 def test_images_are_fetched_only_when_they_come_into_view(
@@ -60,7 +60,7 @@ def test_a_picture_is_erased_at_the_second_press(home: Page, kim: Client) -> Non
     home.locator("#entries .delete").click()
     expect(home.locator("#entries > li")).to_have_count(0)
     expect(home.locator("#no-entries")).to_be_visible()
-    expect(home.locator("#shown")).to_be_hidden()
+    expect(home.locator("#result-details")).to_be_hidden()
     assert kim.call("GET", "/predictions").json()["predictions"] == []
 
 
@@ -102,7 +102,7 @@ def test_what_a_reviewer_saw_is_told_at_once(
         if item["prediction_id"] == mine:
             break
     expect(home.get_by_role("status").filter(has_text="Digit 4")).to_be_visible()
-    expect(home.locator("#entries .reviewed")).to_have_text("Reviewer label: Digit 4")
+    expect(home.locator("#entries .review-label")).to_have_text("Reviewer label: Digit 4")
 
 
 def test_nothing_of_one_person_is_left_for_the_next(
@@ -120,8 +120,8 @@ def test_nothing_of_one_person_is_left_for_the_next(
     server.newcomer(lou)
     home.get_by_label("Username").fill(lou)
     home.get_by_label("Password").fill(f"password of {lou}")
-    home.locator('#door-form button[value="login"]').click()
+    home.locator('#login-form button[value="login"]').click()
     expect(home.locator("#no-entries")).to_be_visible()
     expect(home.locator("#entries > li")).to_have_count(0)
-    expect(home.locator("#shown")).to_be_hidden()
+    expect(home.locator("#result-details")).to_be_hidden()
     expect(home.get_by_role("button", name="Clear")).to_be_disabled()

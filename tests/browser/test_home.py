@@ -14,9 +14,9 @@ from tests.served import QUICK, Client, serve
 
 def shares(page: Page, version: str) -> list[float]:
     """How sure a version is of each digit, as its bars show it."""
-    bars = page.locator(f".bars td.{version}[data-share]")
+    bars = page.locator(f".probabilities td.{version}[data-probability]")
     widths: list[float] = bars.locator(".bar").evaluate_all(
-        "(bars) => bars.map((bar) => Number(bar.style.getPropertyValue('--share')))"
+        "(bars) => bars.map((bar) => Number(bar.style.getPropertyValue('--probability')))"
     )
     return widths
 
@@ -26,13 +26,15 @@ def test_a_drawn_three_is_read_as_one(home: Page, kim: Client) -> None:
     read_it(home)
     stored = newest(kim)
     assert stored["prediccion"] == 3
-    expect(home.locator("#said .glyph")).to_have_text("3")
+    expect(home.locator("#prediction .glyph")).to_have_text("3")
     names = {"v1": "v1, the fast baseline", "v2": "v2, the improved model"}
-    expect(home.locator("#said .who-read")).to_have_text(names[str(stored["version"])])
-    expect(home.locator("#said")).to_have_class(f"face {stored['version']}")
-    expect(home.locator("#said .sure")).to_have_text(re.compile(r"^Confidence \d\d\.\d%$"))
+    expect(home.locator("#prediction .version-name")).to_have_text(names[str(stored["version"])])
+    expect(home.locator("#prediction")).to_have_class(f"prediction {stored['version']}")
+    expect(home.locator("#prediction .confidence")).to_have_text(
+        re.compile(r"^Confidence \d\d\.\d%$")
+    )
     spoken = re.compile(r"Predicted digit: 3\. Answered by v[12], .+; confidence \d")
-    expect(home.locator("#spoken")).to_have_text(spoken)
+    expect(home.locator("#announcer")).to_have_text(spoken)
 
 
 def test_the_bars_are_the_answers_and_the_image_is_what_the_model_saw(
@@ -47,8 +49,8 @@ def test_the_bars_are_the_answers_and_the_image_is_what_the_model_saw(
     rows = home.get_by_role("table", name="Class probabilities").get_by_role("row")
     expect(rows).to_have_count(11)
     expect(rows.nth(4)).to_contain_text(re.compile(r"3.*%|%.*3"))
-    expect(home.locator("#seen")).to_have_attribute("src", re.compile("^blob:"))
-    side = home.locator("#seen").evaluate(
+    expect(home.locator("#model-input")).to_have_attribute("src", re.compile("^blob:"))
+    side = home.locator("#model-input").evaluate(
         "(image) => image.decode().then(() => image.naturalWidth)"
     )
     assert side == 28
@@ -60,7 +62,7 @@ def test_strokes_are_not_sent_before_somebody_asks(home: Page) -> None:
     home.wait_for_timeout(700)
     assert paths == []
     home.keyboard.press("Enter")
-    expect(home.locator("#said .glyph")).to_have_text("1")
+    expect(home.locator("#prediction .glyph")).to_have_text("1")
     assert [path.rsplit("/", 1)[1] for path in paths] == ["predict"]
     expect(home.get_by_role("button", name="Recognize")).to_be_disabled()
 
@@ -75,7 +77,7 @@ def test_undo_takes_one_stroke_back_and_clear_all(home: Page) -> None:
     draw(home, [(0.1, 0.95), (0.9, 0.95), (0.9, 0.05)])
     undo.click()
     read_it(home)
-    expect(home.locator("#said .glyph")).to_have_text("7")
+    expect(home.locator("#prediction .glyph")).to_have_text("7")
     clear.click()
     expect(read).to_be_disabled()
     expect(undo).to_be_disabled()
@@ -86,22 +88,22 @@ def test_the_stroke_after_an_answer_begins_a_new_digit(home: Page) -> None:
     read_it(home)
     draw(home, ONE)
     home.keyboard.press("Enter")
-    expect(home.locator("#said .glyph")).to_have_text("1")
+    expect(home.locator("#prediction .glyph")).to_have_text("1")
 
 
 def test_the_other_version_stays_closed_until_the_word(home: Page, kim: Client) -> None:
     draw(home)
     read_it(home)
     other = {"v1": "v2", "v2": "v1"}[str(newest(kim)["version"])]
-    expect(home.locator("#other")).to_be_hidden()
+    expect(home.locator("#other-prediction")).to_be_hidden()
     assert shares(home, other) == []
     home.get_by_role("button", name="Correct", exact=True).click()
-    expect(home.locator("#other .glyph")).to_have_text("3")
-    expect(home.locator("#other")).to_have_class(f"face {other}")
+    expect(home.locator("#other-prediction .glyph")).to_have_text("3")
+    expect(home.locator("#other-prediction")).to_have_class(f"prediction {other}")
     told = kim.call("GET", f"/predictions/{newest(kim)['prediction_id']}").json()
     assert told["feedback"]["correct"] is True
     assert shares(home, other) == told["other"]["probabilidades"]
-    expect(home.locator("#spoken")).to_have_text(re.compile(f"The other version, {other}, .+ 3"))
+    expect(home.locator("#announcer")).to_have_text(re.compile(f"The other version, {other}, .+ 3"))
     expect(home.get_by_role("button", name="Correct", exact=True)).to_have_attribute(
         "aria-pressed", "true"
     )
@@ -118,11 +120,11 @@ def test_a_word_can_be_changed_in_one_tap(home: Page, kim: Client) -> None:
         button = home.get_by_role("button", name=name, exact=True)
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
-        expect(home.locator('.judge [aria-pressed="true"]')).to_have_count(1)
+        expect(home.locator('.feedback [aria-pressed="true"]')).to_have_count(1)
         given = newest(kim)["feedback"]
         assert isinstance(given, dict)
         assert {part: given[part] for part in word} == word
-    expect(home.locator("#entries .word")).to_have_text("You marked it correct.")
+    expect(home.locator("#entries .feedback-text")).to_have_text("You marked it correct.")
 
 
 def test_a_word_that_was_given_elsewhere_is_changed_too(home: Page, kim: Client) -> None:
@@ -131,7 +133,7 @@ def test_a_word_that_was_given_elsewhere_is_changed_too(home: Page, kim: Client)
     elsewhere = {"prediction_id": newest(kim)["prediction_id"], "digit": 5}
     assert kim.call("POST", "/feedback", json=elsewhere).status_code == 201
     home.get_by_role("button", name="Correct", exact=True).click()
-    expect(home.locator("#thanks")).to_contain_text("You marked it correct.")
+    expect(home.locator("#feedback-status")).to_contain_text("You marked it correct.")
 
 
 def test_a_limit_says_when_to_come_back(visitors: Visitors, tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_limit_says_when_to_come_back(visitors: Visitors, tmp_path: Path) -> N
         read_it(page)
         draw(page)
         page.keyboard.press("Enter")
-        expect(page.locator("#refusal")).to_have_text(
+        expect(page.locator("#input-error")).to_have_text(
             re.compile(r"Too many requests\. Try again in (\d\d minutes|1 hour)\.")
         )
         visitors.leave()

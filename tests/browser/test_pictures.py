@@ -55,12 +55,12 @@ def test_a_picture_is_read_however_it_comes(
     home: Page, golden: Golden, bring: Callable[[Page, bytes], None]
 ) -> None:
     bring(home, golden.png_of(7))
-    expect(home.locator("#said .glyph")).to_have_text("7")
-    expect(home.locator("#photo")).to_be_visible()
+    expect(home.locator("#prediction .glyph")).to_have_text("7")
+    expect(home.locator("#preview")).to_be_visible()
     draw(home, ONE)
-    expect(home.locator("#photo")).to_be_hidden()
+    expect(home.locator("#preview")).to_be_hidden()
     home.keyboard.press("Enter")
-    expect(home.locator("#said .glyph")).to_have_text("1")
+    expect(home.locator("#prediction .glyph")).to_have_text("1")
 
 
 def test_a_photograph_of_many_points_is_made_smaller_first(home: Page, golden: Golden) -> None:
@@ -68,10 +68,10 @@ def test_a_photograph_of_many_points_is_made_smaller_first(home: Page, golden: G
     photo = Image.new("L", (4000, 3000), 255)
     photo.paste(digit.resize((1400, 1400), Image.Resampling.BICUBIC), (1300, 800))
     assert photo.width * photo.height > MAX_IMAGE_PIXELS  # which the server refuses
-    home.locator("#camera").set_input_files(
+    home.locator("#camera-file").set_input_files(
         {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encoded(photo, "JPEG")}
     )
-    expect(home.locator("#said .glyph")).to_have_text("2")
+    expect(home.locator("#prediction .glyph")).to_have_text("2")
 
 
 def side_by_side(golden: Golden) -> bytes:
@@ -101,19 +101,21 @@ def test_what_cannot_be_read_is_told_plainly(
             Image.new("L", (2100, 2100), 255), "TIFF", compression="tiff_deflate"
         ),
     }[case]
-    home.locator("#file").set_input_files({"name": "picture", "mimeType": kind, "buffer": content})
+    home.locator("#image-file").set_input_files(
+        {"name": "picture", "mimeType": kind, "buffer": content}
+    )
     expect(home.get_by_role("alert").filter(has_text=words)).to_be_visible()
-    expect(home.locator("#shown")).to_be_hidden()
+    expect(home.locator("#result-details")).to_be_hidden()
     draw(home)
-    expect(home.locator("#refusal")).to_be_empty()
+    expect(home.locator("#input-error")).to_be_empty()
 
 
 def test_a_file_that_is_too_large_is_not_even_sent(home: Page) -> None:
     paths = sent(home)
-    home.locator("#file").set_input_files(
+    home.locator("#image-file").set_input_files(
         {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(6 * 1024 * 1024)}
     )
-    expect(home.locator("#refusal")).to_contain_text("too large")
+    expect(home.locator("#input-error")).to_contain_text("too large")
     assert paths == []
 
 
@@ -123,4 +125,4 @@ def test_a_picture_is_pasted_from_the_clipboard(
     page = visitors.page(server, **CLIPBOARD)
     come_in(page, kim)
     paste(page, golden.png_of(7))
-    expect(page.locator("#said .glyph")).to_have_text("7")
+    expect(page.locator("#prediction .glyph")).to_have_text("7")

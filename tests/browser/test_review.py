@@ -96,11 +96,11 @@ def sit_down(page: Page) -> None:
 
 def on_desk(page: Page) -> str | None:
     """The image that is shown, once the page has asked; None where nothing waits."""
-    settled = page.locator('#frame:is([data-state="asked"], [data-state="none"])')
+    settled = page.locator('#frame:is([data-state="ready"], [data-state="empty"])')
     expect(settled).to_be_attached()
-    if settled.get_attribute("data-state") == "none":
+    if settled.get_attribute("data-state") == "empty":
         return None
-    return page.locator("#picture").get_attribute("src")
+    return page.locator("#image").get_attribute("src")
 
 
 def look_for(page: Page, sent: Sent) -> str:
@@ -129,13 +129,13 @@ def test_ten_pictures_are_labelled_with_ten_keys(desk: Page, office: Office) -> 
     sent = office.send(10)
     assert len(sent) == 10
     sit_down(desk)
-    expect(desk.locator("#waiting")).to_have_text("10")
+    expect(desk.locator("#pending")).to_have_text("10")
     labelled = label_all(desk, sent)
     assert office.said(sent) == truths(sent)
-    expect(desk.locator("#waiting")).to_have_text("0")
-    expect(desk.locator("#labelled")).to_have_text(str(labelled))
-    expect(desk.locator("#rate")).to_have_text(str(labelled))
-    expect(desk.locator("#spoken")).to_have_text("The review queue is empty.")
+    expect(desk.locator("#pending")).to_have_text("0")
+    expect(desk.locator("#labeled")).to_have_text(str(labelled))
+    expect(desk.locator("#labels-per-minute")).to_have_text(str(labelled))
+    expect(desk.locator("#announcer")).to_have_text("The review queue is empty.")
 
 
 def test_the_last_word_is_taken_back_and_the_picture_comes_again(
@@ -147,7 +147,7 @@ def test_the_last_word_is_taken_back_and_the_picture_comes_again(
     made, label = sent[first]
     desk.keyboard.press(str((label + 1) % 10))
     on_desk(desk)
-    expect(desk.locator("#last-picture")).to_have_attribute("src", first)
+    expect(desk.locator("#last-image")).to_have_attribute("src", first)
     desk.keyboard.press("u")
     expect(desk.get_by_role("status").filter(has_text="Label undone")).to_be_visible()
     assert office.said(sent)[made] == []
@@ -160,7 +160,7 @@ def test_a_word_is_heard_by_who_does_not_see_the_page(desk: Page, office: Office
     sit_down(desk)
     look_for(desk, sent)
     desk.keyboard.press("7")
-    expect(desk.locator("#spoken")).to_have_text("Digit 7. 1 pending.")
+    expect(desk.locator("#announcer")).to_have_text("Digit 7. 1 pending.")
 
 
 def test_no_digit_and_skip_by_key_and_by_button(desk: Page, office: Office) -> None:
@@ -176,8 +176,8 @@ def test_no_digit_and_skip_by_key_and_by_button(desk: Page, office: Office) -> N
         expected[sent[look_for(desk, sent)][0]] = [truth]
         say()
     assert on_desk(desk) is None
-    expect(desk.locator("#nothing-words")).to_contain_text("Nothing is pending for you.")
-    expect(desk.locator("#waiting")).to_have_text("1")  # the skipped one is for others
+    expect(desk.locator("#queue-empty-text")).to_contain_text("Nothing is pending for you.")
+    expect(desk.locator("#pending")).to_have_text("1")  # the skipped one is for others
     assert office.said(sent) == expected
 
 
@@ -194,11 +194,11 @@ def test_a_picture_that_is_lost_meanwhile_makes_way_for_the_next(
     else:
         office.hand_over(made)
     visitors.expected.add(f"{status} /admin/review/{made}")
-    before = desk.locator("#labelled").inner_text()
+    before = desk.locator("#labeled").inner_text()
     desk.keyboard.press(str(label))
     expect(desk.get_by_role("status").filter(has_text="no longer assigned to you")).to_be_visible()
     assert on_desk(desk) not in (None, lost)
-    expect(desk.locator("#labelled")).to_have_text(before)
+    expect(desk.locator("#labeled")).to_have_text(before)
 
 
 def test_a_word_that_did_not_arrive_can_be_given_again(
@@ -229,16 +229,16 @@ def test_what_comes_while_nothing_waits_appears_by_itself(
     passwords = {"rita": "password of rita", "admin": office.server.admin_password}
     enter(desk, "/review", username, passwords[username])
     assert on_desk(desk) is None
-    expect(desk.locator("#nothing-words")).to_have_text("The review queue is empty.")
+    expect(desk.locator("#queue-empty-text")).to_have_text("The review queue is empty.")
     office.send(1)
-    expect(desk.locator('#frame[data-state="asked"]')).to_be_attached(timeout=8_000)
+    expect(desk.locator('#frame[data-state="ready"]')).to_be_attached(timeout=8_000)
 
 
 def test_keys_do_nothing_with_modifiers_or_when_turned_off(desk: Page, office: Office) -> None:
     sent = office.send(1)
     sit_down(desk)
     look_for(desk, sent)
-    before = desk.locator("#labelled").inner_text()
+    before = desk.locator("#labeled").inner_text()
     for keys in ("Alt+5", "Control+5", "Meta+5", "Control+u"):
         desk.keyboard.press(keys)
     desk.get_by_label("Keyboard shortcuts: 0 to 9, n, s and u").uncheck()
@@ -248,7 +248,7 @@ def test_keys_do_nothing_with_modifiers_or_when_turned_off(desk: Page, office: O
     on_desk(desk)
     desk.keyboard.press("5")
     desk.wait_for_timeout(300)
-    expect(desk.locator("#labelled")).to_have_text("0")
+    expect(desk.locator("#labeled")).to_have_text("0")
     assert before in {"0", "1", "2", "3"}  # probes
     assert office.said(sent) == {made: [] for made, _ in sent.values()}
 
@@ -257,7 +257,7 @@ def test_the_page_tells_nothing_of_what_either_version_said(desk: Page, office: 
     sent = office.send(2)
     sit_down(desk)
     look_for(desk, sent)
-    words = desk.locator("#room").inner_text()
+    words = desk.locator("#page").inner_text()
     assert not re.search(r"\bv[12]\b|%|confidence|baseline|improved", words)
 
 
@@ -265,6 +265,6 @@ def test_a_user_is_told_that_the_page_needs_another_role(desk: Page, office: Off
     desk.goto("/review")
     desk.get_by_label("Username").fill("sender")
     desk.get_by_label("Password").fill("password of sender")
-    desk.locator('#door-form button[value="login"]').click()
+    desk.locator('#login-form button[value="login"]').click()
     expect(desk.get_by_text("Your account has no access to this page.")).to_be_visible()
-    expect(desk.locator("#room")).to_be_hidden()
+    expect(desk.locator("#page")).to_be_hidden()

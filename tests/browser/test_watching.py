@@ -31,7 +31,7 @@ def lenient(browser: Browser) -> Iterator[Visitors]:
 def test_a_fault_of_a_page_is_noticed(lenient: Visitors, server: Server, fault: str) -> None:
     page = lenient.page(server)
     page.goto("/")
-    page.locator("#door").wait_for()
+    page.locator("#login").wait_for()
     assert lenient.faults == []
     page.evaluate(FAULTS[fault])
     page.wait_for_timeout(300)
@@ -40,6 +40,6 @@ def test_a_fault_of_a_page_is_noticed(lenient: Visitors, server: Server, fault: 
 
 def test_a_barrier_is_found(page: Page) -> None:
     page.goto("/")
-    page.locator("#door").wait_for()
+    page.locator("#login").wait_for()
     page.evaluate("() => { document.querySelector('.brand').replaceChildren(); }")
     assert [line for line in barriers(page) if line.startswith("link-name")]

@@ -8,7 +8,7 @@ from tests.served import Client
 def read_it(page: Page) -> None:
     """Have the sheet read, and wait for the answer."""
     page.get_by_role("button", name="Recognize").click()
-    expect(page.locator("#shown")).to_be_visible()
+    expect(page.locator("#result-details")).to_be_visible()
 
 
 def newest(client: Client) -> dict[str, object]:

@@ -1,6 +1,6 @@
-// What a screen reader is told, where the page shows it otherwise.
+// Announces to screen readers what the page shows in another way.
 
-/** Say something to those who do not see the page. */
-export function speak(words) {
-  document.getElementById("spoken").textContent = words;
+/** Announce a message. */
+export function announce(message) {
+  document.getElementById("announcer").textContent = message;
 }

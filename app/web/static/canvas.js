@@ -1,23 +1,23 @@
-// The sheet: strokes of ink by mouse, finger or pen, and the picture that they make.
+// Records strokes drawn by mouse, finger or pen, and renders them as an image.
 
-const PICTURE_PX = 280;
-const NIB = 0.065; // of the sheet's width
+const IMAGE_PX = 280;
+const STROKE_WIDTH = 0.065; // of the canvas's width
 
-export class Sheet {
+export class DrawingCanvas {
   #canvas;
-  #changed;
+  #onChange;
   #strokes = [];
   #pointer = null;
-  #isRead = false;
+  #isRecognized = false;
 
-  /** `changed` is called after every stroke, undo and clear. */
-  constructor(canvas, changed) {
+  /** Draw on a canvas; `onChange` is called after every stroke, undo and clear. */
+  constructor(canvas, onChange) {
     this.#canvas = canvas;
-    this.#changed = changed;
-    canvas.addEventListener("pointerdown", (event) => this.#begin(event));
-    canvas.addEventListener("pointermove", (event) => this.#go(event));
-    canvas.addEventListener("pointerup", (event) => this.#end(event));
-    canvas.addEventListener("pointercancel", (event) => this.#end(event));
+    this.#onChange = onChange;
+    canvas.addEventListener("pointerdown", (event) => this.#startStroke(event));
+    canvas.addEventListener("pointermove", (event) => this.#continueStroke(event));
+    canvas.addEventListener("pointerup", (event) => this.#endStroke(event));
+    canvas.addEventListener("pointercancel", (event) => this.#endStroke(event));
     new ResizeObserver(() => this.#paint()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#paint());
   }
@@ -26,100 +26,100 @@ export class Sheet {
     return this.#strokes.length === 0;
   }
 
-  /** Whether there is ink that nobody has read yet. */
-  get isFresh() {
-    return !this.isEmpty && !this.#isRead;
+  /** Whether there is a drawing that was not recognized yet. */
+  get hasNewDrawing() {
+    return !this.isEmpty && !this.#isRecognized;
   }
 
-  /** Take the last stroke back; what is left can be read again. */
+  /** Remove the last stroke; what is left can be recognized again. */
   undo() {
     this.#strokes.pop();
-    this.#isRead = false;
-    this.#show();
+    this.#isRecognized = false;
+    this.#update();
   }
 
   clear() {
     this.#strokes = [];
-    this.#isRead = false;
-    this.#show();
+    this.#isRecognized = false;
+    this.#update();
   }
 
-  /** Let the ink fade; the next stroke begins a new digit. */
-  setRead() {
-    this.#isRead = true;
-    this.#show();
+  /** Mark the drawing as recognized; the next stroke starts a new digit. */
+  markRecognized() {
+    this.#isRecognized = true;
+    this.#update();
   }
 
-  /** What is drawn, dark on white, as a PNG blob. */
-  picture() {
-    const paper = document.createElement("canvas");
-    paper.width = paper.height = PICTURE_PX;
-    const context = paper.getContext("2d");
+  /** Return the drawing, dark on white, as a PNG blob. */
+  toBlob() {
+    const image = document.createElement("canvas");
+    image.width = image.height = IMAGE_PX;
+    const context = image.getContext("2d");
     context.fillStyle = "#fff";
-    context.fillRect(0, 0, PICTURE_PX, PICTURE_PX);
-    ink(context, this.#strokes, PICTURE_PX, "#111");
-    return new Promise((give) => { paper.toBlob(give, "image/png"); });
+    context.fillRect(0, 0, IMAGE_PX, IMAGE_PX);
+    drawStrokes(context, this.#strokes, IMAGE_PX, "#111");
+    return new Promise((resolve) => { image.toBlob(resolve, "image/png"); });
   }
 
-  #begin(event) {
+  #startStroke(event) {
     if (event.button !== 0 || this.#pointer !== null) return;
-    if (this.#isRead) this.clear();
+    if (this.#isRecognized) this.clear();
     this.#pointer = event.pointerId;
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#strokes.push([this.#point(event)]);
+    this.#strokes.push([this.#toPoint(event)]);
     this.#paint();
   }
 
-  #go(event) {
+  #continueStroke(event) {
     if (event.pointerId !== this.#pointer) return;
-    const passed = event.getCoalescedEvents();
-    this.#strokes.at(-1).push(...(passed.length ? passed : [event]).map((each) => this.#point(each)));
+    const coalesced = event.getCoalescedEvents();
+    this.#strokes.at(-1).push(...(coalesced.length ? coalesced : [event]).map((each) => this.#toPoint(each)));
     this.#paint();
   }
 
-  #end(event) {
+  #endStroke(event) {
     if (event.pointerId !== this.#pointer) return;
     this.#pointer = null;
-    this.#changed();
+    this.#onChange();
   }
 
-  #point(event) {
+  #toPoint(event) {
     const { left, top, width, height } = this.#canvas.getBoundingClientRect();
     const weight = event.pointerType === "pen" ? 0.5 + event.pressure : 1;
     return { x: (event.clientX - left) / width, y: (event.clientY - top) / height, weight };
   }
 
-  #show() {
+  #update() {
     this.#paint();
-    this.#changed();
+    this.#onChange();
   }
 
   #paint() {
     const side = Math.round(this.#canvas.clientWidth * devicePixelRatio);
     this.#canvas.width = this.#canvas.height = side;
     const context = this.#canvas.getContext("2d");
-    ink(context, this.#strokes, side, getComputedStyle(this.#canvas).color);
+    drawStrokes(context, this.#strokes, side, getComputedStyle(this.#canvas).color);
   }
 }
 
-function ink(context, strokes, size, colour) {
-  context.strokeStyle = context.fillStyle = colour;
+function drawStrokes(context, strokes, size, color) {
+  context.strokeStyle = context.fillStyle = color;
   context.lineCap = context.lineJoin = "round";
   for (const stroke of strokes) {
-    const points = stroke.map(({ x, y, weight }) => ({ x: x * size, y: y * size, width: weight * NIB * size }));
-    if (points.length === 1) blot(context, points[0]);
-    else trace(context, points);
+    const points = stroke.map(({ x, y, weight }) => ({ x: x * size, y: y * size, width: weight * STROKE_WIDTH * size }));
+    if (points.length === 1) drawDot(context, points[0]);
+    else drawCurve(context, points);
   }
 }
 
-function blot(context, { x, y, width }) {
+function drawDot(context, { x, y, width }) {
   context.beginPath();
   context.arc(x, y, width / 2, 0, 2 * Math.PI);
   context.fill();
 }
 
-// A curve through the middles between the points, which bends at the points: smooth at any speed.
-function trace(context, points) {
+// Draws quadratic curves between the midpoints, with the points as control points: smooth at any speed.
+function drawCurve(context, points) {
   let from = points[0];
   points.forEach((point, index) => {
     const next = points[index + 1] ?? point;

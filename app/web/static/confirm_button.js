@@ -1,36 +1,36 @@
-// Buttons that destroy something: the first press asks, the second one acts.
+// Makes destructive buttons ask for confirmation: the first press asks, the second one acts.
 
-import { tell, text } from "./messages.js";
-import { speak } from "./announcer.js";
+import { announce } from "./announcer.js";
+import { showToast, text } from "./messages.js";
 
-const ASKS_FOR_MS = 5000;
+const CONFIRM_WITHIN_MS = 5000;
 
-/** Have a button ask `question` before it calls `act`; what goes wrong there is told. */
-export function askFirst(button, question, act) {
-  const words = button.textContent;
+/** Make a button ask `question` before it calls `act`; a failure of `act` is shown. */
+export function requireConfirmation(button, question, act) {
+  const label = button.textContent;
   let timer = null;
 
   function ask() {
     button.textContent = question;
     button.classList.add("danger");
-    speak(question);
-    timer = setTimeout(rest, ASKS_FOR_MS);
+    announce(question);
+    timer = setTimeout(reset, CONFIRM_WITHIN_MS);
   }
 
-  function rest() {
+  function reset() {
     clearTimeout(timer);
     timer = null;
-    button.textContent = words;
+    button.textContent = label;
     button.classList.remove("danger");
   }
 
-  button.addEventListener("blur", rest);
+  button.addEventListener("blur", reset);
   button.addEventListener("click", async ({ detail }) => {
     if (timer === null) {
       ask();
-    } else if (detail < 2) { // a double click is one press
-      rest();
-      await act().catch((refused) => tell(refused.message || text("failed"), "error"));
+    } else if (detail < 2) { // a double click counts as one press
+      reset();
+      await act().catch((error) => showToast(error.message || text("request_failed"), "error"));
     }
   });
 }

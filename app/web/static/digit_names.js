@@ -1,8 +1,8 @@
-// What a picture shows, in the page's words.
+// Names labels in the language of the page.
 
 import { text } from "./messages.js";
 
-/** What a picture shows, as somebody named it: a digit, or that it is none. */
-export function named({ digit, not_a_digit }) {
+/** Return the name of a label: a digit, or "not a digit". */
+export function digitName({ digit, not_a_digit }) {
   return not_a_digit ? text("not_a_digit") : text("digit", { digit });
 }

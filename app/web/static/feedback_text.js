@@ -1,17 +1,17 @@
-// What people say of an answer, in the page's words.
+// Describes confidence and feedback in the language of the page.
 
-import { named } from "./digit_names.js";
+import { digitName } from "./digit_names.js";
 import { percent, text } from "./messages.js";
 
-/** How sure an answer is, never rounded up: 99.96 % is not 100. */
-export function sureness(share) {
+/** Format a confidence; never round it up: 99.96 % is not 100 %. */
+export function formatConfidence(share) {
   return percent(Math.floor(share * 1000) / 1000, 1);
 }
 
-/** The word on a prediction, told to the one who gave it. */
-export function told(word) {
-  if (word === null) return text("no_word");
-  if (word.correct) return text("was_right");
-  if (word.digit === null && !word.not_a_digit) return text("was_wrong");
-  return text("was_named", { label: named(word) });
+/** Describe the feedback on a prediction to the user who gave it. */
+export function feedbackText(feedback) {
+  if (feedback === null) return text("no_feedback");
+  if (feedback.correct) return text("marked_correct");
+  if (feedback.digit === null && !feedback.not_a_digit) return text("marked_incorrect");
+  return text("feedback_label", { label: digitName(feedback) });
 }

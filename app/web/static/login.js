@@ -1,72 +1,72 @@
-// The way in: takes up the login of the cookie or asks for one, then opens the page's room.
+// Shows the login form unless a session can be restored, then the page's content.
 
-import { tell, text } from "./messages.js";
-import { call, logIn, logOut, onEnd, register, restore } from "./session.js";
+import { showToast, text } from "./messages.js";
+import { call, logIn, logOut, onSessionEnd, register, restoreSession } from "./session.js";
 
-const door = document.getElementById("door");
-const room = document.getElementById("room");
-const form = document.getElementById("door-form");
-const error = document.getElementById("door-error");
-const allowed = document.body.dataset.roles.split(" ");
+const login = document.getElementById("login");
+const page = document.getElementById("page");
+const form = document.getElementById("login-form");
+const formError = document.getElementById("login-error");
+const allowedRoles = document.body.dataset.roles.split(" ");
 let isEntered = false;
 
-/** Open the room once somebody is in who may be there; calls `enter` with their account. */
-export async function open(enter) {
+/** Show the page once a user with an allowed role is logged in; calls `start` with their account. */
+export async function requireLogin(start) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    goIn(event.submitter?.value === "register", enter);
+    submit(event.submitter?.value === "register", start);
   });
   document.getElementById("log-out").addEventListener("click", async () => {
     await logOut();
     location.reload();
   });
-  onEnd(() => {
-    tell(text("ended"), "error");
-    show({ door: true });
+  onSessionEnd(() => {
+    showToast(text("session_ended"), "error");
+    show({ login: true });
   });
-  if (await restore().catch(() => false)) await welcome(enter);
-  else show({ door: true });
+  if (await restoreSession().catch(() => false)) await enter(start);
+  else show({ login: true });
 }
 
-async function goIn(isNew, enter) {
+async function submit(isNew, start) {
   const { username, password } = Object.fromEntries(new FormData(form));
-  error.textContent = "";
+  formError.textContent = "";
   form.querySelectorAll("button").forEach((button) => { button.disabled = true; });
   try {
     if (isNew) await register(username, password);
     await logIn(username, password);
     form.reset();
-    await welcome(enter);
-  } catch (refused) {
-    error.textContent = refused.message;
+    await enter(start);
+  } catch (error) {
+    formError.textContent = error.message;
   } finally {
     form.querySelectorAll("button").forEach((button) => { button.disabled = false; });
   }
 }
 
-async function welcome(enter) {
+async function enter(start) {
   if (isEntered) {
-    location.reload(); // somebody else's page may stand here, and its connection has ended
+    location.reload(); // the page may show another user's data, and its connection has ended
     return;
   }
   isEntered = true;
   const me = await call("GET", "/me");
-  document.getElementById("name").textContent = me.username;
-  for (const link of document.querySelectorAll("[data-needs]")) {
-    link.hidden = !link.dataset.needs.split(" ").includes(me.role);
+  document.getElementById("account-name").textContent = me.username;
+  for (const link of document.querySelectorAll("nav [data-roles]")) {
+    link.hidden = !link.dataset.roles.split(" ").includes(me.role);
   }
-  const may = allowed.includes(me.role);
-  show({ room: may, refused: !may });
-  if (may) await enter(me);
+  const isAllowed = allowedRoles.includes(me.role);
+  show({ page: isAllowed, denied: !isAllowed });
+  if (isAllowed) await start(me);
 }
 
-function show({ door: atDoor = false, room: inRoom = false, refused = false }) {
-  door.hidden = !atDoor;
-  room.hidden = !inRoom;
-  document.getElementById("not-allowed").hidden = !refused;
-  document.getElementById("log-out").hidden = atDoor;
-  if (atDoor) {
-    document.getElementById("name").textContent = "";
+function show({ login: showLogin = false, page: showPage = false, denied = false }) {
+  login.hidden = !showLogin;
+  page.hidden = !showPage;
+  document.getElementById("access-denied").hidden = !denied;
+  document.getElementById("log-out").hidden = showLogin;
+  if (showLogin) {
+    document.getElementById("account-name").textContent = "";
     form.elements.username.focus();
   }
 }

@@ -1,51 +1,51 @@
-// How sure each version is of each digit: v1's bars grow to the left, v2's to the right.
+// Draws the class probabilities of both versions: v1's bars grow to the left, v2's to the right.
 
+import { formatConfidence } from "./feedback_text.js";
 import { text } from "./messages.js";
-import { sureness } from "./feedback_text.js";
 
 const VERSIONS = ["v1", "v2"];
 const DIGITS = [...Array(10).keys()];
 
 /**
- * Fill a table's body with ten rows. `readings` are answers by version; where one is missing, its
- * side is closed and says `missing`.
+ * Fill a table body with ten rows. `predictions` are by version; the side of a version without one
+ * shows the text `missing`.
  */
-export function drawBars(body, readings, missing) {
-  body.replaceChildren(...DIGITS.map((digit) => row(digit, readings, missing)));
+export function drawBars(body, predictions, missing) {
+  body.replaceChildren(...DIGITS.map((digit) => createRow(digit, predictions, missing)));
 }
 
-function row(digit, readings, missing) {
-  const line = document.createElement("tr");
-  const name = document.createElement("th");
-  name.scope = "row";
-  name.textContent = digit;
-  const [left, right] = VERSIONS.map((version) => side(version, digit, readings[version], missing));
-  line.append(...[left, name, right].filter(Boolean));
-  return line;
+function createRow(digit, predictions, missing) {
+  const row = document.createElement("tr");
+  const header = document.createElement("th");
+  header.scope = "row";
+  header.textContent = digit;
+  const [left, right] = VERSIONS.map((version) => createCell(version, digit, predictions[version], missing));
+  row.append(...[left, header, right].filter(Boolean));
+  return row;
 }
 
-function side(version, digit, reading, missing) {
-  if (!reading) return digit === 0 ? closed(version, missing) : null; // one cell for all rows
-  const share = reading.probabilidades[digit];
+function createCell(version, digit, prediction, missing) {
+  if (!prediction) return digit === 0 ? createMissingCell(version, missing) : null; // one cell for all rows
+  const probability = prediction.probabilidades[digit];
   const cell = document.createElement("td");
   cell.className = version;
-  cell.classList.toggle("named", digit === reading.prediccion);
-  cell.dataset.share = share;
+  cell.classList.toggle("predicted", digit === prediction.prediccion);
+  cell.dataset.probability = probability;
   const bar = document.createElement("span");
   bar.className = "bar";
-  bar.style.setProperty("--share", share);
-  const figure = document.createElement("span");
-  figure.className = "share";
-  figure.textContent = sureness(share);
-  const reach = document.createElement("div");
-  reach.append(bar, figure);
-  cell.append(reach);
+  bar.style.setProperty("--probability", probability);
+  const value = document.createElement("span");
+  value.className = "value";
+  value.textContent = formatConfidence(probability);
+  const content = document.createElement("div");
+  content.append(bar, value);
+  cell.append(content);
   return cell;
 }
 
-function closed(version, missing) {
+function createMissingCell(version, missing) {
   const cell = document.createElement("td");
-  cell.className = `${version} closed`;
+  cell.className = `${version} missing`;
   cell.rowSpan = DIGITS.length;
   cell.textContent = text(missing, { version });
   return cell;

@@ -1,110 +1,110 @@
-// The answer: what was read and how surely, the word on it, then what the other version said.
+// Shows a prediction and its confidence, takes feedback on it, then shows the other version's prediction.
 
+import { announce } from "./announcer.js";
+import { feedbackText, formatConfidence } from "./feedback_text.js";
+import { getImageUrl } from "./images.js";
+import { showToast, text } from "./messages.js";
 import { drawBars } from "./probability_bars.js";
-import { imageOf } from "./images.js";
-import { tell, text } from "./messages.js";
 import { call } from "./session.js";
-import { speak } from "./announcer.js";
-import { sureness, told } from "./feedback_text.js";
 
-const card = document.getElementById("answer");
+const card = document.getElementById("result");
 const find = (selector) => card.querySelector(selector);
-const wordButtons = card.querySelectorAll("[data-word]");
+const feedbackButtons = card.querySelectorAll("[data-feedback]");
 
-let entry = null; // as GET /predictions/<id> gives it
-let changed = () => {};
-let isGiving = false;
+let entry = null; // as GET /predictions/<id> returns it
+let onChange = () => {};
+let isSending = false;
 
-/** Have `tellChanged` called with a prediction's entry when a word was given on it. */
-export function onWord(tellChanged) {
-  changed = tellChanged;
+/** Call `listener` with a prediction's entry after feedback on it was stored. */
+export function onFeedback(listener) {
+  onChange = listener;
 }
 
-/** Show a prediction, made now or looked at again. */
-export function showAnswer(shown) {
+/** Show a prediction, new or from the history. */
+export function showResult(shown) {
   entry = shown;
   card.dataset.state = "shown";
-  find("#waiting").hidden = true;
-  find("#shown").hidden = false;
-  draw();
+  find("#result-intro").hidden = true;
+  find("#result-details").hidden = false;
+  render();
   showImage(entry.prediction_id);
-  speak(text("spoken_answer", saying(entry)));
+  announce(text("announced_prediction", describe(entry)));
 }
 
-/** Show none. */
-export function clearAnswer() {
+/** Show no prediction. */
+export function clearResult() {
   entry = null;
-  card.dataset.state = "waiting";
-  find("#waiting").hidden = false;
-  find("#shown").hidden = true;
+  card.dataset.state = "empty";
+  find("#result-intro").hidden = false;
+  find("#result-details").hidden = true;
 }
 
-/** The id of the prediction that is shown, or null. */
-export function shownId() {
+/** Return the id of the prediction that is shown, or null. */
+export function shownPredictionId() {
   return entry && entry.prediction_id;
 }
 
-for (const button of wordButtons) button.addEventListener("click", () => give(button.dataset.word));
+for (const button of feedbackButtons) button.addEventListener("click", () => sendFeedback(button.dataset.feedback));
 
-async function give(word) {
-  if (isGiving) return;
-  const said = { prediction_id: entry.prediction_id, replace: true };
-  if (word === "right") said.correct = true;
-  else if (word === "none") said.not_a_digit = true;
-  else said.digit = Number(word);
-  isGiving = true;
+async function sendFeedback(choice) {
+  if (isSending) return;
+  const feedback = { prediction_id: entry.prediction_id, replace: true };
+  if (choice === "correct") feedback.correct = true;
+  else if (choice === "not-a-digit") feedback.not_a_digit = true;
+  else feedback.digit = Number(choice);
+  isSending = true;
   try {
-    await call("POST", "/feedback", { json: said });
-    const kept = await call("GET", `/predictions/${said.prediction_id}`);
-    changed(kept);
-    if (shownId() !== said.prediction_id) return;
-    entry = kept;
-    draw();
-    speak(entry.other ? text("spoken_other", saying(entry.other)) : text("thanks"));
-  } catch (refused) {
-    tell(refused.message, "error");
+    await call("POST", "/feedback", { json: feedback });
+    const updated = await call("GET", `/predictions/${feedback.prediction_id}`);
+    onChange(updated);
+    if (shownPredictionId() !== feedback.prediction_id) return;
+    entry = updated;
+    render();
+    announce(entry.other ? text("announced_other", describe(entry.other)) : text("thanks"));
+  } catch (error) {
+    showToast(error.message, "error");
   } finally {
-    isGiving = false;
+    isSending = false;
   }
 }
 
-function draw() {
-  face(find("#said"), entry);
-  find("#other").hidden = !entry.other;
-  if (entry.other) face(find("#other"), entry.other);
-  find("#after").hidden = !entry.feedback;
-  find("#thanks").textContent = `${told(entry.feedback)} ${text("thanks")}`;
-  const given = chosen(entry);
-  for (const button of wordButtons) button.setAttribute("aria-pressed", given.includes(button.dataset.word));
-  const readings = { [entry.version]: entry };
-  if (entry.other) readings[entry.other.version] = entry.other;
-  drawBars(find("tbody"), readings, entry.feedback ? "did_not_read" : "after_your_word");
+function render() {
+  renderPrediction(find("#prediction"), entry);
+  find("#other-prediction").hidden = !entry.other;
+  if (entry.other) renderPrediction(find("#other-prediction"), entry.other);
+  find("#feedback-given").hidden = !entry.feedback;
+  find("#feedback-status").textContent = `${feedbackText(entry.feedback)} ${text("thanks")}`;
+  const choices = currentChoices(entry);
+  for (const button of feedbackButtons) button.setAttribute("aria-pressed", choices.includes(button.dataset.feedback));
+  const predictions = { [entry.version]: entry };
+  if (entry.other) predictions[entry.other.version] = entry.other;
+  drawBars(find("tbody"), predictions, entry.feedback ? "not_processed" : "hidden_until_feedback");
 }
 
-function face(element, reading) {
-  element.className = `face ${reading.version}`;
-  element.querySelector(".glyph").textContent = reading.prediccion;
-  element.querySelector(".who-read").textContent = text(reading.version);
-  element.querySelector(".sure").textContent = text("sure", { percent: sureness(reading.probabilidad) });
+function renderPrediction(element, prediction) {
+  element.className = `prediction ${prediction.version}`;
+  element.querySelector(".glyph").textContent = prediction.prediccion;
+  element.querySelector(".version-name").textContent = text(prediction.version);
+  element.querySelector(".confidence").textContent = text("confidence", { percent: formatConfidence(prediction.probabilidad) });
 }
 
-function chosen({ feedback }) {
+function currentChoices({ feedback }) {
   if (!feedback) return [];
-  if (feedback.correct) return ["right"];
-  return [feedback.not_a_digit ? "none" : String(feedback.digit)];
+  if (feedback.correct) return ["correct"];
+  return [feedback.not_a_digit ? "not-a-digit" : String(feedback.digit)];
 }
 
-function saying(reading) {
+function describe(prediction) {
   return {
-    digit: reading.prediccion,
-    version: text(reading.version),
-    percent: sureness(reading.probabilidad),
+    digit: prediction.prediccion,
+    version: text(prediction.version),
+    percent: formatConfidence(prediction.probabilidad),
   };
 }
 
 async function showImage(predictionId) {
-  const image = find("#seen");
+  const image = find("#model-input");
   image.removeAttribute("src");
-  const url = await imageOf(predictionId).catch(() => null);
-  if (url && shownId() === predictionId) image.src = url;
+  const url = await getImageUrl(predictionId).catch(() => null);
+  if (url && shownPredictionId() === predictionId) image.src = url;
 }

@@ -1,32 +1,32 @@
-// Writing figures into the page without rebuilding what has the focus.
+// Writes values into the page without rebuilding what has the focus.
 
-import { moment, text } from "../messages.js";
+import { formatDateTime, text } from "../messages.js";
 
 export const VERSIONS = ["v1", "v2"];
 
-/** The element with an id. */
-export function at(id) {
+/** Return the element with an id. */
+export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Put words into an element, if it says something else. */
-export function say(element, words) {
-  const wanted = String(words ?? "");
+/** Set an element's text, if it differs. */
+export function setText(element, value) {
+  const wanted = String(value ?? "");
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
-/** Put words into the parts of `root` that are marked data-field, by name. */
-export function fill(root, words) {
-  for (const [name, value] of Object.entries(words)) {
-    say(root.querySelector(`[data-field="${name}"]`), value);
+/** Set the texts of the elements in `root` that are marked data-field, by name. */
+export function fill(root, values) {
+  for (const [name, value] of Object.entries(values)) {
+    setText(root.querySelector(`[data-field="${name}"]`), value);
   }
 }
 
-/** Show `items` as rows made from a template, one for each id; rows that stay are kept. */
-export function list(body, template, items, write) {
+/** Render `items` as rows made from a template, one for each id; rows that stay are kept. */
+export function renderRows(body, template, items, write) {
   const known = new Map([...body.children].map((row) => [row.dataset.id, row]));
   const wanted = items.map((item) => {
-    const row = known.get(String(item.id)) ?? fresh(template, item.id);
+    const row = known.get(String(item.id)) ?? createRow(template, item.id);
     write(row, item);
     return row;
   });
@@ -36,24 +36,24 @@ export function list(body, template, items, write) {
   while (body.children.length > wanted.length) body.lastElementChild.remove();
 }
 
-function fresh(template, id) {
+function createRow(template, id) {
   const row = template.content.firstElementChild.cloneNode(true);
   row.dataset.id = id;
   return row;
 }
 
-/** A difference of shares as percentage points, with its sign. */
-export function points(share) {
+/** Format a difference of shares in percentage points, with its sign. */
+export function formatPoints(share) {
   const language = document.documentElement.lang;
   return (100 * share).toLocaleString(language, { maximumFractionDigits: 2, signDisplay: "exceptZero" });
 }
 
-/** When, or a dash. */
-export function when(iso) {
-  return iso ? moment(iso) : text("none");
+/** Format a time, or return a dash for none. */
+export function formatTime(iso) {
+  return iso ? formatDateTime(iso) : text("none");
 }
 
-/** A model by its name and the beginning of its hash. */
-export function named(model) {
-  return text("serves_model", { name: model.name, hash: model.hash.slice(0, 8) });
+/** Return a model's name with the beginning of its hash. */
+export function modelName(model) {
+  return text("model_name", { name: model.name, hash: model.hash.slice(0, 8) });
 }

@@ -1,31 +1,31 @@
-// State that is read over HTTP while events tell of it too: what was read never hides what was heard.
+// Keeps state that is fetched over HTTP in order with events: an older response never replaces a newer event.
 
-const MOST_TURNS = 3; // where events come that often, the next one mends it
+const MAX_FETCHES = 3; // where events come that often, the next one corrects what is shown
 
 /**
- * A function that reads something and shows it. Its `heard` is to be called at each event of the
- * same: what was being read then is older, and is read again.
+ * Return a function that fetches something and shows it. Its `markStale` is to be called at each
+ * event about the same: a response that was under way then is outdated, and is fetched again.
  */
-export function reading(read, show) {
-  let isReading = false;
-  let isOutdated = false;
+export function syncedFetch(load, show) {
+  let isFetching = false;
+  let isStale = false;
 
-  async function readAnew() {
-    isOutdated = true;
-    if (isReading) return;
-    isReading = true;
+  async function refetch() {
+    isStale = true;
+    if (isFetching) return;
+    isFetching = true;
     try {
-      for (let turn = 1; isOutdated; turn += 1) {
-        isOutdated = false;
-        const found = await read();
-        if (turn === MOST_TURNS) isOutdated = false;
-        if (!isOutdated) show(found);
+      for (let attempt = 1; isStale; attempt += 1) {
+        isStale = false;
+        const found = await load();
+        if (attempt === MAX_FETCHES) isStale = false;
+        if (!isStale) show(found);
       }
     } finally {
-      isReading = false;
+      isFetching = false;
     }
   }
 
-  readAnew.heard = () => { isOutdated = true; };
-  return readAnew;
+  refetch.markStale = () => { isStale = true; };
+  return refetch;
 }

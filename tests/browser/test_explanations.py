@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.accessibility import barriers
-from tests.browser.conftest import PHONE, Visitors, enter
+from tests.browser.accessibility import accessibility_violations
+from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.served import Server
 
 TERMS = {
@@ -21,10 +21,10 @@ TERMS = {
 }
 
 
-def open_dashboard(visitors: Visitors, server: Server, **options: object) -> Page:
-    """Open the dashboard as the admin."""
-    page = visitors.page(server, **options)
-    enter(page, "/dashboard", "admin", server.admin_password)
+def open_dashboard(pages: BrowserPages, server: Server, **options: object) -> Page:
+    """Open the dashboard as the admin and wait until it is live."""
+    page = pages.open(server, **options)
+    log_in(page, "/dashboard", "admin", server.admin_password)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     return page
 
@@ -47,9 +47,9 @@ def assert_in_viewport(popover: Locator) -> None:
 
 @pytest.mark.parametrize(("language", "column"), [("en", 0), ("es", 1)])
 def test_keyboard_focus_opens_each_explanation_and_escape_closes_it(
-    visitors: Visitors, server: Server, language: str, column: int
+    pages: BrowserPages, server: Server, language: str, column: int
 ) -> None:
-    page = open_dashboard(visitors, server, locale=language)
+    page = open_dashboard(pages, server, locale=language)
     for term, titles in TERMS.items():
         button, popover = button_of(page, term), page.locator(f"#explain-{term}")
         expect(popover).to_be_hidden()
@@ -72,9 +72,9 @@ def test_keyboard_focus_opens_each_explanation_and_escape_closes_it(
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_tap_opens_each_explanation_and_a_tap_elsewhere_closes_it(
-    visitors: Visitors, server: Server, language: str
+    pages: BrowserPages, server: Server, language: str
 ) -> None:
-    page = open_dashboard(visitors, server, locale=language, **PHONE)
+    page = open_dashboard(pages, server, locale=language, **PHONE)
     for term in TERMS:
         popover = page.locator(f"#explain-{term}")
         button_of(page, term).tap()
@@ -86,9 +86,9 @@ def test_tap_opens_each_explanation_and_a_tap_elsewhere_closes_it(
 
 
 def test_mouse_hover_opens_an_explanation_until_the_mouse_leaves(
-    visitors: Visitors, server: Server
+    pages: BrowserPages, server: Server
 ) -> None:
-    page = open_dashboard(visitors, server)
+    page = open_dashboard(pages, server)
     popover = page.locator("#explain-e_value")
     button_of(page, "e_value").hover()
     expect(popover).to_be_visible()
@@ -100,9 +100,9 @@ def test_mouse_hover_opens_an_explanation_until_the_mouse_leaves(
 
 
 def test_both_calibration_buttons_open_the_explanation_beside_themselves(
-    visitors: Visitors, server: Server
+    pages: BrowserPages, server: Server
 ) -> None:
-    page = open_dashboard(visitors, server)
+    page = open_dashboard(pages, server)
     popover = page.locator("#explain-calibration")
     lefts = []
     for button in page.locator('[popovertarget="explain-calibration"]').all():
@@ -116,12 +116,12 @@ def test_both_calibration_buttons_open_the_explanation_beside_themselves(
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_no_barrier_with_an_explanation_open(
-    visitors: Visitors, server: Server, language: str, scheme: str, device: dict[str, object]
+def test_axe_finds_no_violation_with_an_explanation_open(
+    pages: BrowserPages, server: Server, language: str, scheme: str, device: dict[str, object]
 ) -> None:
     options = {"locale": language, "color_scheme": scheme, "reduced_motion": "reduce"}
-    page = open_dashboard(visitors, server, **options | device)
+    page = open_dashboard(pages, server, **options | device)
     expect(page.locator("#deployments tr").first).to_be_visible()
     focus_by_keyboard(page, button_of(page, "srm"))
     expect(page.locator("#explain-srm")).to_be_visible()
-    assert barriers(page) == []
+    assert accessibility_violations(page) == []

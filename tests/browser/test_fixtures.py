@@ -1,16 +1,16 @@
-"""What the other browser tests rely on would be noticed: a page's faults, and its barriers."""
+"""The checks that other browser tests rely on: faults of a page, accessibility violations."""
 
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.accessibility import barriers
-from tests.browser.conftest import Visitors
+from tests.browser.accessibility import accessibility_violations
+from tests.browser.conftest import BrowserPages
 from tests.served import Server
 
 FAULTS = {
-    "console: spoken": "() => console.error('spoken')",
+    "console: logged": "() => console.error('logged')",
     "thrown: ": "() => { setTimeout(() => { throw new Error('thrown'); }); }",
     "refused: GET 404 /nothing": "() => fetch('/nothing')",
     "refused: GET 401 /predictions": "() => fetch('/predictions')",
@@ -20,26 +20,26 @@ FAULTS = {
 
 
 @pytest.fixture
-def lenient(browser: Browser) -> Iterator[Visitors]:
-    """Visitors whose faults fail no test."""
-    opened = Visitors(browser)
+def lenient(browser: Browser) -> Iterator[BrowserPages]:
+    """Open pages whose faults fail no test."""
+    opened = BrowserPages(browser)
     yield opened
-    opened.leave()
+    opened.close()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_a_page_is_noticed(lenient: Visitors, server: Server, fault: str) -> None:
-    page = lenient.page(server)
+def test_page_fault_is_recorded(lenient: BrowserPages, server: Server, fault: str) -> None:
+    page = lenient.open(server)
     page.goto("/")
     page.locator("#login").wait_for()
     assert lenient.faults == []
     page.evaluate(FAULTS[fault])
     page.wait_for_timeout(300)
-    assert [noted for noted in lenient.faults if noted.startswith(fault)]
+    assert [recorded for recorded in lenient.faults if recorded.startswith(fault)]
 
 
-def test_a_barrier_is_found(page: Page) -> None:
+def test_accessibility_violation_is_found(page: Page) -> None:
     page.goto("/")
     page.locator("#login").wait_for()
     page.evaluate("() => { document.querySelector('.brand').replaceChildren(); }")
-    assert [line for line in barriers(page) if line.startswith("link-name")]
+    assert [line for line in accessibility_violations(page) if line.startswith("link-name")]

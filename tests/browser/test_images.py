@@ -1,4 +1,4 @@
-"""Pictures that come as files, from the clipboard or the camera, and those that are refused."""
+"""Images from files, the clipboard or the camera, and images that are rejected."""
 
 import base64
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from app.imaging.pictures import MAX_IMAGE_PIXELS, encode_png
-from tests.browser.conftest import Visitors, come_in
+from tests.browser.actions import record_posts
+from tests.browser.conftest import BrowserPages, log_in_client
 from tests.browser.drawing import ONE, draw
-from tests.browser.visits import sent
 from tests.conftest import Golden, encoded
 from tests.served import Client, Server
 
@@ -23,18 +23,20 @@ _COPY = """async (png) => {
   await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
 }"""
 _DROP = """([name, type, content]) => {
-  const carried = new DataTransfer();
+  const transfer = new DataTransfer();
   const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-  carried.items.add(new File([bytes], name, { type }));
+  transfer.items.add(new File([bytes], name, { type }));
   for (const kind of ["dragover", "drop"]) {
-    const options = { dataTransfer: carried, bubbles: true, cancelable: true };
+    const options = { dataTransfer: transfer, bubbles: true, cancelable: true };
     document.querySelector(".history").dispatchEvent(new DragEvent(kind, options));
   }
 }"""
 
 
 def choose(page: Page, png: bytes) -> None:
-    page.on("filechooser", lambda _: None)  # asked for now, it is told for certain when it comes
+    page.on(
+        "filechooser", lambda _: None
+    )  # registered now, so that the event is intercepted when it comes
     page.get_by_role("button", name="Choose an image").focus()
     with page.expect_file_chooser() as chosen:
         page.get_by_role("button", name="Choose an image").click()
@@ -50,11 +52,11 @@ def paste(page: Page, png: bytes) -> None:
     page.keyboard.press("Control+V")
 
 
-@pytest.mark.parametrize("bring", [choose, drop])
-def test_a_picture_is_read_however_it_comes(
-    home: Page, golden: Golden, bring: Callable[[Page, bytes], None]
+@pytest.mark.parametrize("send", [choose, drop])
+def test_image_file_is_recognized(
+    home: Page, golden: Golden, send: Callable[[Page, bytes], None]
 ) -> None:
-    bring(home, golden.png_of(7))
+    send(home, golden.png_of(7))
     expect(home.locator("#prediction .glyph")).to_have_text("7")
     expect(home.locator("#preview")).to_be_visible()
     draw(home, ONE)
@@ -63,11 +65,11 @@ def test_a_picture_is_read_however_it_comes(
     expect(home.locator("#prediction .glyph")).to_have_text("1")
 
 
-def test_a_photograph_of_many_points_is_made_smaller_first(home: Page, golden: Golden) -> None:
+def test_large_photo_is_resized_before_it_is_sent(home: Page, golden: Golden) -> None:
     digit = Image.fromarray(255 - golden.digits[int(np.flatnonzero(golden.labels == 2)[0])])
     photo = Image.new("L", (4000, 3000), 255)
     photo.paste(digit.resize((1400, 1400), Image.Resampling.BICUBIC), (1300, 800))
-    assert photo.width * photo.height > MAX_IMAGE_PIXELS  # which the server refuses
+    assert photo.width * photo.height > MAX_IMAGE_PIXELS  # which the server rejects
     home.locator("#camera-file").set_input_files(
         {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encoded(photo, "JPEG")}
     )
@@ -79,39 +81,39 @@ def side_by_side(golden: Golden) -> bytes:
     return encode_png(np.hstack([golden.digits[0], gap, golden.digits[2]]))
 
 
-REFUSED = {
+REJECTED = {
     "no digit": (422, "No digit found", "image/png"),
     "several": (422, "more than one digit", "image/png"),
-    "no picture": (415, "not a readable image", "text/plain"),
-    "too many points": (413, "too large", "image/tiff"),
+    "no image": (415, "not a readable image", "text/plain"),
+    "too many pixels": (413, "too large", "image/tiff"),
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_read_is_told_plainly(
-    home: Page, visitors: Visitors, golden: Golden, case: str
+@pytest.mark.parametrize("case", REJECTED)
+def test_rejected_image_shows_the_reason(
+    home: Page, pages: BrowserPages, golden: Golden, case: str
 ) -> None:
-    status, words, kind = REFUSED[case]
-    visitors.expected.add(f"{status} /api/ab/predict")
+    status, message, type_ = REJECTED[case]
+    pages.expected.add(f"{status} /api/ab/predict")
     content = {
         "no digit": encoded(Image.new("L", (64, 64), 255)),
         "several": side_by_side(golden),
-        "no picture": b"dear diary",
-        "too many points": encoded(
+        "no image": b"dear diary",
+        "too many pixels": encoded(
             Image.new("L", (2100, 2100), 255), "TIFF", compression="tiff_deflate"
         ),
     }[case]
     home.locator("#image-file").set_input_files(
-        {"name": "picture", "mimeType": kind, "buffer": content}
+        {"name": "image", "mimeType": type_, "buffer": content}
     )
-    expect(home.get_by_role("alert").filter(has_text=words)).to_be_visible()
+    expect(home.get_by_role("alert").filter(has_text=message)).to_be_visible()
     expect(home.locator("#result-details")).to_be_hidden()
     draw(home)
     expect(home.locator("#input-error")).to_be_empty()
 
 
-def test_a_file_that_is_too_large_is_not_even_sent(home: Page) -> None:
-    paths = sent(home)
+def test_too_large_file_is_not_sent(home: Page) -> None:
+    paths = record_posts(home)
     home.locator("#image-file").set_input_files(
         {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(6 * 1024 * 1024)}
     )
@@ -119,10 +121,10 @@ def test_a_file_that_is_too_large_is_not_even_sent(home: Page) -> None:
     assert paths == []
 
 
-def test_a_picture_is_pasted_from_the_clipboard(
-    visitors: Visitors, server: Server, kim: Client, golden: Golden
+def test_image_is_pasted_from_the_clipboard(
+    pages: BrowserPages, server: Server, kim: Client, golden: Golden
 ) -> None:
-    page = visitors.page(server, **CLIPBOARD)
-    come_in(page, kim)
+    page = pages.open(server, **CLIPBOARD)
+    log_in_client(page, kim)
     paste(page, golden.png_of(7))
     expect(page.locator("#prediction .glyph")).to_have_text("7")

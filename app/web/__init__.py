@@ -1,1 +1,1 @@
-"""The pages: templates and scripts that call the API as any other client does."""
+"""The web pages: templates and scripts that call the API like any other client."""

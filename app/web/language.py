@@ -1,4 +1,4 @@
-"""Which language a page is shown in: the one that was chosen, else the browser's."""
+"""The language of the pages: the chosen one, else the browser's."""
 
 from flask import request
 from flask_babel import Babel
@@ -10,7 +10,7 @@ babel = Babel()
 
 
 def chosen() -> str:
-    """The code of the language of this request."""
+    """Return the language code of this request."""
     code = request.cookies.get(COOKIE, "")
     if code in LANGUAGES:
         return code

@@ -1,4 +1,4 @@
-"""The pages' routes: each is a template without data; its script asks the API for what it shows."""
+"""Routes of the web pages: templates without data, whose scripts fetch it from the API."""
 
 from http import HTTPStatus
 
@@ -8,9 +8,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.api.http.rate_limits import limiter
 from app.web.language import COOKIE, LANGUAGES, chosen
 
-A_YEAR_S = 365 * 24 * 3600
+ONE_YEAR_S = 365 * 24 * 3600
 
-# Everything comes from here; a script stands in a file of its own, never in the page.
+# Pages load only what this server serves, and have no inline scripts or styles
+# (tests/web/test_pages.py::test_pages_have_no_inline_scripts_or_styles).
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -32,30 +33,32 @@ limiter.exempt(blueprint)
 
 @blueprint.get("/")
 def home() -> str:
-    """Draw a digit, see the answer, say whether it is right."""
+    """Show the page to draw a digit, see the prediction and give feedback."""
     return render_template("home.html", roles="user reviewer admin")
 
 
 @blueprint.get("/review")
 def review() -> str:
-    """Label what the experiment asks about."""
+    """Show the page to label images of the review queue."""
     return render_template("review.html", roles="reviewer admin")
 
 
 @blueprint.get("/dashboard")
 def dashboard() -> str:
-    """Watch the experiment, the retrain and the deployments."""
+    """Show the dashboard of experiments, training runs and deployments."""
     return render_template("dashboard.html", roles="admin")
 
 
 @blueprint.get("/language/<code>")
 def choose_language(code: str) -> AnyResponse:
-    """Show the pages in a language from now on, and go back to the page that asked."""
+    """Store the language in a cookie and redirect back to the page."""
     back = request.args.get("back", "/")
-    answer = redirect(back if back in {"/", "/review", "/dashboard"} else "/", HTTPStatus.SEE_OTHER)
+    response = redirect(
+        back if back in {"/", "/review", "/dashboard"} else "/", HTTPStatus.SEE_OTHER
+    )
     if code in LANGUAGES:
-        answer.set_cookie(COOKIE, code, max_age=A_YEAR_S, samesite="Lax", httponly=True)
-    return answer
+        response.set_cookie(COOKIE, code, max_age=ONE_YEAR_S, samesite="Lax", httponly=True)
+    return response
 
 
 @blueprint.context_processor
@@ -65,7 +68,7 @@ def _languages() -> dict[str, object]:
 
 @blueprint.after_request
 def _restrict(response: Response) -> Response:
-    """Let a page load nothing but what is served here, and be shown in no frame."""
+    """Restrict pages to resources of this server and forbid framing."""
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

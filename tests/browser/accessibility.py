@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page as it stands."""
+"""Accessibility checks of a page as it is now, with axe-core."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ _RUN = """async () => {
 }"""
 
 
-def barriers(page: Page) -> list[str]:
-    """The violations of serious or critical impact, one line for each element."""
+def accessibility_violations(page: Page) -> list[str]:
+    """Return the violations of serious or critical impact, one line for each element."""
     page.evaluate(f"() => {{ {AXE.read_text()} }}")
     found: list[str] = page.evaluate(_RUN)
     return found

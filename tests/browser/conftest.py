@@ -1,4 +1,4 @@
-"""A real browser on a served Cifra; a page that does anything it should not fails its test."""
+"""Fixtures for a real browser on a served Cifra; any fault of a page fails its test."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
-from tests.support.server_process import Client, Server
+from tests.served import Client, Server
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -18,69 +18,69 @@ ARGUMENTS = [
 ]
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
-# Chromium's own words on an answer of 4xx or 5xx, which the answer itself is judged by.
-_STATUS_TOLD = "Failed to load resource: the server responded"
+# Chromium's console message for a 4xx or 5xx response; the response itself is checked instead.
+_STATUS_MESSAGE = "Failed to load resource: the server responded"
 
 
-class Visitors:
-    """Opens pages, each in a browser context of its own, and notes what goes wrong in them.
+class BrowserPages:
+    """Opens pages, each in its own browser context, and records their faults.
 
-    A test adds the refusals that it provokes to `expected`, as "422 /api/ab/predict".
+    A test adds the error responses that it provokes to `expected`, as "422 /api/ab/predict".
     """
 
     def __init__(self, browser: Browser) -> None:
         self.expected = {"401 /refresh"}  # nobody is logged in yet
         self.faults: list[str] = []
-        self._forgiven: list[str] = []
+        self._allowed: list[str] = []
         self._browser = browser
 
-    def page(self, server: Server, **options: object) -> Page:
-        """A page in a fresh context; `options` are Playwright's of a context."""
+    def open(self, server: Server, **options: object) -> Page:
+        """Open a page in a new context; `options` are those of Playwright's contexts."""
         context = self._browser.new_context(base_url=server.url, **({"locale": "en"} | options))
         context.set_default_timeout(15_000)
-        context.on("console", self._hear)
+        context.on("console", self._on_console)
         context.on("weberror", lambda error: self.faults.append(f"thrown: {error.error}"))
-        context.on("request", lambda request: self._see(request, server))
-        context.on("response", self._judge)
+        context.on("request", lambda request: self._on_request(request, server))
+        context.on("response", self._on_response)
         return context.new_page()
 
-    def forgive(self, fault: str) -> None:
-        """Let faults that begin so pass, before and after: the test brings them about."""
-        self._forgiven.append(fault)
+    def allow(self, prefix: str) -> None:
+        """Allow faults that begin with `prefix`, before and after: the test provokes them."""
+        self._allowed.append(prefix)
 
-    def unforgiven(self) -> list[str]:
-        """What went wrong and was not brought about by the test."""
-        return [each for each in self.faults if not each.startswith(tuple(self._forgiven))]
+    def unexpected_faults(self) -> list[str]:
+        """Return the faults that the test did not provoke."""
+        return [each for each in self.faults if not each.startswith(tuple(self._allowed))]
 
-    def leave(self) -> None:
-        """Close all that was opened."""
+    def close(self) -> None:
+        """Close all pages."""
         for context in self._browser.contexts:
             context.close()
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not message.text.startswith(_STATUS_TOLD):
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith(_STATUS_MESSAGE):
             self.faults.append(f"console: {message.text}")
 
-    def _see(self, request: Request, server: Server) -> None:
+    def _on_request(self, request: Request, server: Server) -> None:
         url = urlsplit(request.url)
         if url.scheme not in {"blob", "data"} and not request.url.startswith(server.url):
             self.faults.append(f"another host: {request.url}")
 
-    def _judge(self, response: Response) -> None:
-        told = f"{response.status} {urlsplit(response.url).path}"
-        if response.status >= 400 and told not in self.expected:
-            self.faults.append(f"refused: {response.request.method} {told}")
+    def _on_response(self, response: Response) -> None:
+        outcome = f"{response.status} {urlsplit(response.url).path}"
+        if response.status >= 400 and outcome not in self.expected:
+            self.faults.append(f"refused: {response.request.method} {outcome}")
 
 
-def executable() -> str | None:
-    """Where a browser is installed."""
+def find_browser() -> str | None:
+    """Return the path of an installed browser, or None."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; without one they are skipped, but for CI."""
-    path = executable()
+    """Start one Chromium for all tests; without one they are skipped, or fail in CI."""
+    path = find_browser()
     if path is None:
         missing = f"no browser: none of {', '.join(BROWSERS)} is installed"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
@@ -91,48 +91,48 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visitors(browser: Browser) -> Iterator[Visitors]:
-    """Opens pages; what went wrong in any of them fails the test at its end."""
-    opened = Visitors(browser)
+def pages(browser: Browser) -> Iterator[BrowserPages]:
+    """Open pages; an unexpected fault in any of them fails the test at its end."""
+    opened = BrowserPages(browser)
     yield opened
-    opened.leave()
-    assert opened.unforgiven() == []
+    opened.close()
+    assert opened.unexpected_faults() == []
 
 
 @pytest.fixture
-def page(visitors: Visitors, server: Server) -> Page:
-    """A page of the server that tests share."""
-    return visitors.page(server)
+def page(pages: BrowserPages, server: Server) -> Page:
+    """Open a page of the server that tests share."""
+    return pages.open(server)
 
 
 @pytest.fixture
 def kim(server: Server) -> Client:
-    """Somebody who has an account and nothing else yet."""
-    return server.register(f"kim-{uuid4().hex[:8]}")
+    """Register a new user and return their client."""
+    return server.newcomer(f"kim-{uuid4().hex[:8]}")
 
 
 @pytest.fixture
 def home(page: Page, kim: Client) -> Page:
-    """The home page, with kim logged in."""
-    come_in(page, kim)
+    """Open the home page, with kim logged in."""
+    log_in_client(page, kim)
     return page
 
 
-def name_of(client: Client) -> str:
-    """Whose client it is."""
+def username_of(client: Client) -> str:
+    """Return the username of a client."""
     return str(client.call("GET", "/me").json()["username"])
 
 
-def come_in(page: Page, client: Client) -> None:
-    """Open the home page as somebody who was registered by Server.register."""
-    name = name_of(client)
-    enter(page, "/", name, f"password of {name}")
+def log_in_client(page: Page, client: Client) -> None:
+    """Open the home page as a user registered by Server.newcomer."""
+    name = username_of(client)
+    log_in(page, "/", name, f"password of {name}")
 
 
-def enter(page: Page, path: str, username: str, password: str) -> None:
-    """Open a page and log in at its door."""
+def log_in(page: Page, path: str, username: str, password: str) -> None:
+    """Open a page and log in."""
     page.goto(path)
     page.locator('[name="username"]').fill(username)
     page.locator('[name="password"]').fill(password)
-    page.locator('#door-form button[value="login"]').click()
-    page.locator("#room").wait_for()
+    page.locator('#login-form button[value="login"]').click()
+    page.locator("#page").wait_for()

@@ -1,4 +1,4 @@
-"""Drawing on the sheet of the home page as hands do: along a path, with the mouse or a finger."""
+"""Drawing on the canvas of the home page along a path, with the mouse or a finger."""
 
 from playwright.sync_api import Page
 
@@ -10,11 +10,11 @@ THREE = [
 ONE = [(0.50, 0.15), (0.50, 0.35), (0.50, 0.60), (0.50, 0.85)]
 SEVEN = [(0.28, 0.2), (0.5, 0.19), (0.72, 0.18), (0.6, 0.45), (0.5, 0.65), (0.42, 0.85)]
 
-A_MOMENT_MS = 20
-REST_MS = 200  # a finger that leaves while it moves is a fling, and swallows the next tap
+MOVE_MS = 20
+HOLD_MS = 200  # a finger lifted while it moves is a fling, and swallows the next tap
 
 Path = list[tuple[float, float]]
-"""Points (x, y) in shares of the sheet's width and height."""
+"""Points (x, y) in shares of the canvas's width and height."""
 
 
 def draw(page: Page, path: Path = THREE) -> None:
@@ -28,17 +28,17 @@ def draw(page: Page, path: Path = THREE) -> None:
 
 
 def draw_with_finger(page: Page, path: Path = THREE) -> None:
-    """Draw one stroke with a finger, as the touch screen of a phone tells it."""
+    """Draw one stroke with a finger, as the touch screen of a phone reports it."""
     screen = page.context.new_cdp_session(page)
-    kinds = ["touchStart", *["touchMove"] * (len(path) - 1)]
-    for kind, (x, y) in zip(kinds, _on(page, path), strict=True):
-        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        page.wait_for_timeout(A_MOMENT_MS)
-    page.wait_for_timeout(REST_MS)
+    types = ["touchStart", *["touchMove"] * (len(path) - 1)]
+    for type_, (x, y) in zip(types, _on(page, path), strict=True):
+        screen.send("Input.dispatchTouchEvent", {"type": type_, "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(MOVE_MS)
+    page.wait_for_timeout(HOLD_MS)
     screen.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def _on(page: Page, path: Path) -> Path:
-    box = page.locator("#sheet").bounding_box()
+    box = page.locator("#canvas").bounding_box()
     assert box is not None
     return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in path]

@@ -1,6 +1,6 @@
-"""`python -m tests.browser.screenshots [DATA_DIR]`: the pictures of pages that the documents show.
+"""`python -m tests.browser.screenshots [DATA_DIR]`: renew the screenshots in the documentation.
 
-The dashboard's is taken where the DATA_DIR of a filled demo is named, while traffic goes on there.
+With the DATA_DIR of a filled demo it takes the dashboard's, else the others.
 """
 
 import re
@@ -15,20 +15,20 @@ from uuid import uuid4
 import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.imaging.decoding import encode_png
-from app.training.augmentation import augment
-from app.training.datasets import load_base_sets
-from tests.browser.conftest import ARGUMENTS, Visitors, enter, executable
+from app.imaging.pictures import encode_png
+from app.training.sets import load_base_sets
+from app.training.variants import varied
+from tests.browser.conftest import ARGUMENTS, BrowserPages, find_browser, log_in
 from tests.browser.drawing import draw
-from tests.support.server_process import ROOT, UNLIMITED, Server, serve
+from tests.served import ROOT, UNLIMITED, Server, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
-SEED, PICTURES = 3, 160
-WORDS = 9
-WATCHED_MS = 240_000
+SEED, IMAGES = 3, 160
+FEEDBACK = 9
+RECORD_MS = 240_000
 SCREEN = {"viewport": {"width": 1280, "height": 1000}, "reduced_motion": "reduce"}
 
-# A 9 that is open at its top: v1 wavers between 9 and 4, v2 hardly.
+# A 9 that is open at its top: v1 is unsure between 9 and 4, v2 hardly.
 OPEN_NINE = [
     *((0.58, 0.16), (0.61, 0.22), (0.40, 0.30), (0.35, 0.46), (0.47, 0.45)),
     *((0.54, 0.47), (0.75, 0.24), (0.65, 0.46), (0.59, 0.78), (0.67, 0.86)),
@@ -36,7 +36,7 @@ OPEN_NINE = [
 
 
 def main() -> None:
-    """Take them all anew."""
+    """Take the screenshots of the home and the review page."""
     FOLDER.mkdir(exist_ok=True)
     with (
         TemporaryDirectory() as folder,
@@ -44,31 +44,31 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         fill(server)
-        browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
         for take in (home, review):
-            photograph(browser, server, take)
+            take_screenshot(browser, server, take)
         browser.close()
 
 
-def main_of_demo(data_dir: Path) -> None:
-    """Take the dashboard's anew."""
+def main_for_demo(data_dir: Path) -> None:
+    """Take the screenshot of the dashboard."""
     with serve(data_dir, **UNLIMITED) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
         with traffic(server):
-            photograph(browser, server, dashboard)
+            take_screenshot(browser, server, dashboard)
         browser.close()
 
 
 @contextmanager
 def traffic(server: Server) -> Iterator[None]:
-    """Have somebody send digits, a few a second, until the block ends."""
-    is_over, golden = threading.Event(), load_base_sets().golden
-    somebody, dice = server.register(f"somebody-{uuid4().hex[:8]}"), np.random.default_rng(SEED)
+    """Send a few digits per second until the block ends."""
+    stop, golden = threading.Event(), load_base_sets().golden
+    sender, rng = server.newcomer(f"sender-{uuid4().hex[:8]}"), np.random.default_rng(SEED)
 
     def send() -> None:
         for digit in golden.digits:
-            somebody.predict("ab", encode_png(digit))
-            if is_over.wait(dice.exponential(0.2)):
+            sender.predict("ab", encode_png(digit))
+            if stop.wait(rng.exponential(0.2)):
                 return
 
     sending = threading.Thread(target=send)
@@ -76,58 +76,60 @@ def traffic(server: Server) -> Iterator[None]:
     try:
         yield
     finally:
-        is_over.set()
+        stop.set()
         sending.join()
 
 
 def fill(server: Server) -> None:
-    """Have kim send digits that were made harder, and say what some of them are."""
-    kim, golden, dice = server.register("kim"), load_base_sets().golden, np.random.default_rng(SEED)
-    for index in range(PICTURES):
-        answer = kim.predict("ab", encode_png(augment(golden.digits[index], dice)))
-        if answer.ok and PICTURES - index < WORDS:
-            word = {"digit": int(golden.labels[index])}
+    """Send augmented digits as kim, with feedback on some of them."""
+    kim, golden, rng = server.newcomer("kim"), load_base_sets().golden, np.random.default_rng(SEED)
+    for index in range(IMAGES):
+        response = kim.predict("ab", encode_png(varied(golden.digits[index], rng)))
+        if response.ok and IMAGES - index < FEEDBACK:
+            feedback = {"digit": int(golden.labels[index])}
             kim.call(
-                "POST", "/feedback", json=word | {"prediction_id": answer.json()["prediction_id"]}
+                "POST",
+                "/feedback",
+                json=feedback | {"prediction_id": response.json()["prediction_id"]},
             )
 
 
-def photograph(browser: Browser, server: Server, take: Callable[[Page, Server], None]) -> None:
-    """Let a page be brought to where it shows what it is for, and keep what is seen."""
-    visitors = Visitors(browser)
-    page = visitors.page(server, **SCREEN)
+def take_screenshot(browser: Browser, server: Server, take: Callable[[Page, Server], None]) -> None:
+    """Open a page, prepare it with `take` and save its screenshot."""
+    pages = BrowserPages(browser)
+    page = pages.open(server, **SCREEN)
     take(page, server)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=FOLDER / f"{take.__name__}.png")
-    visitors.leave()
+    pages.close()
 
 
 def home(page: Page, _: Server) -> None:
-    """An answer, the word on it, and the other version's."""
-    enter(page, "/", "kim", "password of kim")
+    """Show a prediction with feedback, and the other version's prediction."""
+    log_in(page, "/", "kim", "password of kim")
     draw(page, OPEN_NINE)
     page.keyboard.press("Enter")
-    page.locator('[data-word="9"]').click()
-    expect(page.locator("#other")).to_be_visible()
-    expect(page.locator("#seen")).to_have_attribute("src", re.compile("^blob:"))
+    page.locator('[data-feedback="9"]').click()
+    expect(page.locator("#other-prediction")).to_be_visible()
+    expect(page.locator("#model-input")).to_have_attribute("src", re.compile("^blob:"))
 
 
 def review(page: Page, server: Server) -> None:
-    """A picture that waits, after a few that were labelled."""
+    """Show an image to label, after a few that were labeled."""
     page.set_viewport_size(SCREEN["viewport"] | {"height": 640})
-    enter(page, "/review", "admin", server.admin_password)
+    log_in(page, "/review", "admin", server.admin_password)
     for key in "27n":
-        expect(page.locator('#frame[data-state="asked"]')).to_be_visible()
+        expect(page.locator('#frame[data-state="ready"]')).to_be_visible()
         page.keyboard.press(key)
-    expect(page.locator('#frame[data-state="asked"]')).to_be_visible()
+    expect(page.locator('#frame[data-state="ready"]')).to_be_visible()
 
 
 def dashboard(page: Page, server: Server) -> None:
-    """The verdict, the traffic of the last minutes, and the versions."""
+    """Show the experiment results, recent traffic and the model metrics."""
     page.set_viewport_size(SCREEN["viewport"] | {"height": 1620})
-    enter(page, "/dashboard", "admin", server.admin_password)
-    page.wait_for_timeout(WATCHED_MS)
+    log_in(page, "/dashboard", "admin", server.admin_password)
+    page.wait_for_timeout(RECORD_MS)
 
 
 if __name__ == "__main__":
-    main_of_demo(Path(sys.argv[1])) if sys.argv[1:] else main()
+    main_for_demo(Path(sys.argv[1])) if sys.argv[1:] else main()

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser: it shows what others do without being loaded again."""
+"""The dashboard in a real browser: live updates without a reload."""
 
 import re
 from collections.abc import Iterator
@@ -7,217 +7,228 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.training.datasets import load_base_sets
+from app.training.sets import load_base_sets
 from benchmarks.styles import hollow
-from tests.browser.accessibility import barriers
-from tests.browser.conftest import PHONE, Visitors, enter
+from tests.browser.accessibility import accessibility_violations
+from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw
-from tests.conftest import Disagreements, GoldenSet, make_config, second_app
-from tests.support.review_data import label, submitters
-from tests.support.server_process import UNLIMITED, Server, serve
+from tests.conftest import Disputed, Golden, beside, settings
+from tests.labels import label, submitters
+from tests.served import UNLIMITED, Server, serve
 
-AT_ONCE_MS = 2_000  # how late the dashboard may be
-TRAINED_WITHIN_MS = 400_000
+LIVE_TIMEOUT_MS = 2_000  # how late a live update may be
+TRAINING_TIMEOUT_MS = 400_000
 LABELS = 150
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Server]:
-    """A server of this test alone."""
+    """Start a server for this test alone."""
     with serve(tmp_path / "fresh", **UNLIMITED) as running:
         yield running
 
 
-def look(visitors: Visitors, server: Server, **options: object) -> Page:
-    """The dashboard of an admin, once it is live."""
-    page = visitors.page(server, **options)
-    enter(page, "/dashboard", "admin", server.admin_password)
+def open_dashboard(pages: BrowserPages, server: Server, **options: object) -> Page:
+    """Open the dashboard as the admin and wait until it is live."""
+    page = pages.open(server, **options)
+    log_in(page, "/dashboard", "admin", server.admin_password)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     return page
 
 
-def test_what_a_client_sends_is_seen_at_once(
-    fresh: Server, visitors: Visitors, golden: GoldenSet
+def test_api_requests_and_feedback_update_the_dashboard_live(
+    fresh: Server, pages: BrowserPages, golden: Golden
 ) -> None:
-    page, ana = look(visitors, fresh), fresh.register("ana")
-    expect(page.locator("#requests-now")).to_have_text("0")
-    answers = [ana.predict("ab", golden.png_of(digit)).json() for digit in range(10)]
-    expect(page.locator("#requests-now")).to_have_text("10", timeout=AT_ONCE_MS)
-    expect(page.locator("#rate-now")).not_to_have_text(re.compile(r"^\D|^0"), timeout=AT_ONCE_MS)
-    for answer in answers[:4]:
-        word = {"prediction_id": answer["prediction_id"], "correct": answer is not answers[0]}
-        ana.call("POST", "/feedback", json=word)
-    expect(page.locator("#words-now")).to_have_text("4", timeout=AT_ONCE_MS)
-    expect(page.locator("#words-right")).to_have_text("75% right", timeout=AT_ONCE_MS)
+    page, ana = open_dashboard(pages, fresh), fresh.newcomer("ana")
+    expect(page.locator("#experiment-requests")).to_have_text("0")
+    predictions = [ana.predict("ab", golden.png_of(digit)).json() for digit in range(10)]
+    expect(page.locator("#experiment-requests")).to_have_text("10", timeout=LIVE_TIMEOUT_MS)
+    expect(page.locator("#requests-per-second")).not_to_have_text(
+        re.compile(r"^\D|^0"), timeout=LIVE_TIMEOUT_MS
+    )
+    for prediction in predictions[:4]:
+        feedback = {
+            "prediction_id": prediction["prediction_id"],
+            "correct": prediction is not predictions[0],
+        }
+        ana.call("POST", "/feedback", json=feedback)
+    expect(page.locator("#feedback-count")).to_have_text("4", timeout=LIVE_TIMEOUT_MS)
+    expect(page.locator("#feedback-correct")).to_have_text(
+        "75% rated correct", timeout=LIVE_TIMEOUT_MS
+    )
 
 
-def test_a_word_in_one_browser_is_seen_in_another(fresh: Server, visitors: Visitors) -> None:
-    dashboard, home = look(visitors, fresh), visitors.page(fresh)
-    fresh.register("ana")
-    enter(home, "/", "ana", "password of ana")
+def test_feedback_in_one_browser_updates_the_dashboard_in_another(
+    fresh: Server, pages: BrowserPages
+) -> None:
+    dashboard, home = open_dashboard(pages, fresh), pages.open(fresh)
+    fresh.newcomer("ana")
+    log_in(home, "/", "ana", "password of ana")
     draw(home)
-    home.locator("#read").click()
-    home.locator('[data-word="right"]').click()
-    expect(dashboard.locator("#words-now")).to_have_text("1", timeout=AT_ONCE_MS)
+    home.locator("#recognize").click()
+    home.locator('[data-feedback="correct"]').click()
+    expect(dashboard.locator("#feedback-count")).to_have_text("1", timeout=LIVE_TIMEOUT_MS)
 
 
-def test_the_interval_closes_in_as_labels_arrive(
-    fresh: Server, visitors: Visitors, disagreements: Disagreements
+def test_labels_update_the_win_rate_live(
+    fresh: Server, pages: BrowserPages, disputed: Disputed
 ) -> None:
-    page, ana, admin = look(visitors, fresh), fresh.register("ana"), fresh.admin_client()
-    shown = {
+    page, ana, admin = open_dashboard(pages, fresh), fresh.newcomer("ana"), fresh.admin()
+    true_digits = {
         ana.predict("ab", png).json()["prediction_id"]: digit
-        for png, digit in zip(disagreements.pngs[:12], disagreements.labels, strict=False)
+        for png, digit in zip(disputed.pngs[:12], disputed.labels, strict=False)
     }
-    expect(page.locator("#fact-disagreements")).to_have_text("12", timeout=AT_ONCE_MS)
-    expect(page.locator("#waiting-now")).to_have_text(re.compile("^[1-9]"), timeout=AT_ONCE_MS)
-    before = page.locator("#share-words").text_content()
+    expect(page.locator("#fact-disagreements")).to_have_text("12", timeout=LIVE_TIMEOUT_MS)
+    expect(page.locator("#pending-reviews")).to_have_text(
+        re.compile("^[1-9]"), timeout=LIVE_TIMEOUT_MS
+    )
+    before = page.locator("#win-rate-text").text_content()
     for _ in range(4):
         item = admin.call("GET", "/admin/review").json()["item"]
-        word = {"digit": shown.get(item["prediction_id"], 0)}  # any word does on a probe
-        admin.call("POST", f"/admin/review/{item['prediction_id']}", json=word)
-    expect(page.locator("#share-words")).not_to_have_text(str(before), timeout=AT_ONCE_MS)
+        # Any label does on a gold task.
+        given = {"digit": true_digits.get(item["prediction_id"], 0)}
+        admin.call("POST", f"/admin/review/{item['prediction_id']}", json=given)
+    expect(page.locator("#win-rate-text")).not_to_have_text(str(before), timeout=LIVE_TIMEOUT_MS)
 
 
-def test_a_retrain_is_watched_to_its_end_and_rolled_back(
-    visitors: Visitors, tmp_path: Path
+def test_training_run_is_shown_to_its_end_and_rolled_back(
+    pages: BrowserPages, tmp_path: Path
 ) -> None:
     training = load_base_sets().training
-    with serve(tmp_path / "school", **UNLIMITED) as school:
-        with second_app(make_config(school.data_dir)) as app:
-            pictures = [hollow(digit) for digit in training.digits[:LABELS]]
-            label(app, pictures, training.labels[:LABELS], submitters(app, 3))
-        page = look(visitors, school)
-        page.locator('#retrain [name="version"]').select_option("v1")
+    with serve(tmp_path / "training", **UNLIMITED) as trainer:
+        with beside(settings(trainer.data_dir)) as app:
+            images = [hollow(digit) for digit in training.digits[:LABELS]]
+            label(app, images, training.labels[:LABELS], submitters(app, 3))
+        page = open_dashboard(pages, trainer)
         page.locator("#retrain [type=submit]").click()
         expect(page.locator("#retrain-progress")).to_be_visible()
         current = page.locator(".stages [aria-current]")
         expect(current).to_have_attribute("data-stage", "training", timeout=60_000)
-        expect(page.locator("#retrain-words")).to_contain_text("s left", timeout=60_000)
+        expect(page.locator("#retrain-progress-text")).to_contain_text("s left", timeout=60_000)
         status = page.locator("#retrain-status")
-        expect(status).to_have_text("Passed every gate and serves", timeout=TRAINED_WITHIN_MS)
-        expect(page.locator('#gates [data-field="passed"]').first).to_have_text("passed")
+        expect(status).to_have_text("All gates passed · deployed", timeout=TRAINING_TIMEOUT_MS)
+        expect(page.locator('#gates [data-field="passed"]').first).to_have_text("Passed")
         assert page.locator("#gates tr").count() >= 5
-        assert "failed" not in page.locator('#gates [data-field="passed"]').all_text_contents()
+        assert "Failed" not in page.locator('#gates [data-field="passed"]').all_text_contents()
         deployments = page.locator("#deployments tr")
         expect(deployments).to_have_count(3)
         expect(page.locator("#experiment-name")).to_have_text("experiment 2")
-        serving = page.locator('#serving-v1 [data-field="model"]')
+        serving = page.locator('#serving-v2 [data-field="model"]')
         expect(serving).to_contain_text("retrain")
-        back = page.locator("#serving-v1 button")
+        back = page.locator("#serving-v2 button")
         back.click()
-        expect(back).to_have_text("Roll v1 back: press again")
+        expect(back).to_have_text("Roll back v2: press again")
         back.click()
         expect(deployments).to_have_count(4)
-        expect(serving).to_contain_text("cifra-baseline")
-        expect(page.locator("#guards tr")).to_have_count(1)
-        assert barriers(page) == []
-        visitors.leave()
+        expect(serving).to_contain_text("cifra-improved")
+        expect(page.locator("#rollouts tr")).to_have_count(1)
+        assert accessibility_violations(page) == []
+        pages.close()
 
 
-def test_an_experiment_is_stopped_and_another_started(fresh: Server, visitors: Visitors) -> None:
-    page = look(visitors, fresh)
-    page.locator("#stop").click()
-    page.locator("#stop").click()
+def test_experiment_is_stopped_and_another_started(fresh: Server, pages: BrowserPages) -> None:
+    page = open_dashboard(pages, fresh)
+    page.locator("#stop-experiment").click()
+    page.locator("#stop-experiment").click()
     expect(page.locator("#experiment-name")).to_have_text("experiment 1, ended: stopped")
-    page.locator('#start [name="ramp"]').fill("1, 5, 25")
-    page.locator("#start [type=submit]").click()
+    page.locator('#start-experiment [name="ramp"]').fill("1, 5, 25")
+    page.locator("#start-experiment [type=submit]").click()
     expect(page.locator("#experiment-name")).to_have_text("experiment 2")
-    expect(page.locator("#fact-weight")).to_have_text("1.0%, request")
+    expect(page.locator("#fact-weight")).to_have_text("1.0%")
+    expect(page.locator("#fact-unit")).to_have_text("request")
 
 
-def test_an_answer_that_was_long_under_way_does_not_hide_what_was_heard_since(
-    fresh: Server, visitors: Visitors
-) -> None:
-    page, late = look(visitors, fresh), []
+def test_late_response_does_not_replace_a_newer_event(fresh: Server, pages: BrowserPages) -> None:
+    page, late = open_dashboard(pages, fresh), []
     page.route("**/admin/report", lambda route: late.append((route, route.fetch())), times=1)
-    page.locator("#stop").click()
+    page.locator("#stop-experiment").click()
     with page.expect_request("**/admin/report"):
-        page.locator("#stop").click()
+        page.locator("#stop-experiment").click()
     name = page.locator("#experiment-name")
     expect(name).to_have_text("experiment 1, ended: stopped")
-    fresh.admin_client().call("POST", "/admin/experiments", json={})
+    fresh.admin().call("POST", "/admin/experiments", json={})
     expect(name).to_have_text("experiment 2")
-    [(route, answer)] = late
+    [(route, response)] = late
     with page.expect_request("**/admin/report"):
-        route.fulfill(response=answer)
+        route.fulfill(response=response)
     page.wait_for_load_state("networkidle")
     expect(name).to_have_text("experiment 2")
 
 
-def test_mail_switches_are_kept(fresh: Server, visitors: Visitors) -> None:
-    page = look(visitors, fresh)
-    page.locator('#mail [name="email"]').fill("ada@example.org")
+def test_notification_settings_are_saved(fresh: Server, pages: BrowserPages) -> None:
+    page = open_dashboard(pages, fresh)
+    page.locator('#notifications [name="email"]').fill("ada@example.org")
     page.get_by_label("alerts", exact=True).check()
-    page.locator("#mail button").click()
+    page.locator("#notifications button").click()
     expect(page.locator(".toast")).to_have_text("Saved.")
-    me = fresh.admin_client().call("GET", "/me").json()
-    assert (me["email"], me["notifications"]) == ("ada@example.org", ["alert"])
+    me = fresh.admin().call("GET", "/me").json()
+    assert (me["email"], me["mail"]) == ("ada@example.org", ["alert"])
 
 
-def test_the_report_is_saved_as_a_file(fresh: Server, visitors: Visitors) -> None:
-    page = look(visitors, fresh)
+def test_report_is_downloaded_as_csv(fresh: Server, pages: BrowserPages) -> None:
+    page = open_dashboard(pages, fresh)
     with page.expect_download() as download:
-        page.locator("#as-csv").click()
+        page.locator("#download-csv").click()
     assert Path(download.value.path()).read_text().startswith("figure,value")
 
 
-def test_after_a_restart_the_page_comes_back_by_itself(
-    visitors: Visitors, tmp_path: Path, golden: GoldenSet
+def test_dashboard_reconnects_after_a_server_restart(
+    pages: BrowserPages, tmp_path: Path, golden: Golden
 ) -> None:
     with serve(tmp_path / "again", **UNLIMITED) as first:
-        page = look(visitors, first)
+        page = open_dashboard(pages, first)
         connection = page.locator("#connection")
         first.stop()
         expect(connection).to_have_attribute("data-state", "waiting")
-        expect(page.locator("#rate-now")).to_have_text(re.compile(r"^\D$"))
-        visitors.forgive("console: WebSocket connection to")
-        visitors.forgive("console: Failed to load resource: net::ERR_CONNECTION")
+        expect(page.locator("#requests-per-second")).to_have_text(re.compile(r"^\D$"))
+        pages.allow("console: WebSocket connection to")
         with serve(first.data_dir, **UNLIMITED, PORT=str(first.port)) as second:
-            second.register("ana").predict("ab", golden.png_of(3))
+            second.newcomer("ana").predict("ab", golden.png_of(3))
             expect(connection).to_have_attribute("data-state", "live", timeout=30_000)
-            expect(page.locator("#requests-now")).to_have_text("1")
-            visitors.leave()
+            expect(page.locator("#experiment-requests")).to_have_text("1")
+            pages.close()
 
 
-def test_a_login_that_was_ended_elsewhere_is_asked_for_again(
-    fresh: Server, visitors: Visitors, golden: GoldenSet
+def test_login_form_appears_when_the_session_is_ended_elsewhere(
+    fresh: Server, pages: BrowserPages, golden: Golden
 ) -> None:
-    visitors.forgive("refused: GET 401 /admin/")  # what the page was still reading by then
-    page, password = look(visitors, fresh), "another password"
+    pages.allow("refused: GET 401 /admin/")  # requests that were still under way
+    page, password = open_dashboard(pages, fresh), "another password"
     change = {"old_password": fresh.admin_password, "new_password": password}
-    fresh.admin_client().call("POST", "/password", json=change)
-    expect(page.locator("#door")).to_be_visible()
+    fresh.admin().call("POST", "/password", json=change)
+    expect(page.locator("#login")).to_be_visible()
     page.locator('[name="username"]').fill("admin")
     page.locator('[name="password"]').fill(password)
-    page.locator('#door-form button[value="login"]').click()
+    page.locator('#login-form button[value="login"]').click()
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    fresh.register("ana").predict("ab", golden.png_of(3))
-    expect(page.locator("#requests-now")).to_have_text("1", timeout=AT_ONCE_MS)
+    fresh.newcomer("ana").predict("ab", golden.png_of(3))
+    expect(page.locator("#experiment-requests")).to_have_text("1", timeout=LIVE_TIMEOUT_MS)
 
 
-def test_a_user_is_told_that_the_page_is_not_for_them(fresh: Server, visitors: Visitors) -> None:
-    page = visitors.page(fresh)
-    fresh.register("ana")
+def test_dashboard_is_denied_to_a_user(fresh: Server, pages: BrowserPages) -> None:
+    page = pages.open(fresh)
+    fresh.newcomer("ana")
     page.goto("/dashboard")
     page.locator('[name="username"]').fill("ana")
     page.locator('[name="password"]').fill("password of ana")
-    page.locator('#door-form button[value="login"]').click()
-    expect(page.locator("#not-allowed")).to_be_visible()
-    expect(page.locator("#room")).to_be_hidden()
+    page.locator('#login-form button[value="login"]').click()
+    expect(page.locator("#access-denied")).to_be_visible()
+    expect(page.locator("#page")).to_be_hidden()
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_barrier_on_the_dashboard(
-    server: Server, visitors: Visitors, language: str, scheme: str
+def test_axe_finds_no_violation_on_the_dashboard(
+    server: Server, pages: BrowserPages, language: str, scheme: str
 ) -> None:
-    page = look(visitors, server, locale=language, color_scheme=scheme, reduced_motion="reduce")
+    page = open_dashboard(
+        pages, server, locale=language, color_scheme=scheme, reduced_motion="reduce"
+    )
     expect(page.locator("#deployments tr").first).to_be_visible()
-    assert barriers(page) == []
+    assert accessibility_violations(page) == []
 
 
-def test_the_dashboard_fits_a_phone(server: Server, visitors: Visitors) -> None:
-    page = look(visitors, server, **PHONE)
+def test_dashboard_fits_a_phone(server: Server, pages: BrowserPages) -> None:
+    page = open_dashboard(pages, server, **PHONE)
     expect(page.locator("#deployments tr").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["viewport"]["width"]

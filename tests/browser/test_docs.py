@@ -1,11 +1,11 @@
-"""The page that shows the API: it renders, calls what it shows, and keeps nothing."""
+"""The API documentation page: it renders, calls the API and stores nothing."""
 
 from playwright.sync_api import Page, expect
 
-from tests.support.server_process import Server
+from tests.served import Server
 
 
-def test_the_page_shows_every_operation(page: Page) -> None:
+def test_docs_page_shows_every_operation(page: Page) -> None:
     page.goto("/docs")
     page.locator(".opblock").first.wait_for()
     paths = page.request.get("/openapi.json").json()["paths"]
@@ -13,8 +13,8 @@ def test_the_page_shows_every_operation(page: Page) -> None:
     assert page.locator(".errors-wrapper").count() == 0
 
 
-def test_a_token_opens_what_the_page_calls_and_is_forgotten(page: Page, server: Server) -> None:
-    token = server.register("docs reader").tokens["access_token"]
+def test_docs_page_uses_a_token_and_does_not_store_it(page: Page, server: Server) -> None:
+    token = server.newcomer("docs reader").tokens["access_token"]
     page.goto("/docs")
     page.get_by_role("button", name="Authorize").click()
     page.locator(".auth-container input").first.fill(token)

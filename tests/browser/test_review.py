@@ -1,4 +1,4 @@
-"""The review page in a real browser: pictures labelled with keys, as fast as they can be seen."""
+"""The review page in a real browser: images are labeled with keys."""
 
 import base64
 import re
@@ -11,55 +11,55 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app.domain.review_labels import NOT_A_DIGIT, SKIPPED
-from tests.browser.conftest import Visitors, enter
-from tests.conftest import Disagreements
-from tests.support.server_process import UNLIMITED, Server, serve
+from app.domain.labels import NOT_A_DIGIT, SKIPPED
+from tests.browser.conftest import BrowserPages, log_in
+from tests.conftest import Disputed
+from tests.served import UNLIMITED, Server, serve
 
 Sent = dict[str, tuple[str, int]]
-"""By the image as the page shows it: the prediction, and the digit on its picture."""
+"""By image URL as the page shows it: the prediction's id and the true digit."""
 
 
-class Office:
-    """A served Cifra with an admin, a reviewer, and somebody whose pictures wait."""
+class ReviewServer:
+    """A served Cifra with an admin, a reviewer and a user who sends images to review."""
 
-    def __init__(self, server: Server, disagreements: Disagreements) -> None:
+    def __init__(self, server: Server, disputed: Disputed) -> None:
         self.server = server
-        self.admin = server.admin_client()
-        self.sender = server.register("sender")
-        self.rita = server.register("rita")
+        self.admin = server.admin()
+        self.sender = server.newcomer("sender")
+        self.rita = server.newcomer("rita")
         number = self.rita.call("GET", "/me").json()["id"]
         changed = self.admin.call("PATCH", f"/admin/users/{number}", json={"role": "reviewer"})
         assert changed.status_code == 200
-        self._disputed = zip(disagreements.pngs, disagreements.labels, strict=True)
+        self._disputed = zip(disputed.pngs, disputed.labels, strict=True)
 
-    def send(self, most: int) -> Sent:
-        """Have the versions disagree on pictures that nobody has sent before."""
-        return dict(self._send(png, label) for png, label in islice(self._disputed, most))
+    def send(self, count: int) -> Sent:
+        """Send new images on which the versions disagree."""
+        return dict(self._send(png, label) for png, label in islice(self._disputed, count))
 
-    def clear(self) -> None:
-        """Label all that waits, whoever holds it."""
-        self._change("UPDATE review_item SET leased_by = NULL, leased_until = NULL")
+    def empty_queue(self) -> None:
+        """Label every pending image, whoever it is assigned to."""
+        self._execute("UPDATE review_item SET leased_by = NULL, leased_until = NULL")
         while (item := self.admin.call("GET", "/admin/review").json()["item"]) is not None:
             self.admin.call("POST", f"/admin/review/{item['prediction_id']}", json={"digit": 1})
 
-    def said(self, sent: Sent) -> dict[str, list[int]]:
-        """What reviewers said of these pictures, by prediction, in order."""
+    def stored_labels(self, sent: Sent) -> dict[str, list[int]]:
+        """Return the labels of these images in the database, by prediction, in order."""
         found: dict[str, list[int]] = {made: [] for made, _ in sent.values()}
         with closing(sqlite3.connect(self.server.data_dir / "app.db")) as connection:
-            rows = connection.execute("SELECT prediction_id, label FROM review ORDER BY id")
+            rows = connection.execute("SELECT prediction_id, truth FROM review ORDER BY id")
             for made, truth in rows.fetchall():
                 if str(UUID(made)) in found:
                     found[str(UUID(made))].append(truth)
         return found
 
-    def hand_over(self, prediction_id: str) -> None:
-        """Let another reviewer hold a picture, as happens when a lease has run out."""
-        self._change(
+    def assign_to_other_reviewer(self, prediction_id: str) -> None:
+        """Assign an image to another reviewer, as after an expired lease."""
+        self._execute(
             "UPDATE review_item SET leased_by = 2 WHERE prediction_id = ?", UUID(prediction_id).hex
         )
 
-    def _change(self, statement: str, *values: str) -> None:
+    def _execute(self, statement: str, *values: str) -> None:
         with closing(sqlite3.connect(self.server.data_dir / "app.db")) as connection:
             connection.execute(statement, values)
             connection.commit()
@@ -71,202 +71,202 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def opened(
-    tmp_path_factory: pytest.TempPathFactory, disagreements: Disagreements
-) -> Iterator[Office]:
-    with serve(tmp_path_factory.mktemp("office"), **UNLIMITED) as server:
-        yield Office(server, disagreements)
+def opened(tmp_path_factory: pytest.TempPathFactory, disputed: Disputed) -> Iterator[ReviewServer]:
+    with serve(tmp_path_factory.mktemp("review"), **UNLIMITED) as server:
+        yield ReviewServer(server, disputed)
 
 
 @pytest.fixture
-def office(opened: Office) -> Office:
-    """Nothing waits in it."""
-    opened.clear()
+def review_server(opened: ReviewServer) -> ReviewServer:
+    """Empty the review queue before each test."""
+    opened.empty_queue()
     return opened
 
 
 @pytest.fixture
-def desk(visitors: Visitors, office: Office) -> Page:
-    """A page of the office's server where nobody is logged in yet."""
-    return visitors.page(office.server)
+def page(pages: BrowserPages, review_server: ReviewServer) -> Page:
+    """Open a page where nobody is logged in yet."""
+    return pages.open(review_server.server)
 
 
-def sit_down(page: Page) -> None:
+def log_in_reviewer(page: Page) -> None:
     """Log the reviewer in."""
-    enter(page, "/review", "rita", "password of rita")
+    log_in(page, "/review", "rita", "password of rita")
 
 
-def on_desk(page: Page) -> str | None:
-    """The image that is shown, once the page has asked; None where nothing waits."""
-    settled = page.locator('#frame:is([data-state="asked"], [data-state="none"])')
+def current_image(page: Page) -> str | None:
+    """Return the image that is shown, once the page has one; None for an empty queue."""
+    settled = page.locator('#frame:is([data-state="ready"], [data-state="empty"])')
     expect(settled).to_be_attached()
-    if settled.get_attribute("data-state") == "none":
+    if settled.get_attribute("data-state") == "empty":
         return None
-    return page.locator("#picture").get_attribute("src")
+    return page.locator("#image").get_attribute("src")
 
 
-def look_for(page: Page, sent: Sent) -> str:
-    """The next image that is one of these; a probe that comes between is labelled."""
-    while (image := on_desk(page)) not in sent:
-        assert image is not None, "nothing waits"
+def skip_to(page: Page, sent: Sent) -> str:
+    """Return the next image that is one of these; label gold tasks that come before it."""
+    while (image := current_image(page)) not in sent:
+        assert image is not None, "the queue is empty"
         page.keyboard.press("1")
     return image
 
 
 def label_all(page: Page, sent: Sent) -> int:
-    """Press the key of what each picture shows until nothing waits; how many were labelled."""
-    for labelled in count():
-        image = on_desk(page)
+    """Label each image with its true digit until the queue is empty; return how many."""
+    for labeled in count():
+        image = current_image(page)
         if image is None:
-            return labelled
+            return labeled
         page.keyboard.press(str(sent[image][1] if image in sent else 1))
     raise AssertionError
 
 
-def truths(sent: Sent) -> dict[str, list[int]]:
+def expected_labels(sent: Sent) -> dict[str, list[int]]:
     return {made: [label] for made, label in sent.values()}
 
 
-def test_ten_pictures_are_labelled_with_ten_keys(desk: Page, office: Office) -> None:
-    sent = office.send(10)
+def test_ten_images_are_labeled_with_ten_keys(page: Page, review_server: ReviewServer) -> None:
+    sent = review_server.send(10)
     assert len(sent) == 10
-    sit_down(desk)
-    expect(desk.locator("#waiting")).to_have_text("10")
-    labelled = label_all(desk, sent)
-    assert office.said(sent) == truths(sent)
-    expect(desk.locator("#waiting")).to_have_text("0")
-    expect(desk.locator("#labelled")).to_have_text(str(labelled))
-    expect(desk.locator("#rate")).to_have_text(str(labelled))
-    expect(desk.locator("#spoken")).to_have_text("Nothing is waiting for a label.")
+    log_in_reviewer(page)
+    expect(page.locator("#pending")).to_have_text("10")
+    labeled = label_all(page, sent)
+    assert review_server.stored_labels(sent) == expected_labels(sent)
+    expect(page.locator("#pending")).to_have_text("0")
+    expect(page.locator("#labeled")).to_have_text(str(labeled))
+    expect(page.locator("#labels-per-minute")).to_have_text(str(labeled))
+    expect(page.locator("#announcer")).to_have_text("The review queue is empty.")
 
 
-def test_the_last_word_is_taken_back_and_the_picture_comes_again(
-    desk: Page, office: Office
+def test_undo_removes_the_last_label_and_requeues_the_image(
+    page: Page, review_server: ReviewServer
 ) -> None:
-    sent = office.send(3)
-    sit_down(desk)
-    first = look_for(desk, sent)
+    sent = review_server.send(3)
+    log_in_reviewer(page)
+    first = skip_to(page, sent)
     made, label = sent[first]
-    desk.keyboard.press(str((label + 1) % 10))
-    on_desk(desk)
-    expect(desk.locator("#last-picture")).to_have_attribute("src", first)
-    desk.keyboard.press("u")
-    expect(desk.get_by_role("status").filter(has_text="Taken back")).to_be_visible()
-    assert office.said(sent)[made] == []
-    label_all(desk, sent)
-    assert office.said(sent) == truths(sent)
+    page.keyboard.press(str((label + 1) % 10))
+    current_image(page)
+    expect(page.locator("#last-image")).to_have_attribute("src", first)
+    page.keyboard.press("u")
+    expect(page.get_by_role("status").filter(has_text="Label undone")).to_be_visible()
+    assert review_server.stored_labels(sent)[made] == []
+    label_all(page, sent)
+    assert review_server.stored_labels(sent) == expected_labels(sent)
 
 
-def test_a_word_is_heard_by_who_does_not_see_the_page(desk: Page, office: Office) -> None:
-    sent = office.send(2)
-    sit_down(desk)
-    look_for(desk, sent)
-    desk.keyboard.press("7")
-    expect(desk.locator("#spoken")).to_have_text("Digit 7. 1 waiting.")
+def test_label_is_announced_to_screen_readers(page: Page, review_server: ReviewServer) -> None:
+    sent = review_server.send(2)
+    log_in_reviewer(page)
+    skip_to(page, sent)
+    page.keyboard.press("7")
+    expect(page.locator("#announcer")).to_have_text("Digit 7. 1 pending.")
 
 
-def test_no_digit_and_skip_by_key_and_by_button(desk: Page, office: Office) -> None:
-    sent = office.send(4)
-    sit_down(desk)
+def test_not_a_digit_and_skip_by_key_and_by_button(page: Page, review_server: ReviewServer) -> None:
+    sent = review_server.send(4)
+    log_in_reviewer(page)
     expected = {}
-    for truth, say in (
-        (NOT_A_DIGIT, lambda: desk.keyboard.press("n")),
-        (SKIPPED, lambda: desk.keyboard.press("s")),
-        (NOT_A_DIGIT, lambda: desk.get_by_role("button", name="Not a digit").click()),
-        (4, lambda: desk.get_by_role("button", name="4", exact=True).click()),
+    for label, give_label in (
+        (NOT_A_DIGIT, lambda: page.keyboard.press("n")),
+        (SKIPPED, lambda: page.keyboard.press("s")),
+        (NOT_A_DIGIT, lambda: page.get_by_role("button", name="Not a digit").click()),
+        (4, lambda: page.get_by_role("button", name="4", exact=True).click()),
     ):
-        expected[sent[look_for(desk, sent)][0]] = [truth]
-        say()
-    assert on_desk(desk) is None
-    expect(desk.locator("#nothing-words")).to_contain_text("Nothing is waiting for you.")
-    expect(desk.locator("#waiting")).to_have_text("1")  # the skipped one is for others
-    assert office.said(sent) == expected
+        expected[sent[skip_to(page, sent)][0]] = [label]
+        give_label()
+    assert current_image(page) is None
+    expect(page.locator("#queue-empty-text")).to_contain_text("Nothing is pending for you.")
+    expect(page.locator("#pending")).to_have_text("1")  # the skipped one is for others
+    assert review_server.stored_labels(sent) == expected
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_a_picture_that_is_lost_meanwhile_makes_way_for_the_next(
-    desk: Page, office: Office, visitors: Visitors, status: int
+def test_image_that_is_no_longer_assigned_is_replaced_by_the_next(
+    page: Page, review_server: ReviewServer, pages: BrowserPages, status: int
 ) -> None:
-    sent = office.send(2)
-    sit_down(desk)
-    lost = look_for(desk, sent)
+    sent = review_server.send(2)
+    log_in_reviewer(page)
+    lost = skip_to(page, sent)
     made, label = sent[lost]
     if status == 404:
-        assert office.sender.call("DELETE", f"/predictions/{made}").status_code == 200
+        assert review_server.sender.call("DELETE", f"/predictions/{made}").status_code == 200
     else:
-        office.hand_over(made)
-    visitors.expected.add(f"{status} /admin/review/{made}")
-    before = desk.locator("#labelled").inner_text()
-    desk.keyboard.press(str(label))
-    expect(desk.get_by_role("status").filter(has_text="somebody else")).to_be_visible()
-    assert on_desk(desk) not in (None, lost)
-    expect(desk.locator("#labelled")).to_have_text(before)
+        review_server.assign_to_other_reviewer(made)
+    pages.expected.add(f"{status} /admin/review/{made}")
+    before = page.locator("#labeled").inner_text()
+    page.keyboard.press(str(label))
+    expect(page.get_by_role("status").filter(has_text="no longer assigned to you")).to_be_visible()
+    assert current_image(page) not in (None, lost)
+    expect(page.locator("#labeled")).to_have_text(before)
 
 
-def test_a_word_that_did_not_arrive_can_be_given_again(
-    desk: Page, office: Office, visitors: Visitors
+def test_label_that_failed_to_send_can_be_given_again(
+    page: Page, review_server: ReviewServer, pages: BrowserPages
 ) -> None:
-    sent = office.send(1)
-    sit_down(desk)
-    image = look_for(desk, sent)
+    sent = review_server.send(1)
+    log_in_reviewer(page)
+    image = skip_to(page, sent)
     made, label = sent[image]
-    visitors.expected.add(f"503 /admin/review/{made}")
+    pages.expected.add(f"503 /admin/review/{made}")
 
     def fail(route: Route) -> None:
         route.fulfill(status=503, json={"msg": "The database does not answer"})
 
-    desk.route("**/admin/review/*", fail, times=1)
-    desk.keyboard.press(str(label))
-    expect(desk.get_by_role("status").filter(has_text="does not answer")).to_be_visible()
-    assert on_desk(desk) == image
-    assert office.said(sent) == {made: []}
-    label_all(desk, sent)
-    assert office.said(sent) == truths(sent)
+    page.route("**/admin/review/*", fail, times=1)
+    page.keyboard.press(str(label))
+    expect(page.get_by_role("status").filter(has_text="does not answer")).to_be_visible()
+    assert current_image(page) == image
+    assert review_server.stored_labels(sent) == {made: []}
+    label_all(page, sent)
+    assert review_server.stored_labels(sent) == expected_labels(sent)
 
 
 @pytest.mark.parametrize("username", ["rita", "admin"])
-def test_what_comes_while_nothing_waits_appears_by_itself(
-    desk: Page, office: Office, username: str
+def test_new_image_appears_automatically_in_an_empty_queue(
+    page: Page, review_server: ReviewServer, username: str
 ) -> None:
-    passwords = {"rita": "password of rita", "admin": office.server.admin_password}
-    enter(desk, "/review", username, passwords[username])
-    assert on_desk(desk) is None
-    expect(desk.locator("#nothing-words")).to_have_text("Nothing is waiting for a label.")
-    office.send(1)
-    expect(desk.locator('#frame[data-state="asked"]')).to_be_attached(timeout=8_000)
+    passwords = {"rita": "password of rita", "admin": review_server.server.admin_password}
+    log_in(page, "/review", username, passwords[username])
+    assert current_image(page) is None
+    expect(page.locator("#queue-empty-text")).to_have_text("The review queue is empty.")
+    review_server.send(1)
+    expect(page.locator('#frame[data-state="ready"]')).to_be_attached(timeout=8_000)
 
 
-def test_keys_do_nothing_with_modifiers_or_when_turned_off(desk: Page, office: Office) -> None:
-    sent = office.send(1)
-    sit_down(desk)
-    look_for(desk, sent)
-    before = desk.locator("#labelled").inner_text()
+def test_shortcuts_ignore_modifiers_and_can_be_turned_off(
+    page: Page, review_server: ReviewServer
+) -> None:
+    sent = review_server.send(1)
+    log_in_reviewer(page)
+    skip_to(page, sent)
+    before = page.locator("#labeled").inner_text()
     for keys in ("Alt+5", "Control+5", "Meta+5", "Control+u"):
-        desk.keyboard.press(keys)
-    desk.get_by_label("Keys: 0 to 9, n, s and u").uncheck()
-    desk.keyboard.press("5")
-    desk.reload()
-    expect(desk.get_by_label("Keys: 0 to 9, n, s and u")).not_to_be_checked()
-    on_desk(desk)
-    desk.keyboard.press("5")
-    desk.wait_for_timeout(300)
-    expect(desk.locator("#labelled")).to_have_text("0")
-    assert before in {"0", "1", "2", "3"}  # probes
-    assert office.said(sent) == {made: [] for made, _ in sent.values()}
+        page.keyboard.press(keys)
+    page.get_by_label("Keyboard shortcuts: 0 to 9, n, s and u").uncheck()
+    page.keyboard.press("5")
+    page.reload()
+    expect(page.get_by_label("Keyboard shortcuts: 0 to 9, n, s and u")).not_to_be_checked()
+    current_image(page)
+    page.keyboard.press("5")
+    page.wait_for_timeout(300)
+    expect(page.locator("#labeled")).to_have_text("0")
+    assert before in {"0", "1", "2", "3"}  # gold tasks
+    assert review_server.stored_labels(sent) == {made: [] for made, _ in sent.values()}
 
 
-def test_the_page_tells_nothing_of_what_either_version_said(desk: Page, office: Office) -> None:
-    sent = office.send(2)
-    sit_down(desk)
-    look_for(desk, sent)
-    words = desk.locator("#room").inner_text()
-    assert not re.search(r"\bv[12]\b|%|sure|baseline|improved", words)
+def test_review_page_reveals_no_prediction(page: Page, review_server: ReviewServer) -> None:
+    sent = review_server.send(2)
+    log_in_reviewer(page)
+    skip_to(page, sent)
+    content = page.locator("#page").inner_text()
+    assert not re.search(r"\bv[12]\b|%|confidence|baseline|improved", content)
 
 
-def test_a_user_is_told_that_the_page_needs_another_role(desk: Page, office: Office) -> None:
-    desk.goto("/review")
-    desk.get_by_label("User name").fill("sender")
-    desk.get_by_label("Password").fill("password of sender")
-    desk.locator('#door-form button[value="login"]').click()
-    expect(desk.get_by_text("This page needs another role.")).to_be_visible()
-    expect(desk.locator("#room")).to_be_hidden()
+def test_review_page_is_denied_to_a_user(page: Page, review_server: ReviewServer) -> None:
+    page.goto("/review")
+    page.get_by_label("Username").fill("sender")
+    page.get_by_label("Password").fill("password of sender")
+    page.locator('#login-form button[value="login"]').click()
+    expect(page.get_by_text("Your account has no access to this page.")).to_be_visible()
+    expect(page.locator("#page")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""The pages as they leave the server: what they may load, what language they speak."""
+"""The HTML of the pages: security policy, texts and language."""
 
 import json
 import re
@@ -21,8 +21,8 @@ _IMPORT = re.compile(r'from "(\.[^"]+)";$', re.MULTILINE)
 _TEXT = re.compile(r'\btext\("(\w+)"')
 
 
-class Reader(HTMLParser):
-    """Notes a page's scripts, its texts for them, and whatever stands inline."""
+class PageParser(HTMLParser):
+    """Collects a page's scripts, the texts for them, and inline scripts and styles."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -52,69 +52,67 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
-def visitor(app: Flask) -> FlaskClient:
+def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def read(visitor: FlaskClient, path: str, language: str = "en") -> Reader:
-    answer = visitor.get(path, headers={"Accept-Language": language})
-    assert answer.status_code == 200
-    return Reader(answer.text)
+def get_page(client: FlaskClient, path: str, language: str = "en") -> PageParser:
+    response = client.get(path, headers={"Accept-Language": language})
+    assert response.status_code == 200
+    return PageParser(response.text)
 
 
 def sources(names: list[str]) -> dict[str, str]:
-    """These modules of ours with all that they import, by name."""
+    """Return these modules and all that they import, without vendored ones, by name."""
     found: dict[str, str] = {}
-    left = list(names)
-    while left:
-        name = left.pop()
+    remaining = list(names)
+    while remaining:
+        name = remaining.pop()
         if name in found or name.startswith("vendor/"):
             continue
         found[name] = (STATIC / name).read_text()
-        left += [normpath(Path(name).parent / path) for path in _IMPORT.findall(found[name])]
+        remaining += [normpath(Path(name).parent / path) for path in _IMPORT.findall(found[name])]
     return found
 
 
 @EVERY_PAGE
-def test_nothing_stands_inline_in_a_page(visitor: FlaskClient, path: str) -> None:
-    assert read(visitor, path).inline == []
+def test_pages_have_no_inline_scripts_or_styles(client: FlaskClient, path: str) -> None:
+    assert get_page(client, path).inline == []
 
 
 @EVERY_PAGE
-def test_a_page_may_load_nothing_from_elsewhere(visitor: FlaskClient, path: str) -> None:
-    answer = visitor.get(path)
-    assert answer.headers["Content-Security-Policy"] == POLICY
+def test_pages_load_nothing_from_other_hosts(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+    assert response.headers["Content-Security-Policy"] == POLICY
     assert "unsafe" not in POLICY
     assert "http" not in POLICY
-    assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text)
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', response.text)
 
 
 @EVERY_PAGE
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_a_page_has_every_text_that_its_scripts_ask_for(
-    visitor: FlaskClient, path: str, language: str
+def test_pages_have_every_text_their_scripts_use(
+    client: FlaskClient, path: str, language: str
 ) -> None:
-    page = read(visitor, path, language)
+    page = get_page(client, path, language)
     assert page.modules
-    wanted = {
+    used = {
         (name, key)
         for name, source in sources(page.modules).items()
         for key in _TEXT.findall(source)
     }
-    assert {(name, key) for name, key in wanted if not page.texts.get(key)} == set()
+    assert {(name, key) for name, key in used if not page.texts.get(key)} == set()
 
 
 @EVERY_PAGE
-def test_a_page_says_its_language_and_keeps_the_one_that_was_chosen(
-    visitor: FlaskClient, path: str
-) -> None:
-    assert '<html lang="es">' in visitor.get(path, headers={"Accept-Language": "es-MX"}).text
-    assert '<html lang="en">' in visitor.get(path, headers={"Accept-Language": "fi"}).text
-    chosen = visitor.get(f"/language/es?back={path}")
+def test_pages_declare_and_keep_the_chosen_language(client: FlaskClient, path: str) -> None:
+    assert '<html lang="es">' in client.get(path, headers={"Accept-Language": "es-MX"}).text
+    assert '<html lang="en">' in client.get(path, headers={"Accept-Language": "fi"}).text
+    chosen = client.get(f"/language/es?back={path}")
     assert (chosen.status_code, chosen.headers["Location"]) == (303, path)
-    assert '<html lang="es">' in visitor.get(path, headers={"Accept-Language": "en"}).text
+    assert '<html lang="es">' in client.get(path, headers={"Accept-Language": "en"}).text
 
 
-def test_choosing_a_language_leads_to_no_other_site(visitor: FlaskClient) -> None:
-    chosen = visitor.get("/language/es?back=//example.org/")
+def test_language_choice_redirects_to_no_other_site(client: FlaskClient) -> None:
+    chosen = client.get("/language/es?back=//example.org/")
     assert chosen.headers["Location"] == "/"

@@ -1,4 +1,4 @@
-"""What was written by others is unchanged, and named with its licence."""
+"""Vendored files are unchanged and listed with their license."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ _ROW = re.compile(
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)
-def test_each_file_of_others_is_the_one_that_its_readme_names(folder: Path) -> None:
+def test_vendored_files_match_their_readme(folder: Path) -> None:
     named = {
         name: checksum for name, _, _, checksum in _ROW.findall((folder / "README.md").read_text())
     }

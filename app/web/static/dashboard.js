@@ -1,92 +1,95 @@
-// The dashboard: reads everything at each connection, then lives on events.
+// Runs the dashboard: fetches everything at each connection, then follows live events.
 
+import * as alerts from "./dashboard/alerts.js";
 import * as deployments from "./dashboard/deployments.js";
-import { at, say } from "./dashboard/fields.js";
-import * as people from "./dashboard/people.js";
-import { reading } from "./dashboard/reading.js";
+import { byId, setText } from "./dashboard/dom.js";
 import * as retrain from "./dashboard/retrain.js";
+import { syncedFetch } from "./dashboard/state_sync.js";
 import * as traffic from "./dashboard/traffic.js";
 import * as verdict from "./dashboard/verdict.js";
 import * as versions from "./dashboard/versions.js";
-import { open } from "./door.js";
-import { listen } from "./live.js";
-import { tell, text } from "./messages.js";
+import { init as initExplanations } from "./explanations.js";
+import { subscribe } from "./live.js";
+import { requireLogin } from "./login.js";
+import { showToast, text } from "./messages.js";
 import { call } from "./session.js";
 
-const WATCHED_EVERY_MS = 10_000;
+const SLOW_REFRESH_MS = 10_000;
 
-let names = new Map();
-let isPlanned = false;
+let usernames = new Map();
+let isScheduled = false;
 
-const readReport = reading(() => call("GET", "/admin/report"), (report) => {
+const fetchReport = syncedFetch(() => call("GET", "/admin/report"), (report) => {
   traffic.showVersions(report.versions);
-  traffic.showWords(report);
+  traffic.showFeedback(report);
   showComparison(report);
 });
-const readExperiments = reading(
+const fetchExperiments = syncedFetch(
   () => call("GET", "/admin/experiments"),
   ({ experiments }) => verdict.showExperiments(experiments),
 );
-const readRetrains = reading(() => call("GET", "/admin/retrain"), ({ jobs }) => retrain.showJobs(jobs));
-const readAlerts = reading(() => call("GET", "/admin/alerts"), ({ alerts }) => people.showAlerts(alerts));
-const readServing = reading(
-  () => all("/admin/users?limit=500", "/admin/models", "/admin/deployments"),
+const fetchRetrains = syncedFetch(() => call("GET", "/admin/retrain"), ({ jobs }) => retrain.showJobs(jobs));
+const fetchAlerts = syncedFetch(() => call("GET", "/admin/alerts"), ({ alerts: found }) => alerts.showAlerts(found));
+const fetchServing = syncedFetch(
+  () => getAll("/admin/users?limit=500", "/admin/models", "/admin/deployments"),
   ([{ users }, { models }, { deployments: made }]) => {
-    names = new Map(users.map((user) => [user.id, user.username]));
-    deployments.knowPeople(names);
+    usernames = new Map(users.map((user) => [user.id, user.username]));
+    deployments.setUsernames(usernames);
     deployments.showModels(models);
     deployments.showDeployments(made);
   },
 );
-const readWatched = reading(
-  () => all("/admin/rollouts", "/admin/users/reviewers"),
-  ([{ rollouts }, { reviewers }]) => {
-    deployments.showGuards(rollouts);
-    people.showReviewers(reviewers, names);
+const fetchSlowState = syncedFetch(
+  () => getAll("/admin/guards", "/admin/users/reviewers"),
+  ([{ guards }, { reviewers }]) => {
+    deployments.showRollouts(guards);
+    alerts.showReviewers(reviewers, usernames);
   },
 );
 
-open(async (me) => {
-  traffic.begin();
-  verdict.begin(refresh);
-  versions.begin();
-  retrain.begin();
-  deployments.begin(refresh);
-  people.begin(me);
-  at("as-csv").addEventListener("click", saveAsCsv);
+initExplanations();
+
+requireLogin(async (me) => {
+  traffic.init();
+  verdict.init(refresh);
+  versions.init();
+  retrain.init();
+  deployments.init(refresh);
+  alerts.init(me);
+  byId("download-csv").addEventListener("click", saveAsCsv);
   await refresh();
-  listen({
-    traffic: hear(readReport, traffic.showTraffic),
-    feedback: hear(readReport, traffic.showWords),
-    experiment: hear(readReport, moveComparison),
-    retrain: hear(readRetrains, moveRetrain),
-    deployment: hear(readServing, moveDeployment),
-    alert: hear(readAlerts, people.showAlert),
-  }, refresh, showState);
+  subscribe({
+    traffic: handle(fetchReport, traffic.showTraffic),
+    feedback: handle(fetchReport, traffic.showFeedback),
+    experiment: handle(fetchReport, handleExperiment),
+    retrain: handle(fetchRetrains, handleRetrain),
+    deployment: handle(fetchServing, handleDeployment),
+    alert: handle(fetchAlerts, alerts.showAlert),
+  }, refresh, showConnection);
 });
 
 function refresh() {
-  return quietly(async () => {
-    await Promise.all([readReport(), readExperiments(), readRetrains(), readServing(), readAlerts()]);
-    await readWatched();
+  return showErrors(async () => {
+    await Promise.all([fetchReport(), fetchExperiments(), fetchRetrains(), fetchServing(), fetchAlerts()]);
+    await fetchSlowState();
   });
 }
 
-async function quietly(read) {
+async function showErrors(action) {
   try {
-    await read();
-  } catch (refused) {
-    tell(refused.message, "error");
+    await action();
+  } catch (error) {
+    showToast(error.message, "error");
   }
 }
 
-function all(...paths) {
+function getAll(...paths) {
   return Promise.all(paths.map((path) => call("GET", path)));
 }
 
-function hear(read, show) {
+function handle(load, show) {
   return (event) => {
-    read.heard();
+    load.markStale();
     show(event);
   };
 }
@@ -94,47 +97,47 @@ function hear(read, show) {
 function showComparison(found) {
   const { experiment } = found;
   verdict.showExperiment(experiment);
-  verdict.showUsers(found.user_feedback);
+  verdict.showUserFeedback(found.users_view);
   versions.showVersions(found.versions);
   traffic.showRequests(experiment?.requests ?? 0, experiment?.disagreements ?? 0);
 }
 
-/** Labels move guards and reviewers too, which no event carries. */
-function moveComparison(found) {
+/** Labels change rollouts and reviewers too, which no event carries. */
+function handleExperiment(found) {
   showComparison(found);
-  if (isPlanned) return;
-  isPlanned = true;
+  if (isScheduled) return;
+  isScheduled = true;
   setTimeout(() => {
-    isPlanned = false;
-    if (at("connection").dataset.state === "live") quietly(readWatched);
-  }, WATCHED_EVERY_MS);
+    isScheduled = false;
+    if (byId("connection").dataset.state === "live") showErrors(fetchSlowState);
+  }, SLOW_REFRESH_MS);
 }
 
-function moveRetrain(job) {
+function handleRetrain(job) {
   retrain.showJob(job);
-  if (job.finished_at) quietly(readServing);
+  if (job.finished_at) showErrors(fetchServing);
 }
 
-function moveDeployment(made) {
-  deployments.showDeployment(made);
-  quietly(async () => {
-    await Promise.all([readServing(), readExperiments()]);
-    await readWatched();
+function handleDeployment(deployment) {
+  deployments.showDeployment(deployment);
+  showErrors(async () => {
+    await Promise.all([fetchServing(), fetchExperiments()]);
+    await fetchSlowState();
   });
 }
 
-function showState(state) {
-  const pill = at("connection");
-  pill.dataset.state = state;
-  say(pill, text(`state_${state}`));
-  if (state !== "live") traffic.lose();
+function showConnection(state) {
+  const indicator = byId("connection");
+  indicator.dataset.state = state;
+  setText(indicator, text(`state_${state}`));
+  if (state !== "live") traffic.clearRates();
 }
 
 function saveAsCsv() {
-  return quietly(async () => {
-    const written = await call("GET", "/admin/report?format=csv", { as: "text" });
+  return showErrors(async () => {
+    const csv = await call("GET", "/admin/report?format=csv", { as: "text" });
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([written], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
     link.download = "report.csv";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);

@@ -1,10 +1,10 @@
-// Shows the OpenAPI document; asks no other host for anything and keeps no token.
+// Shows the OpenAPI document; contacts no other host and stores no token.
 
-const place = document.getElementById("docs");
+const root = document.getElementById("docs");
 
 SwaggerUIBundle({
-  domNode: place,
-  url: place.dataset.document,
+  domNode: root,
+  url: root.dataset.document,
   deepLinking: true,
   docExpansion: "list",
   defaultModelsExpandDepth: 0,

@@ -1,19 +1,19 @@
-// Pictures from outside: dropped anywhere on the page, pasted, chosen, or taken with the camera.
+// Receives image files: dropped anywhere on the page, pasted, chosen, or taken with the camera.
 
-const MOST_BYTES = 5 * 1024 * 1024;
-const MOST_PIXELS = 4_000_000;
-const SHRUNK_PX = 1600;
+const MAX_BYTES = 5 * 1024 * 1024;
+const MAX_PIXELS = 4_000_000;
+const RESIZED_PX = 1600;
 
-/** Have each file that comes in handed to `take`. */
-export function receive(inputs, take) {
+/** Call `handle` with each file that is received. */
+export function onFile(inputs, handle) {
   for (const input of inputs) {
     input.addEventListener("change", () => {
-      if (input.files[0]) take(input.files[0]);
+      if (input.files[0]) handle(input.files[0]);
       input.value = "";
     });
   }
   document.addEventListener("paste", ({ clipboardData }) => {
-    if (clipboardData.files[0]) take(clipboardData.files[0]);
+    if (clipboardData.files[0]) handle(clipboardData.files[0]);
   });
   document.addEventListener("dragover", (event) => {
     if (!event.dataTransfer.types.includes("Files")) return;
@@ -27,31 +27,32 @@ export function receive(inputs, take) {
     document.body.classList.remove("dropping");
     if (!event.dataTransfer.files[0]) return;
     event.preventDefault();
-    take(event.dataTransfer.files[0]);
+    handle(event.dataTransfer.files[0]);
   });
 }
 
 /**
- * The file as the server takes it: a photograph of too many points or bytes is made smaller. One
- * that the browser cannot open is left as it is, for the server to judge; null where that is too large.
+ * Return the file as the server accepts it: an image with too many pixels or bytes is made smaller.
+ * A file that the browser cannot open is returned as it is, for the server to judge; null where it
+ * is too large.
  */
-export async function fit(file) {
+export async function fitToLimits(file) {
   const bitmap = await createImageBitmap(file).catch(() => null);
-  const isSmall = file.size <= MOST_BYTES;
+  const isSmall = file.size <= MAX_BYTES;
   if (!bitmap) return isSmall ? file : null;
-  if (isSmall && bitmap.width * bitmap.height <= MOST_PIXELS) return file;
-  return shrink(bitmap);
+  if (isSmall && bitmap.width * bitmap.height <= MAX_PIXELS) return file;
+  return resize(bitmap);
 }
 
-function shrink(bitmap) {
-  const scale = Math.min(1, SHRUNK_PX / Math.max(bitmap.width, bitmap.height));
+function resize(bitmap) {
+  const scale = Math.min(1, RESIZED_PX / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(bitmap.width * scale));
   canvas.height = Math.max(1, Math.round(bitmap.height * scale));
   const context = canvas.getContext("2d");
-  context.fillStyle = "#fff"; // behind what is transparent
+  context.fillStyle = "#fff"; // behind transparent pixels
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  return new Promise((give) => { canvas.toBlob(give, "image/jpeg", 0.92); });
+  return new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", 0.92); });
 }

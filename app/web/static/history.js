@@ -1,137 +1,137 @@
-// One's own predictions, the newest first; each image is fetched when it comes into view.
+// Lists one's own predictions, newest first; each image is fetched when it comes into view.
 
-import { forgetImage, imageOf } from "./images.js";
-import { named } from "./labels.js";
-import { tell, text } from "./messages.js";
+import { requireConfirmation } from "./confirm_button.js";
+import { digitName } from "./digit_names.js";
+import { feedbackText } from "./feedback_text.js";
+import { getImageUrl, releaseImage } from "./images.js";
+import { showToast, text } from "./messages.js";
 import { ApiError, call } from "./session.js";
-import { askFirst } from "./twosteps.js";
-import { told } from "./words.js";
 
-const PAGE = 12;
+const PAGE_SIZE = 12;
 
 const list = document.getElementById("entries");
-const none = document.getElementById("no-entries");
-const moreButton = document.getElementById("more");
+const emptyText = document.getElementById("no-entries");
+const showOlder = document.getElementById("show-older");
 const template = document.getElementById("entry");
 const items = new Map(); // by prediction_id
 
-let before = null; // where the next page begins
-let handlers = { open: () => {}, erased: () => {} };
+let before = null; // cursor of the next page
+let handlers = { open: () => {}, deleted: () => {} };
 
 const inView = new IntersectionObserver((seen) => {
   for (const { target, isIntersecting } of seen) {
     if (!isIntersecting) continue;
     inView.unobserve(target);
-    imageOf(target.dataset.predictionId).then((url) => { target.src = url; }, () => {});
+    getImageUrl(target.dataset.predictionId).then((url) => { target.src = url; }, () => {});
   }
 }, { rootMargin: "100px" });
 
-/** Have `open` called with an entry to be looked at, `erased` with the id of one that is gone. */
-export function onEntries(given) {
+/** Call `open` with an entry that is to be shown, `deleted` with the id of one that was deleted. */
+export function setHandlers(given) {
   handlers = given;
 }
 
-moreButton.addEventListener("click", async () => {
+showOlder.addEventListener("click", async () => {
   const { lastElementChild } = list;
-  await fetchPage(`&before=${before}`).catch((refused) => tell(refused.message, "error"));
-  if (moreButton.hidden) lastElementChild.nextElementSibling?.querySelector(".open").focus();
+  await fetchPage(`&before=${before}`).catch((error) => showToast(error.message, "error"));
+  if (showOlder.hidden) lastElementChild.nextElementSibling?.querySelector(".open").focus();
 });
 
-/** Read the newest again: what is new is added, what is known is brought up to date. */
+/** Fetch the newest page again: add new entries, update known ones. */
 export async function refreshHistory() {
-  await fetchPage("").catch((refused) => tell(refused.message, "error"));
+  await fetchPage("").catch((error) => showToast(error.message, "error"));
 }
 
-/** Forget all that is shown. */
+/** Remove all entries from the page. */
 export function clearHistory() {
-  for (const predictionId of [...items.keys()]) take(predictionId);
+  for (const predictionId of [...items.keys()]) remove(predictionId);
   before = null;
-  moreButton.hidden = true;
+  showOlder.hidden = true;
 }
 
-/** Add a prediction that was just made, or show what has changed on one. */
-export function put(entry) {
+/** Add a prediction, or update it if it is listed. */
+export function addOrUpdate(entry) {
   const known = items.get(entry.prediction_id);
   if (known) Object.assign(known.entry, entry);
-  else items.set(entry.prediction_id, make(entry));
+  else items.set(entry.prediction_id, createItem(entry));
   const item = items.get(entry.prediction_id);
-  if (!known) list.insertBefore(item.element, follower(entry));
-  none.hidden = true;
-  fill(item);
+  if (!known) list.insertBefore(item.element, findOlder(entry));
+  emptyText.hidden = true;
+  render(item);
 }
 
-/** A reviewer has named what a prediction's picture shows. */
-export function setReviewed(predictionId, word) {
+/** Show the label that a reviewer gave to a prediction's image. */
+export function setReviewLabel(predictionId, label) {
   const item = items.get(predictionId);
   if (!item) return;
-  item.reviewed = word;
-  fill(item);
+  item.reviewLabel = label;
+  render(item);
 }
 
-async function fetchPage(from) {
-  const page = await call("GET", `/predictions?limit=${PAGE}${from}`);
+async function fetchPage(cursor) {
+  const page = await call("GET", `/predictions?limit=${PAGE_SIZE}${cursor}`);
   const isFirst = items.size === 0;
-  page.predictions.forEach(put);
-  none.hidden = items.size > 0;
-  if (!isFirst && !from) return; // older pages stay as they are
-  before = page.next_before;
-  moreButton.hidden = before === null;
+  page.predictions.forEach(addOrUpdate);
+  emptyText.hidden = items.size > 0;
+  if (!isFirst && !cursor) return; // older pages stay as they are
+  before = page.before;
+  showOlder.hidden = before === null;
 }
 
-// Ids grow with time: an entry stands before the first that is older.
-function follower({ prediction_id }) {
+// Ids grow with time: an entry is placed before the first older one.
+function findOlder({ prediction_id }) {
   return [...list.children].find((element) => element.dataset.predictionId < prediction_id) ?? null;
 }
 
-function make(entry) {
+function createItem(entry) {
   const element = template.content.firstElementChild.cloneNode(true);
   element.dataset.predictionId = entry.prediction_id;
-  const item = { entry, element, reviewed: null };
+  const item = { entry, element, reviewLabel: null };
   const image = element.querySelector("img");
   image.dataset.predictionId = entry.prediction_id;
   inView.observe(image);
   element.querySelector(".open").addEventListener("click", () => handlers.open(item.entry));
-  askFirst(element.querySelector(".delete"), text("delete_sure"), () => erase(entry.prediction_id));
+  requireConfirmation(element.querySelector(".delete"), text("confirm_delete"), () => deleteEntry(entry.prediction_id));
   return item;
 }
 
-function fill({ entry, element, reviewed }) {
+function render({ entry, element, reviewLabel }) {
   const part = (name) => element.querySelector(`.${name}`);
   part("glyph").textContent = entry.prediccion;
   part("glyph").className = `glyph ${entry.version}`;
   part("version").textContent = entry.version;
   part("version").className = `version ${entry.version}`;
-  part("when").textContent = when(entry.created_at);
-  part("when").dateTime = entry.created_at;
-  part("word").textContent = told(entry.feedback);
-  part("word").classList.toggle("good", entry.feedback?.correct === true);
-  part("word").classList.toggle("bad", entry.feedback?.correct === false);
-  part("reviewed").textContent = reviewed ? text("reviewer_says", { named: named(reviewed) }) : "";
-  part("delete").setAttribute("aria-describedby", `when-${entry.prediction_id}`);
-  part("when").id = `when-${entry.prediction_id}`;
+  part("time").textContent = formatTime(entry.created_at);
+  part("time").dateTime = entry.created_at;
+  part("feedback-text").textContent = feedbackText(entry.feedback);
+  part("feedback-text").classList.toggle("good", entry.feedback?.correct === true);
+  part("feedback-text").classList.toggle("bad", entry.feedback?.correct === false);
+  part("review-label").textContent = reviewLabel ? text("reviewer_label", { label: digitName(reviewLabel) }) : "";
+  part("delete").setAttribute("aria-describedby", `time-${entry.prediction_id}`);
+  part("time").id = `time-${entry.prediction_id}`;
 }
 
-function when(iso) {
+function formatTime(iso) {
   const parts = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
   return new Date(iso).toLocaleString(document.documentElement.lang, parts);
 }
 
-async function erase(predictionId) {
+async function deleteEntry(predictionId) {
   try {
     await call("DELETE", `/predictions/${predictionId}`);
-  } catch (refused) {
-    if (!(refused instanceof ApiError) || refused.status !== 404) throw refused;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
   }
   const next = items.get(predictionId).element.nextElementSibling;
-  take(predictionId);
-  (next?.querySelector(".open") ?? document.getElementById("entries-title")).focus();
-  handlers.erased(predictionId);
-  tell(text("erased"));
+  remove(predictionId);
+  (next?.querySelector(".open") ?? document.getElementById("history-title")).focus();
+  handlers.deleted(predictionId);
+  showToast(text("image_deleted"));
 }
 
-function take(predictionId) {
+function remove(predictionId) {
   items.get(predictionId).element.remove();
   items.delete(predictionId);
-  forgetImage(predictionId);
-  none.hidden = items.size > 0;
+  releaseImage(predictionId);
+  emptyText.hidden = items.size > 0;
 }

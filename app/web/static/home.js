@@ -1,162 +1,170 @@
-// The page where a digit is drawn or shown, read, and judged.
+// Runs the home page: draw or send a digit, see the prediction, give feedback.
 
-import { clearAnswer, onWord, showAnswer, shownId } from "./answer.js";
-import { open } from "./door.js";
-import { fit, receive } from "./files.js";
-import { clearHistory, onEntries, put, refreshHistory, setReviewed } from "./history.js";
-import { named } from "./labels.js";
-import { listen } from "./live.js";
-import { tell, text } from "./messages.js";
+import { announce } from "./announcer.js";
+import { DrawingCanvas } from "./canvas.js";
+import { requireConfirmation } from "./confirm_button.js";
+import { digitName } from "./digit_names.js";
+import { fitToLimits, onFile } from "./files.js";
+import { addOrUpdate, clearHistory, refreshHistory, setHandlers, setReviewLabel } from "./history.js";
+import { subscribe } from "./live.js";
+import { requireLogin } from "./login.js";
+import { showToast, text } from "./messages.js";
+import { clearResult, onFeedback, showResult, shownPredictionId } from "./result.js";
 import { call } from "./session.js";
-import { Sheet } from "./sheet.js";
-import { speak } from "./spoken.js";
-import { askFirst } from "./twosteps.js";
 
-const room = document.getElementById("room");
-const desk = document.getElementById("desk");
-const answer = document.getElementById("answer");
-const photo = document.getElementById("photo");
-const refusal = document.getElementById("refusal");
-const buttons = Object.fromEntries(
-  ["read", "undo", "clear", "choose", "shoot", "next"].map((id) => [id, document.getElementById(id)]),
-);
-const files = { choose: document.getElementById("file"), shoot: document.getElementById("camera") };
+const byId = (id) => document.getElementById(id);
+const page = byId("page");
+const drawingArea = byId("drawing-area");
+const result = byId("result");
+const preview = byId("preview");
+const inputError = byId("input-error");
+const buttons = {
+  recognize: byId("recognize"),
+  undo: byId("undo"),
+  clear: byId("clear"),
+  chooseImage: byId("choose-image"),
+  takePhoto: byId("take-photo"),
+  drawAnother: byId("draw-another"),
+};
+const fileInputs = { image: byId("image-file"), camera: byId("camera-file") };
 
-const sheet = new Sheet(document.getElementById("sheet"), () => {
-  refusal.textContent = "";
-  settle();
+const canvas = new DrawingCanvas(byId("canvas"), () => {
+  inputError.textContent = "";
+  updateControls();
 });
-let isReading = false;
+let isRecognizing = false;
 
-/** What the page shows of the sheet: whether there is something to read, to undo, to clear. */
-function settle() {
-  if (!sheet.isEmpty) hidePhoto();
-  desk.dataset.state = sheet.isFresh ? "inked" : sheet.isEmpty && photo.hidden ? "empty" : "read";
-  buttons.read.disabled = isReading || !sheet.isFresh;
-  buttons.undo.disabled = buttons.clear.disabled = sheet.isEmpty && photo.hidden;
+/** Update the state of the drawing area and its buttons. */
+function updateControls() {
+  if (!canvas.isEmpty) hidePreview();
+  drawingArea.dataset.state = canvas.hasNewDrawing ? "drawn" : canvas.isEmpty && preview.hidden ? "empty" : "recognized";
+  buttons.recognize.disabled = isRecognizing || !canvas.hasNewDrawing;
+  buttons.undo.disabled = buttons.clear.disabled = canvas.isEmpty && preview.hidden;
 }
 
-async function readSheet() {
-  if (!sheet.isFresh || isReading) return;
-  if (await read(await sheet.picture())) sheet.setRead();
+async function recognizeDrawing() {
+  if (!canvas.hasNewDrawing || isRecognizing) return;
+  if (await recognize(await canvas.toBlob())) canvas.markRecognized();
 }
 
-async function readFile(file) {
-  if (room.hidden || isReading) return;
-  sheet.clear();
-  hidePhoto();
-  const picture = await fit(file);
-  if (picture === null) {
-    refuse(text("too_large"));
+async function recognizeFile(file) {
+  if (page.hidden || isRecognizing) return;
+  canvas.clear();
+  hidePreview();
+  const image = await fitToLimits(file);
+  if (image === null) {
+    showInputError(text("too_large"));
     return;
   }
-  await read(picture);
-  showPhoto(picture);
+  await recognize(image);
+  showPreview(image);
 }
 
-/** Have a picture read by the version that is drawn; whether there is an answer. */
-async function read(picture) {
-  isReading = true;
-  settle();
-  refusal.textContent = "";
-  const type = picture.type.startsWith("image/") ? picture.type : "image/unknown";
+/** Send an image to A/B prediction and show the result; return whether there is one. */
+async function recognize(image) {
+  isRecognizing = true;
+  updateControls();
+  inputError.textContent = "";
+  const type = image.type.startsWith("image/") ? image.type : "image/unknown";
   try {
-    const made = await call("POST", "/api/ab/predict", { body: picture, type });
-    const entry = { ...made, created_at: new Date().toISOString(), feedback: null };
-    put(entry);
-    look(entry);
+    const prediction = await call("POST", "/api/ab/predict", { body: image, type });
+    const entry = { ...prediction, created_at: new Date().toISOString(), feedback: null };
+    addOrUpdate(entry);
+    openResult(entry);
     return true;
-  } catch (refused) {
-    refuse(reason(refused));
+  } catch (error) {
+    showInputError(errorText(error));
     return false;
   } finally {
-    isReading = false;
-    settle();
+    isRecognizing = false;
+    updateControls();
   }
 }
 
-function reason({ status, problem, message }) {
+function errorText({ status, problem, message }) {
   if (status === 413) return text("too_large");
   if (status === 415) return text("unreadable");
   if (status === 422 && problem.title === "No digit") return text("no_digit");
   if (status === 422 && problem.title === "Several digits") return text("several_digits");
-  return status >= 500 ? text("broken") : message;
+  return status >= 500 ? text("server_error") : message;
 }
 
-function refuse(words) {
-  clearAnswer();
-  refusal.textContent = words;
+function showInputError(message) {
+  clearResult();
+  inputError.textContent = message;
 }
 
-function look(entry) {
-  showAnswer(entry);
-  bringIntoView(answer);
+function openResult(entry) {
+  showResult(entry);
+  scrollToView(result);
 }
 
-function bringIntoView(element) {
+function scrollToView(element) {
   const { top } = element.getBoundingClientRect();
-  const isSeen = top >= 0 && top < innerHeight / 2;
+  const isInView = top >= 0 && top < innerHeight / 2;
   const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
-  if (!isSeen) element.scrollIntoView({ block: "start", behavior });
+  if (!isInView) element.scrollIntoView({ block: "start", behavior });
 }
 
-function showPhoto(picture) {
-  hidePhoto();
-  photo.src = URL.createObjectURL(picture);
-  photo.hidden = false;
-  photo.addEventListener("error", hidePhoto, { once: true }); // a format that only the server knows
-  settle();
+function showPreview(image) {
+  hidePreview();
+  preview.src = URL.createObjectURL(image);
+  preview.hidden = false;
+  preview.addEventListener("error", hidePreview, { once: true }); // a format that only the server can read
+  updateControls();
 }
 
-function hidePhoto() {
-  URL.revokeObjectURL(photo.src);
-  photo.removeAttribute("src");
-  photo.hidden = true;
+function hidePreview() {
+  URL.revokeObjectURL(preview.src);
+  preview.removeAttribute("src");
+  preview.hidden = true;
 }
 
-function startAnew() {
-  hidePhoto();
-  sheet.clear();
-  refusal.textContent = "";
+function reset() {
+  hidePreview();
+  canvas.clear();
+  inputError.textContent = "";
 }
 
-function heard({ prediction_id, digit, not_a_digit }) {
-  setReviewed(prediction_id, { digit, not_a_digit });
-  tell(text("reviewed", { named: named({ digit, not_a_digit }) }));
+function handleReview({ prediction_id, digit, not_a_digit }) {
+  setReviewLabel(prediction_id, { digit, not_a_digit });
+  showToast(text("review_received", { label: digitName({ digit, not_a_digit }) }));
 }
 
-buttons.read.addEventListener("click", readSheet);
-buttons.undo.addEventListener("click", () => (photo.hidden ? sheet.undo() : startAnew()));
-buttons.clear.addEventListener("click", startAnew);
-buttons.next.addEventListener("click", () => {
-  startAnew();
-  clearAnswer();
-  bringIntoView(desk);
-  speak(text("next_ready"));
+buttons.recognize.addEventListener("click", recognizeDrawing);
+buttons.undo.addEventListener("click", () => (preview.hidden ? canvas.undo() : reset()));
+buttons.clear.addEventListener("click", reset);
+buttons.drawAnother.addEventListener("click", () => {
+  reset();
+  clearResult();
+  scrollToView(drawingArea);
+  announce(text("canvas_empty"));
 });
-buttons.choose.addEventListener("click", () => files.choose.click());
-buttons.shoot.addEventListener("click", () => files.shoot.click());
-buttons.shoot.hidden = navigator.maxTouchPoints === 0; // a camera that can be held
-receive(Object.values(files), readFile);
+buttons.chooseImage.addEventListener("click", () => fileInputs.image.click());
+buttons.takePhoto.addEventListener("click", () => fileInputs.camera.click());
+buttons.takePhoto.hidden = navigator.maxTouchPoints === 0; // likely no hand-held camera
+onFile(Object.values(fileInputs), recognizeFile);
 
 document.addEventListener("keydown", (event) => {
-  if (room.hidden || event.target.closest("button, a, input, summary")) return;
-  if (event.key === "Enter") readSheet();
-  if (event.key === "z" && (event.ctrlKey || event.metaKey)) sheet.undo();
+  if (page.hidden || event.target.closest("button, a, input, summary")) return;
+  if (event.key === "Enter") recognizeDrawing();
+  if (event.key === "z" && (event.ctrlKey || event.metaKey)) canvas.undo();
 });
 
-onWord(put);
-onEntries({ open: look, erased: (predictionId) => { if (predictionId === shownId()) clearAnswer(); } });
-const farewell = document.getElementById("erase-me");
-askFirst(farewell, text("erase_me_sure"), async () => {
+onFeedback(addOrUpdate);
+setHandlers({
+  open: openResult,
+  deleted: (predictionId) => { if (predictionId === shownPredictionId()) clearResult(); },
+});
+requireConfirmation(byId("delete-account"), text("confirm_delete_account"), async () => {
   await call("DELETE", "/me");
   location.reload();
 });
 
-open(async () => {
-  clearAnswer();
+requireLogin(async () => {
+  clearResult();
   clearHistory();
-  startAnew();
-  listen({ prediction: heard }, refreshHistory, () => {});
+  reset();
+  subscribe({ prediction: handleReview }, refreshHistory, () => {});
   await refreshHistory();
 });

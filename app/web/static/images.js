@@ -1,21 +1,21 @@
-// What the models saw: the 28x28 images of one's predictions, fetched once each.
+// Fetches the 28x28 model inputs of one's predictions, each once.
 
-import { picture } from "./session.js";
+import { fetchImage } from "./session.js";
 
-const urls = new Map();
+const urls = new Map(); // promises of object URLs, by prediction id
 
-/** The URL of a prediction's image. Throws ApiError. */
-export function imageOf(predictionId) {
+/** Return the URL of a prediction's image. Throws ApiError. */
+export function getImageUrl(predictionId) {
   if (!urls.has(predictionId)) {
-    const fetched = picture(`/predictions/${predictionId}/image`);
+    const fetched = fetchImage(`/predictions/${predictionId}/image`);
     fetched.catch(() => urls.delete(predictionId));
     urls.set(predictionId, fetched);
   }
   return urls.get(predictionId);
 }
 
-/** Let a prediction's image go. */
-export function forgetImage(predictionId) {
+/** Release a prediction's image. */
+export function releaseImage(predictionId) {
   urls.get(predictionId)?.then(URL.revokeObjectURL, () => {});
   urls.delete(predictionId);
 }

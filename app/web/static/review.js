@@ -1,160 +1,160 @@
-// Blind labelling, one picture after the other, as fast as somebody can press keys.
+// Runs blind labeling: one image after the other, as fast as a reviewer can press keys.
 
-import { open } from "./door.js";
-import { named } from "./labels.js";
-import { listen } from "./live.js";
-import { number, tell, text } from "./messages.js";
+import { announce } from "./announcer.js";
+import { digitName } from "./digit_names.js";
+import { subscribe } from "./live.js";
+import { requireLogin } from "./login.js";
+import { number, showToast, text } from "./messages.js";
 import { ApiError, call } from "./session.js";
-import { speak } from "./spoken.js";
 
-const ASK_AGAIN_MS = 5000;
+const POLL_EVERY_MS = 5000;
 const MINUTE_MS = 60_000;
-const KEYS_WANTED = "cifra-review-keys";
+const SHORTCUTS_KEY = "cifra-review-shortcuts";
 
-const part = (id) => document.getElementById(id);
-const room = part("room");
+const byId = (id) => document.getElementById(id);
+const page = byId("page");
 
-let item = null; // the picture on the desk; null while one is asked for, or none waits
-let done = []; // what was said since the page was opened: { item, word, at_ms }
-let waiting = 0;
-let work = Promise.resolve(); // one request after the other, in the order of the keys
+let item = null; // the image that is shown; null while the next one is fetched, or none is pending
+let labels = []; // given since the page was opened: { item, label, at_ms }
+let pending = 0;
+let queue = Promise.resolve(); // requests are sent one after the other, in the order of the keys
 
-function inTurn(job) {
-  work = work.then(job).catch((refused) => {
-    if (!(refused instanceof ApiError)) throw refused;
-    tell(refused.message, "error");
+function enqueue(request) {
+  queue = queue.then(request).catch((error) => {
+    if (!(error instanceof ApiError)) throw error;
+    showToast(error.message, "error");
   });
 }
 
-async function ask() {
+async function fetchNext() {
   if (item !== null) return;
   const answer = await call("GET", "/admin/review");
-  waiting = answer.pending;
-  part("flagged").textContent = number(answer.user_flagged);
+  pending = answer.waiting;
+  byId("user-flagged").textContent = number(answer.flagged);
   item = answer.item;
-  show();
-  if (item === null) showNothing();
+  render();
+  if (item === null) renderEmptyQueue();
 }
 
-function say(word) {
+function giveLabel(label) {
   if (item === null) return;
-  const said = { item, word, at_ms: Date.now() };
-  item = null; // on to the next at once; the word is taken back if it is refused
-  done.push(said);
-  waiting -= isSkip(word) ? 0 : 1;
-  stamp(said);
-  show();
-  inTurn(async () => {
-    await send(said);
-    await ask();
+  const given = { item, label, at_ms: Date.now() };
+  item = null; // on to the next at once; the label is removed again if the server refuses it
+  labels.push(given);
+  pending -= isSkip(label) ? 0 : 1;
+  flash(given);
+  render();
+  enqueue(async () => {
+    await sendLabel(given);
+    await fetchNext();
   });
 }
 
-async function send(said) {
+async function sendLabel(given) {
   try {
-    await call("POST", `/admin/review/${said.item.prediction_id}`, { json: said.word });
-  } catch (refused) {
-    done = done.filter((each) => each !== said);
-    const isLost = refused.status === 404 || refused.status === 409;
-    if (isLost) tell(text("lost"));
-    else item = said.item;
-    show();
-    if (!isLost) throw refused;
+    await call("POST", `/admin/review/${given.item.prediction_id}`, { json: given.label });
+  } catch (error) {
+    labels = labels.filter((each) => each !== given);
+    const isLost = error.status === 404 || error.status === 409;
+    if (isLost) showToast(text("no_longer_assigned"));
+    else item = given.item;
+    render();
+    if (!isLost) throw error;
     return;
   }
-  speak(text("recorded", { word: spell(said.word), waiting: number(waiting) }));
+  announce(text("label_saved", { label: labelName(given.label), pending: number(pending) }));
 }
 
-function takeBack() {
-  inTurn(async () => {
-    const said = done.at(-1);
-    if (!said) return;
+function undo() {
+  enqueue(async () => {
+    const last = labels.at(-1);
+    if (!last) return;
     try {
-      await call("DELETE", `/admin/review/${said.item.prediction_id}`);
-      tell(text("taken_back", { word: spell(said.word) }));
-    } catch (refused) {
-      if (refused.status !== 409) throw refused;
-      tell(text("not_taken_back"), "error");
+      await call("DELETE", `/admin/review/${last.item.prediction_id}`);
+      showToast(text("label_undone", { label: labelName(last.label) }));
+    } catch (error) {
+      if (error.status !== 409) throw error;
+      showToast(text("undo_refused"), "error");
     }
-    done.pop();
-    if (!isSkip(said.word)) waiting += 1;
-    show();
-    await ask();
+    labels.pop();
+    if (!isSkip(last.label)) pending += 1;
+    render();
+    await fetchNext();
   });
 }
 
-const isSkip = (word) => word.skip === true;
-const spell = (word) => (isSkip(word) ? text("skipped") : named(word));
+const isSkip = (label) => label.skip === true;
+const labelName = (label) => (isSkip(label) ? text("skipped") : digitName(label));
 
-function show() {
-  part("frame").dataset.state = item === null ? "sent" : "asked";
-  if (item !== null) part("picture").src = item.image;
-  part("waiting").textContent = number(Math.max(0, waiting));
-  showDone();
+function render() {
+  byId("frame").dataset.state = item === null ? "saving" : "ready";
+  if (item !== null) byId("image").src = item.image;
+  byId("pending").textContent = number(Math.max(0, pending));
+  renderProgress();
 }
 
-function showNothing() {
-  const words = text(waiting > 0 ? "not_for_you" : "all_done");
-  if (part("frame").dataset.state !== "none") speak(words);
-  part("frame").dataset.state = "none";
-  part("nothing-words").textContent = words;
+function renderEmptyQueue() {
+  const message = text(pending > 0 ? "none_for_you" : "queue_empty");
+  if (byId("frame").dataset.state !== "empty") announce(message);
+  byId("frame").dataset.state = "empty";
+  byId("queue-empty-text").textContent = message;
 }
 
-function showDone() {
-  const spoken = done.filter(({ word }) => !isSkip(word));
-  part("labelled").textContent = number(spoken.length);
-  part("rate").textContent = number(spoken.filter(({ at_ms }) => at_ms > Date.now() - MINUTE_MS).length);
-  const last = done.at(-1);
-  part("last").hidden = !last;
+function renderProgress() {
+  const given = labels.filter(({ label }) => !isSkip(label));
+  byId("labeled").textContent = number(given.length);
+  byId("labels-per-minute").textContent = number(given.filter(({ at_ms }) => at_ms > Date.now() - MINUTE_MS).length);
+  const last = labels.at(-1);
+  byId("last-label").hidden = !last;
   if (!last) return;
-  part("last-picture").src = last.item.image;
-  part("last-word").textContent = spell(last.word);
+  byId("last-image").src = last.item.image;
+  byId("last-label-text").textContent = labelName(last.label);
 }
 
-function stamp({ word }) {
-  const mark = part("stamp");
-  mark.textContent = isSkip(word) ? "→" : word.not_a_digit ? "∅" : word.digit;
+function flash({ label }) {
+  const mark = byId("label-flash");
+  mark.textContent = isSkip(label) ? "→" : label.not_a_digit ? "∅" : label.digit;
   mark.animate([{ opacity: 0.9, scale: 1.15 }, { opacity: 0, scale: 1 }], { duration: 420, easing: "ease-out" });
 }
 
-function press(key) {
-  if (key === "u") takeBack();
-  else if (key === "n") say({ not_a_digit: true });
-  else if (key === "s") say({ skip: true });
-  else say({ digit: Number(key) });
+function handleKey(key) {
+  if (key === "u") undo();
+  else if (key === "n") giveLabel({ not_a_digit: true });
+  else if (key === "s") giveLabel({ skip: true });
+  else giveLabel({ digit: Number(key) });
 }
 
 for (const button of document.querySelectorAll("[data-key]")) {
-  button.addEventListener("click", () => press(button.dataset.key));
+  button.addEventListener("click", () => handleKey(button.dataset.key));
 }
 
 document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
-  if (room.hidden || !part("keys").checked || event.repeat || !/^[0-9nsu]$/.test(key)) return;
+  if (page.hidden || !byId("shortcuts").checked || event.repeat || !/^[0-9nsu]$/.test(key)) return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input:not([type=checkbox]), select, textarea")) return;
   event.preventDefault();
-  press(key);
+  handleKey(key);
 });
 
-part("keys").checked = localStorage.getItem(KEYS_WANTED) !== "off";
-part("keys").addEventListener("change", ({ target }) => {
-  localStorage.setItem(KEYS_WANTED, target.checked ? "on" : "off");
+byId("shortcuts").checked = localStorage.getItem(SHORTCUTS_KEY) !== "off";
+byId("shortcuts").addEventListener("change", ({ target }) => {
+  localStorage.setItem(SHORTCUTS_KEY, target.checked ? "on" : "off");
 });
 
-// A page that nobody looks at asks for nothing: what it held would be kept from others.
-function askIfWatched() {
-  if (!room.hidden && !document.hidden && item === null) inTurn(ask);
+// A page in the background fetches nothing: an image that it held would be kept from other reviewers.
+function fetchIfVisible() {
+  if (!page.hidden && !document.hidden && item === null) enqueue(fetchNext);
 }
 
-setInterval(showDone, 1000);
-setInterval(askIfWatched, ASK_AGAIN_MS);
-document.addEventListener("visibilitychange", askIfWatched);
+setInterval(renderProgress, 1000);
+setInterval(fetchIfVisible, POLL_EVERY_MS);
+document.addEventListener("visibilitychange", fetchIfVisible);
 
-open(async () => {
+requireLogin(async () => {
   item = null;
-  done = [];
-  inTurn(ask);
-  await work;
-  listen({ traffic: (told) => { if (told.pending_reviews > waiting) askIfWatched(); } }, askIfWatched, () => {});
+  labels = [];
+  enqueue(fetchNext);
+  await queue;
+  subscribe({ traffic: (event) => { if (event.waiting > pending) fetchIfVisible(); } }, fetchIfVisible, () => {});
 });

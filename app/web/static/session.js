@@ -1,13 +1,13 @@
-// Who is logged in, and calls to the API in their name. The access token lives in this module alone;
-// the refresh token is a cookie that no script can read.
+// Holds the login session and calls the API in its name. The access token lives in this module
+// alone; the refresh token is a cookie that no script can read.
 
-import { later, text } from "./messages.js";
+import { formatDelay, text } from "./messages.js";
 
 let token = null;
 let expires_at_ms = 0;
 const listeners = new Set();
 
-/** An answer that is no success; `message` is for people, `problem` what the server said. */
+/** An error response; `message` is for people, `problem` the server's JSON. */
 export class ApiError extends Error {
   constructor(status, problem, message) {
     super(message);
@@ -16,86 +16,86 @@ export class ApiError extends Error {
   }
 }
 
-/** Have a function called when the login ends. */
-export function onEnd(listener) {
+/** Call a function when the session ends. */
+export function onSessionEnd(listener) {
   listeners.add(listener);
 }
 
-/** The access token, fresh for a minute at least; null where nobody is logged in. */
-export async function freshToken() {
-  if (token && Date.now() > expires_at_ms - 60_000) await restore();
+/** Return an access token that is valid for at least a minute; null where nobody is logged in. */
+export async function getAccessToken() {
+  if (token && Date.now() > expires_at_ms - 60_000) await restoreSession();
   return token;
 }
 
-/** Take up the login that the cookie stands for; false where there is none. */
-export function restore() {
-  // One tab at a time: a refresh token that is used twice ends the login. Locks are there on
-  // https and on this machine; a page that has none of them does without.
+/** Restore the session of the refresh cookie; return false where there is none. */
+export function restoreSession() {
+  // One tab at a time: a refresh token that is used twice ends the session. Locks exist on https
+  // and on localhost; a page without them refreshes directly.
   return navigator.locks ? navigator.locks.request("cifra-refresh", refresh) : refresh();
 }
 
 async function refresh() {
-  const answer = await ask("/refresh", { method: "POST", keepalive: true });
-  if (!answer.ok) {
-    if (answer.status === 401 || answer.status === 422) end();
+  const response = await send("/refresh", { method: "POST", keepalive: true });
+  if (!response.ok) {
+    if (response.status === 401 || response.status === 422) endSession();
     return false;
   }
-  keep(await answer.json());
+  storeToken(await response.json());
   return true;
 }
 
 /** Log in. Throws ApiError. */
 export async function logIn(username, password) {
-  const answer = await ask("/login", {
+  const response = await send("/login", {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Cifra-Refresh-Cookie": "1" },
     body: JSON.stringify({ username, password }),
   });
-  keep(await body(answer));
+  storeToken(await parse(response));
 }
 
-/** Make an account. Throws ApiError. */
+/** Register an account. Throws ApiError. */
 export async function register(username, password) {
-  const answer = await ask("/register", {
+  const response = await send("/register", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ username, password }),
   });
-  await body(answer);
+  await parse(response);
 }
 
-/** End the login, here and on the server. */
+/** End the session, here and on the server. */
 export async function logOut() {
   await call("POST", "/logout").catch(() => {});
-  end();
+  endSession();
 }
 
 /** Call the API and return its JSON, or its text with `as: "text"`; `json` or `body` is sent. Throws ApiError. */
 export async function call(method, path, options = {}) {
-  const answer = await send(method, path, options);
-  return answer.ok && options.as === "text" ? answer.text() : body(answer);
+  const response = await sendAuthenticated(method, path, options);
+  return response.ok && options.as === "text" ? response.text() : parse(response);
 }
 
-/** Fetch a picture with the token; returns a URL of a blob. Throws ApiError. */
-export async function picture(path) {
-  const answer = await send("GET", path);
-  if (!answer.ok) await body(answer);
-  return URL.createObjectURL(await answer.blob());
+/** Fetch an image and return an object URL of it. Throws ApiError. */
+export async function fetchImage(path) {
+  const response = await sendAuthenticated("GET", path);
+  if (!response.ok) await parse(response);
+  return URL.createObjectURL(await response.blob());
 }
 
-async function send(method, path, options = {}, again = true) {
-  const bearer = await freshToken();
+async function sendAuthenticated(method, path, options = {}, canRetry = true) {
+  const bearer = await getAccessToken();
   const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
   if (options.type) headers["Content-Type"] = options.type;
   if (options.json) headers["Content-Type"] = "application/json";
-  const sent = { method, headers, body: options.json ? JSON.stringify(options.json) : options.body };
-  const answer = await ask(path, sent);
-  if (answer.status === 401 && again && (await restore())) return send(method, path, options, false);
-  if (answer.status === 401) end();
-  return answer;
+  const body = options.json ? JSON.stringify(options.json) : options.body;
+  const response = await send(path, { method, headers, body });
+  if (response.status === 401 && canRetry && (await restoreSession())) return sendAuthenticated(method, path, options, false);
+  if (response.status === 401) endSession();
+  return response;
 }
 
-async function ask(path, options) {
+async function send(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", ...options });
   } catch {
@@ -103,21 +103,21 @@ async function ask(path, options) {
   }
 }
 
-async function body(answer) {
-  const said = await answer.json().catch(() => ({}));
-  if (answer.ok) return said;
-  let message = said.error || said.msg || text("failed");
-  if (answer.status === 429) message = text("limited", { when: later(answer.headers.get("Retry-After")) });
-  throw new ApiError(answer.status, said, message);
+async function parse(response) {
+  const content = await response.json().catch(() => ({}));
+  if (response.ok) return content;
+  let message = content.error || content.msg || text("request_failed");
+  if (response.status === 429) message = text("rate_limited", { when: formatDelay(response.headers.get("Retry-After")) });
+  throw new ApiError(response.status, content, message);
 }
 
-function keep(pair) {
+function storeToken(pair) {
   token = pair.access_token;
   expires_at_ms = 1000 * JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).exp;
 }
 
-function end() {
-  const was = token;
+function endSession() {
+  const previous = token;
   token = null;
-  if (was) listeners.forEach((listener) => listener());
+  if (previous) listeners.forEach((listener) => listener());
 }

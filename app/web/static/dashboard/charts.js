@@ -1,19 +1,19 @@
-// Charts in the page's own colours, as wide as their boxes, drawn anew when light turns to dark.
+// Draws charts in the page's colors, as wide as their boxes; redraws them when the color scheme changes.
 
 import uPlot from "../vendor/uPlot.esm.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** A chart in a box; `describe` gives uPlot's options by the colours. Returns what sets its data. */
-export function chart(box, describe, first) {
-  let data = first;
+/** Create a chart in a box; `describe` returns uPlot's options, given the colors. Return the function that sets its data. */
+export function chart(box, describe, initialData) {
+  let data = initialData;
   let plot = null;
 
   function draw() {
     plot?.destroy();
     const size = { width: Math.max(box.clientWidth, 60), height: Math.max(box.clientHeight, 60) };
-    const quiet = { legend: { show: false }, cursor: { show: false } };
-    plot = new uPlot({ ...size, ...quiet, ...describe(colour) }, data, box);
+    const hidden = { legend: { show: false }, cursor: { show: false } };
+    plot = new uPlot({ ...size, ...hidden, ...describe(color) }, data, box);
   }
 
   function fit() {
@@ -28,20 +28,20 @@ export function chart(box, describe, first) {
   return (next) => { data = next; plot.setData(data); };
 }
 
-/** An axis whose values `name` puts into words. */
-export function axis(colour, name, more = {}) {
+/** Return an axis whose values `format` formats. */
+export function axis(color, format, options = {}) {
   return {
-    stroke: colour("--faint"),
-    grid: { stroke: colour("--line"), width: 1 },
+    stroke: color("--faint"),
+    grid: { stroke: color("--line"), width: 1 },
     ticks: { show: false },
     font: "12px system-ui, sans-serif",
-    values: (_, values) => values.map(name),
-    ...more,
+    values: (_, values) => values.map(format),
+    ...options,
   };
 }
 
-/** A colour by its name, with an alpha in 0..1. */
-function colour(name, alpha = 1) {
+/** Return a color by its name, with an alpha in 0..1. */
+function color(name, alpha = 1) {
   const solid = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   return alpha === 1 ? solid : `color-mix(in srgb, ${solid} ${100 * alpha}%, transparent)`;
 }

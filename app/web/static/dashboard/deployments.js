@@ -1,66 +1,66 @@
-// What serves, what served, going back; new models beside their predecessors.
+// Shows what is in production, deployments, models and guarded rollouts; deploys and rolls back.
 
-import { number, tell, text } from "../messages.js";
+import { requireConfirmation } from "../confirm_button.js";
+import { number, showToast, text, textFor } from "../messages.js";
 import { call } from "../session.js";
-import { askFirst } from "../twosteps.js";
-import { at, fill, list, named, points, say, VERSIONS, when } from "./fields.js";
+import { byId, fill, formatPoints, formatTime, modelName, renderRows, setText, VERSIONS } from "./dom.js";
 
 const deployments = new Map();
 let models = [];
-let people = new Map();
+let usernames = new Map();
 
-/** Take what the buttons ask for; `changed` is called after an action. */
-export function begin(changed) {
+/** Connect the buttons; `changed` is called after an action. */
+export function init(changed) {
   for (const version of VERSIONS) {
-    const button = at(`serving-${version}`).querySelector("button");
-    askFirst(button, text("rollback_sure", { version }), async () => {
-      const made = await call("POST", `/admin/versions/${version}/rollback`);
-      tell(text("deployed", { model: named(made.model), version }));
+    const button = byId(`serving-${version}`).querySelector("button");
+    requireConfirmation(button, text("confirm_rollback", { version }), async () => {
+      const deployment = await call("POST", `/admin/versions/${version}/rollback`);
+      showToast(text("deployed", { model: modelName(deployment.model), version }));
       await changed();
     });
   }
-  begin.changed = changed;
+  init.changed = changed;
 }
 
-/** Who is who, by the ids of accounts. */
-export function knowPeople(names) {
-  people = names;
+/** Set the usernames, by the ids of accounts. */
+export function setUsernames(names) {
+  usernames = names;
 }
 
-/** All deployments, the newest first. */
+/** Show all deployments, newest first. */
 export function showDeployments(found) {
   deployments.clear();
   for (const each of found) deployments.set(each.id, each);
   show();
 }
 
-/** One more deployment. */
-export function showDeployment(made) {
-  deployments.set(made.id, made);
+/** Add a deployment. */
+export function showDeployment(deployment) {
+  deployments.set(deployment.id, deployment);
   show();
 }
 
-/** All models, the newest first. */
+/** Show all models, newest first. */
 export function showModels(found) {
   models = found;
-  list(at("models"), at("model-row"), found, writeModel);
+  renderRows(byId("models"), byId("model-row"), found, renderModel);
 }
 
-/** Newly deployed models beside their predecessors. */
-export function showGuards(found) {
-  at("no-guards").hidden = found.length > 0;
-  at("guards-box").hidden = found.length === 0;
-  list(at("guards"), at("guard-row"), found, (row, guard) => {
-    const { low, high } = guard.accuracy_difference;
+/** Show the guarded rollouts. */
+export function showRollouts(found) {
+  byId("no-rollouts").hidden = found.length > 0;
+  byId("rollouts-box").hidden = found.length === 0;
+  renderRows(byId("rollouts"), byId("rollout-row"), found, (row, rollout) => {
+    const { low, high } = rollout.accuracy_difference;
     fill(row, {
-      version: guard.version,
-      model: nameOf(guard.model_id),
-      predecessor: text("beside", { model: nameOf(guard.predecessor_id) }),
-      outcome: text(`guard_${guard.outcome ?? "open"}`),
-      requests: number(guard.requests),
-      disagreements: number(guard.disagreements),
-      labels: number(guard.labels),
-      gained: text("points", { low: points(low), high: points(high) }),
+      version: rollout.version,
+      model: modelNameById(rollout.model_id),
+      predecessor: text("versus", { model: modelNameById(rollout.predecessor_id) }),
+      outcome: text(`rollout_${rollout.outcome ?? "open"}`),
+      requests: number(rollout.requests),
+      disagreements: number(rollout.disagreements),
+      labels: number(rollout.labels),
+      gained: text("points", { low: formatPoints(low), high: formatPoints(high) }),
     });
   });
 }
@@ -68,46 +68,51 @@ export function showGuards(found) {
 function show() {
   const found = [...deployments.values()].sort((one, other) => other.id - one.id);
   for (const version of VERSIONS) {
-    const last = found.find((each) => each.version === version);
-    if (!last) continue;
-    fill(at(`serving-${version}`), { model: named(last.model), since: text("since", { at: when(last.created_at) }) });
-    say(at(version).querySelector('[data-field="model"]'), named(last.model));
+    const current = found.find((each) => each.version === version);
+    if (!current) continue;
+    fill(byId(`serving-${version}`), { model: modelName(current.model), since: text("since", { at: formatTime(current.created_at) }) });
+    setText(byId(version).querySelector('[data-field="model"]'), modelName(current.model));
   }
-  list(at("deployments"), at("deployment-row"), found, (row, each) => fill(row, {
+  renderRows(byId("deployments"), byId("deployment-row"), found, (row, each) => fill(row, {
     version: each.version,
-    model: named(each.model),
-    reason: each.reason,
-    at: when(each.created_at),
-    by: each.user_id === null ? text("by_itself") : people.get(each.user_id) ?? text("account", { id: each.user_id }),
+    model: modelName(each.model),
+    reason: trigger(each.reason),
+    at: formatTime(each.created_at),
+    by: each.user_id === null ? text("automatic") : usernames.get(each.user_id) ?? text("account", { id: each.user_id }),
   }));
 }
 
-function writeModel(row, model) {
-  fill(row, { model: named(model), at: when(model.created_at), standing: standing(model) });
+function trigger(reason) {
+  const [, id] = /^retrain (\d+)$/.exec(reason) ?? [];
+  return id ? text("trigger_retrain", { id }) : textFor("trigger", reason);
+}
+
+function renderModel(row, model) {
+  fill(row, { model: modelName(model), at: formatTime(model.created_at), status: modelStatus(model) });
   for (const button of row.querySelectorAll("button")) {
     const version = button.value;
-    button.disabled = model.rejection_reason !== null || model.deployed_as.includes(version);
-    button.setAttribute("aria-label", `${named(model)}: ${version}`);
+    button.disabled = model.rejection !== null || model.serves.includes(version);
+    button.setAttribute("aria-label", text("deploy_model", { model: modelName(model), version }));
     if (row.dataset.ready) continue;
-    askFirst(button, text("deploy_sure", { version }), async () => {
-      const made = await call("POST", `/admin/models/${model.id}/deploy`, { json: { version } });
-      tell(text("deployed", { model: named(made.model), version }));
-      await begin.changed();
+    requireConfirmation(button, text("confirm_deploy", { version }), async () => {
+      const deployment = await call("POST", `/admin/models/${model.id}/deploy`, { json: { version } });
+      showToast(text("deployed", { model: modelName(deployment.model), version }));
+      await init.changed();
     });
   }
   row.dataset.ready = "yes";
 }
 
-function standing(model) {
+function modelStatus(model) {
   const parts = [];
-  if (model.deployed_as.length) parts.push(text("standing_serves", { versions: model.deployed_as.join(", ") }));
-  if (model.is_bundled) parts.push(text("standing_shipped"));
-  else if (model.version) parts.push(text("standing_trained", { version: model.version }));
-  if (model.rejection_reason !== null) parts.push(text("standing_rejected", { reason: model.rejection_reason }));
+  if (model.serves.length) parts.push(text("status_in_production", { versions: model.serves.join(", ") }));
+  if (model.shipped) parts.push(text("status_built_in"));
+  else if (model.version) parts.push(text("status_trained", { version: model.version }));
+  if (model.rejection !== null) parts.push(text("status_rejected", { reason: model.rejection }));
   return parts.join("; ");
 }
 
-function nameOf(id) {
+function modelNameById(id) {
   const model = models.find((each) => each.id === id);
-  return model ? named(model) : `#${id}`;
+  return model ? modelName(model) : `#${id}`;
 }

@@ -1,18 +1,18 @@
-// Retrains: asking for one, watching it, its gates, and those before it.
+// Starts training runs and shows their progress, gates and history.
 
-import { number, percent, tell, text } from "../messages.js";
+import { requireConfirmation } from "../confirm_button.js";
+import { number, percent, showToast, text, textFor } from "../messages.js";
 import { call } from "../session.js";
-import { askFirst } from "../twosteps.js";
-import { at, fill, list, points, say, when } from "./fields.js";
+import { byId, fill, formatPoints, formatTime, renderRows, setText } from "./dom.js";
 
 const OPEN = ["queued", "running"];
-const WHOLE = ["candidate", "baseline"]; // accuracies
+const ACCURACIES = ["candidate", "other"];
 const jobs = new Map();
-let shown = null; // the id of the job whose outcome is looked at
+let selected = null; // the id of the job whose outcome is shown; null for the newest
 
-/** Take what the buttons ask for. */
-export function begin() {
-  at("retrain").addEventListener("submit", async (event) => {
+/** Connect the form and the buttons. */
+export function init() {
+  byId("retrain").addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = event.target.querySelector("button");
     button.disabled = true;
@@ -20,34 +20,34 @@ export function begin() {
     try {
       const json = { version: version.value, deploy: deploy.value };
       const { job_id: id } = await call("POST", "/admin/retrain", { json });
-      shown = null;
+      selected = null;
       showJob(await call("GET", `/admin/retrain/${id}`));
-    } catch (refused) {
-      tell(refused.message, "error");
+    } catch (error) {
+      showToast(error.message, "error");
     } finally {
       button.disabled = openJob() !== undefined;
     }
   });
-  askFirst(at("retrain-cancel"), text("cancel_sure"), async () => {
+  requireConfirmation(byId("retrain-cancel"), text("confirm_cancel"), async () => {
     showJob(await call("POST", `/admin/retrain/${openJob().id}/cancel`));
   });
-  at("retrains").addEventListener("click", (event) => {
+  byId("retrains").addEventListener("click", (event) => {
     const row = event.target.closest("button") && event.target.closest("tr");
     if (!row) return;
-    shown = Number(row.dataset.id);
+    selected = Number(row.dataset.id);
     showOutcome();
   });
-  at("retrain-log").addEventListener("toggle", showLog);
+  byId("retrain-log").addEventListener("toggle", showLog);
 }
 
-/** All jobs, as GET /admin/retrain has them. */
+/** Show all jobs, as GET /admin/retrain returns them. */
 export function showJobs(found) {
   jobs.clear();
   for (const job of found) jobs.set(job.id, job);
   show();
 }
 
-/** One job that has moved on. */
+/** Add or update a job. */
 export function showJob(job) {
   jobs.set(job.id, job);
   show();
@@ -63,15 +63,15 @@ function newestFirst() {
 
 function show() {
   const open = openJob();
-  at("retrain").querySelector("button").disabled = open !== undefined;
-  at("retrain-progress").hidden = open === undefined;
+  byId("retrain").querySelector("button").disabled = open !== undefined;
+  byId("retrain-progress").hidden = open === undefined;
   if (open) showProgress(open);
-  at("no-retrains").hidden = jobs.size > 0;
-  at("retrains-box").hidden = jobs.size === 0;
-  list(at("retrains"), at("retrain-row"), newestFirst(), (row, job) => fill(row, {
+  byId("no-retrains").hidden = jobs.size > 0;
+  byId("retrains-box").hidden = jobs.size === 0;
+  renderRows(byId("retrains"), byId("retrain-row"), newestFirst(), (row, job) => fill(row, {
     id: job.id,
     version: job.version,
-    at: when(job.created_at),
+    at: formatTime(job.created_at),
     status: text(`job_${job.status}`),
   }));
   showOutcome();
@@ -83,47 +83,47 @@ function showProgress(job) {
     if (item.dataset.stage === stage) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
   }
-  const bar = at("retrain-bar");
-  if (job.progress === null) bar.removeAttribute("value");
-  else bar.value = job.progress;
+  const bar = byId("retrain-bar");
+  if (job.percent === null) bar.removeAttribute("value");
+  else bar.value = job.percent;
   const parts = [text("job_name", { id: job.id, version: job.version })];
   if (job.loss !== null) parts.push(text("progress_loss", { loss: number(job.loss, 3) }));
   if (job.seconds_left !== null) parts.push(text("progress_left", { seconds: number(job.seconds_left) }));
-  say(at("retrain-words"), parts.join(" · "));
+  setText(byId("retrain-progress-text"), parts.join(" · "));
 }
 
 function showOutcome() {
-  const job = shown === null ? newestFirst().find((each) => !OPEN.includes(each.status)) : jobs.get(shown);
-  at("retrain-outcome").hidden = job === undefined || OPEN.includes(job.status);
-  if (at("retrain-outcome").hidden) return;
-  if (at("retrain-outcome").dataset.id !== String(job.id)) at("retrain-log").open = false;
-  at("retrain-outcome").dataset.id = job.id;
-  say(at("retrain-name"), text("job_name", { id: job.id, version: job.version }));
-  say(at("retrain-status"), text(`job_${job.status}`));
-  at("retrain-status").className = job.status === "deployed" || job.status === "ready" ? "good" : "bad";
-  say(at("retrain-error"), job.error ?? "");
-  say(at("retrain-taught"), job.train_labels === null ? "" : text("job_taught", { lessons: number(job.train_labels), holdout: number(job.holdout_labels) }));
-  at("gates-box").hidden = job.gates.length === 0;
-  list(at("gates"), at("gate-row"), job.gates.map((gate, order) => ({ id: `${job.id}-${order}`, ...gate })), (row, gate) => {
-    const numbers = Object.entries(gate.metrics).map(([name, value]) => `${name.replaceAll("_", " ")}: ${figure(name, value)}`);
-    fill(row, { name: gate.name, passed: text(gate.passed ? "gate_passed" : "gate_failed"), summary: gate.summary, metrics: numbers.join(" · ") });
+  const job = selected === null ? newestFirst().find((each) => !OPEN.includes(each.status)) : jobs.get(selected);
+  byId("retrain-outcome").hidden = job === undefined || OPEN.includes(job.status);
+  if (byId("retrain-outcome").hidden) return;
+  if (byId("retrain-outcome").dataset.id !== String(job.id)) byId("retrain-log").open = false;
+  byId("retrain-outcome").dataset.id = job.id;
+  setText(byId("retrain-name"), text("job_name", { id: job.id, version: job.version }));
+  setText(byId("retrain-status"), text(`job_${job.status}`));
+  byId("retrain-status").className = job.status === "deployed" || job.status === "ready" ? "good" : "bad";
+  setText(byId("retrain-error"), job.error ?? "");
+  setText(byId("retrain-label-counts"), job.lessons === null ? "" : text("label_counts", { train: number(job.lessons), holdout: number(job.holdout) }));
+  byId("gates-box").hidden = job.gates.length === 0;
+  renderRows(byId("gates"), byId("gate-row"), job.gates.map((gate, order) => ({ id: `${job.id}-${order}`, ...gate })), (row, gate) => {
+    const numbers = Object.entries(gate.numbers).map(([name, value]) => `${textFor("metric", name).replaceAll("_", " ")}: ${formatMetric(name, value)}`);
+    fill(row, { name: textFor("gate", gate.name), passed: text(gate.passed ? "gate_passed" : "gate_failed"), said: gate.said, numbers: numbers.join(" · ") });
     row.querySelector('[data-field="passed"]').className = gate.passed ? "good" : "bad";
   });
 }
 
-/** A number of a gate, which is a difference of accuracies where its name says nothing else. */
-function figure(name, value) {
-  if (name.endsWith("images")) return number(value);
+/** Format a metric of a gate: a difference of accuracies unless its name says otherwise. */
+function formatMetric(name, value) {
+  if (name.endsWith("pictures")) return number(value);
   if (name === "p_value") return number(value, 4);
-  return WHOLE.includes(name) ? percent(value, 2) : `${points(value)}%`;
+  return ACCURACIES.includes(name) ? percent(value, 2) : `${formatPoints(value)}%`;
 }
 
 async function showLog() {
-  if (!at("retrain-log").open) return;
+  if (!byId("retrain-log").open) return;
   try {
-    const written = await call("GET", `/admin/retrain/${at("retrain-outcome").dataset.id}/log`, { as: "text" });
-    say(at("retrain-log").querySelector("pre"), written || text("empty_log"));
-  } catch (refused) {
-    tell(refused.message, "error");
+    const log = await call("GET", `/admin/retrain/${byId("retrain-outcome").dataset.id}/log`, { as: "text" });
+    setText(byId("retrain-log").querySelector("pre"), log || text("empty_log"));
+  } catch (error) {
+    showToast(error.message, "error");
   }
 }

@@ -1,153 +1,160 @@
-// The experiment: its verdict, what it rests on, and its end.
+// Shows the experiment's results and test details; starts, stops and concludes experiments.
 
-import { number, percent, tell, text } from "../messages.js";
+import { requireConfirmation } from "../confirm_button.js";
+import { number, percent, showToast, text, textFor } from "../messages.js";
 import { call } from "../session.js";
-import { askFirst } from "../twosteps.js";
-import { at, fill, list, points, say, VERSIONS, when } from "./fields.js";
-import { beginShare, showShare } from "./share.js";
+import { byId, fill, formatPoints, formatTime, renderRows, setText, VERSIONS } from "./dom.js";
+import { initWinRate, showWinRate } from "./win_rate.js";
 
 let experiment = null;
 
-/** Take what the buttons ask for; `changed` is called after an action. */
-export function begin(changed) {
-  beginShare();
-  askFirst(at("stop"), text("stop_sure"), async () => {
+/** Connect the buttons and the form; `changed` is called after an action. */
+export function init(changed) {
+  initWinRate();
+  requireConfirmation(byId("stop-experiment"), text("confirm_stop"), async () => {
     await call("POST", `/admin/experiments/${experiment.id}/stop`);
-    tell(text("stopped"));
+    showToast(text("experiment_stopped"));
     await changed();
   });
-  const conclude = at("conclude");
+  const conclude = byId("conclude");
   conclude.addEventListener("submit", (event) => event.preventDefault());
-  askFirst(conclude.querySelector("[type=submit]"), text("conclude_sure"), async () => {
+  requireConfirmation(conclude.querySelector("[type=submit]"), text("confirm_ship"), async () => {
     const winner = conclude.elements.winner.value || null;
     const ended = await call("POST", `/admin/experiments/${experiment.id}/conclude`, { json: { winner } });
-    tell(text("concluded", { winner: ended.stages.at(-1).weight === 1 ? "v2" : "v1" }));
+    showToast(text("winner_shipped", { winner: ended.steps.at(-1).weight === 1 ? "v2" : "v1" }));
     await changed();
   });
-  at("start").addEventListener("submit", (event) => start(event, changed));
+  byId("start-experiment").addEventListener("submit", (event) => start(event, changed));
 }
 
 async function start(event, changed) {
   event.preventDefault();
   const { weight, unit, ramp, ramp_units: units } = event.target.elements;
   const steps = ramp.value.split(/[^0-9.]+/).filter(Boolean).map((share) => Number(share) / 100);
-  const wanted = { unit: unit.value, ramp_units: Number(units.value), ramp: steps };
-  if (!steps.length) wanted.weight = Number(weight.value) / 100;
+  const plan = { unit: unit.value, ramp_units: Number(units.value), ramp: steps };
+  if (!steps.length) plan.weight = Number(weight.value) / 100;
   try {
-    const made = await call("POST", "/admin/experiments", { json: wanted });
-    tell(text("started", { id: made.id }));
+    const created = await call("POST", "/admin/experiments", { json: plan });
+    showToast(text("experiment_started", { id: created.id }));
     await changed();
-  } catch (refused) {
-    tell(refused.message, "error");
+  } catch (error) {
+    showToast(error.message, "error");
   }
 }
 
-/** The current experiment, or null. */
+/** Show the current experiment; null for none. */
 export function showExperiment(found) {
   experiment = found;
-  const runs = found?.running ?? false;
-  at("experiment-runs").hidden = !runs;
-  at("start").hidden = runs;
-  say(at("experiment-name"), found ? name(found) : "");
-  say(at("outcome"), text(`outcome_${found?.verdict ?? "none"}`));
-  at("outcome").dataset.outcome = found?.verdict ?? "none";
-  say(at("outcome-why"), why(found));
+  const isRunning = found?.running ?? false;
+  byId("experiment-controls").hidden = !isRunning;
+  byId("start-experiment").hidden = isRunning;
+  setText(byId("experiment-name"), found ? experimentName(found) : "");
+  setText(byId("outcome"), outcome(found));
+  byId("outcome").dataset.outcome = found?.verdict ?? "none";
+  setText(byId("outcome-reason"), reason(found));
   if (!found) return;
   showWarnings(found.warnings);
   showDifference(found.accuracy_difference);
-  showShare(found);
+  showWinRate(found);
   showFacts(found);
 }
 
-/** What users said of this experiment, beside it. */
-export function showUsers(view) {
+/** Show the user feedback of this experiment. */
+export function showUserFeedback(view) {
   for (const version of VERSIONS) {
-    const { eligible = 0, eligible_correct: correct = 0 } = view?.versions[version] ?? {};
-    const share = eligible ? percent(correct / eligible, 1) : text("none");
-    fill(at(`users-${version}`), { eligible: number(eligible), correct: number(correct), share });
+    const { counted = 0, correct = 0 } = view?.versions[version] ?? {};
+    const share = counted ? percent(correct / counted, 1) : text("none");
+    fill(byId(`user-feedback-${version}`), { counted: number(counted), correct: number(correct), share });
   }
-  const known = view && view.difference.high - view.difference.low < 2;
-  say(at("users-difference"), known
-    ? text("users_difference", { interval: inPoints(view.difference) })
-    : text("users_few"));
+  const isKnown = view && view.difference.high - view.difference.low < 2;
+  setText(byId("user-feedback-difference"), isKnown
+    ? text("user_feedback_difference", { interval: formatInterval(view.difference) })
+    : text("too_few_ratings"));
 }
 
-/** All experiments, the newest first. */
+/** Show all experiments, newest first. */
 export function showExperiments(found) {
-  list(at("experiments"), at("experiment-row"), found, (row, each) => fill(row, {
+  renderRows(byId("experiments"), byId("experiment-row"), found, (row, each) => fill(row, {
     id: each.id,
-    started: when(each.started_at),
-    ended: each.running ? text("runs") : `${when(each.ended_at)}, ${ended(each)}`,
+    started: formatTime(each.started_at),
+    ended: each.running ? text("running") : `${formatTime(each.ended_at)}, ${endReason(each)}`,
     verdict: text(`short_${each.verdict}`),
     requests: number(each.requests),
-    labels: number(each.labels.total),
+    labels: number(each.labels.all),
   }));
 }
 
-function name(found) {
+function experimentName(found) {
   return found.running
     ? text("experiment", { id: found.id })
-    : text("experiment_ended", { id: found.id, reason: ended(found) });
+    : text("experiment_ended", { id: found.id, reason: endReason(found) });
 }
 
-function ended(found) {
+function endReason(found) {
   return text(`end_${found.end_reason}`);
 }
 
-function why(found) {
-  if (!found) return text("why_none");
-  if (found.verdict === "invalid") return text("why_invalid", { reason: found.reason });
-  if (found.verdict === "equivalent") return text("why_equivalent");
-  if (found.winner) return text("why_winner", { at: when(found.winner.named_at) });
-  if (!found.running) return text("why_stopped");
+function outcome(found) {
+  if (!found) return text("outcome_none");
+  if (found.verdict === "collecting" && !found.running) return text("outcome_inconclusive");
+  return text(`outcome_${found.verdict}`);
+}
+
+function reason(found) {
+  if (!found) return text("reason_none");
+  if (found.verdict === "invalid") return text("reason_invalid", { reason: textFor("invalid", found.reason) });
+  if (found.verdict === "equivalent") return text("reason_equivalent");
+  if (found.winner) return text("reason_winner", { at: formatTime(found.winner.named_at) });
+  if (!found.running) return text("reason_stopped");
   return found.labels_needed === null
-    ? text("why_unclear")
-    : text("why_collecting", { labels: number(found.labels_needed) });
+    ? text("reason_unclear")
+    : text("reason_collecting", { labels: number(found.labels_needed) });
 }
 
 function showWarnings(warnings) {
-  at("warnings").hidden = warnings.length === 0;
-  at("warnings").replaceChildren(...warnings.map((warning) => {
+  byId("warnings").hidden = warnings.length === 0;
+  byId("warnings").replaceChildren(...warnings.map((warning) => {
     const item = document.createElement("li");
-    item.textContent = warning;
+    item.textContent = textFor("warning", warning);
     return item;
   }));
 }
 
 function showDifference({ low, high }) {
-  const most = Math.min(1, Math.max(0.01, Math.abs(low), Math.abs(high)) * 1.1);
+  const max = Math.min(1, Math.max(0.01, Math.abs(low), Math.abs(high)) * 1.1);
   const place = (selector, from, to) => {
-    const part = document.querySelector(`.difference ${selector}`);
-    part.style.left = `${50 + (50 * from) / most}%`;
-    part.style.width = `${Math.max(0, (50 * (to - from)) / most)}%`;
+    const bar = document.querySelector(`.difference ${selector}`);
+    bar.style.left = `${50 + (50 * from) / max}%`;
+    bar.style.width = `${Math.max(0, (50 * (to - from)) / max)}%`;
   };
-  place(".negligible", -0.003, 0.003);
-  place(".lost", Math.min(low, 0), Math.min(high, 0));
-  place(".won", Math.max(low, 0), Math.max(high, 0));
-  say(at("difference-least"), points(-most));
-  say(at("difference-most"), points(most));
-  say(at("difference-words"), inPoints({ low, high }));
+  place(".equivalence-region", -0.003, 0.003);
+  place(".v1-better", Math.min(low, 0), Math.min(high, 0));
+  place(".v2-better", Math.max(low, 0), Math.max(high, 0));
+  setText(byId("difference-min"), formatPoints(-max));
+  setText(byId("difference-max"), formatPoints(max));
+  setText(byId("difference-text"), formatInterval({ low, high }));
 }
 
-function inPoints({ low, high }) {
-  return text("points", { low: points(low), high: points(high) });
+function formatInterval({ low, high }) {
+  return text("points", { low: formatPoints(low), high: formatPoints(high) });
 }
 
 function showFacts(found) {
-  const { labels, served, sample_ratio_mismatch: draws } = found;
-  const needed = found.labels_needed ?? (found.running && found.verdict === "collecting" ? text("unclear") : text("no_more"));
+  const { labels, served, sample_ratio_mismatch: srm } = found;
+  const remaining = found.labels_needed ?? (found.running && found.verdict === "collecting" ? text("not_enough_data") : text("none_remaining"));
   const facts = {
     requests: number(found.requests),
-    served: text("v1_and_v2", { v1: number(served.v1), v2: number(served.v2) }),
+    exposures: text("exposures", { v1: number(served.v1), v2: number(served.v2) }),
     disagreements: number(found.disagreements),
-    labelled: number(labels.disagreements),
-    discordant: number(labels.discordant),
+    labeled: number(labels.disagreements),
+    discordant: number(labels.informative),
     audit: number(labels.audit),
-    skipped: text("skipped_erased", { skipped: number(labels.skipped), erased: number(labels.erased) }),
-    needed,
+    skipped: text("skipped_deleted", { skipped: number(labels.skipped), erased: number(labels.erased) }),
+    remaining,
     "e-value": found.e_value > 1e6 ? text("over_a_million") : number(found.e_value, found.e_value < 100 ? 2 : 0),
-    mismatch: draws.p_value === null ? text("none") : number(draws.p_value, 3),
-    weight: text("weight", { share: percent(found.weight, found.weight < 0.1 ? 1 : 0), unit: text(`unit_${found.unit}`) }),
+    srm: srm.p_value === null ? text("none") : number(srm.p_value, 3),
+    weight: percent(found.weight, found.weight < 0.1 ? 1 : 0),
+    unit: text(`unit_${found.unit}`),
   };
-  for (const [fact, words] of Object.entries(facts)) say(at(`fact-${fact}`), words);
+  for (const [fact, value] of Object.entries(facts)) setText(byId(`fact-${fact}`), value);
 }

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.served import Client
+from tests.support.server_process import Client
 
 
 def recognize(page: Page) -> None:

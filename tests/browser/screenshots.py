@@ -15,12 +15,12 @@ from uuid import uuid4
 import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.imaging.pictures import encode_png
-from app.training.sets import load_base_sets
-from app.training.variants import varied
+from app.imaging.decoding import encode_png
+from app.training.datasets import load_base_sets
+from app.training.augmentation import varied
 from tests.browser.conftest import ARGUMENTS, BrowserPages, find_browser, log_in
 from tests.browser.drawing import draw
-from tests.served import ROOT, UNLIMITED, Server, serve
+from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
 SEED, IMAGES = 3, 160

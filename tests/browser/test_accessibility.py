@@ -11,7 +11,7 @@ from tests.browser.accessibility import accessibility_violations
 from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw, draw_with_finger
 from tests.conftest import Disputed, Golden
-from tests.served import UNLIMITED, Server, serve
+from tests.support.server_process import UNLIMITED, Server, serve
 
 TOUCH_PX = 44
 

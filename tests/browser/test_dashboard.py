@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.training.sets import load_base_sets
+from app.training.datasets import load_base_sets
 from benchmarks.styles import hollow
 from tests.browser.accessibility import accessibility_violations
 from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw
 from tests.conftest import Disputed, Golden, beside, settings
-from tests.labels import label, submitters
-from tests.served import UNLIMITED, Server, serve
+from tests.support.review_data import label, submitters
+from tests.support.server_process import UNLIMITED, Server, serve
 
 LIVE_TIMEOUT_MS = 2_000  # how late a live update may be
 TRAINING_TIMEOUT_MS = 400_000
@@ -100,6 +100,7 @@ def test_training_run_is_shown_to_its_end_and_rolled_back(
             images = [hollow(digit) for digit in training.digits[:LABELS]]
             label(app, images, training.labels[:LABELS], submitters(app, 3))
         page = open_dashboard(pages, trainer)
+        page.locator('#retrain [name="version"]').select_option("v1")
         page.locator("#retrain [type=submit]").click()
         expect(page.locator("#retrain-progress")).to_be_visible()
         current = page.locator(".stages [aria-current]")
@@ -113,14 +114,14 @@ def test_training_run_is_shown_to_its_end_and_rolled_back(
         deployments = page.locator("#deployments tr")
         expect(deployments).to_have_count(3)
         expect(page.locator("#experiment-name")).to_have_text("experiment 2")
-        serving = page.locator('#serving-v2 [data-field="model"]')
+        serving = page.locator('#serving-v1 [data-field="model"]')
         expect(serving).to_contain_text("retrain")
-        back = page.locator("#serving-v2 button")
+        back = page.locator("#serving-v1 button")
         back.click()
-        expect(back).to_have_text("Roll back v2: press again")
+        expect(back).to_have_text("Roll back v1: press again")
         back.click()
         expect(deployments).to_have_count(4)
-        expect(serving).to_contain_text("cifra-improved")
+        expect(serving).to_contain_text("cifra-baseline")
         expect(page.locator("#rollouts tr")).to_have_count(1)
         assert accessibility_violations(page) == []
         pages.close()
@@ -162,7 +163,7 @@ def test_notification_settings_are_saved(fresh: Server, pages: BrowserPages) -> 
     page.locator("#notifications button").click()
     expect(page.locator(".toast")).to_have_text("Saved.")
     me = fresh.admin().call("GET", "/me").json()
-    assert (me["email"], me["mail"]) == ("ada@example.org", ["alert"])
+    assert (me["email"], me["notifications"]) == ("ada@example.org", ["alert"])
 
 
 def test_report_is_downloaded_as_csv(fresh: Server, pages: BrowserPages) -> None:
@@ -182,6 +183,7 @@ def test_dashboard_reconnects_after_a_server_restart(
         expect(connection).to_have_attribute("data-state", "waiting")
         expect(page.locator("#requests-per-second")).to_have_text(re.compile(r"^\D$"))
         pages.allow("console: WebSocket connection to")
+        pages.allow("console: Failed to load resource: net::ERR_CONNECTION")
         with serve(first.data_dir, **UNLIMITED, PORT=str(first.port)) as second:
             second.newcomer("ana").predict("ab", golden.png_of(3))
             expect(connection).to_have_attribute("data-state", "live", timeout=30_000)

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.served import Server
+from tests.support.server_process import Server
 
 
 def test_docs_page_shows_every_operation(page: Page) -> None:

@@ -5,7 +5,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.accessibility import accessibility_violations
 from tests.browser.conftest import PHONE, BrowserPages, log_in
-from tests.served import Server
+from tests.support.server_process import Server
 
 TERMS = {
     "e_value": ("E-value", "E-valor"),

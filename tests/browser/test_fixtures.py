@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.accessibility import accessibility_violations
 from tests.browser.conftest import BrowserPages
-from tests.served import Server
+from tests.support.server_process import Server
 
 FAULTS = {
     "console: logged": "() => console.error('logged')",

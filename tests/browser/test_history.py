@@ -10,7 +10,7 @@ from tests.browser.actions import recognize
 from tests.browser.conftest import BrowserPages, log_in_client, username_of
 from tests.browser.drawing import ONE, draw
 from tests.conftest import Disputed, Golden
-from tests.served import Client, Server
+from tests.support.server_process import Client, Server
 
 
 def test_history_loads_older_entries_and_reopens_one(

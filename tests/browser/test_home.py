@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.actions import latest_prediction, recognize, record_posts
 from tests.browser.conftest import BrowserPages, log_in
 from tests.browser.drawing import ONE, SEVEN, THREE, draw
-from tests.served import QUICK, Client, serve
+from tests.support.server_process import QUICK, Client, serve
 
 
 def probabilities(page: Page, version: str) -> list[float]:
@@ -102,7 +102,7 @@ def test_other_version_is_hidden_until_feedback(home: Page, kim: Client) -> None
     expect(home.locator("#other-prediction")).to_have_class(f"prediction {other}")
     updated = kim.call("GET", f"/predictions/{latest_prediction(kim)['prediction_id']}").json()
     assert updated["feedback"]["correct"] is True
-    assert probabilities(home, other) == updated["other"]["probabilidades"]
+    assert probabilities(home, other) == updated["shadow_prediction"]["probabilidades"]
     expect(home.locator("#announcer")).to_have_text(re.compile(f"The other version, {other}, .+ 3"))
     expect(home.get_by_role("button", name="Correct", exact=True)).to_have_attribute(
         "aria-pressed", "true"

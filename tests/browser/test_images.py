@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from app.imaging.pictures import MAX_IMAGE_PIXELS, encode_png
+from app.imaging.decoding import MAX_IMAGE_PIXELS, encode_png
 from tests.browser.actions import record_posts
 from tests.browser.conftest import BrowserPages, log_in_client
 from tests.browser.drawing import ONE, draw
 from tests.conftest import Golden, encoded
-from tests.served import Client, Server
+from tests.support.server_process import Client, Server
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 

@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app.domain.labels import NOT_A_DIGIT, SKIPPED
+from app.domain.review_labels import NOT_A_DIGIT, SKIPPED
 from tests.browser.conftest import BrowserPages, log_in
 from tests.conftest import Disputed
-from tests.served import UNLIMITED, Server, serve
+from tests.support.server_process import UNLIMITED, Server, serve
 
 Sent = dict[str, tuple[str, int]]
 """By image URL as the page shows it: the prediction's id and the true digit."""
@@ -47,7 +47,7 @@ class ReviewServer:
         """Return the labels of these images in the database, by prediction, in order."""
         found: dict[str, list[int]] = {made: [] for made, _ in sent.values()}
         with closing(sqlite3.connect(self.server.data_dir / "app.db")) as connection:
-            rows = connection.execute("SELECT prediction_id, truth FROM review ORDER BY id")
+            rows = connection.execute("SELECT prediction_id, label FROM review ORDER BY id")
             for made, truth in rows.fetchall():
                 if str(UUID(made)) in found:
                     found[str(UUID(made))].append(truth)

@@ -40,9 +40,9 @@ const fetchServing = syncedFetch(
   },
 );
 const fetchSlowState = syncedFetch(
-  () => getAll("/admin/guards", "/admin/users/reviewers"),
-  ([{ guards }, { reviewers }]) => {
-    deployments.showRollouts(guards);
+  () => getAll("/admin/rollouts", "/admin/users/reviewers"),
+  ([{ rollouts }, { reviewers }]) => {
+    deployments.showRollouts(rollouts);
     alerts.showReviewers(reviewers, usernames);
   },
 );
@@ -97,7 +97,7 @@ function handle(load, show) {
 function showComparison(found) {
   const { experiment } = found;
   verdict.showExperiment(experiment);
-  verdict.showUserFeedback(found.users_view);
+  verdict.showUserFeedback(found.user_feedback);
   versions.showVersions(found.versions);
   traffic.showRequests(experiment?.requests ?? 0, experiment?.disagreements ?? 0);
 }

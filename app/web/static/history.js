@@ -74,7 +74,7 @@ async function fetchPage(cursor) {
   page.predictions.forEach(addOrUpdate);
   emptyText.hidden = items.size > 0;
   if (!isFirst && !cursor) return; // older pages stay as they are
-  before = page.before;
+  before = page.next_before;
   showOlder.hidden = before === null;
 }
 

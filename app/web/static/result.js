@@ -60,7 +60,7 @@ async function sendFeedback(choice) {
     if (shownPredictionId() !== feedback.prediction_id) return;
     entry = updated;
     render();
-    announce(entry.other ? text("announced_other", describe(entry.other)) : text("thanks"));
+    announce(entry.shadow_prediction ? text("announced_other", describe(entry.shadow_prediction)) : text("thanks"));
   } catch (error) {
     showToast(error.message, "error");
   } finally {
@@ -70,14 +70,14 @@ async function sendFeedback(choice) {
 
 function render() {
   renderPrediction(find("#prediction"), entry);
-  find("#other-prediction").hidden = !entry.other;
-  if (entry.other) renderPrediction(find("#other-prediction"), entry.other);
+  find("#other-prediction").hidden = !entry.shadow_prediction;
+  if (entry.shadow_prediction) renderPrediction(find("#other-prediction"), entry.shadow_prediction);
   find("#feedback-given").hidden = !entry.feedback;
   find("#feedback-status").textContent = `${feedbackText(entry.feedback)} ${text("thanks")}`;
   const choices = currentChoices(entry);
   for (const button of feedbackButtons) button.setAttribute("aria-pressed", choices.includes(button.dataset.feedback));
   const predictions = { [entry.version]: entry };
-  if (entry.other) predictions[entry.other.version] = entry.other;
+  if (entry.shadow_prediction) predictions[entry.shadow_prediction.version] = entry.shadow_prediction;
   drawBars(find("tbody"), predictions, entry.feedback ? "not_processed" : "hidden_until_feedback");
 }
 

@@ -29,8 +29,8 @@ function enqueue(request) {
 async function fetchNext() {
   if (item !== null) return;
   const answer = await call("GET", "/admin/review");
-  pending = answer.waiting;
-  byId("user-flagged").textContent = number(answer.flagged);
+  pending = answer.pending;
+  byId("user-flagged").textContent = number(answer.user_flagged);
   item = answer.item;
   render();
   if (item === null) renderEmptyQueue();
@@ -156,5 +156,5 @@ requireLogin(async () => {
   labels = [];
   enqueue(fetchNext);
   await queue;
-  subscribe({ traffic: (event) => { if (event.waiting > pending) fetchIfVisible(); } }, fetchIfVisible, () => {});
+  subscribe({ traffic: (event) => { if (event.pending_reviews > pending) fetchIfVisible(); } }, fetchIfVisible, () => {});
 });

@@ -11,12 +11,12 @@ const alerts = new Map();
 export function init(me) {
   const form = byId("notifications");
   form.elements.email.value = me.email ?? "";
-  for (const box of form.querySelectorAll("[name=notifications]")) box.checked = me.mail.includes(box.value);
+  for (const box of form.querySelectorAll("[name=notifications]")) box.checked = me.notifications.includes(box.value);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const mail = [...form.querySelectorAll("[name=notifications]:checked")].map((box) => box.value);
+    const notifications = [...form.querySelectorAll("[name=notifications]:checked")].map((box) => box.value);
     try {
-      await call("PATCH", "/me", { json: { email: form.elements.email.value, mail } });
+      await call("PATCH", "/me", { json: { email: form.elements.email.value, notifications } });
       showToast(text("saved"));
     } catch (error) {
       showToast(error.message, "error");
@@ -47,8 +47,8 @@ export function showReviewers(found, usernames) {
   const items = found.map((each) => ({ id: each.reviewer_id, ...each }));
   renderRows(byId("reviewers"), byId("reviewer-row"), items, (row, each) => fill(row, {
     name: usernames.get(each.id) ?? text("account", { id: each.id }),
-    answered: number(each.read),
-    accuracy: percent(each.right / Math.max(each.read, 1)),
+    answered: number(each.answered),
+    accuracy: percent(each.correct / Math.max(each.answered, 1)),
     reliable: text(each.is_reliable ? "yes" : "no"),
   }));
 }

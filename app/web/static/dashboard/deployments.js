@@ -91,7 +91,7 @@ function renderModel(row, model) {
   fill(row, { model: modelName(model), at: formatTime(model.created_at), status: modelStatus(model) });
   for (const button of row.querySelectorAll("button")) {
     const version = button.value;
-    button.disabled = model.rejection !== null || model.serves.includes(version);
+    button.disabled = model.rejection_reason !== null || model.deployed_as.includes(version);
     button.setAttribute("aria-label", text("deploy_model", { model: modelName(model), version }));
     if (row.dataset.ready) continue;
     requireConfirmation(button, text("confirm_deploy", { version }), async () => {
@@ -105,10 +105,10 @@ function renderModel(row, model) {
 
 function modelStatus(model) {
   const parts = [];
-  if (model.serves.length) parts.push(text("status_in_production", { versions: model.serves.join(", ") }));
-  if (model.shipped) parts.push(text("status_built_in"));
+  if (model.deployed_as.length) parts.push(text("status_in_production", { versions: model.deployed_as.join(", ") }));
+  if (model.is_bundled) parts.push(text("status_built_in"));
   else if (model.version) parts.push(text("status_trained", { version: model.version }));
-  if (model.rejection !== null) parts.push(text("status_rejected", { reason: model.rejection }));
+  if (model.rejection_reason !== null) parts.push(text("status_rejected", { reason: model.rejection_reason }));
   return parts.join("; ");
 }
 

@@ -6,7 +6,7 @@ import { call } from "../session.js";
 import { byId, fill, formatPoints, formatTime, renderRows, setText } from "./dom.js";
 
 const OPEN = ["queued", "running"];
-const ACCURACIES = ["candidate", "other"];
+const ACCURACIES = ["candidate", "baseline"];
 const jobs = new Map();
 let selected = null; // the id of the job whose outcome is shown; null for the newest
 
@@ -84,8 +84,8 @@ function showProgress(job) {
     else item.removeAttribute("aria-current");
   }
   const bar = byId("retrain-bar");
-  if (job.percent === null) bar.removeAttribute("value");
-  else bar.value = job.percent;
+  if (job.progress === null) bar.removeAttribute("value");
+  else bar.value = job.progress;
   const parts = [text("job_name", { id: job.id, version: job.version })];
   if (job.loss !== null) parts.push(text("progress_loss", { loss: number(job.loss, 3) }));
   if (job.seconds_left !== null) parts.push(text("progress_left", { seconds: number(job.seconds_left) }));
@@ -102,18 +102,18 @@ function showOutcome() {
   setText(byId("retrain-status"), text(`job_${job.status}`));
   byId("retrain-status").className = job.status === "deployed" || job.status === "ready" ? "good" : "bad";
   setText(byId("retrain-error"), job.error ?? "");
-  setText(byId("retrain-label-counts"), job.lessons === null ? "" : text("label_counts", { train: number(job.lessons), holdout: number(job.holdout) }));
+  setText(byId("retrain-label-counts"), job.train_labels === null ? "" : text("label_counts", { train: number(job.train_labels), holdout: number(job.holdout_labels) }));
   byId("gates-box").hidden = job.gates.length === 0;
   renderRows(byId("gates"), byId("gate-row"), job.gates.map((gate, order) => ({ id: `${job.id}-${order}`, ...gate })), (row, gate) => {
-    const numbers = Object.entries(gate.numbers).map(([name, value]) => `${textFor("metric", name).replaceAll("_", " ")}: ${formatMetric(name, value)}`);
-    fill(row, { name: textFor("gate", gate.name), passed: text(gate.passed ? "gate_passed" : "gate_failed"), said: gate.said, numbers: numbers.join(" · ") });
+    const metrics = Object.entries(gate.metrics).map(([name, value]) => `${textFor("metric", name).replaceAll("_", " ")}: ${formatMetric(name, value)}`);
+    fill(row, { name: textFor("gate", gate.name), passed: text(gate.passed ? "gate_passed" : "gate_failed"), summary: gate.summary, metrics: metrics.join(" · ") });
     row.querySelector('[data-field="passed"]').className = gate.passed ? "good" : "bad";
   });
 }
 
 /** Format a metric of a gate: a difference of accuracies unless its name says otherwise. */
 function formatMetric(name, value) {
-  if (name.endsWith("pictures")) return number(value);
+  if (name.endsWith("images")) return number(value);
   if (name === "p_value") return number(value, 4);
   return ACCURACIES.includes(name) ? percent(value, 2) : `${formatPoints(value)}%`;
 }

@@ -39,7 +39,7 @@ export function showTraffic(event) {
     fill(byId(`traffic-${version}`), { per_second: number(latest[version], 1) });
   }
   setText(byId("requests-per-second"), number(latest.v1 + latest.v2, 1));
-  setText(byId("pending-reviews"), number(event.waiting));
+  setText(byId("pending-reviews"), number(event.pending_reviews));
   showRequests(event.requests, event.disagreements);
 }
 

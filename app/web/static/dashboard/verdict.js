@@ -21,7 +21,7 @@ export function init(changed) {
   requireConfirmation(conclude.querySelector("[type=submit]"), text("confirm_ship"), async () => {
     const winner = conclude.elements.winner.value || null;
     const ended = await call("POST", `/admin/experiments/${experiment.id}/conclude`, { json: { winner } });
-    showToast(text("winner_shipped", { winner: ended.steps.at(-1).weight === 1 ? "v2" : "v1" }));
+    showToast(text("winner_shipped", { winner: ended.stages.at(-1).weight === 1 ? "v2" : "v1" }));
     await changed();
   });
   byId("start-experiment").addEventListener("submit", (event) => start(event, changed));
@@ -62,9 +62,9 @@ export function showExperiment(found) {
 /** Show the user feedback of this experiment. */
 export function showUserFeedback(view) {
   for (const version of VERSIONS) {
-    const { counted = 0, correct = 0 } = view?.versions[version] ?? {};
-    const share = counted ? percent(correct / counted, 1) : text("none");
-    fill(byId(`user-feedback-${version}`), { counted: number(counted), correct: number(correct), share });
+    const { eligible = 0, eligible_correct: correct = 0 } = view?.versions[version] ?? {};
+    const share = eligible ? percent(correct / eligible, 1) : text("none");
+    fill(byId(`user-feedback-${version}`), { eligible: number(eligible), correct: number(correct), share });
   }
   const isKnown = view && view.difference.high - view.difference.low < 2;
   setText(byId("user-feedback-difference"), isKnown
@@ -80,7 +80,7 @@ export function showExperiments(found) {
     ended: each.running ? text("running") : `${formatTime(each.ended_at)}, ${endReason(each)}`,
     verdict: text(`short_${each.verdict}`),
     requests: number(each.requests),
-    labels: number(each.labels.all),
+    labels: number(each.labels.total),
   }));
 }
 
@@ -147,7 +147,7 @@ function showFacts(found) {
     exposures: text("exposures", { v1: number(served.v1), v2: number(served.v2) }),
     disagreements: number(found.disagreements),
     labeled: number(labels.disagreements),
-    discordant: number(labels.informative),
+    discordant: number(labels.discordant),
     audit: number(labels.audit),
     skipped: text("skipped_deleted", { skipped: number(labels.skipped), erased: number(labels.erased) }),
     remaining,

@@ -38,7 +38,7 @@ function showVersion(version, found) {
     accuracy: value === null ? text("none") : percent(value, 1),
     "accuracy-interval": value === null ? text("no_labels") : text("accuracy_interval", { interval }),
     served: number(found.served),
-    feedback: number(found.words),
+    feedback: number(found.feedback_count),
     correct: number(found.correct),
     "feedback-rate": percent(found.response_rate, 1),
   });

@@ -14,7 +14,7 @@ export function initWinRate() {
 }
 
 /** Add the current interval of an experiment; labels that were undone remove their intervals. */
-export function showWinRate({ id, labels: { informative: labels }, v2_share_of_wins: { low, high } }) {
+export function showWinRate({ id, labels: { discordant: labels }, v2_win_rate: { low, high } }) {
   if (experiment_id !== id) intervals = [];
   experiment_id = id;
   intervals = [...intervals.filter((each) => each.labels < labels), { labels, low, high }];

@@ -1,8 +1,15 @@
-"""Common actions on the home page."""
+"""Common actions on the pages."""
 
-from playwright.sync_api import Page, expect
+from itertools import count
 
+<<<<<<< HEAD
 from tests.support.server_process import Client
+=======
+from playwright.sync_api import Page, Response, expect
+
+from tests.browser.conftest import BrowserPages, log_in
+from tests.support.server_process import Client, Server
+>>>>>>> pages
 
 
 def recognize(page: Page) -> None:
@@ -22,3 +29,19 @@ def record_posts(page: Page) -> list[str]:
     paths: list[str] = []
     page.on("request", lambda request: request.method == "POST" and paths.append(request.url))
     return paths
+
+
+def open_dashboard(pages: BrowserPages, server: Server, **options: object) -> Page:
+    """Open the dashboard as the admin and wait until it is live and has fetched everything.
+
+    It fetches everything when it opens and again when it is connected; reviewers come last.
+    """
+    page, fetched = pages.open(server, **options), count(1)
+
+    def is_last(response: Response) -> bool:
+        return response.url.endswith("/admin/users/reviewers") and next(fetched) == 2
+
+    with page.expect_response(is_last):
+        log_in(page, "/dashboard", "admin", server.admin_password)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    return page

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from app.training.datasets import load_base_sets
 from benchmarks.styles import hollow
 from tests.browser.accessibility import accessibility_violations
+from tests.browser.actions import open_dashboard
 from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw
 from tests.conftest import Disputed, Golden, beside, settings
@@ -26,14 +27,6 @@ def fresh(tmp_path: Path) -> Iterator[Server]:
     """Start a server for this test alone."""
     with serve(tmp_path / "fresh", **UNLIMITED) as running:
         yield running
-
-
-def open_dashboard(pages: BrowserPages, server: Server, **options: object) -> Page:
-    """Open the dashboard as the admin and wait until it is live."""
-    page = pages.open(server, **options)
-    log_in(page, "/dashboard", "admin", server.admin_password)
-    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    return page
 
 
 def test_api_requests_and_feedback_update_the_dashboard_live(

@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.accessibility import accessibility_violations
-from tests.browser.conftest import PHONE, BrowserPages, log_in
+from tests.browser.actions import open_dashboard
+from tests.browser.conftest import PHONE, BrowserPages
 from tests.support.server_process import Server
 
 TERMS = {
@@ -19,14 +20,6 @@ TERMS = {
     "guarded_rollout": ("Guardrail and guarded rollout", "Vigilancia tras el despliegue"),
     "drift": ("Drift", "Deriva"),
 }
-
-
-def open_dashboard(pages: BrowserPages, server: Server, **options: object) -> Page:
-    """Open the dashboard as the admin and wait until it is live."""
-    page = pages.open(server, **options)
-    log_in(page, "/dashboard", "admin", server.admin_password)
-    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    return page
 
 
 def button_of(page: Page, term: str) -> Locator:

@@ -55,7 +55,7 @@ function showAccuracy(root, { value, low, high }) {
   interval.style.width = `calc(${position(high)} - ${position(low)})`;
   point.hidden = value === null;
   if (value !== null) point.style.left = position(value);
-  fill(root, { min: percent(min) });
+  fill(root, { min: percent(min), max: percent(1) });
 }
 
 function showConfusion(root, matrix) {

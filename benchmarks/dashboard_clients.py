@@ -16,16 +16,16 @@ PING, PONG, OPENED, EVENT = "2", "3", "40/live,", "42/live,"
 
 
 @dataclass
-class Watchers:
+class DashboardClients:
     """How many events they heard in all; known at the end."""
 
     heard: int = 0
 
 
 @contextmanager
-def watching(url: str, token: str, count: int) -> Iterator[Watchers]:
+def connected_dashboards(url: str, token: str, count: int) -> Iterator[DashboardClients]:
     """Have so many dashboards listen until the block ends."""
-    watchers = Watchers()
+    watchers = DashboardClients()
     child = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.dashboard_clients", url, token, str(count)],
         stdin=subprocess.PIPE,
@@ -42,7 +42,7 @@ def watching(url: str, token: str, count: int) -> Iterator[Watchers]:
 
 def main(url: str, token: str, count: int) -> None:
     """Read until the standard input ends; prints how many events came."""
-    sockets = [_enter(url, token) for _ in range(count)]
+    sockets = [_connect(url, token) for _ in range(count)]
     print("all are in", flush=True)
     waiting, heard, is_over = selectors.DefaultSelector(), 0, False
     for socket in sockets:
@@ -53,13 +53,13 @@ def main(url: str, token: str, count: int) -> None:
             if ready.data is None:
                 is_over = True
             else:
-                heard += _hear(ready.data)
+                heard += _receive_event(ready.data)
     for socket in sockets:
         socket.close()
     print(heard)
 
 
-def _enter(url: str, token: str) -> WebSocket:
+def _connect(url: str, token: str) -> WebSocket:
     address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
     socket = create_connection(address, timeout=30)
     socket.recv()
@@ -69,7 +69,7 @@ def _enter(url: str, token: str) -> WebSocket:
     return socket
 
 
-def _hear(socket: WebSocket) -> bool:
+def _receive_event(socket: WebSocket) -> bool:
     """Read one message; whether it was an event."""
     message = str(socket.recv())
     if message == PING:

@@ -12,7 +12,7 @@ from app.services.models.onnx_runtime import open_session
 from app.training.datasets import load_base_sets
 from app.training.evaluation_sets import make_set, preprocess_or_none
 from app.training.synthetic_images import RENDERERS
-from benchmarks.exams import images_of_kind, scanned_digits
+from benchmarks.evaluation_images import images_of_kind, scanned_digits
 from config import ROOT
 
 SHEETS = ROOT / "docs" / "images"

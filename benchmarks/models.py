@@ -17,17 +17,17 @@ from app.training.evaluation_sets import EvaluationSet, corrupted_set, make_set,
 from app.training.mnist_c import CORRUPTIONS
 from app.training.synthetic_images import RENDERERS
 from benchmarks import model_cards, plots
-from benchmarks.exams import STRESSES, pictures_of, scanned, stress
-from benchmarks.measures import auroc, expected_calibration_error
+from benchmarks.classifier_metrics import auroc, expected_calibration_error
+from benchmarks.evaluation_images import STRESSES, images_of_kind, scanned_digits, stressed_set
 from benchmarks.model_cards import Figures
-from benchmarks.ood_images import STRANGERS
+from benchmarks.ood_images import OOD_IMAGES
 
 VERSIONS = ("v1", "v2")
 _ROUNDS = 3_000
 
 
 @dataclass(frozen=True)
-class Exams:
+class EvaluationSets:
     """All that a model is examined on; made once for every version."""
 
     validation: EvaluationSet
@@ -40,7 +40,7 @@ class Exams:
 
 def main() -> None:
     """Print every figure and write the cards with their plots."""
-    exams = make_exams()
+    exams = make_evaluation_sets()
     for version in VERSIONS:
         figures = measure(version, exams)
         text = model_cards.render(version, figures)
@@ -49,29 +49,29 @@ def main() -> None:
         plots.draw(MODELS / f"{version}.svg", figures)
 
 
-def make_exams() -> Exams:
+def make_evaluation_sets() -> EvaluationSets:
     """Pass every picture of every exam through imaging; a few minutes."""
     sets = load_base_sets()
-    return Exams(
+    return EvaluationSets(
         validation=plain_set("validation", sets.validation),
         golden=plain_set("golden", sets.golden),
         kinds={
-            kind: make_set(kind, *pictures_of(kind, sets.golden))
+            kind: make_set(kind, *images_of_kind(kind, sets.golden))
             for kind in tqdm(RENDERERS, "kinds")
         }
-        | {"scanned": make_set("scanned", *scanned())},
-        stresses={name: stress(name, sets.golden) for name in tqdm(STRESSES, "stresses")},
+        | {"scanned": make_set("scanned", *scanned_digits())},
+        stresses={name: stressed_set(name, sets.golden) for name in tqdm(STRESSES, "stresses")},
         corruptions={
             name: corrupted_set(name, sets.golden) for name in tqdm(CORRUPTIONS, "corruptions")
         },
         strangers={
             name: make_set(name, files := list(make()), np.full(len(files), -1))
-            for name, make in STRANGERS.items()
+            for name, make in OOD_IMAGES.items()
         },
     )
 
 
-def measure(version: str, exams: Exams) -> Figures:
+def measure(version: str, exams: EvaluationSets) -> Figures:
     """Examine the shipped model of a version, and for mean and spread its other seeds."""
     artefact = model_path(version, SEEDS[0]).read_bytes()
     session = open_session(artefact)
@@ -87,17 +87,17 @@ def measure(version: str, exams: Exams) -> Figures:
         parameters=architectures.count_parameters(net),
         multiply_adds=onnx_export.count_multiply_adds(net),
         microseconds=_microseconds(session),
-        validation=_share(exams.validation, session),
+        validation=_accuracy(exams.validation, session),
         golden_by_seed=tuple(
-            _share(exams.golden, open_session(model_path(version, seed).read_bytes()))
+            _accuracy(exams.golden, open_session(model_path(version, seed).read_bytes()))
             for seed in SEEDS
         ),
         recall_by_digit=tuple(
             float(right[exams.golden.labels == digit].mean()) for digit in range(10)
         ),
-        kinds={name: _share(of, session) for name, of in exams.kinds.items()},
-        stresses={name: _share(of, session) for name, of in exams.stresses.items()},
-        corruptions={name: _share(of, session) for name, of in exams.corruptions.items()},
+        kinds={name: _accuracy(of, session) for name, of in exams.kinds.items()},
+        stresses={name: _accuracy(of, session) for name, of in exams.stresses.items()},
+        corruptions={name: _accuracy(of, session) for name, of in exams.corruptions.items()},
         calibration_error=expected_calibration_error(confidences, right),
         confidences=confidences,
         right=right,
@@ -107,7 +107,7 @@ def measure(version: str, exams: Exams) -> Figures:
     )
 
 
-def _share(of: EvaluationSet, session: InferenceSession) -> float:
+def _accuracy(of: EvaluationSet, session: InferenceSession) -> float:
     return float(of.right(session).mean())
 
 

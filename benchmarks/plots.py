@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.measures import reliability
+from benchmarks.classifier_metrics import reliability
 from benchmarks.model_cards import Figures
 
-_INK, _MARKED = "#1f3a5f", "#d1495b"
+_INK, _HIGHLIGHT = "#1f3a5f", "#d1495b"
 
 
 def draw(path: Path, figures: Figures) -> None:
@@ -20,7 +20,7 @@ def draw(path: Path, figures: Figures) -> None:
     calibration, kinds, strangers = figure.subplots(1, 3)
     _draw_calibration(calibration, figures)
     _draw_kinds(kinds, figures)
-    _draw_strangers(strangers, figures)
+    _draw_ood(strangers, figures)
     figure.savefig(path, metadata={"Date": None})
 
 
@@ -43,12 +43,12 @@ def _draw_kinds(axes: Axes, figures: Figures) -> None:
     axes.set(title="Errors by kind of picture", xlabel="% read wrong")
 
 
-def _draw_strangers(axes: Axes, figures: Figures) -> None:
+def _draw_ood(axes: Axes, figures: Figures) -> None:
     strange = np.concatenate(list(figures.strange.values()))
     bins = np.linspace(0, 1, 41).tolist()
     for name, values, colour in (
         ("golden digits", figures.confidences, _INK),
-        ("no digit", strange, _MARKED),
+        ("no digit", strange, _HIGHLIGHT),
     ):
         weights = np.full(len(values), 100 / len(values))
         axes.hist(values, bins, weights=weights, alpha=0.7, color=colour, label=name)

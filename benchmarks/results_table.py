@@ -12,25 +12,25 @@ class Row:
     """A line of the table; `short` where the figure misses its bar."""
 
     what: str
-    bar: str
+    limit: str
     figure: str
-    short: bool
-    plainer: str = ""
+    missed: bool
+    simpler: str = ""
 
 
-def show(
+def print_table(
     parts: Iterable[Iterator[Row]],
     total: int,
     doing: str,
     *,
-    plainer: bool = False,
+    simpler: bool = False,
     kept: list[Row] | None = None,
 ) -> None:
     """Print every part's rows under one head; end the program with 1 where a bar is missed.
 
     Rows are put into `kept` too, as they come.
     """
-    more = (" a plainer way |", " --- |") if plainer else ("", "")
+    more = (" a plainer way |", " --- |") if simpler else ("", "")
     print(f"| what | bar | figure |{more[0]}\n| --- | --- | --- |{more[1]}")
     missed = 0
     with tqdm(total=total, desc=doing, unit="part") as progress:
@@ -38,9 +38,9 @@ def show(
             for row in part:
                 if kept is not None:
                     kept.append(row)
-                mark = " **missed**" if row.short else ""
-                last = f" {row.plainer} |" if plainer else ""
-                tqdm.write(f"| {row.what} | {row.bar} | {row.figure}{mark} |{last}")
-                missed += row.short
+                mark = " **missed**" if row.missed else ""
+                last = f" {row.simpler} |" if simpler else ""
+                tqdm.write(f"| {row.what} | {row.limit} | {row.figure}{mark} |{last}")
+                missed += row.missed
             progress.update()
     sys.exit(1 if missed else 0)

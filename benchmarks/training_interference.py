@@ -18,29 +18,29 @@ from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 ALTERNATIONS, REQUESTS = 5, 500  # so many of each, idle and training
-SHARE, MOST_TIMES = 0.3, 2.0
+CAPACITY_SHARE, MAX_RATIO = 0.3, 2.0
 CAPACITY_S, CLIENTS = 6.0, 8
-LABELS, PICTURES = 200, 500
+LABELS, IMAGES = 200, 500
 
 
 def rows() -> Iterator[Row]:
     """A steady part of the server's capacity, with and without a training, in turn."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
-        _teach(server)
+        _add_labels(server)
         load = Load(server)
-        rate = SHARE * load.capacity()
+        rate = CAPACITY_SHARE * load.capacity()
         idle, training = [], []
         for _ in tqdm(range(ALTERNATIONS), "alternations", leave=False):
             idle.append(load.steady(rate))
-            location = _begin_training(load.admin)
+            location = _start_training(load.admin)
             training.append(load.steady(rate))
-            _end_training(load.admin, location)
+            _cancel_training(load.admin, location)
         medians = [1_000 * float(np.median([_p99(each) for each in of])) for of in (idle, training)]
     yield Row(
-        f"p99 while it trains, at {rate:.0f} requests a second ({SHARE:.0%} of capacity)",
-        f"<= {MOST_TIMES:.0f} times the idle one",
+        f"p99 while it trains, at {rate:.0f} requests a second ({CAPACITY_SHARE:.0%} of capacity)",
+        f"<= {MAX_RATIO:.0f} times the idle one",
         f"{medians[1]:.1f} ms, {medians[1] / medians[0]:.2f} times {medians[0]:.1f} ms",
-        short=medians[1] > MOST_TIMES * medians[0],
+        missed=medians[1] > MAX_RATIO * medians[0],
     )
     failed = load.failed
     yield Row(
@@ -52,7 +52,7 @@ class Load:
     """Clients that post golden digits to the A/B route; counts answers that are no 200."""
 
     def __init__(self, server: Server) -> None:
-        golden = load_base_sets().golden.digits[:PICTURES]
+        golden = load_base_sets().golden.digits[:IMAGES]
         self.admin, self.failed = server.admin_client(), 0
         self._files = [encode_png(digit) for digit in golden]
         self._clients = [server.register(f"client{number}") for number in range(CLIENTS)]
@@ -108,29 +108,29 @@ def _p99(seconds: Sequence[float]) -> float:
     return float(np.quantile(seconds, 0.99))
 
 
-def _begin_training(admin: Client) -> str:
+def _start_training(admin: Client) -> str:
     """Ask for a retrain; returns when it trains."""
     answer = admin.call("POST", "/admin/retrain", json={"deploy": "manual"})
     answer.raise_for_status()
     location: str = answer.headers["Location"]
-    _wait(admin, location, stage="training")
+    _wait_for(admin, location, stage="training")
     return location
 
 
-def _end_training(admin: Client, location: str) -> None:
+def _cancel_training(admin: Client, location: str) -> None:
     """Cancel it; fails where it had ended before, and so was not beside all the requests."""
     admin.call("POST", f"{location}/cancel").raise_for_status()
-    _wait(admin, location, status="cancelled")
+    _wait_for(admin, location, status="cancelled")
 
 
-def _wait(admin: Client, location: str, **wanted: str) -> None:
+def _wait_for(admin: Client, location: str, **wanted: str) -> None:
     while not wanted.items() <= (job := admin.call("GET", location).json()).items():
         if job["status"] in {"failed", "rejected", "ready"}:
             raise RuntimeError(f"the retrain {job['status']}: {job['error']}")
         time.sleep(0.1)
 
 
-def _teach(server: Server) -> None:
+def _add_labels(server: Server) -> None:
     training = load_base_sets().training
     pictures, digits = training.digits[:LABELS], training.labels[:LABELS]
     with second_app(make_config(server.data_dir)) as app:

@@ -83,7 +83,7 @@ def restore(file: Path) -> None:
         migrations = ROOT / "migrations"
         with bootstrap.lock_out_servers(config.data_dir):
             made = backups.restore(
-                file.absolute(), place, migration_state.known(migrations), show_progress
+                file.absolute(), place, migration_state.list_revisions(migrations), show_progress
             )
             flask_migrate.upgrade()
     click.echo(f"restored what was backed up at {made.made_at:%Y-%m-%d %H:%M:%S} UTC")

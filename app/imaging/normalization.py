@@ -22,8 +22,8 @@ cv2.setNumThreads(1)
 
 FIT_SIDE = 20
 
-_Input = TypeVar("_Taken")
-_Output = TypeVar("_Given")
+_Input = TypeVar("_Input")
+_Output = TypeVar("_Output")
 
 _KERNEL_3X3 = np.ones((3, 3), np.uint8)
 _POSITIONS = range(FIT_SIDE)

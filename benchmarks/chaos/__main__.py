@@ -7,23 +7,23 @@ says what each fault is, and which tests hold the rest.
 import sys
 
 from benchmarks.chaos import crashes, dependencies, hostile_clients
-from benchmarks.results_table import show
+from benchmarks.results_table import print_table
 
 
 def main() -> None:
     """Print the table; end with 1 where a bar is missed. `--quick`: fewer kills."""
     kills = 5 if "--quick" in sys.argv else 100
     parts = [
-        crashes.killed(kills),
-        crashes.ended(),
+        crashes.kill_during_writes(kills),
+        crashes.terminate_under_load(),
         dependencies.postgres(),
         dependencies.redis(),
-        hostile_clients.silent_dashboard(),
+        hostile_clients.silent_dashboards(),
         hostile_clients.slow_uploads(),
-        hostile_clients.bombs(),
-        hostile_clients.strangers(),
+        hostile_clients.bad_images(),
+        hostile_clients.username_timing(),
     ]
-    show(parts, len(parts), "faults")
+    print_table(parts, len(parts), "faults")
 
 
 if __name__ == "__main__":

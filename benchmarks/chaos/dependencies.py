@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import requests
 
-from benchmarks.chaos.load_clients import Told, sending
+from benchmarks.chaos.load_clients import Responses, sending_requests
 from benchmarks.results_table import Row
 from tests.conftest import SECRETS
 from tests.support.live_client import wait_until
@@ -16,8 +16,8 @@ from tests.support.redis_server import RedisServer
 from tests.support.server_process import UNLIMITED, Server, serve
 
 CLIENTS = 8
-MOST_WAIT_S, MOST_RECOVERY_S = 25.0, 10.0
-MOST_WITHOUT_REDIS_S = 1.0
+MAX_WAIT_S, MAX_RECOVERY_S = 25.0, 10.0
+MAX_WITHOUT_REDIS_S = 1.0
 OUTAGE_S = 15.0
 
 
@@ -28,32 +28,32 @@ def postgres() -> Iterator[Row]:
         try:
             settings = {**UNLIMITED, **SECRETS, "DATABASE_URL": database.url}
             with serve(Path(folder) / "served", **settings) as server:
-                yield from _restarted(server, database)
-                yield from _stopped(server, database)
+                yield from _restart(server, database)
+                yield from _pause(server, database)
         finally:
             database.end()
 
 
-def _restarted(server: Server, database: PostgresServer) -> Iterator[Row]:
-    told = Told()
-    with sending([server.register(f"first {each}") for each in range(CLIENTS)], told):
+def _restart(server: Server, database: PostgresServer) -> Iterator[Row]:
+    told = Responses()
+    with sending_requests([server.register(f"first {each}") for each in range(CLIENTS)], told):
         time.sleep(2)
         database.restart()
         recovered_s = _until_ready(server)
         time.sleep(2)
-    yield _recovery("PostgreSQL restarted under load", recovered_s)
-    yield _refusals("the same", told)
+    yield _recovery_row("PostgreSQL restarted under load", recovered_s)
+    yield _statuses_row("the same", told)
 
 
-def _stopped(server: Server, database: PostgresServer) -> Iterator[Row]:
-    told = Told()
+def _pause(server: Server, database: PostgresServer) -> Iterator[Row]:
+    told = Responses()
     clients = [server.register(f"second {each}") for each in range(CLIENTS)]
-    with sending(clients, told):
+    with sending_requests(clients, told):
         time.sleep(2)
         database.pause()
         try:
-            live_s, live = _asked(server, "/livez")
-            ready_s, ready = _asked(server, "/readyz")
+            live_s, live = _timed_get(server, "/livez")
+            ready_s, ready = _timed_get(server, "/readyz")
             time.sleep(OUTAGE_S)
         finally:
             database.go_on()
@@ -63,18 +63,18 @@ def _stopped(server: Server, database: PostgresServer) -> Iterator[Row]:
     longest_s = max(told.seconds)
     yield Row(
         f"{what}: longest wait for an answer, s",
-        f"<= {MOST_WAIT_S:g}",
+        f"<= {MAX_WAIT_S:g}",
         f"{longest_s:.1f}",
-        short=longest_s > MOST_WAIT_S,
+        missed=longest_s > MAX_WAIT_S,
     )
     yield Row(
         f"{what}: /livez and /readyz",
         "200 and 503",
         f"{live} after {live_s:.1f} s and {ready} after {ready_s:.1f} s",
-        short=(live, ready) != (200, 503),
+        missed=(live, ready) != (200, 503),
     )
-    yield _recovery(what, recovered_s)
-    yield _refusals(what, told)
+    yield _recovery_row(what, recovered_s)
+    yield _statuses_row(what, told)
 
 
 def redis() -> Iterator[Row]:
@@ -85,17 +85,17 @@ def redis() -> Iterator[Row]:
             settings = {**UNLIMITED, "RATELIMIT_ENABLED": "true", "REDIS_URL": shared.url}
             many = {f"RATELIMIT_{name}": "1000000 per day" for name in ("DEFAULT", "LOGIN")}
             with serve(Path(folder) / "served", **settings, **many) as server:
-                yield from _without(server, "killed", shared.kill, shared.start)
-                yield from _without(server, "stopped", shared.pause, shared.go_on)
+                yield from _interrupt(server, "killed", shared.kill, shared.start)
+                yield from _interrupt(server, "stopped", shared.pause, shared.go_on)
         finally:
             shared.kill()
 
 
-def _without(
+def _interrupt(
     server: Server, how: str, stop: Callable[[], None], start: Callable[[], None]
 ) -> Iterator[Row]:
-    told = Told()
-    with sending([server.register(f"{how} {each}") for each in range(CLIENTS)], told):
+    told = Responses()
+    with sending_requests([server.register(f"{how} {each}") for each in range(CLIENTS)], told):
         time.sleep(1)
         stop()
         time.sleep(4)
@@ -104,13 +104,13 @@ def _without(
     failed, longest_s = sum(code != 200 for code in told.statuses), max(told.seconds)
     yield Row(
         f"Redis {how} under load: longest prediction, s",
-        f"<= {MOST_WITHOUT_REDIS_S:g}",
+        f"<= {MAX_WITHOUT_REDIS_S:g}",
         f"{longest_s:.2f}, {failed} of {len(told.statuses):,} failed",
-        short=longest_s > MOST_WITHOUT_REDIS_S or failed > 0,
+        missed=longest_s > MAX_WITHOUT_REDIS_S or failed > 0,
     )
 
 
-def _asked(server: Server, path: str) -> tuple[float, int]:
+def _timed_get(server: Server, path: str) -> tuple[float, int]:
     started_at_s = time.perf_counter()
     answer = requests.get(server.url + path, timeout=120)
     return time.perf_counter() - started_at_s, answer.status_code
@@ -118,25 +118,25 @@ def _asked(server: Server, path: str) -> tuple[float, int]:
 
 def _until_ready(server: Server) -> float:
     started_at_s = time.perf_counter()
-    wait_until(lambda: _asked(server, "/readyz")[1] == 200, "the database")
+    wait_until(lambda: _timed_get(server, "/readyz")[1] == 200, "the database")
     return time.perf_counter() - started_at_s
 
 
-def _recovery(what: str, seconds: float) -> Row:
+def _recovery_row(what: str, seconds: float) -> Row:
     return Row(
         f"{what}: ready again after, s",
-        f"<= {MOST_RECOVERY_S:g}",
+        f"<= {MAX_RECOVERY_S:g}",
         f"{seconds:.1f}",
-        short=seconds > MOST_RECOVERY_S,
+        missed=seconds > MAX_RECOVERY_S,
     )
 
 
-def _refusals(what: str, told: Told) -> Row:
+def _statuses_row(what: str, told: Responses) -> Row:
     refused = sorted({code for code in told.statuses if code != 200})
     count = sum(code != 200 for code in told.statuses)
     return Row(
         f"{what}: answers that were no 200",
         "503 alone",
         f"{count} of {len(told.statuses):,}: {', '.join(map(str, refused)) or 'none'}",
-        short=bool(set(refused) - {503}),
+        missed=bool(set(refused) - {503}),
     )

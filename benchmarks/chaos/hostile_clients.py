@@ -18,18 +18,18 @@ from PIL import Image
 from tqdm import tqdm
 from websocket import create_connection
 
-from benchmarks.chaos.load_clients import Told, pictures, sending
+from benchmarks.chaos.load_clients import Responses, image_files, sending_requests
 from benchmarks.results_table import Row
 from tests.support.live_client import listening, wait_until
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 MIB = 2**20
-CLIENTS, SILENT, SLOW = 8, 20, 10
-MOST_MB, MOST_TIMES, MOST_APART = 50.0, 2.0, 0.1
+CLIENTS, SILENT_DASHBOARDS, SLOW_UPLOADS = 8, 20, 10
+MAX_GROWTH_MB, MAX_RATIO, MAX_TIMING_DIFFERENCE = 50.0, 2.0, 0.1
 LOAD_S, ATTEMPTS = 10.0, 40
 
 
-def silent_dashboard() -> Iterator[Row]:
+def silent_dashboards() -> Iterator[Row]:
     """Dashboards that are let in and then read nothing, while others watch and clients predict."""
     with (
         TemporaryDirectory() as folder,
@@ -38,14 +38,14 @@ def silent_dashboard() -> Iterator[Row]:
     ):
         admin = server.admin_client()
         clients = [server.register(f"client {each}") for each in range(CLIENTS)]
-        told = Told()
-        with sending(clients, told):
+        told = Responses()
+        with sending_requests(clients, told):
             time.sleep(2)
-        for _ in range(SILENT):
-            stack.enter_context(_reading_nothing(server, admin))
+        for _ in range(SILENT_DASHBOARDS):
+            stack.enter_context(_silent_dashboard(server, admin))
         with listening(server.url, admin.tokens["access_token"]) as watching:
-            told = Told()
-            with _memory(server) as memory, sending(clients, told):
+            told = Responses()
+            with _monitored_memory(server) as memory, sending_requests(clients, told):
                 time.sleep(LOAD_S)
             total = admin.call("GET", "/admin/experiments").json()["experiments"][0]["requests"]
             started_at_s = time.perf_counter()
@@ -53,11 +53,11 @@ def silent_dashboard() -> Iterator[Row]:
             heard_s = time.perf_counter() - started_at_s
     failed = sum(code != 200 for code in told.statuses)
     yield Row(
-        f"{SILENT} dashboards that read nothing, {len(told.statuses):,} predictions: memory up by",
-        f"<= {MOST_MB:g} MB",
+        f"{SILENT_DASHBOARDS} dashboards that read nothing, {len(told.statuses):,} predictions: memory up by",
+        f"<= {MAX_GROWTH_MB:g} MB",
         f"{memory.grown_mb:.0f} MB; {failed} predictions failed; one that reads heard all of it"
         f" within {heard_s:.1f} s",
-        short=memory.grown_mb > MOST_MB or failed > 0,
+        missed=memory.grown_mb > MAX_GROWTH_MB or failed > 0,
     )
 
 
@@ -69,41 +69,41 @@ def slow_uploads() -> Iterator[Row]:
         ExitStack() as stack,
     ):
         clients = [server.register(f"client {each}") for each in range(4)]
-        alone, beside = Told(), Told()
-        for told, count in ((alone, 0), (beside, SLOW)):
+        alone, beside = Responses(), Responses()
+        for told, count in ((alone, 0), (beside, SLOW_UPLOADS)):
             for _ in range(count):
-                stack.enter_context(_dripping(server, clients[0]))
-            with sending(clients, told):
+                stack.enter_context(_slow_upload(server, clients[0]))
+            with sending_requests(clients, told):
                 time.sleep(LOAD_S / 2)
     times = float(np.median(beside.seconds) / np.median(alone.seconds))
     failed = sum(code != 200 for code in beside.statuses)
     yield Row(
-        f"{SLOW} uploads of a byte a second: median of the predictions beside them",
-        f"<= {MOST_TIMES:g} times",
+        f"{SLOW_UPLOADS} uploads of a byte a second: median of the predictions beside them",
+        f"<= {MAX_RATIO:g} times",
         f"{times:.2f} times, {failed} of {len(beside.statuses):,} failed",
-        short=times > MOST_TIMES or failed > 0,
+        missed=times > MAX_RATIO or failed > 0,
     )
 
 
-def bombs() -> Iterator[Row]:
+def bad_images() -> Iterator[Row]:
     """Pictures made to be too much, or to be taken for something else."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
         client, found = server.register("client"), set[int]()
-        for png in pictures()[:20]:
+        for png in image_files()[:20]:
             client.predict("v2", png)
-        with _memory(server) as memory:
+        with _monitored_memory(server) as memory:
             for _ in range(3):
-                for picture in _bad_pictures():
+                for picture in _bad_images():
                     found.add(client.predict("v2", picture).status_code)
     yield Row(
         "bombs, polyglots, torn, empty and mislabelled pictures: memory up by at most",
-        f"<= {MOST_MB:g} MB, 4xx",
+        f"<= {MAX_GROWTH_MB:g} MB, 4xx",
         f"{memory.grown_mb:.0f} MB; statuses {', '.join(map(str, sorted(found)))}",
-        short=memory.grown_mb > MOST_MB or any(not 400 <= code < 500 for code in found),
+        missed=memory.grown_mb > MAX_GROWTH_MB or any(not 400 <= code < 500 for code in found),
     )
 
 
-def strangers() -> Iterator[Row]:
+def username_timing() -> Iterator[Row]:
     """Whether the time of a refusal tells that a name is known."""
     with (
         TemporaryDirectory() as folder,
@@ -121,13 +121,13 @@ def strangers() -> Iterator[Row]:
     apart = abs(unknown / known - 1)
     yield Row(
         "a wrong password for a name that there is, and for one that there is not: times apart",
-        f"<= {MOST_APART:.0%}",
+        f"<= {MAX_TIMING_DIFFERENCE:.0%}",
         f"{apart:.1%} ({1000 * known:.1f} and {1000 * unknown:.1f} ms)",
-        short=apart > MOST_APART,
+        missed=apart > MAX_TIMING_DIFFERENCE,
     )
 
 
-class _Memory:
+class _MemoryMonitor:
     """The most that a server's processes held, beside what they held at first."""
 
     def __init__(self, server: Server) -> None:
@@ -149,9 +149,9 @@ class _Memory:
 
 
 @contextmanager
-def _memory(server: Server) -> Iterator[_Memory]:
+def _monitored_memory(server: Server) -> Iterator[_MemoryMonitor]:
     """Look a hundred times a second until the block ends."""
-    memory, over = _Memory(server), threading.Event()
+    memory, over = _MemoryMonitor(server), threading.Event()
 
     def look() -> None:
         while not over.wait(0.01):
@@ -167,7 +167,7 @@ def _memory(server: Server) -> Iterator[_Memory]:
 
 
 @contextmanager
-def _reading_nothing(server: Server, client: Client) -> Iterator[None]:
+def _silent_dashboard(server: Server, client: Client) -> Iterator[None]:
     """A websocket that shows its token and reads no more from then on."""
     address = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
     little = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 1024),)
@@ -182,7 +182,7 @@ def _reading_nothing(server: Server, client: Client) -> Iterator[None]:
 
 
 @contextmanager
-def _dripping(server: Server, client: Client) -> Iterator[None]:
+def _slow_upload(server: Server, client: Client) -> Iterator[None]:
     """An upload of a kilobyte that comes a byte a second."""
     over = threading.Event()
     connection = socket.create_connection(("127.0.0.1", server.port))
@@ -206,23 +206,23 @@ def _dripping(server: Server, client: Client) -> Iterator[None]:
         connection.close()
 
 
-def _bad_pictures() -> Iterator[bytes]:
+def _bad_images() -> Iterator[bytes]:
     """Each is to be refused."""
     yield b""
     yield b"<html><script>alert(1)</script></html>"
-    yield _png_head(60_000, 60_000) + bytes(1_000)
+    yield _png_bomb(60_000, 60_000) + bytes(1_000)
     noise = Image.effect_noise((2000, 1990), 90)
     for kind in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"):
         file = io.BytesIO()
         noise.save(file, kind)
         yield file.getvalue()[: min(file.tell() // 2, 4 * MIB)]
     yield b"GIF89a" + b"/*" + b"<script>" * 100
-    yield b"PK\x03\x04" + pictures()[0]  # an archive in front, a picture behind
-    yield b"%PDF-1.7\n" + pictures()[0]
+    yield b"PK\x03\x04" + image_files()[0]  # an archive in front, a picture behind
+    yield b"%PDF-1.7\n" + image_files()[0]
     yield bytes(5 * MIB + 1)
 
 
-def _png_head(width: int, height: int) -> bytes:
+def _png_bomb(width: int, height: int) -> bytes:
     """A PNG that says it is this large, whose content unpacks to a thousand times its size."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:

@@ -13,16 +13,16 @@ from app.imaging.decoding import encode_png
 from app.training.datasets import load_base_sets
 from tests.support.server_process import Client
 
-PICTURES = 200
+IMAGES = 200
 
 
-def pictures() -> list[bytes]:
+def image_files() -> list[bytes]:
     """The first golden digits as PNG files."""
-    return [encode_png(digit) for digit in load_base_sets().golden.digits[:PICTURES]]
+    return [encode_png(digit) for digit in load_base_sets().golden.digits[:IMAGES]]
 
 
 @dataclass
-class Told:
+class Responses:
     """What was answered: ids of predictions, ids with a word on them, statuses, seconds."""
 
     predictions: list[str] = field(default_factory=list)
@@ -32,16 +32,18 @@ class Told:
 
 
 @contextmanager
-def sending(clients: Sequence[Client], told: Told, *, words: bool = False) -> Iterator[None]:
+def sending_requests(
+    clients: Sequence[Client], told: Responses, *, words: bool = False
+) -> Iterator[None]:
     """Post from all clients until the block ends, or until the server is gone."""
-    files, over = pictures(), Event()
+    files, over = image_files(), Event()
 
     def run(client: Client) -> None:
         with suppress(requests.RequestException):
             for at in range(100_000):
                 if over.is_set():
                     return
-                _send(client, files[at % PICTURES], told, words=words)
+                _send(client, files[at % IMAGES], told, words=words)
 
     with ThreadPoolExecutor(len(clients)) as pool:
         done = [pool.submit(run, client) for client in clients]
@@ -53,7 +55,7 @@ def sending(clients: Sequence[Client], told: Told, *, words: bool = False) -> It
         each.result()
 
 
-def _send(client: Client, png: bytes, told: Told, *, words: bool) -> None:
+def _send(client: Client, png: bytes, told: Responses, *, words: bool) -> None:
     started_at_s = time.perf_counter()
     answer = client.predict("ab", png)
     told.seconds.append(time.perf_counter() - started_at_s)

@@ -84,10 +84,10 @@ def main() -> None:
     with TemporaryDirectory() as folder, _written_results(kept, write=not quick):
         pictures = write_images(Path(folder) / "pictures")
         parts = [
-            experiment_traffic(
+            compare_servers(
                 Path(folder) / "small", "v1's net in both slots", (SMALL, SMALL), pictures, rounds
             ),
-            experiment_traffic(
+            compare_servers(
                 Path(folder) / "shipped", "the shipped models", (SMALL, LARGE), pictures, rounds
             ),
         ]
@@ -124,7 +124,7 @@ def _machine() -> str:
     return f"{name}, {os.cpu_count()} cores, {memory_gib} GiB, Linux {system}, Python {python}"
 
 
-def experiment_traffic(
+def compare_servers(
     folder: Path, name: str, models: tuple[Path, Path], pictures: ImageFolder, rounds: int
 ) -> Iterator[Row]:
     """One pair of models: every server under the same load, in turn."""

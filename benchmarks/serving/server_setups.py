@@ -21,23 +21,23 @@ from tests.conftest import bootstrapped_app, make_config
 from tests.support.server_process import EMBEDDED, HTTP_TIER, ROOT, Server, free_port, serve
 
 CORE = "0"
-PEER_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+FASTAPI_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 PASSWORD = "a password for benchmarks"
-MANY = "1000000000"
+UNREACHABLE_LIMIT = "1000000000"
 
 # As a user would raise them: everything stays on.
 SETTINGS = {
     "ADMIN_PASSWORD": PASSWORD,
     "ACCESS_TOKEN_MINUTES": "600",
-    "RATELIMIT_DEFAULT": f"{MANY} per day;{MANY} per hour",
-    "RATELIMIT_V1": f"{MANY} per day",
-    "RATELIMIT_V2": f"{MANY} per day",
-    "RATELIMIT_BATCH": f"{MANY} per day",
+    "RATELIMIT_DEFAULT": f"{UNREACHABLE_LIMIT} per day;{UNREACHABLE_LIMIT} per hour",
+    "RATELIMIT_V1": f"{UNREACHABLE_LIMIT} per day",
+    "RATELIMIT_V2": f"{UNREACHABLE_LIMIT} per day",
+    "RATELIMIT_BATCH": f"{UNREACHABLE_LIMIT} per day",
 }
 
 
 @dataclass(frozen=True)
-class Tier:
+class RunningServer:
     """A running server, the token of its admin, and its process."""
 
     url: str
@@ -62,19 +62,21 @@ class Tier:
 
 
 @contextmanager
-def cifra(folder: Path, command: Sequence[str], core: str = CORE, **more: str) -> Iterator[Tier]:
+def cifra(
+    folder: Path, command: Sequence[str], core: str = CORE, **more: str
+) -> Iterator[RunningServer]:
     """Cifra by one of its two commands."""
     pinned = ("taskset", "-c", core, *command)
     with serve(folder, pinned, **SETTINGS, **more) as server:
-        yield Tier(server.url, token_of(server), server.process.pid)
+        yield RunningServer(server.url, admin_token(server), server.process.pid)
 
 
 @contextmanager
-def peer(model: Path) -> Iterator[Tier]:
+def fastapi_server(model: Path) -> Iterator[RunningServer]:
     """The bare FastAPI server, as its own documentation has it started for speed."""
     port = free_port()
     command = [
-        *("taskset", "-c", CORE, str(PEER_PYTHON), "-m", "uvicorn", "peer:app"),
+        *("taskset", "-c", CORE, str(FASTAPI_PYTHON), "-m", "uvicorn", "peer:app"),
         *("--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log"),
         *("--log-level", "warning"),
     ]
@@ -85,25 +87,27 @@ def peer(model: Path) -> Iterator[Tier]:
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait(url, process)
-        yield Tier(url, "", process.pid)
+        _wait_for(url, process)
+        yield RunningServer(url, "", process.pid)
     finally:
         process.terminate()
         process.wait()
 
 
 @contextmanager
-def all_of(folder: Path, models: tuple[Path, Path]) -> Iterator[tuple[Tier, Tier, Tier]]:
+def all_servers(
+    folder: Path, models: tuple[Path, Path]
+) -> Iterator[tuple[RunningServer, RunningServer, RunningServer]]:
     """The HTTP tier and the embedded server, with these models as v1 and v2, and the peer on v2."""
     with ExitStack() as stack:
         made = []
         for name, command in (("http", HTTP_TIER), ("embedded", EMBEDDED)):
-            put_in_service(folder / name, models)
+            prepare_database(folder / name, models)
             made.append(stack.enter_context(cifra(folder / name, command)))
-        yield made[0], made[1], stack.enter_context(peer(models[1]))
+        yield made[0], made[1], stack.enter_context(fastapi_server(models[1]))
 
 
-def put_in_service(folder: Path, files: tuple[Path, Path]) -> None:
+def prepare_database(folder: Path, files: tuple[Path, Path]) -> None:
     """Prepare a database in which these models serve as v1 and v2."""
     folder.mkdir()
     with bootstrapped_app(make_config(folder, ADMIN_PASSWORD=PASSWORD)) as app, app.app_context():
@@ -114,14 +118,14 @@ def put_in_service(folder: Path, files: tuple[Path, Path]) -> None:
                 models.deploy_in(session, version, model, "benchmark", is_rollback=True)
 
 
-def token_of(server: Server) -> str:
+def admin_token(server: Server) -> str:
     """Log the admin in."""
     body = {"username": "admin", "password": PASSWORD}
     answer = requests.post(f"{server.url}/login", json=body, timeout=30)
     return str(answer.json()["access_token"])
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(600):
         if process.poll() is not None:
             break
@@ -134,7 +138,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise SystemExit("The FastAPI peer does not start: make bench installs what it needs")
 
 
-def ensure_peer() -> None:
+def ensure_fastapi() -> None:
     """End the program with one line where the peer is not installed."""
-    if not PEER_PYTHON.exists() or shutil.which("taskset") is None:
+    if not FASTAPI_PYTHON.exists() or shutil.which("taskset") is None:
         raise SystemExit("This benchmark is started by `make bench`, on Linux")

@@ -16,28 +16,28 @@ import psutil
 from sqlalchemy import create_engine, text
 from tqdm import tqdm
 
-from benchmarks.results_table import Row, show
-from benchmarks.serving.__main__ import CONNECTIONS, WARM_S, pictures_in
-from benchmarks.serving.server_setups import SETTINGS, Tier, token_of
-from benchmarks.serving.wrk import Pictures, ensure_wrk, measure
+from benchmarks.results_table import Row, print_table
+from benchmarks.serving.__main__ import CONNECTIONS, WARM_S, write_images
+from benchmarks.serving.server_setups import SETTINGS, RunningServer, admin_token
+from benchmarks.serving.wrk import ImageFolder, ensure_wrk, measure
 from tests.conftest import SECRETS, postgres_database
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.support.server_process import HTTP_TIER, serve
 
 WORKERS = (1, 2)
-MOST_TIMES, MOST_WAITING, LEAST_SHARE = 1.15, 0.01, 0.4
+MAX_RATIO, MAX_WAITING, MIN_SHARE = 1.15, 0.01, 0.4
 ROUTE = "/api/ab/predict"
 ROUNDS, LOAD_S = 10, 2
-SAMPLED_EVERY_S = 0.02
-WAITING = """SELECT count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*)
+SAMPLE_INTERVAL_S = 0.02
+WAITING_SQL = """SELECT count(*) FILTER (WHERE wait_event_type = 'Lock'), count(*)
 FROM pg_stat_activity WHERE datname = :name AND state <> 'idle'"""
 
 
 def main() -> None:
     """Print the table; end with 1 where a bar is missed."""
     ensure_wrk()
-    show([rows()], 1, "workers")
+    print_table([rows()], 1, "workers")
 
 
 def rows() -> Iterator[Row]:
@@ -47,39 +47,39 @@ def rows() -> Iterator[Row]:
         postgres, redis = PostgresServer(), RedisServer(folder)
         stack.callback(postgres.end)
         stack.callback(redis.kill)
-        pictures = pictures_in(folder / "pictures")
+        pictures = write_images(folder / "pictures")
         tiers = [
-            stack.enter_context(_tier(folder / f"tier{count}", postgres, redis, count))
+            stack.enter_context(_serve(folder / f"tier{count}", postgres, redis, count))
             for count in WORKERS
         ]
-        watch = stack.enter_context(_watched(postgres, WORKERS[-1]))
+        watch = stack.enter_context(_sampled_locks(postgres, WORKERS[-1]))
         costs = _alternate(tiers, pictures, postgres, redis)
     one, two = map(_microseconds, costs.cifra)
     yield Row(
         f"processor microseconds a request, {ROUTE}, two workers",
-        f"<= {MOST_TIMES} times one's",
+        f"<= {MAX_RATIO} times one's",
         f"{two / one:.2f} times ({two:.0f} and {one:.0f})",
-        short=two > MOST_TIMES * one,
+        missed=two > MAX_RATIO * one,
     )
     yield Row(
         "the same: the less busy worker's share of the work",
-        f">= {LEAST_SHARE:.0%}",
+        f">= {MIN_SHARE:.0%}",
         f"{np.median(costs.shares):.0%}, {min(costs.shares):.0%} at the least",
-        short=float(np.median(costs.shares)) < LEAST_SHARE,
+        missed=float(np.median(costs.shares)) < MIN_SHARE,
     )
     for name, spent in (("PostgreSQL", costs.postgres), ("Redis", costs.redis)):
         yield Row(
             f"the same: processor microseconds a request in {name}",
             "told",
             f"{_microseconds(spent):.0f}",
-            short=False,
+            missed=False,
         )
     waiting = watch.waiting / max(watch.seen, 1)
     yield Row(
         "the same: transactions seen waiting for a lock in PostgreSQL",
-        f"<= {MOST_WAITING:.0%}",
+        f"<= {MAX_WAITING:.0%}",
         f"{waiting:.1%} of {watch.seen:,}",
-        short=waiting > MOST_WAITING,
+        missed=waiting > MAX_WAITING,
     )
 
 
@@ -88,13 +88,15 @@ def _microseconds(seconds: Sequence[float]) -> float:
 
 
 @contextmanager
-def _tier(folder: Path, postgres: PostgresServer, redis: RedisServer, count: int) -> Iterator[Tier]:
+def _serve(
+    folder: Path, postgres: PostgresServer, redis: RedisServer, count: int
+) -> Iterator[RunningServer]:
     settings = {**SETTINGS, **SECRETS, "REDIS_URL": redis.url, "WEB_WORKERS": str(count)}
     with (
         postgres_database(postgres.url, name=_name(count)) as url,
         serve(folder, HTTP_TIER, **settings, DATABASE_URL=url) as server,
     ):
-        yield Tier(server.url, token_of(server), server.process.pid)
+        yield RunningServer(server.url, admin_token(server), server.process.pid)
 
 
 def _name(count: int) -> str:
@@ -112,7 +114,10 @@ class _Costs:
 
 
 def _alternate(
-    tiers: Sequence[Tier], pictures: Pictures, postgres: PostgresServer, redis: RedisServer
+    tiers: Sequence[RunningServer],
+    pictures: ImageFolder,
+    postgres: PostgresServer,
+    redis: RedisServer,
 ) -> _Costs:
     costs = _Costs()
     beside = [*postgres.processes, psutil.Process(redis.pid)]
@@ -120,7 +125,11 @@ def _alternate(
         for tier, count, found in zip(tiers, WORKERS, costs.cifra, strict=True):
             if turn == 1:
                 beside = [*postgres.processes, psutil.Process(redis.pid)]
-            before, workers_before, beside_before = tier.cpu_s(), _workers(tier), _used(beside)
+            before, workers_before, beside_before = (
+                tier.cpu_s(),
+                _worker_cpu_seconds(tier),
+                _cpu_seconds(beside),
+            )
             seconds = LOAD_S if turn else WARM_S
             measured = measure(tier.target(ROUTE), pictures, count * CONNECTIONS, seconds)
             if measured.failed:
@@ -129,33 +138,35 @@ def _alternate(
                 continue
             found.append((tier.cpu_s() - before) / measured.requests)
             if tier is tiers[-1]:
-                *database, limits = _since(beside_before, _used(beside))
+                *database, limits = _differences(beside_before, _cpu_seconds(beside))
                 costs.postgres.append(sum(database) / measured.requests)
                 costs.redis.append(limits / measured.requests)
-                each = _since(workers_before, _workers(tier))
+                each = _differences(workers_before, _worker_cpu_seconds(tier))
                 costs.shares.append(min(each) / sum(each))
     return costs
 
 
-def _since(before: Sequence[float], now: Sequence[float]) -> list[float]:
+def _differences(before: Sequence[float], now: Sequence[float]) -> list[float]:
     return [later - earlier for earlier, later in zip(before, now, strict=True)]
 
 
-def _used(processes: Sequence[psutil.Process]) -> list[float]:
+def _cpu_seconds(processes: Sequence[psutil.Process]) -> list[float]:
     return [sum(each.cpu_times()[:2]) for each in processes]
 
 
-def _workers(tier: Tier) -> list[float]:
+def _worker_cpu_seconds(tier: RunningServer) -> list[float]:
     """Processor seconds of each process that answers."""
     children = psutil.Process(tier.pid).children(recursive=True)
-    return _used([each for each in children if "resource_tracker" not in _of(each)])
+    return _cpu_seconds(
+        [each for each in children if "resource_tracker" not in _command_line(each)]
+    )
 
 
-def _of(process: psutil.Process) -> str:
+def _command_line(process: psutil.Process) -> str:
     return " ".join(process.cmdline())
 
 
-class _Watch:
+class _LockSamples:
     """Transactions that were seen at work, and how many of them waited for another's lock."""
 
     def __init__(self) -> None:
@@ -163,15 +174,15 @@ class _Watch:
 
 
 @contextmanager
-def _watched(postgres: PostgresServer, count: int) -> Iterator[_Watch]:
+def _sampled_locks(postgres: PostgresServer, count: int) -> Iterator[_LockSamples]:
     """Look fifty times a second at what a tier's connections do."""
-    watch, over = _Watch(), threading.Event()
+    watch, over = _LockSamples(), threading.Event()
     engine = create_engine(postgres.url.replace("://", "+psycopg://"))
 
     def look() -> None:
         with engine.connect() as connection:
-            while not over.wait(SAMPLED_EVERY_S):
-                found = connection.execute(text(WAITING), {"name": _name(count)}).one()
+            while not over.wait(SAMPLE_INTERVAL_S):
+                found = connection.execute(text(WAITING_SQL), {"name": _name(count)}).one()
                 watch.waiting, watch.seen = watch.waiting + found[0], watch.seen + found[1]
                 connection.rollback()
 

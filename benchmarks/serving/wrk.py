@@ -12,7 +12,7 @@ LOAD_CORE = "1"
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageFolder:
     """A folder of files named 0.png and so on, and how many they are."""
 
     folder: Path
@@ -29,7 +29,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What wrk saw; `failed` answers were no 2xx, or none at all."""
 
     requests: int
@@ -50,7 +50,7 @@ def ensure_wrk() -> None:
         raise SystemExit("This benchmark needs wrk: apt install wrk")
 
 
-def measure(target: Target, pictures: Pictures, connections: int, seconds: int) -> Measured:
+def measure(target: Target, pictures: ImageFolder, connections: int, seconds: int) -> Measurement:
     """Post pictures as fast as they are answered."""
     command = [
         *("taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"),
@@ -58,7 +58,7 @@ def measure(target: Target, pictures: Pictures, connections: int, seconds: int) 
         *(str(pictures.folder), str(pictures.count), target.form, *_if_any(target.token)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    return Measurement(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def _if_any(token: str) -> Sequence[str]:

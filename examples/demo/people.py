@@ -7,9 +7,9 @@ from typing import TypeVar
 from numpy.random import Generator
 
 from app.training.datasets import LabeledDigits
-from cifra_client import Cifra, PictureRefused, Prediction
+from cifra_client import Cifra, ImageRejected, Prediction
 from cifra_client.client import Route
-from examples.demo.pictures import BLANK, NO_DIGIT, SampleImage, sample_image
+from examples.demo.images import BLANK, NO_DIGIT, SampleImage, sample_image
 
 REVIEWER = "vera"
 
@@ -73,7 +73,7 @@ class SimulatedUser:
         sent = sample_image(_choose(self.habits.styles, rng), digits, rng)
         try:
             answer = self.client.predict(sent.file, via=_choose(self.habits.routes, rng))
-        except PictureRefused:
+        except ImageRejected:
             return sent, False
         self._speak(answer, sent.shows, rng)
         return sent, True

@@ -11,10 +11,10 @@ from app.imaging import normalization
 from app.imaging.decoding import decode
 from app.services.reviews.attention_checks import IMAGES_FILE
 from cifra_client import Cifra
-from examples.demo.pictures import Picture
+from examples.demo.images import SampleImage
 
 
-class Eyes:
+class KnownLabels:
     """Knows what is on every picture that was sent, also by those who sent it in earlier runs.
 
     People see what a picture shows; a program has to be told, and keeps it in a file.
@@ -22,11 +22,11 @@ class Eyes:
 
     def __init__(self, notes: Path) -> None:
         self._notes = notes
-        self._shows = _probes()
+        self._shows = _attention_checks()
         if notes.exists():
             self._shows |= dict(json.loads(line) for line in notes.read_text().splitlines())
 
-    def remember(self, picture: Picture) -> None:
+    def remember(self, picture: SampleImage) -> None:
         """Remember what a picture shows, by what the models see of it."""
         try:
             seen = image_hash(normalization.preprocess(picture.file).tobytes())
@@ -45,10 +45,10 @@ class Eyes:
         return self._shows[_hash_of(image)]
 
 
-class Reviewer:
+class SimulatedReviewer:
     """A login that labels, and the eyes behind it."""
 
-    def __init__(self, client: Cifra, eyes: Eyes) -> None:
+    def __init__(self, client: Cifra, eyes: KnownLabels) -> None:
         self._client, self._eyes = client, eyes
 
     def label_next(self) -> bool:
@@ -64,7 +64,7 @@ class Reviewer:
         return True
 
 
-def _probes() -> dict[str, int | None]:
+def _attention_checks() -> dict[str, int | None]:
     """The digits that reviewers are tried with: known as whoever can read knows them."""
     with np.load(IMAGES_FILE) as archive:
         pairs = zip(archive["digits"], archive["labels"], strict=True)

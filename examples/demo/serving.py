@@ -20,7 +20,7 @@ START_TIMEOUT_S, STOP_TIMEOUT_S = 60, 30
 
 
 @contextmanager
-def served(data_dir: Path, port: int) -> Iterator[str]:
+def running_server(data_dir: Path, port: int) -> Iterator[str]:
     """Serve until the block ends; gives the address. Raises SystemExit where it does not start.
 
     None of the caller's settings reach it, so that no database of theirs is filled.
@@ -41,7 +41,7 @@ def served(data_dir: Path, port: int) -> Iterator[str]:
         _wait_for(server, f"http://{HOST}:{port}", data_dir / "server.log")
         yield f"http://{HOST}:{port}"
     finally:
-        _end(server)
+        _stop(server)
 
 
 def free_port() -> int:
@@ -65,7 +65,7 @@ def _wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise SystemExit(f"demo: the server did not start; {log} says why")
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def _stop(server: subprocess.Popen[bytes]) -> None:
     server.terminate()
     try:
         server.wait(STOP_TIMEOUT_S)

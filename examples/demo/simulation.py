@@ -9,23 +9,23 @@ import numpy as np
 
 from app.training.datasets import load_base_sets
 from cifra_client import Cifra, Conflict
-from examples.demo.people import PEOPLE, REVIEWER, Person, any_person
-from examples.demo.reviewer import Eyes, Reviewer
+from examples.demo.people import REVIEWER, USERS, SimulatedUser, choose_user
+from examples.demo.reviewer import KnownLabels, SimulatedReviewer
 
 
-class Town:
+class Simulation:
     """Everybody, logged in; who is not there yet gets an account."""
 
     def __init__(self, url: str, data_dir: Path) -> None:
         self._rng = np.random.default_rng()
         self._digits = load_base_sets().training
         self._logins, self._url = ExitStack(), url
-        self._password = _kept_password(data_dir / "people_password")
+        self._password = _shared_password(data_dir / "people_password")
         self.admin = self._opened(Cifra(url))
         self.admin.login("admin", (data_dir / "admin_password").read_text().strip())
-        self._people = {of.name: Person(of, self._enter(of.name)) for of in PEOPLE}
-        self._eyes = Eyes(data_dir / "shown.jsonl")
-        self._reviewer = Reviewer(self._enter(REVIEWER, is_reviewer=True), self._eyes)
+        self._people = {of.name: SimulatedUser(of, self._enter(of.name)) for of in USERS}
+        self._eyes = KnownLabels(data_dir / "shown.jsonl")
+        self._reviewer = SimulatedReviewer(self._enter(REVIEWER, is_reviewer=True), self._eyes)
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +40,7 @@ class Town:
 
     def send_one(self) -> bool:
         """Have somebody send a picture, and perhaps speak up; whether it was answered."""
-        sent, is_answered = any_person(self._people, self._rng).send(self._digits, self._rng)
+        sent, is_answered = choose_user(self._people, self._rng).send(self._digits, self._rng)
         self._eyes.remember(sent)
         return is_answered
 
@@ -64,7 +64,7 @@ class Town:
         return self._logins.enter_context(client)
 
 
-def _kept_password(path: Path) -> str:
+def _shared_password(path: Path) -> str:
     """The password of all the demo's people, made the first time."""
     if not path.exists():
         path.touch(mode=0o600)

@@ -13,9 +13,9 @@ from cifra_client import (
     Cifra,
     CifraError,
     Conflict,
+    ImageRejected,
     InvalidInput,
     NotFound,
-    PictureRefused,
     Prediction,
     Unprocessable,
     errors,
@@ -45,7 +45,7 @@ def test_answers_cannot_be_changed(client: Cifra) -> None:
 
 
 def test_a_picture_that_is_none_is_refused_with_all_that_the_server_says(client: Cifra) -> None:
-    with pytest.raises(PictureRefused) as refused:
+    with pytest.raises(ImageRejected) as refused:
         client.predict(b"no picture")
     assert (refused.value.status, refused.value.title) == (415, "Unreadable image")
     assert refused.value.detail.startswith("The file is not a PNG")
@@ -57,7 +57,7 @@ def test_a_batch_gives_an_answer_or_an_error_for_each(client: Cifra) -> None:
     good, bad = client.predict_batch([SEVEN, b"no picture"])
     assert isinstance(good, Prediction)
     assert good.digit == 7
-    assert isinstance(bad, PictureRefused)
+    assert isinstance(bad, ImageRejected)
     assert bad.status == 415
 
 
@@ -121,9 +121,9 @@ def test_the_tree_of_errors_is_as_it_is_drawn() -> None:
         if issubclass(kind, CifraError) and kind is not CifraError
     }
     by_status = {name: int(said[0][:3]) for name, *said in drawn if said[0][:3].isdigit()}
-    del by_status["PictureRefused"]  # told by its title
+    del by_status["ImageRejected"]  # told by its title
     for name, status in by_status.items():
-        assert type(errors.Refused.of(status, "A title", "A detail")) is kinds[name]
+        assert type(errors.ApiError.of(status, "A title", "A detail")) is kinds[name]
 
 
 def test_the_clients_readme_prints_what_it_says(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
         assert item.image.startswith(b"\x89PNG")
         assert item.pending == 1
         vera.review(item.prediction_id, digit=disagreements.labels[0])
-        vera.take_back_review(item.prediction_id)
+        vera.undo_review(item.prediction_id)
         again = vera.review_next()
         assert again is not None
         vera.review(again.prediction_id, skip=True)

@@ -10,7 +10,7 @@ from cifra_client import (
     Cifra,
     Comparison,
     Event,
-    Feedback,
+    FeedbackTotals,
     NotAuthenticated,
     NotLoggedIn,
     Reconnected,
@@ -48,11 +48,11 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
         made = sender.predict(disagreements.pngs[0], via="ab")
         traffic = until(events, lambda event: isinstance(event, Traffic))
         sender.feedback(made.id, correct=False)
-        words = until(events, lambda event: isinstance(event, Feedback))
+        words = until(events, lambda event: isinstance(event, FeedbackTotals))
         until(events, lambda event: isinstance(event, Comparison))
     assert isinstance(traffic, Traffic)
     assert (traffic.requests, traffic.disagreements, traffic.pending_reviews) == (1, 1, 1)
-    assert isinstance(words, Feedback)
+    assert isinstance(words, FeedbackTotals)
     assert (words.total_feedback, words.incorrect_feedback) == (1, 1)
 
 

@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cifra_client import (
+    ApiError,
     Cifra,
     NotFound,
     RateLimited,
-    Refused,
-    ServerFailed,
-    UnexpectedAnswer,
+    ServerError,
+    UnexpectedResponse,
     Unreachable,
 )
 
@@ -86,7 +86,7 @@ def test_a_get_that_is_to_come_back_later_comes_back(client: Cifra, answers: Ans
 
 def test_a_get_is_not_repeated_without_end(client: Cifra, answers: Answers) -> None:
     answers.say(503, {"title": "Unavailable", "detail": "not now"}, {"Retry-After": "1"})
-    with pytest.raises(ServerFailed, match="not now") as failed:
+    with pytest.raises(ServerError, match="not now") as failed:
         client.alerts()
     assert failed.value.retry_after_s == 1
     assert answers.asked == ["GET"] * 3
@@ -101,7 +101,7 @@ def test_a_get_that_broke_off_is_repeated(client: Cifra, answers: Answers) -> No
 
 def test_what_changes_something_is_never_repeated(client: Cifra, answers: Answers) -> None:
     answers.say(503, {"title": "Unavailable", "detail": "not now"}, {"Retry-After": "1"})
-    with pytest.raises(ServerFailed):
+    with pytest.raises(ServerError):
         client.predict(b"a picture")
     answers.turns.clear()
     answers.say(BREAKS_OFF, "")
@@ -120,11 +120,11 @@ def test_too_many_gets_are_told_at_once(client: Cifra, answers: Answers) -> None
 
 def test_a_server_that_is_no_cifra_is_told(client: Cifra, answers: Answers) -> None:
     answers.say(200, "<html>Welcome</html>")
-    with pytest.raises(UnexpectedAnswer, match="JSON"):
+    with pytest.raises(UnexpectedResponse, match="JSON"):
         client.alerts()
     answers.turns.clear()
     answers.say(200, {"prediccion": "seven"})
-    with pytest.raises(UnexpectedAnswer, match="Prediction"):
+    with pytest.raises(UnexpectedResponse, match="Prediction"):
         client.predict(b"a picture")
 
 
@@ -137,7 +137,7 @@ def test_an_error_without_a_body_of_ours_keeps_its_status(client: Cifra, answers
 
 def test_a_login_is_never_carried_to_another_address(client: Cifra, answers: Answers) -> None:
     answers.say(302, "", {"Location": "http://example.org/"})
-    with pytest.raises(Refused) as moved:
+    with pytest.raises(ApiError) as moved:
         client.alerts()
     assert moved.value.status == 302
 

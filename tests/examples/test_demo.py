@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from cifra_client import Cifra, NotAllowed
-from examples.demo.people import PEOPLE, REVIEWER
+from examples.demo.people import REVIEWER, USERS
 from tests.support.server_process import ROOT, UNLIMITED, free_port, serve
 
 SMALL = ("--requests", "80", "--labels", "12")
@@ -40,7 +40,7 @@ def test_the_demo_fills_an_instance_with_requests_words_and_labels(tmp_path: Pat
     assert "words of theirs" in printed
     assert "no retrain: A retrain needs 20 reviewed pictures" in printed
     assert "/dashboard" in printed
-    for person in PEOPLE:
+    for person in USERS:
         assert person.name in printed
     with (
         serve(tmp_path, **UNLIMITED) as server,

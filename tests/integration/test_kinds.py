@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.training.datasets import LabeledDigits
-from benchmarks.exams import images_of_kind, scanned_digits
+from benchmarks.evaluation_images import images_of_kind, scanned_digits
 from tests.conftest import GoldenSet
 from tests.support.server_process import Client, Server
 

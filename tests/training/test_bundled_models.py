@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 
-from app.services.models.onnx_runtime import read_model_name, open_session
+from app.services.models.onnx_runtime import open_session, read_model_name
 from app.training.bundled_models import NAMES, SEEDS, model_path
 from app.training.datasets import load_base_sets
 from app.training.evaluation_sets import EvaluationSet, make_set, plain_set
-from benchmarks.measures import auroc, expected_calibration_error
-from benchmarks.ood_images import STRANGERS
+from benchmarks.classifier_metrics import auroc, expected_calibration_error
+from benchmarks.ood_images import OOD_IMAGES
 from config import ROOT
 
 VERSIONS = pytest.mark.parametrize("version", ["v1", "v2"])
@@ -87,7 +87,7 @@ def test_pictures_of_no_digit_are_told_from_digits(
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     digits = golden_exam.probabilities(session).max(axis=1)
     strange = []
-    for name, make in STRANGERS.items():
+    for name, make in OOD_IMAGES.items():
         files = list(make())
         taken = make_set(name, files, np.full(len(files), -1))
         others = taken.probabilities(session).max(axis=1)[~taken.refused]

@@ -1,22 +1,22 @@
-"""Short answers, and the body that every error has."""
+"""Short responses, and the body of every error."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-_Title = Annotated[str, Field(description="what kind of problem it is", examples=["Not found"])]
-_LegacyMessage = Annotated[str, Field(description="what happened, as old clients show it")]
-_Detail = Annotated[str, Field(description="what happened, for people")]
+_Title = Annotated[str, Field(description="short name of the problem type", examples=["Not found"])]
+_LegacyMessage = Annotated[str, Field(description="error message for old clients")]
+_Detail = Annotated[str, Field(description="error message")]
 
 
 class Message(BaseModel):
-    """That it was done."""
+    """A confirmation."""
 
-    msg: Annotated[str, Field(description="what was done, for people")]
+    msg: Annotated[str, Field(description="message")]
 
 
 class Status(BaseModel):
-    """That the process answers."""
+    """The state of the process."""
 
     status: Annotated[str, Field(examples=["ok"])]
 
@@ -26,27 +26,29 @@ class _ProblemDetails(BaseModel):
 
     type: Annotated[str, Field(pattern="^urn:cifra:problem:", description="the title as a URN")]
     title: _Title
-    status: Annotated[int, Field(ge=400, le=599, description="the HTTP status")]
+    status: Annotated[int, Field(ge=400, le=599, description="HTTP status code")]
     detail: _Detail
-    request_id: Annotated[str, Field(max_length=64, description="as in the header X-Request-ID")]
+    request_id: Annotated[str, Field(max_length=64, description="same as the header X-Request-ID")]
 
 
 class Problem(_ProblemDetails):
-    """An error."""
+    """An error in the form of RFC 9457, with `msg` for old clients."""
 
     msg: _LegacyMessage
 
 
 class PredictProblem(_ProblemDetails):
-    """An error on a predict route; `error` is in Spanish where it is about the picture."""
+    """An error on a predict route, with `error` for old clients; image errors are in Spanish."""
 
     error: _LegacyMessage
 
 
 class ImageProblem(BaseModel):
-    """What was wrong with one picture of a batch."""
+    """The error of one image in a batch."""
 
     error: _LegacyMessage
-    status: Annotated[int, Field(ge=400, le=499, description="what it would be by itself")]
+    status: Annotated[
+        int, Field(ge=400, le=499, description="HTTP status code of the same image sent alone")
+    ]
     title: _Title
     detail: _Detail

@@ -1,12 +1,11 @@
-"""Reviews, experiments and the report as answers show them."""
+"""Request and response bodies for experiments."""
 
 from datetime import datetime
 from typing import Annotated, Literal
-from uuid import UUID
 
-from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat
 
+from app.api.schemas.request_fields import ACCEPT_INTEGRAL_FLOAT
 from app.api.schemas.response_fields import (
     Count,
     DifferenceInterval,
@@ -17,22 +16,33 @@ from app.api.schemas.response_fields import (
 )
 from app.domain.assignment import AssignmentUnit
 from app.domain.verdicts import Outcome
+from app.services.experiments.lifecycle import DEFAULT_RAMP_UNITS
+
+_WEIGHT = Field(ge=0, le=1, description="a number from 0 to 1")
 
 
-class ReviewItem(BaseModel):
-    """A picture to label; what the versions said of it is not told."""
+class ExperimentRequest(BaseModel):
+    """How the new experiment divides A/B traffic: at a fixed weight, or by a ramp of weights."""
 
-    prediction_id: UUID
-    image: Annotated[str, Field(pattern="^data:image/png;base64,", description="28x28 pixels")]
-    leased_until: Annotated[datetime, Field(description="until then nobody else is given it")]
+    model_config = ConfigDict(extra="forbid")
+
+    weight: Annotated[StrictFloat | None, _WEIGHT] = None
+    unit: Annotated[Literal["request", "user"], Field(description="request or user")] = "request"
+    ramp: Annotated[
+        list[Annotated[StrictFloat, Field(gt=0, lt=1)]],
+        Field(max_length=20, description="a list of up to 20 numbers between 0 and 1"),
+    ] = []
+    ramp_units: Annotated[
+        int,
+        Field(strict=True, ge=1, le=1_000_000, description="a whole number from 1 to 1000000"),
+        ACCEPT_INTEGRAL_FLOAT,
+    ] = DEFAULT_RAMP_UNITS
 
 
-class ReviewQueue(BaseModel):
-    """What waits for a reviewer."""
+class ConcludeRequest(BaseModel):
+    """The version that answers all A/B requests from now on; by default the named winner."""
 
-    pending: Annotated[Count, Field(description="pictures")]
-    user_flagged: Annotated[Count, Field(description="those among them outside the experiment")]
-    item: Annotated[ReviewItem | None, Field(description="null where nothing waits for you")]
+    winner: Annotated[Literal["v1", "v2"] | None, Field(description="v1 or v2")] = None
 
 
 class CountByVersion(BaseModel):
@@ -43,42 +53,44 @@ class CountByVersion(BaseModel):
 
 
 class LabelCounts(BaseModel):
-    """Reviewers' labels of an experiment, by what they are good for."""
+    """The labels of an experiment's review items, by kind; kinds overlap."""
 
-    discordant: Annotated[Count, Field(description="exactly one version was right")]
-    disagreements: Annotated[Count, Field(description="on pictures that the versions differ on")]
-    audit: Annotated[Count, Field(description="on pictures that they agree on")]
+    discordant: Annotated[Count, Field(description="exactly one version was correct")]
+    disagreements: Annotated[Count, Field(description="the versions predicted different digits")]
+    audit: Annotated[Count, Field(description="the versions agreed, and the image was audited")]
     total: Count
     skipped: Count
-    erased: Annotated[Count, Field(description="pictures that were erased before their label")]
+    erased: Annotated[Count, Field(description="images erased before they were labeled")]
 
 
 class SampleRatioMismatch(BaseModel):
-    """Whether the versions were drawn as often as set."""
+    """A test of whether the versions were assigned as often as the traffic split says."""
 
-    log_e_value: Annotated[float, Field(description="natural logarithm; void from log 1000 on")]
+    log_e_value: Annotated[
+        float, Field(description="natural logarithm; the experiment is invalid from log 1000 on")
+    ]
     p_value: Annotated[
         Proportion | None, Field(description="of the last stage that divided traffic")
     ]
 
 
 class Stage(BaseModel):
-    """A time at one weight."""
+    """A period of an experiment with one traffic split."""
 
-    weight: Annotated[Proportion, Field(description="the share of A/B traffic that v2 answers")]
+    weight: Annotated[Proportion, Field(description="share of A/B traffic that v2 answers")]
     reason: str
     started_at: datetime
 
 
 class Winner(BaseModel):
-    """The version that proved better, and when; it stays named."""
+    """The version that was found to be better; it stays the winner."""
 
     version: VersionName
     named_at: datetime
 
 
 class Experiment(BaseModel):
-    """An experiment with its verdict and what that rests on."""
+    """An experiment with its verdict and the evidence for it."""
 
     id: Id
     running: bool
@@ -91,121 +103,37 @@ class Experiment(BaseModel):
     stages: list[Stage]
     winner: Winner | None
     verdict: Outcome
-    reason: Annotated[str | None, Field(description="why it is void")]
-    e_value: Annotated[float, Field(ge=0, description="against 'neither is better'; decides at 20")]
-    v2_win_rate: Annotated[
-        ProportionInterval, Field(description="how often v2 is right where exactly one version is")
+    reason: Annotated[str | None, Field(description="why the experiment is invalid")]
+    e_value: Annotated[
+        float,
+        Field(ge=0, description="evidence against equal versions; at 20 the winner is named"),
     ]
-    accuracy_difference: Annotated[DifferenceInterval, Field(description="v2 less v1")]
-    labels_needed: Annotated[Count | None, Field(description="an estimate of how many more")]
+    v2_win_rate: Annotated[
+        ProportionInterval,
+        Field(description="share of the discordant pairs on which v2 is correct"),
+    ]
+    accuracy_difference: Annotated[DifferenceInterval, Field(description="v2 minus v1")]
+    labels_needed: Annotated[
+        Count | None, Field(description="estimated number of labels still needed")
+    ]
     labels: LabelCounts
     requests: Count
-    disagreements: Annotated[Count, Field(description="requests on which the versions differ")]
+    disagreements: Annotated[
+        Count, Field(description="requests on which the versions predict different digits")
+    ]
     served: Annotated[CountByVersion, Field(description="requests by the version that answered")]
     sample_ratio_mismatch: SampleRatioMismatch
-    crossover_rate: Annotated[Proportion, Field(description="of users, who met both versions")]
-    skip_rate: Annotated[Proportion, Field(description="of labels")]
+    crossover_rate: Annotated[
+        Proportion, Field(description="share of users exposed to both versions")
+    ]
+    skip_rate: Annotated[Proportion, Field(description="share of labels that are skips")]
     erasure_rate: Annotated[
-        Proportion, Field(description="of pictures on which the versions differ")
+        Proportion, Field(description="share of the disagreements whose images were erased")
     ]
     warnings: list[str]
 
 
 class ExperimentList(BaseModel):
-    """The last experiments, the newest first."""
+    """The latest experiments, newest first."""
 
     experiments: list[Experiment]
-
-
-class Latency(BaseModel):
-    """Milliseconds from the picture to the answer; null while there is none."""
-
-    p50: Annotated[float | None, Field(ge=0)]
-    p99: Annotated[float | None, Field(ge=0)]
-
-
-class Accuracy(ProportionInterval):
-    """An estimate over all A/B requests with its 95 % interval; null while a part is unknown."""
-
-    value: Proportion | None
-
-
-class CalibrationBin(BaseModel):
-    """Answers whose confidence lies in a range: how sure the version was, how often right."""
-
-    low: Proportion
-    high: Proportion
-    labels: Annotated[Count, Field(description="that this rests on")]
-    confidence: Proportion
-    accuracy: Proportion
-
-
-_ConfusionMatrixRow = Annotated[
-    list[Annotated[float, Field(ge=0)]], Field(min_length=10, max_length=10)
-]
-
-
-class VersionReport(BaseModel):
-    """A version at a glance; labels are those of the current experiment."""
-
-    served: Annotated[Count, Field(description="requests")]
-    feedback_count: Annotated[Count, Field(description="of users on its answers")]
-    correct: Annotated[Count, Field(description="of these words")]
-    response_rate: Annotated[float, Field(ge=0, description="words by request")]
-    latency_ms: Latency
-    accuracy: Accuracy
-    confusion_matrix: Annotated[
-        list[_ConfusionMatrixRow],
-        Field(
-            min_length=11,
-            max_length=11,
-            description="estimated requests: rows by what is there (10: no digit), columns by what"
-            " was named",
-        ),
-    ]
-    calibration: list[CalibrationBin]
-
-
-class VersionReports(BaseModel):
-    """A report for each version."""
-
-    v1: VersionReport
-    v2: VersionReport
-
-
-class EligibleFeedback(BaseModel):
-    """Users' words on one version."""
-
-    eligible: Count
-    eligible_correct: Count
-
-
-class EligibleFeedbackByVersion(BaseModel):
-    """Users' words on each version."""
-
-    v1: EligibleFeedback
-    v2: EligibleFeedback
-
-
-class UserFeedback(BaseModel):
-    """What users volunteered; it never moves the verdict."""
-
-    note: str
-    versions: EligibleFeedbackByVersion
-    difference: Annotated[DifferenceInterval, Field(description="v2 less v1, of shares correct")]
-
-
-class Report(BaseModel):
-    """What people said of the answers, and which version is better."""
-
-    msg: Annotated[
-        Literal["No hay feedback disponible"] | SkipJsonSchema[None],
-        Field(description="in the place of the four figures while there is no feedback"),
-    ] = None
-    total_feedback: Count | SkipJsonSchema[None] = None
-    correct_feedback: Count | SkipJsonSchema[None] = None
-    incorrect_feedback: Count | SkipJsonSchema[None] = None
-    accuracy_percentage: Annotated[float | SkipJsonSchema[None], Field(ge=0, le=100)] = None
-    versions: VersionReports
-    experiment: Annotated[Experiment | None, Field(description="the current one")]
-    user_feedback: UserFeedback | None

@@ -1,34 +1,43 @@
-"""Models, deployments, guards, retrains and alerts as answers show them."""
+"""Request and response bodies for models, deployments, guarded rollouts and alerts."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from app.api.schemas.errors import Message
 from app.api.schemas.response_fields import (
     Count,
     DifferenceInterval,
     Id,
     ModelRef,
-    Proportion,
     VersionName,
 )
+from app.domain.assignment import Version
+
+
+class DeployRequest(BaseModel):
+    """The version that the model is to serve as."""
+
+    version: Annotated[Version, Field(description="v1 or v2")]
 
 
 class Model(ModelRef):
-    """A model that is kept."""
+    """A stored model."""
 
     id: Id
-    is_bundled: Annotated[bool, Field(description="came with Cifra")]
-    version: Annotated[VersionName | None, Field(description="what a retrain made it for")]
-    rejection_reason: Annotated[str | None, Field(description="why it may not serve")]
-    deployed_as: Annotated[list[VersionName], Field(description="now")]
+    is_bundled: Annotated[bool, Field(description="whether it came with Cifra")]
+    version: Annotated[
+        VersionName | None, Field(description="the version that it was retrained for")
+    ]
+    rejection_reason: Annotated[
+        str | None, Field(description="the promotion gate that it failed; null if it may serve")
+    ]
+    deployed_as: Annotated[list[VersionName], Field(description="versions that it serves as now")]
     created_at: datetime
 
 
 class ModelList(BaseModel):
-    """The last models, the newest first."""
+    """The latest models, newest first."""
 
     models: list[Model]
 
@@ -40,24 +49,24 @@ class DeployedModel(ModelRef):
 
 
 class Deployment(BaseModel):
-    """A model put into service."""
+    """The deployment of a model as a version."""
 
     id: Id
     version: VersionName
     model: DeployedModel
     reason: str
-    user_id: Annotated[int | None, Field(description="who did it; null where it went by itself")]
+    user_id: Annotated[int | None, Field(description="who deployed it; null if it was automatic")]
     created_at: datetime
 
 
 class DeploymentList(BaseModel):
-    """The last deployments, the newest first."""
+    """The latest deployments, newest first."""
 
     deployments: list[Deployment]
 
 
 class GuardedRollout(BaseModel):
-    """A newly deployed model beside its predecessor."""
+    """A sequential test of a deployed model against its predecessor, with automatic rollback."""
 
     id: Id
     version: VersionName
@@ -70,19 +79,23 @@ class GuardedRollout(BaseModel):
         Field(description="null while it is open"),
     ]
     requests: Count
-    disagreements: Annotated[Count, Field(description="requests on which the two differ")]
-    labels: Annotated[Count, Field(description="of reviewers on these")]
-    accuracy_difference: Annotated[DifferenceInterval, Field(description="new less predecessor")]
+    disagreements: Annotated[
+        Count, Field(description="requests on which the two models predict different digits")
+    ]
+    labels: Annotated[Count, Field(description="reviewers' labels of the disagreements")]
+    accuracy_difference: Annotated[
+        DifferenceInterval, Field(description="deployed model minus predecessor")
+    ]
 
 
 class GuardedRolloutList(BaseModel):
-    """The last guards, the newest first."""
+    """The latest guarded rollouts, newest first."""
 
     rollouts: list[GuardedRollout]
 
 
 class Alert(BaseModel):
-    """What happened by itself."""
+    """An event that needs an admin's attention, such as drift or an automatic rollback."""
 
     id: Id
     kind: str
@@ -91,50 +104,6 @@ class Alert(BaseModel):
 
 
 class AlertList(BaseModel):
-    """The last alerts, the newest first."""
+    """The latest alerts, newest first."""
 
     alerts: list[Alert]
-
-
-class GateResult(BaseModel):
-    """What a candidate had to show, and whether it did."""
-
-    name: str
-    passed: bool
-    summary: Annotated[str, Field(description="the result in words")]
-    metrics: Annotated[dict[str, float], Field(description="shares and differences in 0..1")]
-
-
-class RetrainJob(BaseModel):
-    """A retrain."""
-
-    id: Id
-    version: VersionName
-    deploy: Literal["auto", "manual"]
-    status: Literal["queued", "running", "deployed", "ready", "rejected", "cancelled", "failed"]
-    error: Annotated[str | None, Field(description="why it did not end as deployed")]
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    stage: Annotated[str | None, Field(description="what the training does now")]
-    progress: Annotated[Proportion | None, Field(description="what is done of the stage, 0..1")]
-    loss: float | None
-    seconds_left: Annotated[float | None, Field(ge=0)]
-    train_labels: Annotated[Count | None, Field(description="reviewed pictures it learned from")]
-    holdout_labels: Annotated[Count | None, Field(description="reviewed pictures it was judged on")]
-    gates: Annotated[
-        list[GateResult], Field(description="in their order; empty before the judgement")
-    ]
-    model_id: Annotated[int | None, Field(description="the candidate, once it is kept")]
-
-
-class RetrainJobList(BaseModel):
-    """The last retrains, the newest first."""
-
-    jobs: list[RetrainJob]
-
-
-class RetrainAccepted(Message):
-    """A retrain that was asked for; the header Location says where to look after it."""
-
-    job_id: Id

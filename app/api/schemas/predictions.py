@@ -1,4 +1,4 @@
-"""Predictions as answers show them."""
+"""Query and response bodies for predictions."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,87 +8,86 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.errors import ImageProblem
+from app.api.schemas.feedback import Feedback
 from app.api.schemas.response_fields import Digit, ModelRef, Proportion, VersionName
 
 
-class ModelOutput(BaseModel):
-    """What a model says of a picture."""
+class HistoryQuery(BaseModel):
+    """Which page of predictions to return."""
 
-    prediccion: Annotated[Digit, Field(description="the digit that the model names")]
-    probabilidad: Annotated[Proportion, Field(description="how sure it is of it, 0..1")]
+    limit: Annotated[int, Field(ge=1, le=100, description="a whole number from 1 to 100")] = 20
+    before: Annotated[UUID | None, Field(description="a prediction_id")] = None
+
+
+class ModelOutput(BaseModel):
+    """The output of a model for one image."""
+
+    prediccion: Annotated[Digit, Field(description="predicted digit")]
+    probabilidad: Annotated[Proportion, Field(description="confidence, 0..1")]
     probabilidades: Annotated[
         list[Proportion],
-        Field(min_length=10, max_length=10, description="by digit; they sum to 1"),
+        Field(min_length=10, max_length=10, description="probability of each digit; sums to 1"),
     ]
     model: ModelRef
 
 
 class _Prediction(ModelOutput):
     version: VersionName
-    prediction_id: Annotated[UUID, Field(description="names this prediction in POST /feedback")]
+    prediction_id: Annotated[UUID, Field(description="id to send with POST /feedback")]
 
 
 class PredictionV1(_Prediction):
-    """An answer of v1."""
+    """A prediction of v1."""
 
     version: Literal["v1"]
 
 
 class PredictionV2(_Prediction):
-    """An answer of v2."""
+    """A prediction of v2."""
 
     version: Literal["v2"]
     mensaje: Literal["Predicción mejorada"]
 
 
 class Prediction(_Prediction):
-    """An answer of either version; `mensaje` comes with v2 alone."""
+    """A prediction of either version; `mensaje` is only present for v2."""
 
     mensaje: Literal["Predicción mejorada"] | SkipJsonSchema[None] = None
 
 
 class ABPrediction(Prediction):
-    """An answer of the version that was drawn."""
+    """A prediction of the version that the A/B test assigned."""
 
-    ab_version: Annotated[VersionName, Field(description="the same as `version`")]
+    ab_version: Annotated[VersionName, Field(description="same as `version`")]
 
 
 class BatchPrediction(BaseModel):
-    """One result or one error for each file, in their order."""
+    """One prediction or one error for each file, in the order of the files."""
 
     results: list[PredictionV2 | ImageProblem]
 
 
 class ShadowPrediction(ModelOutput):
-    """What the version that did not answer says."""
+    """The output of the version that did not answer."""
 
     version: VersionName
 
 
-class Feedback(BaseModel):
-    """What its user said of an answer."""
-
-    correct: bool
-    digit: Annotated[Digit | None, Field(description="the true digit, where it is known")]
-    not_a_digit: bool
-    comment: str | None
-
-
 class HistoryEntry(Prediction):
-    """A prediction in one's history."""
+    """A stored prediction with the user's feedback."""
 
     created_at: datetime
     feedback: Feedback | None
     shadow_prediction: Annotated[
         ShadowPrediction | SkipJsonSchema[None],
-        Field(description="of A/B predictions, once there is feedback"),
+        Field(description="only for A/B predictions that have feedback"),
     ] = None
 
 
 class HistoryPage(BaseModel):
-    """Predictions, the newest first."""
+    """A page of predictions, newest first."""
 
     predictions: list[HistoryEntry]
     next_before: Annotated[
-        UUID | None, Field(description="the next page's `before`, if there is one")
+        UUID | None, Field(description="`before` of the next page; null on the last page")
     ]

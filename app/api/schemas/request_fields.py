@@ -1,14 +1,17 @@
-"""Fields that requests share: what JSON they are, and what errors say that they must be."""
+"""Field types that request bodies share.
+
+A field's description doubles as its error message: "FIELD must be DESCRIPTION".
+"""
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 
 from app.domain.credentials import MAX_EMAIL
 
 
 def _integral_float_to_int(value: object) -> object:
-    """Take 5.0 for 5, as JSON does."""
+    """Convert 5.0 to 5: JSON has one number type."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -27,20 +30,19 @@ Text = Annotated[str, Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 EmailText = Annotated[
     str, Field(description="text", json_schema_extra={"format": "email", "maxLength": MAX_EMAIL})
 ]
-Flag = Annotated[bool, Strict()]
-Number = Annotated[float, Strict()]
+Flag = StrictBool
 ACCEPT_INTEGRAL_FLOAT = BeforeValidator(_integral_float_to_int)
-Digit = Annotated[int, Strict(), Field(ge=0, le=9), ACCEPT_INTEGRAL_FLOAT]
+Digit = Annotated[int, Field(strict=True, ge=0, le=9), ACCEPT_INTEGRAL_FLOAT]
 LegacyDigit = Annotated[
     Digit,
     BeforeValidator(_digit_string_to_int),
     WithJsonSchema({"enum": [*range(10), *sorted(_DIGITS)]}),
 ]
-"""A digit as old clients may send it, in quotes too."""
+"""A digit, also as a string; old clients send both."""
 LegacyFlag = Annotated[
     Flag, BeforeValidator(_legacy_flag_to_bool), WithJsonSchema({"enum": [False, True, *_FLAGS]})
 ]
-"""A flag as old clients may send it, as a number or in quotes too."""
+"""A boolean, also as 0, 1 or a string; old clients send all of them."""
 
 DIGIT_FIELD = Field(description="a whole number from 0 to 9")
 FLAG_FIELD = Field(description="true or false")

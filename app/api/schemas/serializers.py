@@ -1,4 +1,4 @@
-"""Domain values as the JSON that clients see."""
+"""Convert domain values to the JSON of responses, events and the CSV report."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,159 +25,162 @@ NO_FEEDBACK_MESSAGE = "No hay feedback disponible"
 Json = dict[str, Any]
 
 
-def prediction(made: Prediction) -> Json:
-    """An answer in the shape that old clients of its version know, with what we add."""
-    answer = model_output(made.output)
-    answer["version"] = made.version
-    if made.version is Version.V2:
+def prediction(item: Prediction) -> Json:
+    """Return a prediction with the fields that old clients expect, and the added ones."""
+    answer = model_output(item.output)
+    answer["version"] = item.version
+    if item.version is Version.V2:
         answer["mensaje"] = IMPROVED_MESSAGE
-    answer["prediction_id"] = str(made.id)
+    answer["prediction_id"] = str(item.id)
     return answer
 
 
-def ab_prediction(made: Prediction) -> Json:
-    """An answer of the A/B test: which version was drawn is said twice, for old clients."""
-    return prediction(made) | {"ab_version": made.version}
+def ab_prediction(item: Prediction) -> Json:
+    """Return an A/B prediction; `ab_version` repeats `version` for old clients."""
+    return prediction(item) | {"ab_version": item.version}
 
 
-def model_output(read: ModelOutput) -> Json:
-    """What a model said of a digit."""
+def model_output(output: ModelOutput) -> Json:
+    """Return the predicted digit, its confidence and all ten probabilities."""
     return {
-        "prediccion": read.digit,
-        "probabilidad": read.probability,
-        "probabilidades": read.normalized_probabilities,
-        "model": model_ref(read.model),
+        "prediccion": output.digit,
+        "probabilidad": output.probability,
+        "probabilidades": output.normalized_probabilities,
+        "model": model_ref(output.model),
     }
 
 
-def model_ref(name: ModelRef) -> Json:
-    """Which model it was."""
-    return {"name": name.name, "hash": name.short_hash}
+def model_ref(model: ModelRef) -> Json:
+    """Return a model's name and short hash."""
+    return {"name": model.name, "hash": model.short_hash}
 
 
-def history_entry(kept: HistoryEntry) -> Json:
-    """A prediction in one's history; what the other version said only after a word on it."""
-    shown: Json = prediction(kept.prediction)
-    shown["created_at"] = kept.prediction.created_at.isoformat()
-    shown["feedback"] = None
-    if kept.feedback is not None:
-        shown["feedback"] = {
-            "correct": kept.feedback.correct,
-            "digit": kept.feedback.digit,
-            "not_a_digit": kept.feedback.not_a_digit,
-            "comment": kept.comment,
+def history_entry(entry: HistoryEntry) -> Json:
+    """Return a stored prediction; the shadow prediction only once there is feedback."""
+    answer: Json = prediction(entry.prediction)
+    answer["created_at"] = entry.prediction.created_at.isoformat()
+    answer["feedback"] = None
+    if entry.feedback is not None:
+        answer["feedback"] = {
+            "correct": entry.feedback.correct,
+            "digit": entry.feedback.digit,
+            "not_a_digit": entry.feedback.not_a_digit,
+            "comment": entry.comment,
         }
-        if kept.prediction.shadow is not None:
-            other = kept.prediction.version.other
-            shown["shadow_prediction"] = {**model_output(kept.prediction.shadow), "version": other}
-    return shown
+        if entry.prediction.shadow is not None:
+            other = entry.prediction.version.other
+            answer["shadow_prediction"] = {
+                **model_output(entry.prediction.shadow),
+                "version": other,
+            }
+    return answer
 
 
-def account(kept: Account) -> Json:
-    """An account as admins see it."""
+def account(user: Account) -> Json:
+    """Return an account as its owner and admins see it."""
     return {
-        "id": kept.id,
-        "username": kept.username,
-        "email": kept.email,
-        "role": kept.role,
-        "locked": kept.locked,
-        "has_password": kept.has_password,
-        "created_at": kept.created_at and kept.created_at.isoformat(),
-        "notifications": kept.notifications,
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "role": user.role,
+        "locked": user.locked,
+        "has_password": user.has_password,
+        "created_at": user.created_at and user.created_at.isoformat(),
+        "notifications": user.notifications,
     }
 
 
-def job(kept: Job) -> Json:
-    """A retrain."""
+def job(retrain: Job) -> Json:
+    """Return a retrain job."""
     return {
-        "id": kept.id,
-        "version": kept.version,
-        "deploy": kept.deploy,
-        "status": kept.status,
-        "error": kept.error,
-        "created_at": kept.created_at.isoformat(),
-        "started_at": kept.started_at and kept.started_at.isoformat(),
-        "finished_at": kept.finished_at and kept.finished_at.isoformat(),
-        "stage": kept.stage,
-        "progress": kept.progress,
-        "loss": kept.loss,
-        "seconds_left": kept.seconds_left,
-        "train_labels": kept.train_labels,
-        "holdout_labels": kept.holdout_labels,
-        "gates": kept.gates,
-        "model_id": kept.model_id,
+        "id": retrain.id,
+        "version": retrain.version,
+        "deploy": retrain.deploy,
+        "status": retrain.status,
+        "error": retrain.error,
+        "created_at": retrain.created_at.isoformat(),
+        "started_at": retrain.started_at and retrain.started_at.isoformat(),
+        "finished_at": retrain.finished_at and retrain.finished_at.isoformat(),
+        "stage": retrain.stage,
+        "progress": retrain.progress,
+        "loss": retrain.loss,
+        "seconds_left": retrain.seconds_left,
+        "train_labels": retrain.train_labels,
+        "holdout_labels": retrain.holdout_labels,
+        "gates": retrain.gates,
+        "model_id": retrain.model_id,
     }
 
 
-def model_summary(kept: ModelSummary) -> Json:
-    """A model that is kept."""
+def model_summary(summary: ModelSummary) -> Json:
+    """Return a stored model."""
     return {
-        "id": kept.model.id,
-        **model_ref(kept.model),
-        "is_bundled": kept.is_bundled,
-        "version": kept.version,
-        "rejection_reason": kept.rejection_reason,
-        "deployed_as": kept.deployed_as,
-        "created_at": kept.created_at.isoformat(),
+        "id": summary.model.id,
+        **model_ref(summary.model),
+        "is_bundled": summary.is_bundled,
+        "version": summary.version,
+        "rejection_reason": summary.rejection_reason,
+        "deployed_as": summary.deployed_as,
+        "created_at": summary.created_at.isoformat(),
     }
 
 
-def deployment(made: DeploymentSummary) -> Json:
-    """A model put into service."""
+def deployment(deployed: DeploymentSummary) -> Json:
+    """Return a deployment."""
     return {
-        "id": made.id,
-        "version": made.version,
-        "model": {"id": made.model.id, **model_ref(made.model)},
-        "reason": made.reason,
-        "user_id": made.user_id,
-        "created_at": made.created_at.isoformat(),
+        "id": deployed.id,
+        "version": deployed.version,
+        "model": {"id": deployed.model.id, **model_ref(deployed.model)},
+        "reason": deployed.reason,
+        "user_id": deployed.user_id,
+        "created_at": deployed.created_at.isoformat(),
     }
 
 
-def guarded_rollout(found: RolloutStatus) -> Json:
-    """A newly deployed model beside its predecessor."""
+def guarded_rollout(rollout: RolloutStatus) -> Json:
+    """Return a guarded rollout."""
     return {
-        "id": found.id,
-        "version": found.version,
-        "model_id": found.model_id,
-        "predecessor_id": found.predecessor_id,
-        "opened_at": found.opened_at.isoformat(),
-        "closed_at": found.closed_at and found.closed_at.isoformat(),
-        "outcome": found.outcome,
-        "requests": found.requests,
-        "disagreements": found.disagreements,
-        "labels": found.labeled,
-        "accuracy_difference": interval(found.difference),
+        "id": rollout.id,
+        "version": rollout.version,
+        "model_id": rollout.model_id,
+        "predecessor_id": rollout.predecessor_id,
+        "opened_at": rollout.opened_at.isoformat(),
+        "closed_at": rollout.closed_at and rollout.closed_at.isoformat(),
+        "outcome": rollout.outcome,
+        "requests": rollout.requests,
+        "disagreements": rollout.disagreements,
+        "labels": rollout.labeled,
+        "accuracy_difference": interval(rollout.difference),
     }
 
 
-def alert(told: Alert) -> Json:
-    """What happened by itself."""
+def alert(item: Alert) -> Json:
+    """Return an alert."""
     return {
-        "id": told.id,
-        "kind": told.kind,
-        "message": told.message,
-        "created_at": told.created_at.isoformat(),
+        "id": item.id,
+        "kind": item.kind,
+        "message": item.message,
+        "created_at": item.created_at.isoformat(),
     }
 
 
-def experiment(kept: ExperimentSummary) -> Json:
-    """An experiment with its steps and its verdict."""
+def experiment(summary: ExperimentSummary) -> Json:
+    """Return an experiment with its stages and its verdict."""
     winner = None
-    if kept.winner is not None and kept.winner_at is not None:
-        winner = {"version": kept.winner, "named_at": kept.winner_at.isoformat()}
+    if summary.winner is not None and summary.winner_at is not None:
+        winner = {"version": summary.winner, "named_at": summary.winner_at.isoformat()}
     return {
-        "id": kept.id,
-        "running": kept.ended_at is None,
-        "unit": kept.unit,
-        "weight": kept.stages[-1].weight,
-        "ramp": kept.ramp,
-        "started_at": kept.started_at.isoformat(),
-        "ended_at": kept.ended_at and kept.ended_at.isoformat(),
-        "end_reason": kept.end_reason,
-        "stages": [_stage(step) for step in kept.stages],
+        "id": summary.id,
+        "running": summary.ended_at is None,
+        "unit": summary.unit,
+        "weight": summary.stages[-1].weight,
+        "ramp": summary.ramp,
+        "started_at": summary.started_at.isoformat(),
+        "ended_at": summary.ended_at and summary.ended_at.isoformat(),
+        "end_reason": summary.end_reason,
+        "stages": [_stage(step) for step in summary.stages],
         "winner": winner,
-        **evaluation(kept.evaluation),
+        **evaluation(summary.evaluation),
     }
 
 
@@ -189,123 +192,125 @@ def _stage(step: StageSummary) -> Json:
     }
 
 
-def evaluation(found: Evaluation) -> Json:
-    """A verdict with what it rests on; shares and differences are in 0..1."""
-    verdict = found.verdict
+def evaluation(result: Evaluation) -> Json:
+    """Return a verdict with its evidence; proportions and differences are fractions of 1."""
+    verdict = result.verdict
     return {
         "verdict": verdict.outcome,
         "reason": verdict.reason,
         "e_value": verdict.e_value,
         "v2_win_rate": interval(verdict.win_rate),
         "accuracy_difference": interval(verdict.difference),
-        "labels_needed": found.labels_needed,
-        "labels": found.labels_used,
-        "requests": found.traffic.total,
-        "disagreements": found.traffic.disagreements,
-        "served": {version: found.served_by(version) for version in Version},
+        "labels_needed": result.labels_needed,
+        "labels": result.labels_used,
+        "requests": result.traffic.total,
+        "disagreements": result.traffic.disagreements,
+        "served": {version: result.served_by(version) for version in Version},
         "sample_ratio_mismatch": {
-            "log_e_value": found.validity.mismatch_log_e_value,
-            "p_value": found.mismatch_p_value,
+            "log_e_value": result.validity.mismatch_log_e_value,
+            "p_value": result.mismatch_p_value,
         },
-        "crossover_rate": found.validity.crossovers.value,
-        "skip_rate": found.validity.skips.value,
-        "erasure_rate": found.validity.erasures.value,
-        "warnings": found.warnings,
+        "crossover_rate": result.validity.crossovers.value,
+        "skip_rate": result.validity.skips.value,
+        "erasure_rate": result.validity.erasures.value,
+        "warnings": result.warnings,
     }
 
 
-def report(made: Report) -> Json:
-    """The old report's figures, and beside them those of each version and of the experiment."""
-    told = feedback_totals(made.feedback) if made.feedback.total else {"msg": NO_FEEDBACK_MESSAGE}
-    return told | version_comparison(made)
+def report(result: Report) -> Json:
+    """Return the report: feedback totals, both versions and the experiment."""
+    totals = (
+        feedback_totals(result.feedback) if result.feedback.total else {"msg": NO_FEEDBACK_MESSAGE}
+    )
+    return totals | version_comparison(result)
 
 
-def version_comparison(made: Report) -> Json:
-    """The part of the report that holds the versions against each other."""
+def version_comparison(result: Report) -> Json:
+    """Return the part of the report that compares the versions."""
     return {
-        "versions": {name: _version(version) for name, version in made.versions.items()},
-        "experiment": made.experiment and experiment(made.experiment),
-        "user_feedback": made.user_feedback and _user_feedback(made.user_feedback),
+        "versions": {name: _version(version) for name, version in result.versions.items()},
+        "experiment": result.experiment and experiment(result.experiment),
+        "user_feedback": result.user_feedback and _user_feedback(result.user_feedback),
     }
 
 
-def feedback_totals(found: FeedbackTotals) -> Json:
-    """What people said, in the old report's figures."""
+def feedback_totals(totals: FeedbackTotals) -> Json:
+    """Return the feedback totals in the old report's fields."""
     return {
-        "total_feedback": found.total,
-        "correct_feedback": found.correct,
-        "incorrect_feedback": found.total - found.correct,
-        "accuracy_percentage": round(100 * found.correct / max(found.total, 1), 2),
+        "total_feedback": totals.total,
+        "correct_feedback": totals.correct,
+        "incorrect_feedback": totals.total - totals.correct,
+        "accuracy_percentage": round(100 * totals.correct / max(totals.total, 1), 2),
     }
 
 
-def feedback_summary(found: tuple[FeedbackTotals, Mapping[Version, FeedbackTotals]]) -> Json:
-    """What people said, of all answers and of each version's."""
-    total, versions = found
+def feedback_summary(summary: tuple[FeedbackTotals, Mapping[Version, FeedbackTotals]]) -> Json:
+    """Return the feedback totals of all predictions and of each version."""
+    total, versions = summary
     by_version = {
-        version: {"feedback_count": said.total, "correct": said.correct}
-        for version, said in versions.items()
+        version: {"feedback_count": counts.total, "correct": counts.correct}
+        for version, counts in versions.items()
     }
     return {**feedback_totals(total), "versions": by_version}
 
 
-def reliability(found: ReviewerReliability) -> Json:
-    """What a reviewer made of pictures with known digits."""
+def reliability(reviewer: ReviewerReliability) -> Json:
+    """Return a reviewer's result on attention checks."""
     return {
-        "reviewer_id": found.reviewer_id,
-        "answered": found.answered,
-        "correct": found.correct,
-        "is_reliable": found.is_reliable,
+        "reviewer_id": reviewer.reviewer_id,
+        "answered": reviewer.answered,
+        "correct": reviewer.correct,
+        "is_reliable": reviewer.is_reliable,
     }
 
 
-def review_result(found: ReviewResult) -> Json:
-    """What a reviewer said of somebody's picture."""
+def review_result(result: ReviewResult) -> Json:
+    """Return a reviewer's label of a user's image."""
     return {
-        "prediction_id": str(found.prediction_id),
-        "digit": found.digit,
-        "not_a_digit": found.digit is None,
+        "prediction_id": str(result.prediction_id),
+        "digit": result.digit,
+        "not_a_digit": result.digit is None,
     }
 
 
-def _version(found: VersionReport) -> Json:
+def _version(version: VersionReport) -> Json:
     return {
-        "served": found.served,
-        "feedback_count": found.feedback.total,
-        "correct": found.feedback.correct,
-        "response_rate": found.feedback.total / max(found.served, 1),
-        "latency_ms": found.latency_ms,
-        "accuracy": {"value": found.accuracy.value, **interval(found.accuracy.interval)},
-        "confusion_matrix": found.confusion,
-        "calibration": [_calibration(part) for part in found.calibration],
+        "served": version.served,
+        "feedback_count": version.feedback.total,
+        "correct": version.feedback.correct,
+        "response_rate": version.feedback.total / max(version.served, 1),
+        "latency_ms": version.latency_ms,
+        "accuracy": {"value": version.accuracy.value, **interval(version.accuracy.interval)},
+        "confusion_matrix": version.confusion,
+        "calibration": [_calibration(each) for each in version.calibration],
     }
 
 
-def _calibration(part: CalibrationBin) -> Json:
+def _calibration(bin_: CalibrationBin) -> Json:
     return {
-        "low": part.low,
-        "high": part.high,
-        "labels": part.labels,
-        "confidence": part.confidence,
-        "accuracy": part.accuracy,
+        "low": bin_.low,
+        "high": bin_.high,
+        "labels": bin_.labels,
+        "confidence": bin_.confidence,
+        "accuracy": bin_.accuracy,
     }
 
 
-def _user_feedback(found: UserFeedback) -> Json:
-    """Marked for what it is: nothing here moves the verdict."""
+def _user_feedback(result: UserFeedback) -> Json:
+    """Return the comparison by user feedback, marked as no part of the verdict."""
     return {
-        "note": "volunteered by users, who are not blind: it never moves the verdict",
+        "note": "volunteered by users, who are not blind; it does not affect the verdict",
         "versions": {
             version: {
-                "eligible": feedback_totals.total,
-                "eligible_correct": feedback_totals.correct,
+                "eligible": totals.total,
+                "eligible_correct": totals.correct,
             }
-            for version, feedback_totals in found.feedback.items()
+            for version, totals in result.feedback.items()
         },
-        "difference": interval(found.difference),
+        "difference": interval(result.difference),
     }
 
 
-def interval(found: Interval) -> Json:
-    """Both ends."""
-    return {"low": found.low, "high": found.high}
+def interval(bounds: Interval) -> Json:
+    """Return both ends of an interval."""
+    return {"low": bounds.low, "high": bounds.high}

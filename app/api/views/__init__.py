@@ -1,4 +1,4 @@
-"""Serve the routes: each view parses, calls one service and returns."""
+"""The routes: each view parses the request, calls one service and returns its result."""
 
 from app.api.views import (
     ab,

@@ -1,4 +1,4 @@
-"""The A/B test over HTTP: one of the two versions answers."""
+"""Predictions by the version that the A/B test assigns."""
 
 from flask import Blueprint
 
@@ -20,7 +20,7 @@ blueprint = Blueprint("ab", __name__, url_prefix="/api/ab")
 @responds(ABPrediction)
 @error_responses(Unavailable)
 def predict() -> serializers.Json:
-    """Let the version that is drawn read a picture."""
+    """Predict the digit of an image with the version that the A/B test assigns."""
     wired = container()
     made = predictor.predict_split(
         wired.predictor, wired.split_cache.current(), current_user().user_id, uploaded_image()

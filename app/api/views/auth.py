@@ -1,11 +1,9 @@
-"""Accounts and logins over HTTP."""
+"""Registration, login, token refresh and password change."""
 
 from datetime import timedelta
-from typing import Annotated
 
 from flask import Blueprint, Response, jsonify
 from flask_limiter.util import get_remote_address
-from pydantic import BaseModel, Field
 
 from app.api.http import refresh_cookie
 from app.api.http.authentication import (
@@ -26,10 +24,14 @@ from app.api.http.contract import (
 from app.api.http.rate_limits import limiter, login_limit, read_limit
 from app.api.http.request_parsing import json_body
 from app.api.schemas import serializers
-from app.api.schemas.accounts import RegisteredAccount, Tokens
+from app.api.schemas.accounts import (
+    Credentials,
+    PasswordChange,
+    RegisteredAccount,
+    Registration,
+    Tokens,
+)
 from app.api.schemas.errors import Message
-from app.api.schemas.request_fields import EmailText, Text
-from app.domain.credentials import MAX_PASSWORD_BYTES, MAX_USERNAME, MIN_PASSWORD
 from app.domain.errors import Conflict, NotAllowed, NotAuthenticated
 from app.services.accounts import sessions, users
 from app.services.accounts.sessions import TokenGrant
@@ -38,34 +40,6 @@ CREDENTIALS_MISSING = "Username and password required"
 
 blueprint = Blueprint("auth", __name__)
 
-_Text = Annotated[Text, Field(description="text")]
-_NewName = Annotated[_Text, Field(json_schema_extra={"minLength": 1, "maxLength": MAX_USERNAME})]
-_NewPassword = Annotated[
-    _Text, Field(json_schema_extra={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD_BYTES})
-]
-
-
-class Credentials(BaseModel):
-    """What a login needs."""
-
-    username: _Text
-    password: _Text
-
-
-class Registration(Credentials):
-    """What a new account needs."""
-
-    username: _NewName
-    password: _NewPassword
-    email: EmailText | None = None
-
-
-class PasswordChange(BaseModel):
-    """What a new password needs."""
-
-    old_password: _Text
-    new_password: _NewPassword
-
 
 @blueprint.post("/register")
 @limiter.limit(login_limit, key_func=get_remote_address)
@@ -73,7 +47,7 @@ class PasswordChange(BaseModel):
 @responds(RegisteredAccount, status=201)
 @error_responses(NotAllowed, Conflict)
 def register() -> tuple[serializers.Json, int]:
-    """Make an account."""
+    """Register an account."""
     wired = container()
     if not wired.config.registration_open:
         raise NotAllowed("Registration is closed; ask an admin for an account")
@@ -85,23 +59,23 @@ def register() -> tuple[serializers.Json, int]:
 @blueprint.post("/login")
 @limiter.limit(login_limit, key_func=get_remote_address)
 @request_body(Credentials)
-@request_headers(X_Cifra_Cookie="1 has the refresh token put into a cookie")
+@request_headers(X_Cifra_Refresh_Cookie="send 1 to receive the refresh token as a cookie")
 @responds(Tokens, headers=("Set-Cookie",))
 @error_responses(NotAuthenticated, NotAllowed)
 def login() -> Response:
-    """Exchange a name and a password for tokens."""
+    """Log in with a username and a password, and get tokens."""
     asked = json_body(Credentials, missing=CREDENTIALS_MISSING)
     grant = sessions.log_in(container().hasher, asked.username, asked.password, _refresh_lifetime())
     return _token_response(grant, by_cookie=refresh_cookie.is_requested())
 
 
 @blueprint.post("/refresh")
-@limiter.limit(read_limit)  # every page that is opened asks, and a signed token cannot be guessed
+@limiter.limit(read_limit)  # every page load calls this, and a signed token cannot be guessed
 @request_token("refresh")
 @responds(Tokens, headers=("Set-Cookie",))
 @error_responses(NotAllowed)
 def refresh() -> Response:
-    """Exchange a refresh token, from the header or a page's cookie, for the next pair of tokens."""
+    """Exchange a refresh token, from the header or the cookie, for new tokens."""
     by_cookie = refresh_cookie.is_present()
     grant = sessions.refresh(*verify_refresh_token(by_cookie=by_cookie), _refresh_lifetime())
     return _token_response(grant, by_cookie=by_cookie)
@@ -111,7 +85,7 @@ def refresh() -> Response:
 @require_roles(*ALL_ROLES)
 @responds(Message)
 def logout() -> Response:
-    """End the login that this token came from."""
+    """Log out: revoke the tokens of this login."""
     sessions.log_out(current_user().session_id)
     return refresh_cookie.clear_cookie(jsonify(msg="Logged out"))
 
@@ -123,7 +97,7 @@ def logout() -> Response:
 @responds(Message)
 @error_responses(NotAuthenticated, Conflict)
 def change_password() -> serializers.Json:
-    """Change one's own password; every login of the account ends."""
+    """Change your password, and log out everywhere."""
     asked = json_body(PasswordChange, missing="old_password and new_password required")
     users.change_password(
         container().hasher, current_user().user_id, asked.old_password, asked.new_password
@@ -132,7 +106,7 @@ def change_password() -> serializers.Json:
 
 
 def _token_response(grant: TokenGrant, *, by_cookie: bool) -> Response:
-    """Hand a pair of tokens over; a page's script never sees the one that lasts."""
+    """Return a pair of tokens; with a cookie, scripts never see the refresh token."""
     pair = create_tokens(grant)
     answer = jsonify({"access_token": pair["access_token"]} if by_cookie else pair)
     answer.cache_control.no_store = True

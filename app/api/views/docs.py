@@ -1,4 +1,4 @@
-"""The API's own description: the OpenAPI document, and a page that shows it and tries it out."""
+"""The OpenAPI document, and Swagger UI to browse it."""
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
 
@@ -8,7 +8,7 @@ from app.api.openapi import document as openapi
 
 _EXTENSION_KEY = "cifra-openapi"
 
-# Swagger UI sets styles by script; it loads nothing from elsewhere and runs no script of a page.
+# Swagger UI sets inline styles; it loads nothing from other origins and runs no inline script.
 _CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -29,7 +29,7 @@ limiter.exempt(blueprint)
 @blueprint.get("/openapi.json")
 @responds(also=(JSON,))
 def document() -> Response:
-    """This document."""
+    """Get this OpenAPI document."""
     if _EXTENSION_KEY not in current_app.extensions:
         current_app.extensions[_EXTENSION_KEY] = openapi.build_document(current_app)
     return jsonify(current_app.extensions[_EXTENSION_KEY])
@@ -38,7 +38,7 @@ def document() -> Response:
 @blueprint.get("/docs")
 @responds(also=("text/html",))
 def swagger_ui() -> Response:
-    """A page that shows this document, and can call what it shows."""
+    """Show this document in Swagger UI, where its operations can be tried."""
     response = Response(render_template("docs.html"), mimetype="text/html")
     response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -1,4 +1,4 @@
-"""Whether the service lives and works, for whoever operates it; never rate-limited."""
+"""Health, liveness and readiness probes; never rate-limited."""
 
 from flask import Blueprint, request
 
@@ -16,14 +16,14 @@ limiter.exempt(blueprint)
 @blueprint.get("/health")
 @responds(Status)
 def health() -> dict[str, str]:
-    """What old clients ask."""
+    """Check the service's health, as old clients do."""
     return {"status": "ok"}
 
 
 @blueprint.get("/livez")
 @responds(Status)
 def livez() -> dict[str, str]:
-    """The process answers."""
+    """Check that the process is alive."""
     return {"status": "ok"}
 
 
@@ -31,12 +31,15 @@ def livez() -> dict[str, str]:
 @responds(Status)
 @error_responses(Unavailable)
 def readyz() -> dict[str, str]:
-    """The process can do its work: the database answers and the models are loaded."""
+    """Check that the process is ready: the database answers and the models are loaded."""
     readiness.check(container().inference)
     return {"status": "ready"}
 
 
 def reject_other_routes() -> None:
-    """Refuse what is not about health: this process carries sockets alone. Raises NotFound."""
+    """Reject routes other than health and metrics: this process only serves live connections.
+
+    Raises NotFound.
+    """
     if request.blueprint not in {blueprint.name, "metrics"}:
-        raise NotFound("This service carries the live connection alone")
+        raise NotFound("This service only serves live connections")

@@ -1,36 +1,18 @@
-"""One's own account over HTTP."""
-
-from typing import Annotated, Literal
+"""Your own account."""
 
 from flask import Blueprint
-from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.http.authentication import ALL_ROLES, current_user, require_roles
-from app.api.http.contract import error_responses, request_body, require_fields, responds
+from app.api.http.contract import error_responses, request_body, responds
 from app.api.http.rate_limits import limiter, read_limit
 from app.api.http.request_parsing import json_body
 from app.api.schemas import serializers
-from app.api.schemas.accounts import Account
+from app.api.schemas.accounts import Account, ProfileUpdate
 from app.api.schemas.errors import Message
-from app.api.schemas.request_fields import EmailText
 from app.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from app.domain.notifications import NotificationKind
 from app.services.accounts import profile, users
 
 blueprint = Blueprint("me", __name__, url_prefix="/me")
-
-
-class ProfileUpdate(BaseModel):
-    """What is to change; an empty address removes it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [require_fields(email={}), require_fields(notifications={})]}
-    )
-
-    email: Annotated[EmailText | Literal[""] | None, Field(description="text")] = None
-    notifications: Annotated[
-        list[NotificationKind] | None, Field(description=f"a list of {', '.join(NotificationKind)}")
-    ] = None
 
 
 @blueprint.get("")
@@ -39,7 +21,7 @@ class ProfileUpdate(BaseModel):
 @responds(Account)
 @error_responses(NotFound)
 def get_account() -> serializers.Json:
-    """One's own account."""
+    """Get your account."""
     return serializers.account(profile.get(current_user().user_id))
 
 
@@ -49,7 +31,7 @@ def get_account() -> serializers.Json:
 @responds(Account)
 @error_responses(NotAllowed, NotFound)
 def update_account() -> serializers.Json:
-    """Change one's address, and what one is mailed about."""
+    """Update your email address and notifications."""
     change = json_body(ProfileUpdate)
     if change.email is None and change.notifications is None:
         raise InvalidInput("email or notifications required")
@@ -65,6 +47,6 @@ def update_account() -> serializers.Json:
 @responds(Message)
 @error_responses(Conflict)
 def delete_account() -> serializers.Json:
-    """Erase one's own account with everything that is kept of it."""
+    """Delete your account with all its predictions and feedback."""
     users.delete(current_user().user_id)
     return {"msg": "Account, predictions and feedback erased"}

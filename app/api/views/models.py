@@ -1,9 +1,6 @@
-"""Models and deployments over HTTP: what there is, what served, putting another into service."""
-
-from typing import Annotated
+"""Models, their deployment and rollback, guarded rollouts and alerts."""
 
 from flask import Blueprint
-from pydantic import BaseModel, Field
 
 from app.api.http.authentication import current_user, require_roles
 from app.api.http.container import container
@@ -15,6 +12,7 @@ from app.api.schemas.models import (
     AlertList,
     Deployment,
     DeploymentList,
+    DeployRequest,
     GuardedRolloutList,
     ModelList,
 )
@@ -29,18 +27,12 @@ MAX_LISTED = 100
 blueprint = Blueprint("models", __name__, url_prefix="/admin")
 
 
-class DeployRequest(BaseModel):
-    """Which version a model is to serve."""
-
-    version: Annotated[Version, Field(description="v1 or v2")]
-
-
 @blueprint.get("/models")
 @limiter.limit(read_limit)
 @require_roles(Role.ADMIN)
 @responds(ModelList)
 def list_models() -> serializers.Json:
-    """The last models, the newest first."""
+    """List models, newest first."""
     return {
         "models": [serializers.model_summary(model) for model in registry.list_recent(MAX_LISTED)]
     }
@@ -52,7 +44,7 @@ def list_models() -> serializers.Json:
 @responds(Deployment, status=201)
 @error_responses(Conflict, InvalidModel)
 def deploy_model(model_id: int) -> tuple[serializers.Json, int]:
-    """Put a model into service."""
+    """Deploy a model as a version."""
     deployed = registry.deploy(model_id, json_body(DeployRequest).version, current_user().user_id)
     container().housekeeping.trigger()
     return serializers.deployment(deployed), 201
@@ -63,7 +55,7 @@ def deploy_model(model_id: int) -> tuple[serializers.Json, int]:
 @responds(Deployment, status=201)
 @error_responses(Conflict, InvalidModel)
 def roll_back_version(version: str) -> tuple[serializers.Json, int]:
-    """Take the last deployment of a version back."""
+    """Roll back the latest deployment of a version."""
     deployed = registry.roll_back(Version(version), current_user().user_id)
     container().housekeeping.trigger()
     return serializers.deployment(deployed), 201
@@ -74,7 +66,7 @@ def roll_back_version(version: str) -> tuple[serializers.Json, int]:
 @require_roles(Role.ADMIN)
 @responds(DeploymentList)
 def list_deployments() -> serializers.Json:
-    """What was put into service last, the newest first."""
+    """List deployments, newest first."""
     return {
         "deployments": [
             serializers.deployment(each) for each in registry.list_deployments(MAX_LISTED)
@@ -87,7 +79,7 @@ def list_deployments() -> serializers.Json:
 @require_roles(Role.ADMIN)
 @responds(GuardedRolloutList)
 def list_rollouts() -> serializers.Json:
-    """The last deployments beside their predecessors, the newest first."""
+    """List guarded rollouts, newest first."""
     return {
         "rollouts": [
             serializers.guarded_rollout(each) for each in guarded_rollout.list_recent(MAX_LISTED)
@@ -100,5 +92,5 @@ def list_rollouts() -> serializers.Json:
 @require_roles(Role.ADMIN)
 @responds(AlertList)
 def list_alerts() -> serializers.Json:
-    """What happened by itself, the newest first."""
+    """List alerts, newest first."""
     return {"alerts": [serializers.alert(each) for each in alerts.list_recent(MAX_LISTED)]}

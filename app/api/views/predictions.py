@@ -1,10 +1,8 @@
-"""One's own predictions over HTTP."""
+"""Your own predictions."""
 
-from typing import Annotated
 from uuid import UUID
 
 from flask import Blueprint, Response
-from pydantic import BaseModel, Field
 
 from app.api.http.authentication import ALL_ROLES, current_user, require_roles
 from app.api.http.contract import request_query, responds
@@ -12,18 +10,11 @@ from app.api.http.rate_limits import limiter, read_limit
 from app.api.http.request_parsing import query_args
 from app.api.schemas import serializers
 from app.api.schemas.errors import Message
-from app.api.schemas.predictions import HistoryEntry, HistoryPage
+from app.api.schemas.predictions import HistoryEntry, HistoryPage, HistoryQuery
 from app.imaging.decoding import encode_png
 from app.services.predictions import history
 
-blueprint = Blueprint("history", __name__, url_prefix="/predictions")
-
-
-class HistoryQuery(BaseModel):
-    """Which predictions are wanted."""
-
-    limit: Annotated[int, Field(ge=1, le=100, description="a whole number from 1 to 100")] = 20
-    before: Annotated[UUID | None, Field(description="a prediction_id")] = None
+blueprint = Blueprint("predictions", __name__, url_prefix="/predictions")
 
 
 @blueprint.get("")
@@ -32,7 +23,7 @@ class HistoryQuery(BaseModel):
 @request_query(HistoryQuery)
 @responds(HistoryPage)
 def list_predictions() -> serializers.Json:
-    """One's own predictions, the newest first."""
+    """List your predictions, newest first."""
     wanted = query_args(HistoryQuery)
     found = history.list_page(current_user().user_id, wanted.limit, wanted.before)
     more = len(found) == wanted.limit
@@ -47,7 +38,7 @@ def list_predictions() -> serializers.Json:
 @require_roles(*ALL_ROLES)
 @responds(HistoryEntry)
 def get_prediction(prediction_id: UUID) -> serializers.Json:
-    """One of one's own predictions."""
+    """Get one of your predictions."""
     return serializers.history_entry(history.get(current_user().user_id, prediction_id))
 
 
@@ -56,7 +47,7 @@ def get_prediction(prediction_id: UUID) -> serializers.Json:
 @require_roles(*ALL_ROLES)
 @responds(also=("image/png",))
 def get_image(prediction_id: UUID) -> Response:
-    """The 28x28 image that the models saw, as a PNG."""
+    """Get the 28x28 image that the models received, as a PNG."""
     png = encode_png(history.get_image(current_user().user_id, prediction_id))
     return Response(png, mimetype="image/png", headers={"Cache-Control": "private, no-store"})
 
@@ -65,6 +56,6 @@ def get_image(prediction_id: UUID) -> Response:
 @require_roles(*ALL_ROLES)
 @responds(Message)
 def delete_prediction(prediction_id: UUID) -> serializers.Json:
-    """Erase one of one's own predictions with its image and the words on it."""
+    """Delete one of your predictions with its image and feedback."""
     history.delete(current_user().user_id, prediction_id)
     return {"msg": "Prediction erased"}

@@ -1,28 +1,20 @@
-"""The report over HTTP."""
+"""The report on feedback and on both versions."""
 
 import csv
 import io
-from typing import Annotated, Literal
 
 from flask import Blueprint, Response
-from pydantic import BaseModel, Field
 
 from app.api.http.authentication import require_roles
 from app.api.http.contract import request_query, responds
 from app.api.http.rate_limits import limiter, read_limit
 from app.api.http.request_parsing import query_args
 from app.api.schemas import serializers
-from app.api.schemas.experiments import Report
+from app.api.schemas.report import Report, ReportQuery
 from app.domain.roles import Role
 from app.services.reporting import report as reporting
 
 blueprint = Blueprint("report", __name__, url_prefix="/admin")
-
-
-class ReportQuery(BaseModel):
-    """In which form the report is wanted."""
-
-    format: Annotated[Literal["json", "csv"], Field(description="json or csv")] = "json"
 
 
 @blueprint.get("/report")
@@ -31,14 +23,14 @@ class ReportQuery(BaseModel):
 @request_query(ReportQuery)
 @responds(Report, also=("text/csv",))
 def get_report() -> serializers.Json | Response:
-    """What people said of the answers, and which version is better."""
+    """Get the report: user feedback, metrics of both versions, and the current experiment."""
     wanted = query_args(ReportQuery).format
     made = serializers.report(reporting.build())
     return made if wanted == "json" else _as_csv(made)
 
 
 def _as_csv(made: serializers.Json) -> Response:
-    """Every figure on a line of its own: its path in the JSON, and its value."""
+    """Write one row for each figure: its path in the JSON, and its value."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(["figure", "value"])

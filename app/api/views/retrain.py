@@ -1,9 +1,6 @@
-"""Retraining over HTTP."""
-
-from typing import Annotated, Literal
+"""Retrain jobs: start, follow and cancel them."""
 
 from flask import Blueprint, Response, url_for
-from pydantic import BaseModel, Field
 
 from app.api.http.authentication import current_user, require_roles
 from app.api.http.container import container
@@ -11,8 +8,7 @@ from app.api.http.contract import error_responses, request_body, responds
 from app.api.http.rate_limits import limiter, read_limit
 from app.api.http.request_parsing import json_body
 from app.api.schemas import serializers
-from app.api.schemas.models import RetrainAccepted, RetrainJob, RetrainJobList
-from app.domain.assignment import Version
+from app.api.schemas.retraining import RetrainAccepted, RetrainJob, RetrainJobList, RetrainRequest
 from app.domain.errors import Conflict, NotEnoughLabels
 from app.domain.roles import Role
 from app.services.retraining import jobs
@@ -23,20 +19,13 @@ MAX_LISTED = 50
 blueprint = Blueprint("retrain", __name__, url_prefix="/admin/retrain")
 
 
-class RetrainRequest(BaseModel):
-    """What is to be retrained, and whether it goes into service by itself."""
-
-    version: Annotated[Version, Field(description="v1 or v2")] = Version.V2
-    deploy: Annotated[Literal["auto", "manual"], Field(description="auto or manual")] = "auto"
-
-
 @blueprint.post("")
 @require_roles(Role.ADMIN)
 @request_body(RetrainRequest)
 @responds(RetrainAccepted, status=202, headers=("Location",))
 @error_responses(Conflict, NotEnoughLabels)
 def create_job() -> tuple[serializers.Json, int, dict[str, str]]:
-    """Ask for a retrain."""
+    """Start a retrain job."""
     order = json_body(RetrainRequest)
     job = jobs.create(current_user().user_id, order.version, order.deploy)
     container().notify_retrain_worker()
@@ -48,7 +37,7 @@ def create_job() -> tuple[serializers.Json, int, dict[str, str]]:
 @require_roles(Role.ADMIN)
 @responds(RetrainJobList)
 def list_jobs() -> serializers.Json:
-    """The last retrains, the newest first."""
+    """List retrain jobs, newest first."""
     return {"jobs": [serializers.job(job) for job in jobs.list_recent(MAX_LISTED)]}
 
 
@@ -57,7 +46,7 @@ def list_jobs() -> serializers.Json:
 @require_roles(Role.ADMIN)
 @responds(RetrainJob)
 def get_job(job_id: int) -> serializers.Json:
-    """One retrain."""
+    """Get a retrain job."""
     return serializers.job(jobs.get(job_id))
 
 
@@ -66,7 +55,7 @@ def get_job(job_id: int) -> serializers.Json:
 @require_roles(Role.ADMIN)
 @responds(also=("text/plain",))
 def get_job_log(job_id: int) -> Response:
-    """What its training wrote."""
+    """Get the training log of a retrain job."""
     return Response(jobs.log(job_id), mimetype="text/plain")
 
 
@@ -75,5 +64,5 @@ def get_job_log(job_id: int) -> Response:
 @responds(RetrainJob)
 @error_responses(Conflict)
 def cancel_job(job_id: int) -> serializers.Json:
-    """Have a retrain end without a candidate."""
+    """Cancel a retrain job."""
     return serializers.job(jobs.cancel(job_id))

@@ -1,4 +1,4 @@
-"""Version 1 of the model over HTTP."""
+"""Predictions by version 1 of the model."""
 
 from flask import Blueprint
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
 @request_images()
 @responds(PredictionV1)
 def predict() -> serializers.Json:
-    """Let v1 read a picture."""
+    """Predict the digit of an image with v1."""
     made = predictor.predict(
         container().predictor, Version.V1, current_user().user_id, uploaded_image()
     )

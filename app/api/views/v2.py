@@ -1,4 +1,4 @@
-"""Version 2 of the model over HTTP, one picture or many at a time."""
+"""Predictions by version 2 of the model, for one image or a batch."""
 
 from flask import Blueprint
 
@@ -26,7 +26,7 @@ blueprint = Blueprint("v2", __name__, url_prefix="/api/v2")
 @request_images()
 @responds(PredictionV2)
 def predict() -> serializers.Json:
-    """Let v2 read a picture."""
+    """Predict the digit of an image with v2."""
     made = predictor.predict(
         container().predictor, Version.V2, current_user().user_id, uploaded_image()
     )
@@ -34,7 +34,7 @@ def predict() -> serializers.Json:
 
 
 def _batch_cost() -> int:
-    """A batch costs as much as it holds; whoever has no good token pays by the attempt."""
+    """Return how much a batch counts: its images; without a valid token, one for the attempt."""
     return max(1, count_files()) if current_user_or_none() else 1
 
 
@@ -44,9 +44,9 @@ def _batch_cost() -> int:
 @request_images(MAX_BATCH)
 @responds(BatchPrediction)
 def predict_batch() -> serializers.Json:
-    """Let v2 read many pictures: one result or one error for each, in their order."""
+    """Predict a batch of images with v2: one result or error for each, in order."""
     made = predictor.predict_batch(
-        container().predictor, Version.V2, current_user().user_id, uploaded_images(most=MAX_BATCH)
+        container().predictor, Version.V2, current_user().user_id, uploaded_images(max_images=MAX_BATCH)
     )
     return {"results": [_result_or_error(one) for one in made]}
 

@@ -24,7 +24,7 @@ from app.store.tables import AttentionCheck
 
 _MAX_AGE_DIFFERENCE_MS = 60_000
 
-IMAGES_FILE = Path(__file__).parents[3] / "models" / "data" / "probes.npz"
+IMAGES_FILE = Path(__file__).parents[3] / "models" / "data" / "attention_checks.npz"
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def test_without_an_address_there_is_no_mail(admin: UserClient) -> None:
     refused = change(admin, notifications=["alert"])
     assert (refused.status_code, refused.get_json()["msg"]) == (
         400,
-        "Notifications need an address: send `email` too",
+        "Notifications need an email address: send `email` too",
     )
     change(admin, email=ADDRESS, notifications=["alert"])
     assert change(admin, email="", notifications=["alert"]).status_code == 400

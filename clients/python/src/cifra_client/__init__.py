@@ -1,17 +1,5 @@
 """A typed client of Cifra; `Cifra` is what one starts from, CifraError what one catches."""
 
-from cifra_client.answers import (
-    Account,
-    Alert,
-    Deployment,
-    Feedback,
-    Model,
-    ModelOutput,
-    PastPrediction,
-    Prediction,
-    RetrainJob,
-    ReviewItem,
-)
 from cifra_client.client import Cifra
 from cifra_client.errors import (
     ApiError,
@@ -33,10 +21,23 @@ from cifra_client.errors import (
 from cifra_client.events import Event, FeedbackTotals, Reconnected, Reviewed, Traffic
 from cifra_client.live import Subscription
 from cifra_client.reports import Comparison, Experiment, Report, VersionReport
+from cifra_client.responses import (
+    Account,
+    Alert,
+    Deployment,
+    Feedback,
+    Model,
+    ModelOutput,
+    PastPrediction,
+    Prediction,
+    RetrainJob,
+    ReviewItem,
+)
 
 __all__ = [
     "Account",
     "Alert",
+    "ApiError",
     "Cifra",
     "CifraError",
     "Comparison",
@@ -45,30 +46,29 @@ __all__ = [
     "Event",
     "Experiment",
     "Feedback",
+    "FeedbackTotals",
+    "ImageRejected",
     "InvalidInput",
     "Model",
+    "ModelOutput",
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",
     "NotLoggedIn",
     "PastPrediction",
-    "PictureRefused",
     "Prediction",
     "RateLimited",
-    "Reading",
     "Reconnected",
-    "Refused",
     "Report",
     "RetrainJob",
     "ReviewItem",
     "Reviewed",
-    "ServerFailed",
+    "ServerError",
     "Subscription",
     "TimedOut",
     "Traffic",
-    "UnexpectedAnswer",
+    "UnexpectedResponse",
     "Unprocessable",
     "Unreachable",
     "VersionReport",
-    "Word",
 ]

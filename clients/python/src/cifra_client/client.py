@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self, TypeVar
 
 from cifra_client import live
-from cifra_client.answers import (
+from cifra_client.errors import ImageRejected, TimedOut
+from cifra_client.events import Event
+from cifra_client.loading import load
+from cifra_client.reports import Report
+from cifra_client.responses import (
     Account,
     Alert,
     Deployment,
@@ -18,28 +22,24 @@ from cifra_client.answers import (
     RetrainJob,
     ReviewItem,
 )
-from cifra_client.errors import PictureRefused, TimedOut
-from cifra_client.events import Event
-from cifra_client.loading import load
-from cifra_client.reports import Report
 from cifra_client.transport import File, Transport
 
 TIMEOUT_S = 30.0
 RETRAIN_TIMEOUT_S = 1_800.0
-LOOK_EVERY_S = 0.5
-PAGE = 100
+POLL_INTERVAL_S = 0.5
+PAGE_SIZE = 100
 
-Picture = bytes | Path | BinaryIO
+ImageSource = bytes | Path | BinaryIO
 Route = Literal["v1", "v2", "ab"]
 Version = Literal["v1", "v2"]
 
-_Shape = TypeVar("_Shape")
+_T = TypeVar("_T")
 
 
 class Cifra:
     """One login to one Cifra; may be used from several threads.
 
-    Every method raises Unreachable where no answer comes within `timeout_s`, Refused with what the
+    Every method raises Unreachable where no answer comes within `timeout_s`, ApiError with what the
     server said, and NotLoggedIn before `login`. `errors` has the whole tree.
     """
 
@@ -60,33 +60,33 @@ class Cifra:
     def register(self, username: str, password: str, email: str | None = None) -> Account:
         """Make an account. Raises Conflict where the name is taken, InvalidInput."""
         wanted = {"username": username, "password": password, "email": email}
-        return load(Account, self._transport.ask("POST", "/register", wanted))
+        return load(Account, self._transport.call_without_login("POST", "/register", wanted))
 
     def login(self, username: str, password: str) -> None:
         """Log in; tokens stay in memory and are renewed when they expire.
 
         Raises NotAuthenticated, NotAllowed for a locked account.
         """
-        self._transport.open_login(username, password)
+        self._transport.log_in(username, password)
 
     def logout(self) -> None:
         """End the login, here and on the server."""
         self._transport.call("POST", "/logout")
-        self._transport.forget_login()
+        self._transport.discard_tokens()
 
-    def predict(self, picture: Picture, via: Route = "v2") -> Prediction:
+    def predict(self, picture: ImageSource, via: Route = "v2") -> Prediction:
         """Have a picture read by a version, or by the one that an A/B test draws.
 
-        Raises PictureRefused where no one digit can be read from it.
+        Raises ImageRejected where no one digit can be read from it.
         """
-        sent = [_part(picture)]
+        sent = [_form_part(picture)]
         return load(Prediction, self._transport.call("POST", f"/api/{via}/predict", files=sent))
 
-    def predict_batch(self, pictures: Iterable[Picture]) -> list[Prediction | PictureRefused]:
+    def predict_batch(self, pictures: Iterable[ImageSource]) -> list[Prediction | ImageRejected]:
         """Have up to 256 pictures read by v2: in their order, each an answer or its own error."""
-        sent = [_part(picture) for picture in pictures]
+        sent = [_form_part(picture) for picture in pictures]
         told = self._transport.call("POST", "/api/v2/predict/batch", files=sent)
-        return [_answer_or_error(result) for result in told["results"]]
+        return [_prediction_or_error(result) for result in told["results"]]
 
     def feedback(
         self,
@@ -109,7 +109,7 @@ class Cifra:
 
     def history(self, limit: int | None = None) -> Iterator[PastPrediction]:
         """One's own predictions, the newest first; page after page is fetched as they are used."""
-        return islice(self._whole_history(), limit)
+        return islice(self._iterate_history(), limit)
 
     def image(self, prediction_id: str) -> bytes:
         """The 28x28 image that the models saw, a PNG. Raises NotFound."""
@@ -122,7 +122,7 @@ class Cifra:
     def erase_account(self) -> None:
         """Erase one's own account with all that is kept of it."""
         self._transport.call("DELETE", "/me")
-        self._transport.forget_login()
+        self._transport.discard_tokens()
 
     def subscribe(self, on_event: Callable[[Event], None] | None = None) -> live.Subscription:
         """Listen to live events: iterate over what this returns, or have each handed over.
@@ -131,7 +131,7 @@ class Cifra:
         """
         events = live.Subscription(self._transport, self._timeout_s)
         if on_event is not None:
-            live.deliver(events, on_event)
+            live.call_for_each(events, on_event)
         return events
 
     def review_next(self) -> ReviewItem | None:
@@ -161,7 +161,7 @@ class Cifra:
         said = {"digit": digit, "not_a_digit": not_a_digit, "skip": skip}
         self._transport.call("POST", f"/admin/review/{prediction_id}", said)
 
-    def take_back_review(self, prediction_id: str) -> None:
+    def undo_review(self, prediction_id: str) -> None:
         """For reviewers: take one's last label back. Raises Conflict for any other."""
         self._transport.call("DELETE", f"/admin/review/{prediction_id}")
 
@@ -177,9 +177,9 @@ class Cifra:
         Raises Conflict while another retrain runs, Unprocessable where there are too few labels.
         """
         order = {"version": version, "deploy": deploy}
-        return self.find_retrain(self._transport.call("POST", "/admin/retrain", order)["job_id"])
+        return self.get_retrain(self._transport.call("POST", "/admin/retrain", order)["job_id"])
 
-    def find_retrain(self, job_id: int) -> RetrainJob:
+    def get_retrain(self, job_id: int) -> RetrainJob:
         """For admins: a retrain as it stands. Raises NotFound."""
         return load(RetrainJob, self._transport.call("GET", f"/admin/retrain/{job_id}"))
 
@@ -202,8 +202,8 @@ class Cifra:
                 return job
             if time.monotonic() > deadline_s:
                 raise TimedOut(f"retrain {job.id} is still {job.status} after {timeout_s} s")
-            time.sleep(LOOK_EVERY_S)
-            job = self.find_retrain(job.id)
+            time.sleep(POLL_INTERVAL_S)
+            job = self.get_retrain(job.id)
 
     def cancel_retrain(self, job_id: int) -> RetrainJob:
         """For admins: have a retrain end without a candidate. Raises Conflict if it has ended."""
@@ -227,11 +227,11 @@ class Cifra:
             Account, self._transport.call("PATCH", f"/admin/users/{user_id}", {"role": role})
         )
 
-    def _list(self, shape: type[_Shape], path: str, key: str) -> list[_Shape]:
+    def _list(self, shape: type[_T], path: str, key: str) -> list[_T]:
         return [load(shape, each) for each in self._transport.call("GET", path)[key]]
 
-    def _whole_history(self) -> Iterator[PastPrediction]:
-        query = {"limit": str(PAGE)}
+    def _iterate_history(self) -> Iterator[PastPrediction]:
+        query = {"limit": str(PAGE_SIZE)}
         while True:
             page = self._transport.call("GET", "/predictions", query=query)
             yield from (load(PastPrediction, each) for each in page["predictions"])
@@ -240,7 +240,7 @@ class Cifra:
             query["before"] = page["next_before"]
 
 
-def _part(picture: Picture) -> File:
+def _form_part(picture: ImageSource) -> File:
     """A picture as a part of a form; a file is read once, so that it can be sent again."""
     if isinstance(picture, bytes):
         return "file", ("picture", picture)
@@ -249,7 +249,7 @@ def _part(picture: Picture) -> File:
     return "file", ("picture", picture.read())
 
 
-def _answer_or_error(result: dict[str, Any]) -> Prediction | PictureRefused:
+def _prediction_or_error(result: dict[str, Any]) -> Prediction | ImageRejected:
     if "error" in result:
-        return PictureRefused(result["status"], result["title"], result["detail"])
+        return ImageRejected(result["status"], result["title"], result["detail"])
     return load(Prediction, result)

@@ -2,19 +2,19 @@
 
 CifraError
 ├── Unreachable             no answer came: no connection, a broken one, or too late
-├── UnexpectedAnswer        an answer that is not one of Cifra's
+├── UnexpectedResponse        an answer that is not one of Cifra's
 ├── NotLoggedIn             a call that needs a login, before `login`
 ├── TimedOut                what was waited for did not come in time
-└── Refused                 Cifra said no; has status, title, detail and request_id
+└── ApiError                 Cifra said no; has status, title, detail and request_id
     ├── InvalidInput        400, what was sent makes no sense; a weak password too
     ├── NotAuthenticated    401, a wrong password, or a login that has ended
     ├── NotAllowed          403, your role may not, or the account is locked
     ├── NotFound            404, no such thing, or not yours
     ├── Conflict            409, it is so already, or something stands in the way
     ├── Unprocessable       422, words that contradict each other; nothing to learn from
-    ├── PictureRefused      413, 415 or 422, no one digit can be read from the picture
+    ├── ImageRejected      413, 415 or 422, no one digit can be read from the picture
     ├── RateLimited         429, has retry_after_s
-    └── ServerFailed        5xx, has retry_after_s
+    └── ServerError        5xx, has retry_after_s
 """
 
 from typing import Self

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cifra_client.answers import Alert, Deployment, RetrainJob
 from cifra_client.reports import Comparison, Latency
+from cifra_client.responses import Alert, Deployment, RetrainJob
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Subscription:
         return event
 
     def receive(self, timeout_s: float) -> Event | None:
-        """The next event; None once it is closed. Raises TimedOut, Refused."""
+        """The next event; None once it is closed. Raises TimedOut, ApiError."""
         return self._next(timeout_s)
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Subscription:
         return None
 
     def _reconnect(self) -> Reconnected | None:
-        """Connect anew, however long that takes. Raises Refused for a login that has ended."""
+        """Connect anew, however long that takes. Raises ApiError for a login that has ended."""
         for pause_s in chain(RECONNECT_DELAYS_S, repeat(MAX_RECONNECT_DELAY_S)):
             if self._closing.wait(pause_s):
                 break
@@ -103,7 +103,7 @@ class Subscription:
         return None
 
     def _connect(self) -> Any:
-        """A socket that is let in. Raises NotLoggedIn, Refused, Unreachable."""
+        """A socket that is let in. Raises NotLoggedIn, ApiError, Unreachable."""
         refusals: list[Any] = []
         made = socketio.Client(
             reconnection=False, handle_sigint=False, request_timeout=self._timeout_s

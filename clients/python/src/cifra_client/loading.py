@@ -6,24 +6,24 @@ from dataclasses import MISSING, Field, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from cifra_client.errors import UnexpectedAnswer
+from cifra_client.errors import UnexpectedResponse
 
-_Shape = TypeVar("_Shape")
+_T = TypeVar("_T")
 
 
-def named(key: str) -> Any:
+def json_field(key: str) -> Any:
     """A field that the JSON has under another name."""
     return field(metadata={"key": key})
 
 
-def load(shape: type[_Shape], value: object) -> _Shape:
-    """Make one of this dataclass from a JSON object. Raises UnexpectedAnswer."""
+def load(shape: type[_T], value: object) -> _T:
+    """Make one of this dataclass from a JSON object. Raises UnexpectedResponse."""
     try:
         made = _object(shape, value)
     except (KeyError, TypeError, ValueError) as error:
-        raise UnexpectedAnswer(f"not the {shape.__name__} of a Cifra: {error!r}") from error
+        raise UnexpectedResponse(f"not the {shape.__name__} of a Cifra: {error!r}") from error
     if not isinstance(made, shape):
-        raise UnexpectedAnswer(f"not a {shape.__name__}")
+        raise UnexpectedResponse(f"not a {shape.__name__}")
     return made
 
 
@@ -56,10 +56,10 @@ def _value(hint: Any, value: Any) -> Any:
         return _object(hint, value)
     if hint is datetime:
         return datetime.fromisoformat(value)
-    return _plain(hint, value)
+    return _scalar(hint, value)
 
 
-def _plain(hint: Any, value: Any) -> Any:
+def _scalar(hint: Any, value: Any) -> Any:
     """A number, a text or a flag; a whole number is a number too, a flag is none."""
     if hint is Any:
         return value

@@ -49,7 +49,7 @@ class Transport:
         return self._current().access
 
     def log_in(self, username: str, password: str) -> None:
-        """Log in; the tokens stay in memory. Raises Refused, Unreachable."""
+        """Log in; the tokens stay in memory. Raises ApiError, Unreachable."""
         credentials = {"username": username, "password": password}
         self._tokens = _parse_tokens(self.call_without_login("POST", "/login", credentials))
 
@@ -62,7 +62,7 @@ class Transport:
         self._session.close()
 
     def call_without_login(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Call without a login. Raises Refused, Unreachable, UnexpectedAnswer."""
+        """Call without a login. Raises ApiError, Unreachable, UnexpectedResponse."""
         return _json(_raise_for_status(self._send(method, path, None, json=body)))
 
     def call(
@@ -73,7 +73,7 @@ class Transport:
         files: Sequence[File] | None = None,
         query: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Call with the login. Raises NotLoggedIn, Refused, Unreachable, UnexpectedAnswer."""
+        """Call with the login. Raises NotLoggedIn, ApiError, Unreachable, UnexpectedResponse."""
         return _json(self.fetch(method, path, body, files, query))
 
     def fetch(
@@ -151,7 +151,7 @@ def _retry_policy() -> Retry:
 
 
 def _raise_for_status(answer: requests.Response) -> requests.Response:
-    """The answer, unless it is an error. Raises Refused, in the class of its status."""
+    """The answer, unless it is an error. Raises ApiError, in the class of its status."""
     if 200 <= answer.status_code < 300:
         return answer
     told = _error_body(answer)

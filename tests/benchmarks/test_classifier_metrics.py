@@ -5,9 +5,9 @@ import pytest
 
 from app.training.datasets import LabeledDigits
 from app.training.evaluation_sets import make_set
-from benchmarks.exams import STRESSES, stress
-from benchmarks.measures import auroc, expected_calibration_error, reliability
-from benchmarks.ood_images import STRANGERS
+from benchmarks.classifier_metrics import auroc, expected_calibration_error, reliability
+from benchmarks.evaluation_images import STRESSES, stressed_set
+from benchmarks.ood_images import OOD_IMAGES
 from tests.conftest import GoldenSet
 
 
@@ -40,15 +40,15 @@ def test_a_refused_picture_counts_as_wrong(golden: GoldenSet) -> None:
 def test_a_stressed_digit_is_still_there_and_is_not_the_same(golden: GoldenSet, name: str) -> None:
     few = LabeledDigits(golden.digits[:50], golden.labels[:50].astype(np.int64))
     plain = make_set("plain", [golden.png(index) for index in range(50)], few.labels)
-    taken = stress(name, few)
+    taken = stressed_set(name, few)
     assert taken.refused.sum() <= 1
     same = np.all(taken.pictures == plain.pictures, axis=(1, 2)).mean()
     assert same <= (1 if name.startswith("shifted") else 0)  # imaging takes a shift out again
 
 
-@pytest.mark.parametrize("name", STRANGERS)
+@pytest.mark.parametrize("name", OOD_IMAGES)
 def test_strangers_are_the_same_each_time_and_all_different(name: str) -> None:
-    files = list(STRANGERS[name]())
-    assert files == list(STRANGERS[name]())
+    files = list(OOD_IMAGES[name]())
+    assert files == list(OOD_IMAGES[name]())
     assert len(files) >= 700
     assert len(set(files)) > 0.8 * len(files)

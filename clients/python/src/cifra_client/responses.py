@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cifra_client.loading import named
+from cifra_client.loading import json_field
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,25 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ModelOutput:
     """What a model said of a picture; `probabilities` has ten, by digit, that sum to 1."""
 
-    digit: int = named("prediccion")
-    probability: float = named("probabilidad")
-    probabilities: tuple[float, ...] = named("probabilidades")
+    digit: int = json_field("prediccion")
+    probability: float = json_field("probabilidad")
+    probabilities: tuple[float, ...] = json_field("probabilidades")
     version: str
     model: Model
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction(Reading):
+class Prediction(ModelOutput):
     """An answer; its `id` is what words on it name."""
 
-    id: str = named("prediction_id")
+    id: str = json_field("prediction_id")
 
 
 @dataclass(frozen=True)
-class Word:
+class Feedback:
     """What was said of an answer."""
 
     correct: bool
@@ -59,8 +59,8 @@ class PastPrediction(Prediction):
     """One of one's own predictions; `shadow_prediction` is told once a word was given on it."""
 
     created_at: datetime
-    feedback: Word | None
-    shadow_prediction: Reading | None = None
+    feedback: Feedback | None
+    shadow_prediction: ModelOutput | None = None
 
 
 @dataclass(frozen=True)

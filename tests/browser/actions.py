@@ -2,14 +2,10 @@
 
 from itertools import count
 
-<<<<<<< HEAD
-from tests.support.server_process import Client
-=======
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser.conftest import BrowserPages, log_in
 from tests.support.server_process import Client, Server
->>>>>>> pages
 
 
 def recognize(page: Page) -> None:

@@ -16,8 +16,8 @@ import numpy as np
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.imaging.decoding import encode_png
+from app.training.augmentation import augment
 from app.training.datasets import load_base_sets
-from app.training.augmentation import varied
 from tests.browser.conftest import ARGUMENTS, BrowserPages, find_browser, log_in
 from tests.browser.drawing import draw
 from tests.support.server_process import ROOT, UNLIMITED, Server, serve
@@ -84,7 +84,7 @@ def fill(server: Server) -> None:
     """Send augmented digits as kim, with feedback on some of them."""
     kim, golden, rng = server.newcomer("kim"), load_base_sets().golden, np.random.default_rng(SEED)
     for index in range(IMAGES):
-        response = kim.predict("ab", encode_png(varied(golden.digits[index], rng)))
+        response = kim.predict("ab", encode_png(augment(golden.digits[index], rng)))
         if response.ok and IMAGES - index < FEEDBACK:
             feedback = {"digit": int(golden.labels[index])}
             kim.call(

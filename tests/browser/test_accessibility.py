@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.accessibility import accessibility_violations
 from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw, draw_with_finger
-from tests.conftest import Disputed, Golden
+from tests.conftest import Disagreements, GoldenSet
 from tests.support.server_process import UNLIMITED, Server, serve
 
 TOUCH_PX = 44
@@ -23,13 +23,15 @@ _SMALL_TARGETS = """(minimum) => [...document.querySelectorAll("a, button, input
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, disputed: Disputed) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, disagreements: Disagreements
+) -> Iterator[Server]:
     """Start a server with images to review and an image in the admin's history."""
     with serve(tmp_path_factory.mktemp("everyone"), **UNLIMITED) as running:
         sender = running.newcomer("sender")
-        for png in disputed.pngs[:12]:
+        for png in disagreements.pngs[:12]:
             sender.predict("ab", png)
-        running.admin().predict("ab", disputed.pngs[12])
+        running.admin().predict("ab", disagreements.pngs[12])
         yield running
 
 
@@ -113,7 +115,7 @@ def tab_to(page: Page, name: str) -> None:
 
 
 def test_home_page_works_with_the_keyboard_alone(
-    page: Page, server: Server, golden: Golden
+    page: Page, server: Server, golden: GoldenSet
 ) -> None:
     name = f"keys-{uuid4().hex[:8]}"
     server.newcomer(name)

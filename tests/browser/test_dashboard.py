@@ -13,7 +13,7 @@ from tests.browser.accessibility import accessibility_violations
 from tests.browser.actions import open_dashboard
 from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw
-from tests.conftest import Disputed, Golden, beside, settings
+from tests.conftest import Disagreements, GoldenSet, make_config, second_app
 from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Server, serve
 
@@ -30,7 +30,7 @@ def fresh(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_api_requests_and_feedback_update_the_dashboard_live(
-    fresh: Server, pages: BrowserPages, golden: Golden
+    fresh: Server, pages: BrowserPages, golden: GoldenSet
 ) -> None:
     page, ana = open_dashboard(pages, fresh), fresh.newcomer("ana")
     expect(page.locator("#experiment-requests")).to_have_text("0")
@@ -64,12 +64,12 @@ def test_feedback_in_one_browser_updates_the_dashboard_in_another(
 
 
 def test_labels_update_the_win_rate_live(
-    fresh: Server, pages: BrowserPages, disputed: Disputed
+    fresh: Server, pages: BrowserPages, disagreements: Disagreements
 ) -> None:
     page, ana, admin = open_dashboard(pages, fresh), fresh.newcomer("ana"), fresh.admin()
     true_digits = {
         ana.predict("ab", png).json()["prediction_id"]: digit
-        for png, digit in zip(disputed.pngs[:12], disputed.labels, strict=False)
+        for png, digit in zip(disagreements.pngs[:12], disagreements.labels, strict=False)
     }
     expect(page.locator("#fact-disagreements")).to_have_text("12", timeout=LIVE_TIMEOUT_MS)
     expect(page.locator("#pending-reviews")).to_have_text(
@@ -89,7 +89,7 @@ def test_training_run_is_shown_to_its_end_and_rolled_back(
 ) -> None:
     training = load_base_sets().training
     with serve(tmp_path / "training", **UNLIMITED) as trainer:
-        with beside(settings(trainer.data_dir)) as app:
+        with second_app(make_config(trainer.data_dir)) as app:
             images = [hollow(digit) for digit in training.digits[:LABELS]]
             label(app, images, training.labels[:LABELS], submitters(app, 3))
         page = open_dashboard(pages, trainer)
@@ -167,7 +167,7 @@ def test_report_is_downloaded_as_csv(fresh: Server, pages: BrowserPages) -> None
 
 
 def test_dashboard_reconnects_after_a_server_restart(
-    pages: BrowserPages, tmp_path: Path, golden: Golden
+    pages: BrowserPages, tmp_path: Path, golden: GoldenSet
 ) -> None:
     with serve(tmp_path / "again", **UNLIMITED) as first:
         page = open_dashboard(pages, first)
@@ -185,7 +185,7 @@ def test_dashboard_reconnects_after_a_server_restart(
 
 
 def test_login_form_appears_when_the_session_is_ended_elsewhere(
-    fresh: Server, pages: BrowserPages, golden: Golden
+    fresh: Server, pages: BrowserPages, golden: GoldenSet
 ) -> None:
     pages.allow("refused: GET 401 /admin/")  # requests that were still under way
     page, password = open_dashboard(pages, fresh), "another password"

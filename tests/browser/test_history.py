@@ -9,12 +9,12 @@ from playwright.sync_api import Page, expect
 from tests.browser.actions import recognize
 from tests.browser.conftest import BrowserPages, log_in_client, username_of
 from tests.browser.drawing import ONE, draw
-from tests.conftest import Disputed, Golden
+from tests.conftest import Disagreements, GoldenSet
 from tests.support.server_process import Client, Server
 
 
 def test_history_loads_older_entries_and_reopens_one(
-    home: Page, kim: Client, golden: Golden
+    home: Page, kim: Client, golden: GoldenSet
 ) -> None:
     for index in range(14):
         assert kim.predict("ab", golden.png(index)).status_code == 200
@@ -35,7 +35,7 @@ def test_history_loads_older_entries_and_reopens_one(
 
 
 def test_images_are_fetched_only_when_they_come_into_view(
-    page: Page, kim: Client, golden: Golden
+    page: Page, kim: Client, golden: GoldenSet
 ) -> None:
     for index in range(12):
         kim.predict("ab", golden.png(index))
@@ -90,10 +90,10 @@ def test_account_is_deleted_at_the_second_press(home: Page, kim: Client, server:
 
 
 def test_reviewer_label_is_shown_live(
-    home: Page, kim: Client, server: Server, disputed: Disputed
+    home: Page, kim: Client, server: Server, disagreements: Disagreements
 ) -> None:
     home.wait_for_timeout(500)  # the live connection is made after the page
-    sent_by_no_other_test = disputed.pngs[-1]
+    sent_by_no_other_test = disagreements.pngs[-1]
     mine = kim.predict("ab", sent_by_no_other_test).json()["prediction_id"]
     home.reload()
     expect(home.locator("#entries > li")).to_have_count(1)

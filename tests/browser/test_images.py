@@ -12,7 +12,7 @@ from app.imaging.decoding import MAX_IMAGE_PIXELS, encode_png
 from tests.browser.actions import record_posts
 from tests.browser.conftest import BrowserPages, log_in_client
 from tests.browser.drawing import ONE, draw
-from tests.conftest import Golden, encoded
+from tests.conftest import GoldenSet, encode_image
 from tests.support.server_process import Client, Server
 
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
@@ -54,7 +54,7 @@ def paste(page: Page, png: bytes) -> None:
 
 @pytest.mark.parametrize("send", [choose, drop])
 def test_image_file_is_recognized(
-    home: Page, golden: Golden, send: Callable[[Page, bytes], None]
+    home: Page, golden: GoldenSet, send: Callable[[Page, bytes], None]
 ) -> None:
     send(home, golden.png_of(7))
     expect(home.locator("#prediction .glyph")).to_have_text("7")
@@ -65,18 +65,18 @@ def test_image_file_is_recognized(
     expect(home.locator("#prediction .glyph")).to_have_text("1")
 
 
-def test_large_photo_is_resized_before_it_is_sent(home: Page, golden: Golden) -> None:
+def test_large_photo_is_resized_before_it_is_sent(home: Page, golden: GoldenSet) -> None:
     digit = Image.fromarray(255 - golden.digits[int(np.flatnonzero(golden.labels == 2)[0])])
     photo = Image.new("L", (4000, 3000), 255)
     photo.paste(digit.resize((1400, 1400), Image.Resampling.BICUBIC), (1300, 800))
     assert photo.width * photo.height > MAX_IMAGE_PIXELS  # which the server rejects
     home.locator("#camera-file").set_input_files(
-        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encoded(photo, "JPEG")}
+        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": encode_image(photo, "JPEG")}
     )
     expect(home.locator("#prediction .glyph")).to_have_text("2")
 
 
-def side_by_side(golden: Golden) -> bytes:
+def side_by_side(golden: GoldenSet) -> bytes:
     gap = np.zeros((28, 20), np.uint8)
     return encode_png(np.hstack([golden.digits[0], gap, golden.digits[2]]))
 
@@ -91,15 +91,15 @@ REJECTED = {
 
 @pytest.mark.parametrize("case", REJECTED)
 def test_rejected_image_shows_the_reason(
-    home: Page, pages: BrowserPages, golden: Golden, case: str
+    home: Page, pages: BrowserPages, golden: GoldenSet, case: str
 ) -> None:
     status, message, type_ = REJECTED[case]
     pages.expected.add(f"{status} /api/ab/predict")
     content = {
-        "no digit": encoded(Image.new("L", (64, 64), 255)),
+        "no digit": encode_image(Image.new("L", (64, 64), 255)),
         "several": side_by_side(golden),
         "no image": b"dear diary",
-        "too many pixels": encoded(
+        "too many pixels": encode_image(
             Image.new("L", (2100, 2100), 255), "TIFF", compression="tiff_deflate"
         ),
     }[case]
@@ -122,7 +122,7 @@ def test_too_large_file_is_not_sent(home: Page) -> None:
 
 
 def test_image_is_pasted_from_the_clipboard(
-    pages: BrowserPages, server: Server, kim: Client, golden: Golden
+    pages: BrowserPages, server: Server, kim: Client, golden: GoldenSet
 ) -> None:
     page = pages.open(server, **CLIPBOARD)
     log_in_client(page, kim)

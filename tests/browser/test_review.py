@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 
 from app.domain.review_labels import NOT_A_DIGIT, SKIPPED
 from tests.browser.conftest import BrowserPages, log_in
-from tests.conftest import Disputed
+from tests.conftest import Disagreements
 from tests.support.server_process import UNLIMITED, Server, serve
 
 Sent = dict[str, tuple[str, int]]
@@ -23,7 +23,7 @@ Sent = dict[str, tuple[str, int]]
 class ReviewServer:
     """A served Cifra with an admin, a reviewer and a user who sends images to review."""
 
-    def __init__(self, server: Server, disputed: Disputed) -> None:
+    def __init__(self, server: Server, disagreements: Disagreements) -> None:
         self.server = server
         self.admin = server.admin()
         self.sender = server.newcomer("sender")
@@ -31,11 +31,11 @@ class ReviewServer:
         number = self.rita.call("GET", "/me").json()["id"]
         changed = self.admin.call("PATCH", f"/admin/users/{number}", json={"role": "reviewer"})
         assert changed.status_code == 200
-        self._disputed = zip(disputed.pngs, disputed.labels, strict=True)
+        self._disagreements = zip(disagreements.pngs, disagreements.labels, strict=True)
 
     def send(self, count: int) -> Sent:
         """Send new images on which the versions disagree."""
-        return dict(self._send(png, label) for png, label in islice(self._disputed, count))
+        return dict(self._send(png, label) for png, label in islice(self._disagreements, count))
 
     def empty_queue(self) -> None:
         """Label every pending image, whoever it is assigned to."""
@@ -71,9 +71,11 @@ class ReviewServer:
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory, disputed: Disputed) -> Iterator[ReviewServer]:
+def opened(
+    tmp_path_factory: pytest.TempPathFactory, disagreements: Disagreements
+) -> Iterator[ReviewServer]:
     with serve(tmp_path_factory.mktemp("review"), **UNLIMITED) as server:
-        yield ReviewServer(server, disputed)
+        yield ReviewServer(server, disagreements)
 
 
 @pytest.fixture

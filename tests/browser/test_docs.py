@@ -20,7 +20,7 @@ def test_docs_page_uses_a_token_and_does_not_store_it(page: Page, server: Server
     page.locator(".auth-container input").first.fill(token)
     page.locator(".auth-container").first.get_by_role("button", name="Apply").click()
     page.locator(".close-modal").click()
-    shown = page.locator("#operations-me-me_find")
+    shown = page.locator("#operations-me-me_get_account")
     shown.locator(".opblock-summary-control").click()
     shown.get_by_role("button", name="Try it out").click()
     shown.get_by_role("button", name="Execute").click()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.training.datasets import load_base_sets
-from benchmarks.styles import hollow
+from benchmarks.styles import outline
 from tests.browser.accessibility import accessibility_violations
 from tests.browser.actions import open_dashboard
 from tests.browser.conftest import PHONE, BrowserPages, log_in
@@ -90,7 +90,7 @@ def test_training_run_is_shown_to_its_end_and_rolled_back(
     training = load_base_sets().training
     with serve(tmp_path / "training", **UNLIMITED) as trainer:
         with second_app(make_config(trainer.data_dir)) as app:
-            images = [hollow(digit) for digit in training.digits[:LABELS]]
+            images = [outline(digit) for digit in training.digits[:LABELS]]
             label(app, images, training.labels[:LABELS], submitters(app, 3))
         page = open_dashboard(pages, trainer)
         page.locator('#retrain [name="version"]').select_option("v1")

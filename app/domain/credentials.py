@@ -1,4 +1,4 @@
-"""What a username, a password and an address must be like."""
+"""Rules for usernames, passwords and email addresses."""
 
 import re
 import unicodedata
@@ -7,16 +7,16 @@ from app.domain.errors import InvalidInput, WeakPassword
 
 MAX_USERNAME = 80
 MIN_PASSWORD = 8
-MAX_PASSWORD_BYTES = 72  # bcrypt reads no further
+MAX_PASSWORD_BYTES = 72  # bcrypt ignores the rest
 
-_EMAIL = re.compile(  # of what addresses may hold only what means nothing else in a mail's header
+_EMAIL = re.compile(  # only the characters that have no special meaning in mail headers
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 )
 MAX_EMAIL = 254
 
 
 def check_username(username: str) -> str:
-    """Return a username in its normal form. Raises InvalidInput."""
+    """Return a username in its normal form. Raise InvalidInput if it breaks a rule."""
     name = normalize_username(username)
     if not 1 <= len(name) <= MAX_USERNAME or not name.isprintable() or name != name.strip():
         raise InvalidInput(
@@ -26,12 +26,12 @@ def check_username(username: str) -> str:
 
 
 def normalize_username(username: str) -> str:
-    """The one form (NFC) in which a username is kept and looked for."""
+    """Return the form (Unicode NFC) in which a username is stored and looked up."""
     return unicodedata.normalize("NFC", username)
 
 
 def check_password(password: str) -> None:
-    """Raise WeakPassword with the rule that a new password breaks."""
+    """Raise WeakPassword, naming the rule that a new password breaks."""
     if len(password) < MIN_PASSWORD:
         raise WeakPassword(f"A password has at least {MIN_PASSWORD} characters")
     if not fits_bcrypt(password):
@@ -39,17 +39,17 @@ def check_password(password: str) -> None:
 
 
 def fits_bcrypt(password: str) -> bool:
-    """Whether bcrypt can hash this password at all."""
+    """Return whether bcrypt can hash this password in full."""
     return len(password.encode()) <= MAX_PASSWORD_BYTES and "\0" not in password
 
 
 def check_email(email: str) -> str:
-    """Return an address that mail can be sent to. Raises InvalidInput."""
+    """Return an email address unchanged. Raise InvalidInput if it is not valid."""
     if not is_valid_email(email):
         raise InvalidInput("The email address is not valid")
     return email
 
 
 def is_valid_email(email: str) -> bool:
-    """Whether this is one address, on one line, that mail can be sent to."""
+    """Return whether this is exactly one address, on one line."""
     return len(email) <= MAX_EMAIL and _EMAIL.fullmatch(email) is not None

@@ -1,4 +1,4 @@
-"""Drift: whether the pictures of late are read otherwise than those of a reference window."""
+"""Drift detection: compare recent predictions with those of a reference window."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-ALARM_P_VALUE = 0.001  # p-value of a window
+ALARM_P_VALUE = 0.001  # per comparison of two windows
 PERMUTATIONS = 9_999
 FEATURES = ("digits", "confidence", "disagreement")
 
-_CHUNK_SIZE = 250  # permutations; bounds memory, and how long one step takes
+_CHUNK_SIZE = 250  # permutations per step; bounds memory and the time of one step
 _Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class PredictionWindow:
-    """Answers in a row, arrays (n,): the digit named, how sure, and whether the versions differ.
+    """Consecutive predictions, arrays (n,): digit, confidence, and whether the versions disagree.
 
-    `disagreements` is nan where only one version was run.
+    `disagreements` is NaN where only one version made a prediction.
     """
 
     digits: npt.NDArray[np.int64]
@@ -28,26 +28,26 @@ class PredictionWindow:
 
 @dataclass(frozen=True)
 class Drift:
-    """How likely so much of a difference is between windows of the same world, and what differs."""
+    """The p-value of "both windows have the same distribution", and what differs most."""
 
     p_value: float
     feature: str
 
     @property
     def is_alarm(self) -> bool:
-        """Whether admins should be told."""
+        """Return whether admins should be alerted."""
         return self.p_value <= ALARM_P_VALUE
 
 
 def compare(
     reference: PredictionWindow, recent: PredictionWindow, rng: np.random.Generator
 ) -> Drift:
-    """Test that two windows are of one world, by permutation of who belongs to which.
+    """Test whether two windows have the same distribution, by a permutation test.
 
-    Three statistics: the digits' mix (chi-square), confidence (rank sum), the share of
-    disagreements. Each is turned into its own p-value within the permutations, and the smallest of
-    the three is compared with the smallest of each permutation (Westfall and Young, 1993): exact
-    whatever the distributions.
+    Three statistics: the digit distribution (chi-square), confidence (rank sum), the disagreement
+    rate. Each becomes a p-value among the permutations, and the smallest of the three is compared
+    with the smallest of each permutation (minP, Westfall and Young, 1993): exact for any
+    distribution.
     """
     features = _features(reference, recent)
     size, total = len(recent.digits), len(features)
@@ -64,39 +64,39 @@ def compare(
 
 
 def _features(reference: PredictionWindow, recent: PredictionWindow) -> _Floats:
-    """One row for each answer (n, 13): its digit, its rank, whether it disagrees, if known."""
+    """Return one row per prediction (n, 13): one-hot digit, rank, disagreement, is it known."""
     digits, confidences, disagreements = (
         np.concatenate([getattr(reference, name), getattr(recent, name)])
         for name in ("digits", "confidences", "disagreements")
     )
-    _, place, ties = np.unique(confidences, return_inverse=True, return_counts=True)
-    ranks = ((ties.cumsum() - ties / 2) / len(confidences) - 0.5)[place]
+    _, position, ties = np.unique(confidences, return_inverse=True, return_counts=True)
+    ranks = ((ties.cumsum() - ties / 2) / len(confidences) - 0.5)[position]
     known = ~np.isnan(disagreements)
     columns = [np.eye(10)[digits], ranks, np.where(known, disagreements, 0), known]
     return np.column_stack(columns).astype(np.float32)
 
 
 def _permutations(size: int, total: int, rng: np.random.Generator) -> Iterator[_Floats]:
-    """Who belongs to the recent window, (m, n), at random."""
-    for begun in range(0, PERMUTATIONS, _CHUNK_SIZE):
-        luck = rng.random((min(_CHUNK_SIZE, PERMUTATIONS - begun), total), dtype=np.float32)
-        last = np.partition(luck, size - 1, axis=1)[:, size - 1 : size]
-        yield (luck <= last).astype(np.float32)
+    """Yield random memberships in the recent window, (m, n) of 0 and 1."""
+    for start in range(0, PERMUTATIONS, _CHUNK_SIZE):
+        random = rng.random((min(_CHUNK_SIZE, PERMUTATIONS - start), total), dtype=np.float32)
+        last = np.partition(random, size - 1, axis=1)[:, size - 1 : size]
+        yield (random <= last).astype(np.float32)
 
 
 def _statistics(chosen: _Floats, features: _Floats) -> npt.NDArray[np.float64]:
-    """The three statistics (m, 3) of each choice (m, n); larger is less alike."""
+    """Return the three statistics (m, 3) of each choice (m, n); larger is more different."""
     inside = (chosen @ features).astype(np.float64)
     everything = features.sum(axis=0, dtype=np.float64)
     outside = everything - inside
     size = chosen.sum(axis=1, keepdims=True)
     expected = everything[:10] * size / len(features)
     mix = ((inside[:, :10] - expected) ** 2 / np.maximum(expected, 1e-9)).sum(axis=1)
-    shares = [part[:, 11] / np.maximum(part[:, 12], 1) for part in (inside, outside)]
-    return np.column_stack([mix, np.abs(inside[:, 10]), np.abs(shares[0] - shares[1])])
+    rates = [side[:, 11] / np.maximum(side[:, 12], 1) for side in (inside, outside)]
+    return np.column_stack([mix, np.abs(inside[:, 10]), np.abs(rates[0] - rates[1])])
 
 
 def _p_values(statistics: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """For each of m values the share of them that is as large or larger."""
+    """Return for each of m values the fraction of them that is as large or larger."""
     rounded = np.round(statistics, 9)
     return 1 - np.searchsorted(np.sort(rounded), rounded) / len(rounded)

@@ -1,26 +1,26 @@
 """The errors that Cifra raises; app/api/http/error_handlers.py maps them to status codes.
 
 CifraError
-├── InvalidInput            what was sent cannot be understood
-│   └── WeakPassword        the password breaks a rule, which the message names
-├── NotAuthenticated        nobody, or not who they say
-├── NotAllowed              somebody, but not somebody who may
-├── NotFound                no such thing, or not yours
-├── Conflict                it is so already, or something stands in the way
-├── Contradiction           words that cannot all be true
-├── NothingToLearn          too few labels for a retrain
-├── UnfitModel              an artefact that is torn, or reads no digits
-├── Unavailable             not now; try again
-└── PictureError
-    ├── UnreadablePicture   not a picture in a format that we read, or torn
-    ├── PictureTooLarge     more bytes or pixels than we look at
-    ├── NoDigit             nothing drawn on it
-    └── SeveralDigits       more than one digit on it
+├── InvalidInput               the request cannot be parsed or breaks a rule
+│   └── WeakPassword           the password breaks a rule, which the message names
+├── NotAuthenticated           no valid token, or wrong credentials
+├── NotAllowed                 the user's role does not permit this
+├── NotFound                   the resource does not exist or belongs to another user
+├── Conflict                   the current state does not permit this
+├── ContradictoryFeedback      the feedback contradicts itself or the prediction
+├── NotEnoughLabels            too few labels for a retrain
+├── InvalidModel               a model artifact that is damaged or does not classify digits
+├── Unavailable                temporarily impossible; try again
+└── ImageError
+    ├── UnreadableImage        not an image in a supported format, or damaged
+    ├── ImageTooLarge          more bytes or pixels than allowed
+    ├── NoDigit                an empty image
+    └── MultipleDigits         more than one digit in the image
 """
 
 
 class CifraError(Exception):
-    """The root of every error that Cifra raises on purpose; its message is meant for clients."""
+    """Base class of the errors that Cifra raises on purpose; clients see the message."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class CifraError(Exception):
 
 
 class InvalidInput(CifraError):
-    """What was sent cannot be understood."""
+    """The request cannot be parsed or breaks a rule."""
 
 
 class WeakPassword(InvalidInput):
@@ -36,52 +36,52 @@ class WeakPassword(InvalidInput):
 
 
 class NotAuthenticated(CifraError):
-    """The caller is nobody that we know, or did not prove it."""
+    """The request has no valid token, or the credentials are wrong."""
 
 
 class NotAllowed(CifraError):
-    """The caller is known and may not do this."""
+    """The user's role does not permit this."""
 
 
 class NotFound(CifraError):
-    """There is no such thing, or it belongs to somebody else."""
+    """The resource does not exist, or it belongs to another user."""
 
 
 class Conflict(CifraError):
-    """The state of things stands in the way."""
+    """The current state does not permit this."""
 
 
 class ContradictoryFeedback(CifraError):
-    """The words contradict each other, or what is stored."""
+    """The feedback contradicts itself or the stored prediction."""
 
 
 class NotEnoughLabels(CifraError):
-    """There are too few labelled pictures to learn from."""
+    """There are too few labeled images for a retrain."""
 
 
 class InvalidModel(CifraError):
-    """An artefact that cannot serve: torn, or not a model of digits."""
+    """The model artifact is damaged or does not classify digits."""
 
 
 class Unavailable(CifraError):
-    """The service cannot do this at the moment."""
+    """The service cannot do this at the moment; try again later."""
 
 
 class ImageError(CifraError):
-    """A picture that no digit can be read from."""
+    """No digit can be predicted for the image."""
 
 
 class UnreadableImage(ImageError):
-    """Not a picture in a format that we read, or a torn one."""
+    """The file is not an image in a supported format, or it is damaged."""
 
 
 class ImageTooLarge(ImageError):
-    """More bytes or more pixels than we look at."""
+    """The image has more bytes or pixels than allowed."""
 
 
 class NoDigit(ImageError):
-    """A picture with nothing drawn on it."""
+    """The image is empty."""
 
 
 class MultipleDigits(ImageError):
-    """A picture with more than one digit on it."""
+    """The image shows more than one digit."""

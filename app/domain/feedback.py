@@ -1,15 +1,15 @@
-"""People's words on an answer: what they come to together, or that they contradict each other."""
+"""What the fields of a user's feedback on a prediction say together."""
 
 from dataclasses import dataclass
 
 from app.domain.errors import ContradictoryFeedback, InvalidInput
 
-INCOMPLETE = "Prediction and correct flag required"
+INCOMPLETE_MESSAGE = "Prediction and correct flag required"
 
 
 @dataclass(frozen=True)
 class ResolvedFeedback:
-    """What somebody says of an answer: whether it was right, and if they told, what was there."""
+    """Whether the prediction was correct, and the true digit if the user named it."""
 
     correct: bool
     digit: int | None = None
@@ -17,24 +17,26 @@ class ResolvedFeedback:
 
 
 def resolve(
-    answered: int, correct: bool | None, digit: int | None, not_a_digit: bool
+    predicted: int, correct: bool | None, digit: int | None, not_a_digit: bool
 ) -> ResolvedFeedback:
-    """Bring the parts of a word on the answer `answered` together.
+    """Combine the fields of feedback on the prediction `predicted`.
 
-    Raises InvalidInput where nothing was said, Contradiction where the parts exclude each other.
+    Raise InvalidInput if all are missing, ContradictoryFeedback if they contradict each other.
     """
     if not_a_digit and digit is not None:
-        raise ContradictoryFeedback("A picture that is not a digit has no true digit")
+        raise ContradictoryFeedback("An image that is not a digit has no true digit")
     if not_a_digit and correct:
-        raise ContradictoryFeedback("An answer on a picture that is not a digit cannot be correct")
-    if digit is not None and correct is not None and correct != (digit == answered):
         raise ContradictoryFeedback(
-            f"The answer was {answered}: `correct` and `digit` exclude each other"
+            "A prediction for an image that is not a digit cannot be correct"
+        )
+    if digit is not None and correct is not None and correct != (digit == predicted):
+        raise ContradictoryFeedback(
+            f"The predicted digit was {predicted}: `correct` and `digit` contradict each other"
         )
     if not_a_digit:
         return ResolvedFeedback(correct=False, not_a_digit=True)
     if digit is not None:
-        return ResolvedFeedback(correct=digit == answered, digit=digit)
+        return ResolvedFeedback(correct=digit == predicted, digit=digit)
     if correct is None:
-        raise InvalidInput(INCOMPLETE)
-    return ResolvedFeedback(correct=correct, digit=answered if correct else None)
+        raise InvalidInput(INCOMPLETE_MESSAGE)
+    return ResolvedFeedback(correct=correct, digit=predicted if correct else None)

@@ -1,9 +1,9 @@
-"""Whether a newly deployed model is worse than its predecessor: the sequential guardrail.
+"""Guarded rollout: a sequential test of a newly deployed model against its predecessor.
 
-Pictures on which the two differ come in parts that reviewers get to see at different times: those
-on which the versions of the A/B experiment differ too come first. In the first part the predecessor
-is right more often, in the second its successor, so labels are not a sample of all of them; within
-each part they are. The parts are therefore judged apart and added up by how many there are.
+Reviewers see the disagreements of the two models in two strata: images on which the versions of the
+A/B experiment disagree as well come first. The predecessor is right more often in the first
+stratum, the successor in the second, so the labels as a whole are not a random sample; within each
+stratum they are. Each stratum is therefore evaluated separately and weighted by its size.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from app.domain.verdicts import (
 
 
 class RolloutResult(StrEnum):
-    """How a new model stands beside its predecessor."""
+    """How a newly deployed model compares with its predecessor."""
 
     WORSE = "worse"
     BETTER = "better"
@@ -31,45 +31,49 @@ class RolloutResult(StrEnum):
 
 @dataclass(frozen=True)
 class RolloutStratum:
-    """Disagreements of one kind, and labels on them: v1 is the predecessor, v2 its successor."""
+    """Disagreements of one kind with their labels: v1 is the predecessor, v2 the successor."""
 
     disagreements: int
     evidence: Evidence
 
 
-def evaluate(requests: int, parts: Sequence[RolloutStratum]) -> RolloutResult | None:
-    """Worse or better on the requests so far, or as good on those to come; None as yet."""
-    difference = observed_gain(requests, parts)
+def evaluate(requests: int, strata: Sequence[RolloutStratum]) -> RolloutResult | None:
+    """Return whether the new model is worse, better or equivalent; None while undecided.
+
+    Worse and better refer to the requests so far, equivalent to future requests.
+    """
+    difference = observed_gain(requests, strata)
     if difference.high < 0:
         return RolloutResult.WORSE
     if difference.low > 0:
         return RolloutResult.BETTER
-    return RolloutResult.EQUIVALENT if is_negligible(expected_gain(requests, parts)) else None
+    return RolloutResult.EQUIVALENT if is_negligible(expected_gain(requests, strata)) else None
 
 
-def observed_gain(requests: int, parts: Sequence[RolloutStratum]) -> Interval:
-    """Confidence sequence of the accuracy gained on the requests that there were.
+def observed_gain(requests: int, strata: Sequence[RolloutStratum]) -> Interval:
+    """Return a confidence sequence of the accuracy gained on the requests so far.
 
-    How many disagree is known; what labels say of each part holds at its share of ALPHA.
+    The number of disagreements is known; what the labels say of each stratum holds at its share of
+    ALPHA (Bonferroni).
     """
-    differing = [part for part in parts if part.disagreements]
-    won = [
-        accuracy_difference_on_disagreements(part.evidence, ALPHA / len(differing))
-        for part in differing
+    nonempty = [stratum for stratum in strata if stratum.disagreements]
+    gains = [
+        accuracy_difference_on_disagreements(stratum.evidence, ALPHA / len(nonempty))
+        for stratum in nonempty
     ]
-    shares = [part.disagreements / requests for part in differing]
+    weights = [stratum.disagreements / requests for stratum in nonempty]
     return Interval(
-        sum(share * of.low for share, of in zip(shares, won, strict=True)),
-        sum(share * of.high for share, of in zip(shares, won, strict=True)),
+        sum(weight * gain.low for weight, gain in zip(weights, gains, strict=True)),
+        sum(weight * gain.high for weight, gain in zip(weights, gains, strict=True)),
     )
 
 
-def expected_gain(requests: int, parts: Sequence[RolloutStratum]) -> Interval:
-    """Confidence sequence of the accuracy gained on the requests that come."""
-    gained = [
+def expected_gain(requests: int, strata: Sequence[RolloutStratum]) -> Interval:
+    """Return a confidence sequence of the accuracy gained on future requests."""
+    gains = [
         accuracy_difference(
-            Traffic(requests, part.disagreements), part.evidence, ALPHA / len(parts)
+            Traffic(requests, stratum.disagreements), stratum.evidence, ALPHA / len(strata)
         )
-        for part in parts
+        for stratum in strata
     ]
-    return Interval(sum(of.low for of in gained), sum(of.high for of in gained))
+    return Interval(sum(gain.low for gain in gains), sum(gain.high for gain in gains))

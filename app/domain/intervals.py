@@ -1,6 +1,7 @@
-"""Intervals for shares and differences of means: plain numbers in and out, each with its source.
+"""Confidence intervals and sequences for proportions and differences, each with its source.
 
-`alpha` is always the probability with which an interval may miss what it is of.
+`alpha` is always the error probability. A confidence sequence holds at every sample size at once, a
+confidence interval at one that was fixed in advance.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from statistics import NormalDist
 _BISECTIONS = 45
 _MAX_TERMS = 1_000
 _TOLERANCE = 1e-14
-_OPTIMIZED_FOR = 5_000  # words at which the asymptotic sequence is tightest
+_OPTIMIZED_FOR = 5_000  # the sample size at which the asymptotic sequence is tightest
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Interval:
 
     @property
     def width(self) -> float:
-        """From end to end."""
+        """Return the length of the interval."""
         return self.high - self.low
 
 
@@ -31,46 +32,46 @@ UNKNOWN_PROPORTION = Interval(0.0, 1.0)
 
 
 def exact_binomial_interval(successes: int, trials: int, alpha: float) -> Interval:
-    """Confidence interval of a share, for one look at it (Clopper and Pearson, 1934)."""
+    """Return an exact confidence interval of a proportion (Clopper and Pearson, 1934)."""
     if trials == 0:
         return UNKNOWN_PROPORTION
     failures = trials - successes
     low = high = successes / trials
     if successes:
-        low = _bisect(lambda share: _beta_cdf(share, successes, failures + 1) > alpha / 2)
+        low = _bisect(lambda p: _beta_cdf(p, successes, failures + 1) > alpha / 2)
     if failures:
-        high = _bisect(lambda share: _beta_cdf(share, successes + 1, failures) > 1 - alpha / 2)
+        high = _bisect(lambda p: _beta_cdf(p, successes + 1, failures) > 1 - alpha / 2)
     return Interval(low, high)
 
 
 def proportion_confidence_sequence(successes: int, trials: int, alpha: float) -> Interval:
-    """Confidence sequence of a share: it holds at every look at once.
+    """Return a confidence sequence of a proportion.
 
-    All shares against which the e-value of `log_e_value` stays below 1/alpha: the uniform mixture
-    (Howard, Ramdas, McAuliffe, Sekhon, 2021).
+    It contains every proportion against which `log_e_value` stays below log(1/alpha): the uniform
+    mixture (Howard, Ramdas, McAuliffe, Sekhon, 2021).
     """
     if trials == 0:
         return UNKNOWN_PROPORTION
 
-    def is_kept(share: float) -> bool:
-        return log_e_value(successes, trials, share) < -log(alpha)
+    def is_inside(proportion: float) -> bool:
+        return log_e_value(successes, trials, proportion) < -log(alpha)
 
     observed = successes / trials
-    low = observed * _bisect(lambda part: is_kept(part * observed)) if successes else 0.0
-    part_left = _bisect(lambda part: is_kept(1 - part * (1 - observed)))
-    return Interval(low, 1 - (1 - observed) * part_left if successes < trials else 1.0)
+    low = observed * _bisect(lambda part: is_inside(part * observed)) if successes else 0.0
+    remainder = _bisect(lambda part: is_inside(1 - part * (1 - observed)))
+    return Interval(low, 1 - (1 - observed) * remainder if successes < trials else 1.0)
 
 
-def log_e_value(successes: int, trials: int, share: float = 0.5) -> float:
-    """Log of the e-value against "each trial succeeds with this share", B(1+s, 1+n-s)/p^s(1-p)^f.
+def log_e_value(successes: int, trials: int, null: float = 0.5) -> float:
+    """Return the log e-value against "success probability p = null": B(1+s, 1+f) / p^s (1-p)^f.
 
-    An e-process: it reaches 1/alpha with probability alpha at most, however often one looks
-    (Ramdas, Gruenwald, Vovk, Shafer, 2023).
+    An e-process: under the null it ever reaches 1/alpha with probability alpha at most, however
+    often it is checked (Ramdas, Gruenwald, Vovk, Shafer, 2023).
     """
     failures = trials - successes
     likelihood = sum(
         count * (log(part) if part > 0 else float("-inf"))
-        for count, part in ((successes, share), (failures, 1 - share))
+        for count, part in ((successes, null), (failures, 1 - null))
         if count
     )
     return _log_beta(1 + successes, 1 + failures) - likelihood
@@ -78,7 +79,7 @@ def log_e_value(successes: int, trials: int, share: float = 0.5) -> float:
 
 @dataclass(frozen=True)
 class SampleMean:
-    """A mean of values with their variance."""
+    """The count, mean and variance of a sample."""
 
     count: int
     mean: float
@@ -88,9 +89,9 @@ class SampleMean:
 def mean_difference_confidence_sequence(
     first: SampleMean, second: SampleMean, alpha: float
 ) -> Interval:
-    """Asymptotic confidence sequence of second - first (Waudby-Smith et al., 2021).
+    """Return an asymptotic confidence sequence of second - first (Waudby-Smith et al., 2021).
 
-    Of means in -1..1; the whole range while one of them has no value.
+    Both means are in 0..1; the interval is -1..1 while a sample is empty.
     """
     if not (first.count and second.count):
         return Interval(-1.0, 1.0)
@@ -104,7 +105,10 @@ def mean_difference_confidence_sequence(
 
 
 def unpaired_labels_needed(first: float, second: float, alpha: float, power: float) -> float:
-    """Labels for both arms of a classical test of two shares (Fleiss, Levin, Paik, 2003)."""
+    """Return the labels, of both arms, for a classical test of two proportions.
+
+    The formula is that of Fleiss, Levin and Paik (2003).
+    """
     middle = (first + second) / 2
     at_chance = NormalDist().inv_cdf(1 - alpha / 2) * sqrt(2 * middle * (1 - middle))
     at_difference = NormalDist().inv_cdf(power) * sqrt(first * (1 - first) + second * (1 - second))
@@ -112,28 +116,28 @@ def unpaired_labels_needed(first: float, second: float, alpha: float, power: flo
 
 
 def paired_lower_bound(gained: int, lost: int, pairs: int, alpha: float) -> float:
-    """One-sided lower bound of a difference of paired shares, (gained - lost) / pairs.
+    """Return a one-sided lower bound of a difference of paired proportions.
 
-    By the score test of a given difference (Tango, 1998).
+    The difference is (gained - lost) / pairs; the bound inverts the score test (Tango, 1998).
     """
     if pairs == 0:
         return -1.0
-    bar = NormalDist().inv_cdf(1 - alpha)
+    critical = NormalDist().inv_cdf(1 - alpha)
     difference = (gained - lost) / pairs
 
-    def is_kept(part: float) -> bool:
+    def is_inside(part: float) -> bool:
         tested = difference - part * (1 + difference)
         half = (2 * pairs - gained + lost) * tested - gained - lost
         root = sqrt(max(half * half + 8 * pairs * lost * tested * (1 - tested), 0.0))
-        share_lost = (root - half) / (4 * pairs)
-        spread = sqrt(pairs * max(2 * share_lost + tested * (1 - tested), 0.0))
-        return gained - lost - pairs * tested >= bar * spread
+        proportion_lost = (root - half) / (4 * pairs)
+        spread = sqrt(pairs * max(2 * proportion_lost + tested * (1 - tested), 0.0))
+        return gained - lost - pairs * tested >= critical * spread
 
-    return difference - _bisect(is_kept) * (1 + difference)
+    return difference - _bisect(is_inside) * (1 + difference)
 
 
 def _bisect(is_beyond: Callable[[float], bool]) -> float:
-    """Where in 0..1 something begins to hold, by halving."""
+    """Return the point in 0..1 from which a monotone predicate holds."""
     low, high = 0.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
@@ -146,7 +150,7 @@ def _log_beta(a: float, b: float) -> float:
 
 
 def _beta_cdf(x: float, a: float, b: float) -> float:
-    """Regularised incomplete beta function (Abramowitz and Stegun, 26.5.8)."""
+    """Return the regularized incomplete beta function (Abramowitz and Stegun, 26.5.8)."""
     if x > (a + 1) / (a + b + 2):
         return 1 - _beta_cdf(1 - x, b, a) if x < 1 else 1.0
     if x <= 0:
@@ -156,7 +160,7 @@ def _beta_cdf(x: float, a: float, b: float) -> float:
 
 
 def _continued_fraction(x: float, a: float, b: float) -> float:
-    """1 + d1/(1 + d2/(1 + ...)), evaluated forward by its convergents' ratio (Lentz, 1976)."""
+    """Evaluate 1 + d1/(1 + d2/(1 + ...)) by the ratio of its convergents (Lentz, 1976)."""
     value = ahead = 1.0
     behind = 0.0
     for term in range(1, _MAX_TERMS):

@@ -1,17 +1,20 @@
-"""What admins may be mailed about, and the digest that tells it; nothing of how mail travels."""
+"""Kinds of notifications, and the digest that an admin is mailed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-MAX_LINES_PER_KIND = 20  # of a kind in one digest
+MAX_LINES_PER_KIND = 20  # in one digest
 
-_FOOTER = 'You asked Cifra for this mail. PATCH /me with {"notifications": []} ends it.\n'
+_FOOTER = (
+    "You receive this email because you enabled notifications in Cifra."
+    ' To unsubscribe, PATCH /me with {"notifications": []}.\n'
+)
 
 
 class NotificationKind(StrEnum):
-    """What admins may ask to be mailed about, in the order of a digest."""
+    """What admins can be notified of, in the order of a digest."""
 
     ALERT = "alert"
     VERDICT = "verdict"
@@ -23,13 +26,13 @@ _HEADINGS = {
     NotificationKind.ALERT: "Alerts",
     NotificationKind.VERDICT: "Verdicts",
     NotificationKind.RETRAIN: "Retrains",
-    NotificationKind.FEEDBACK: "Words against sure answers",
+    NotificationKind.FEEDBACK: "Feedback against confident predictions",
 }
 
 
 @dataclass(frozen=True)
 class Notification:
-    """Something that one admin is to be told."""
+    """A message for one admin."""
 
     id: int
     kind: NotificationKind
@@ -39,34 +42,34 @@ class Notification:
 
 @dataclass(frozen=True)
 class Digest:
-    """A mail in plain text; its subject holds nothing but our own words and numbers."""
+    """A plain-text email; its subject contains no user-supplied text."""
 
     subject: str
     body: str
 
 
-def build_digest(notices: Sequence[Notification]) -> Digest:
-    """One mail of all these: by kind, the newest of each, and how many more there were."""
-    parts = [
-        (heading, [notice for notice in notices if notice.kind is kind])
-        for kind, heading in _HEADINGS.items()
-    ]
-    counted = [(f"{heading}: {len(told)}", told) for heading, told in parts if told]
+def build_digest(notifications: Sequence[Notification]) -> Digest:
+    """Return one email for these notifications, the oldest first in each kind."""
+    sections = []
+    for kind, title in _HEADINGS.items():
+        of_kind = [notification for notification in notifications if notification.kind is kind]
+        if of_kind:
+            sections.append((f"{title}: {len(of_kind)}", of_kind))
     return Digest(
-        subject=f"Cifra: {', '.join(heading.lower() for heading, _ in counted)}",
-        body="\n".join([*(_section(heading, told) for heading, told in counted), _FOOTER]),
+        subject=f"Cifra: {', '.join(heading.lower() for heading, _ in sections)}",
+        body="\n".join([*(_section(heading, of_kind) for heading, of_kind in sections), _FOOTER]),
     )
 
 
 def single_line(text: str) -> str:
-    """A text without line breaks and other characters that do not print."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    """Return the text on one line, without characters that do not print."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
-def _section(heading: str, told: Sequence[Notification]) -> str:
+def _section(heading: str, notifications: Sequence[Notification]) -> str:
     lines = [
-        f"- {notice.created_at:%Y-%m-%d %H:%M} UTC: {notice.message}"
-        for notice in told[-MAX_LINES_PER_KIND:]
+        f"- {notification.created_at:%Y-%m-%d %H:%M} UTC: {notification.message}"
+        for notification in notifications[-MAX_LINES_PER_KIND:]
     ]
-    more = len(told) - len(lines)
-    return "\n".join([heading, *([f"- {more} more before"] if more else []), *lines, ""])
+    earlier = len(notifications) - len(lines)
+    return "\n".join([heading, *([f"- {earlier} earlier"] if earlier else []), *lines, ""])

@@ -1,4 +1,4 @@
-"""A digit, what a model says of it, and a prediction: the reading that answered."""
+"""Digit images, model outputs and predictions."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ IMAGE_SIZE = 28
 SHORT_HASH_LENGTH = 12
 
 DigitImage = npt.NDArray[np.uint8]
-"""One digit as the models know it, uint8 (28, 28): light ink on a dark ground."""
+"""A normalized digit as the models expect it, uint8 (28, 28): light ink on black."""
 
 
 def image_hash(image: bytes) -> str:
-    """A name for a digit's 784 bytes, by which the same picture is known again."""
+    """Return a hash of a digit image's 784 bytes, to find resubmitted images."""
     return hashlib.sha256(image).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class ModelRef:
-    """A trained model by its row, its name and the SHA-256 of its artefact."""
+    """A trained model by its id, its name and the SHA-256 of its artifact."""
 
     id: int
     name: str
@@ -34,38 +34,38 @@ class ModelRef:
 
     @property
     def short_hash(self) -> str:
-        """The first hexadecimal digits of the checksum, enough to tell models apart."""
+        """Return the first hexadecimal digits of the checksum, enough to tell models apart."""
         return self.sha256[:SHORT_HASH_LENGTH]
 
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """A model's answer: ten probabilities, float32 (10,), by digit."""
+    """What a model predicted: ten class probabilities, float32 (10,)."""
 
     model: ModelRef
     probabilities: npt.NDArray[np.float32]
 
     @cached_property
     def normalized_probabilities(self) -> list[float]:
-        """The ten probabilities in double precision, summing to 1."""
+        """Return the ten probabilities in double precision, summing to 1."""
         exact: list[float] = self.probabilities.tolist()
         total = fsum(exact)
-        return [share / total for share in exact]
+        return [probability / total for probability in exact]
 
     @cached_property
     def digit(self) -> int:
-        """The digit that the model names."""
+        """Return the most probable digit."""
         return int(self.probabilities.argmax())
 
     @property
     def probability(self) -> float:
-        """How sure the model is of it."""
+        """Return the probability of that digit."""
         return self.normalized_probabilities[self.digit]
 
 
 @dataclass(frozen=True)
 class ShadowComparison:
-    """What a guarded model named, what its predecessor would have, and what the other version."""
+    """The digits of a guarded model, of its predecessor and of the other version for one image."""
 
     rollout_id: int
     digit: int
@@ -74,16 +74,17 @@ class ShadowComparison:
 
     @property
     def disagrees(self) -> bool:
-        """Whether they named different digits."""
+        """Return whether the guarded model and its predecessor predicted different digits."""
         return self.digit != self.predecessor_digit
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """An answer: the version and reading that served, for A/B also what the other would have said.
+    """The version and output that served a request; for A/B also the other version's output.
 
-    `assignment_probability` is the probability with which the version was drawn, `stage_id` the
-    stage of the experiment that it is evidence in; None where the client chose, or none ran.
+    `assignment_probability` is the probability with which the version was assigned, `stage_id` the
+    experiment stage that it belongs to; both are None if the client chose the version, `stage_id`
+    also if no experiment was running.
     """
 
     id: UUID
@@ -98,5 +99,5 @@ class Prediction:
 
     @property
     def disagrees(self) -> bool:
-        """Whether the other version would have named another digit."""
+        """Return whether the other version predicted a different digit."""
         return self.shadow is not None and self.shadow.digit != self.output.digit

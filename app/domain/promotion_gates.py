@@ -1,4 +1,4 @@
-"""The gates between a candidate and service: what it has to show beside the model that serves."""
+"""Promotion gates: what a candidate must show, compared with the deployed model, to be deployed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from math import comb
 from app.domain.intervals import paired_lower_bound
 
 MAX_LOSS_VS_DEPLOYED = 0.001
-MAX_LOSS_VS_BUNDLED = 0.002  # so that small losses, one retrain after another, cannot add up
+MAX_LOSS_VS_BUNDLED = 0.002  # so that small losses of successive retrains cannot add up
 NON_INFERIORITY_MARGIN = -0.003
 MAX_LOSS_PER_GROUP = 0.01
 ALPHA = 0.05
@@ -17,7 +17,7 @@ _ROUNDING_ERROR = 1e-12
 
 @dataclass(frozen=True)
 class PairedCounts:
-    """How a candidate and another model read the same pictures, by which of them were right."""
+    """On how many of the same images a candidate, a baseline model or both are correct."""
 
     images: int
     both_correct: int
@@ -26,29 +26,29 @@ class PairedCounts:
 
     @property
     def candidate_accuracy(self) -> float:
-        """The candidate's accuracy."""
+        """Return the candidate's accuracy."""
         return (self.both_correct + self.only_candidate_correct) / max(self.images, 1)
 
     @property
     def baseline_accuracy(self) -> float:
-        """The other model's accuracy."""
+        """Return the baseline's accuracy."""
         return (self.both_correct + self.only_baseline_correct) / max(self.images, 1)
 
     @property
     def difference(self) -> float:
-        """The candidate's accuracy less the other's."""
+        """Return the candidate's accuracy minus the baseline's."""
         return (self.only_candidate_correct - self.only_baseline_correct) / max(self.images, 1)
 
     @property
     def lower_bound(self) -> float:
-        """One-sided 95 % lower bound of the difference."""
+        """Return a one-sided 95 % lower bound of the difference."""
         return paired_lower_bound(
             self.only_candidate_correct, self.only_baseline_correct, self.images, ALPHA
         )
 
     @property
     def p_value(self) -> float:
-        """One-sided exact McNemar test of "the candidate is not better" (McNemar, 1947)."""
+        """Return the one-sided exact p-value of "the candidate is not better" (McNemar, 1947)."""
         discordant = self.only_candidate_correct + self.only_baseline_correct
         as_good = range(self.only_candidate_correct, discordant + 1)
         return float(sum(comb(discordant, wins) for wins in as_good) / 2**discordant)
@@ -56,10 +56,10 @@ class PairedCounts:
 
 @dataclass(frozen=True)
 class CandidateMetrics:
-    """A candidate's results: beside the shipped model where it says so, else beside the serving.
+    """A candidate's results, compared with the deployed model unless the name says otherwise.
 
-    `digits` is validation by digit, `kinds` its digits as pictures of each hard kind; `lessons` are
-    the labels that the candidate learned from, `holdout` those that it was not shown.
+    `by_digit` is the validation set by digit, `by_image_kind` its digits rendered as images of each
+    difficult kind; `train` are the labels that the candidate was trained on, `holdout` the others.
     """
 
     validation: PairedCounts
@@ -72,7 +72,7 @@ class CandidateMetrics:
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate: what was asked, the metrics it rests on, and whether the candidate passed."""
+    """A gate: its name, whether the candidate passed, and the metrics that it depends on."""
 
     name: str
     passed: bool
@@ -81,16 +81,16 @@ class Gate:
 
 
 def evaluate(metrics: CandidateMetrics) -> list[Gate]:
-    """Hold a candidate against every gate, in order; one that passes them all may serve."""
+    """Evaluate every gate, in order; a candidate that passes all of them may be deployed."""
     return [
         _max_loss_gate(
-            "validation", metrics.validation, MAX_LOSS_VS_DEPLOYED, "the model in service"
+            "validation", metrics.validation, MAX_LOSS_VS_DEPLOYED, "the deployed model"
         ),
         _max_loss_gate(
             "validation vs bundled",
             metrics.validation_vs_bundled,
             MAX_LOSS_VS_BUNDLED,
-            "the shipped model",
+            "the bundled model",
         ),
         _non_inferiority_gate(metrics.validation),
         _max_loss_per_group_gate("per-class accuracy", metrics.by_digit),
@@ -100,46 +100,46 @@ def evaluate(metrics: CandidateMetrics) -> list[Gate]:
 
 
 def rejection_reason(gates: Sequence[Gate]) -> str | None:
-    """Why a candidate may not serve: what the first gate that it failed said; None if it may."""
+    """Return the name and summary of the first failed gate, or None if all passed."""
     return next((f"{gate.name}: {gate.summary}" for gate in gates if not gate.passed), None)
 
 
-def _max_loss_gate(name: str, found: PairedCounts, most_lost: float, whom: str) -> Gate:
+def _max_loss_gate(name: str, counts: PairedCounts, max_loss: float, baseline: str) -> Gate:
     return Gate(
         name,
-        found.difference >= -most_lost - _ROUNDING_ERROR,
-        f"{found.difference:+.2%} beside {whom}, at most {-most_lost:.1%} is let through",
+        counts.difference >= -max_loss - _ROUNDING_ERROR,
+        f"{counts.difference:+.2%} compared with {baseline}; the limit is {-max_loss:.1%}",
         {
-            "candidate": found.candidate_accuracy,
-            "baseline": found.baseline_accuracy,
-            "difference": found.difference,
+            "candidate": counts.candidate_accuracy,
+            "baseline": counts.baseline_accuracy,
+            "difference": counts.difference,
         },
     )
 
 
-def _non_inferiority_gate(found: PairedCounts) -> Gate:
+def _non_inferiority_gate(counts: PairedCounts) -> Gate:
     return Gate(
         "non-inferiority",
-        found.lower_bound > NON_INFERIORITY_MARGIN,
-        f"with 95 % confidence not below {found.lower_bound:+.2%}, the bar is {NON_INFERIORITY_MARGIN:.1%}",
-        {"lower_bound": found.lower_bound},
+        counts.lower_bound > NON_INFERIORITY_MARGIN,
+        f"95 % lower bound of the difference {counts.lower_bound:+.2%}; the limit is"
+        f" {NON_INFERIORITY_MARGIN:.1%}",
+        {"lower_bound": counts.lower_bound},
     )
 
 
-def _max_loss_per_group_gate(name: str, parts: Mapping[str, PairedCounts]) -> Gate:
-    differences = {part: found.difference for part, found in parts.items()}
-    worst = min(differences, key=lambda part: differences[part])
+def _max_loss_per_group_gate(name: str, groups: Mapping[str, PairedCounts]) -> Gate:
+    differences = {group: counts.difference for group, counts in groups.items()}
+    worst = min(differences, key=lambda group: differences[group])
     return Gate(
         name,
         differences[worst] >= -MAX_LOSS_PER_GROUP - _ROUNDING_ERROR,
-        f"{worst} is the worst of them, {differences[worst]:+.2%}; the bar is"
-        f" {-MAX_LOSS_PER_GROUP:.0%}",
+        f"{worst} is the worst, {differences[worst]:+.2%}; the limit is {-MAX_LOSS_PER_GROUP:.0%}",
         differences,
     )
 
 
 def _improvement_gate(holdout: PairedCounts, train: PairedCounts) -> Gate:
-    """Better on labels that it has not seen; or not worse there, and better on those it has."""
+    """Require a better holdout, or a holdout not worse and better training labels."""
     metrics = {
         "holdout": holdout.difference,
         "holdout_images": holdout.images,
@@ -150,7 +150,13 @@ def _improvement_gate(holdout: PairedCounts, train: PairedCounts) -> Gate:
         summary = f"better on the holdout, {holdout.difference:+.1%}, p = {holdout.p_value:.3g}"
         return Gate("improvement", True, summary, metrics)
     passed = holdout.difference >= 0 and train.difference > 0
-    beside = f"{holdout.difference:+.1%} on the holdout, {train.difference:+.1%} on its lessons"
-    if passed:
-        return Gate("improvement", True, f"better on its lessons and not worse: {beside}", metrics)
-    return Gate("improvement", False, f"not shown to be better: {beside}", metrics)
+    verdict = (
+        "better on the training labels, not worse on the holdout"
+        if passed
+        else "not shown to be better"
+    )
+    summary = (
+        f"{verdict}: {holdout.difference:+.1%} on the holdout,"
+        f" {train.difference:+.1%} on the training labels"
+    )
+    return Gate("improvement", passed, summary, metrics)

@@ -1,4 +1,4 @@
-"""Whose labels are learned from: what a reviewer made of pictures with known digits decides."""
+"""Reviewer reliability, measured by attention checks: images with known digits."""
 
 from app.domain.intervals import exact_binomial_interval
 
@@ -7,6 +7,6 @@ ALPHA = 0.05
 ATTENTION_CHECK_RATE = 0.05
 
 
-def is_reliable(right: int, read: int) -> bool:
-    """Whether what a reviewer said of probes lets them be right at least 19 times in 20."""
-    return exact_binomial_interval(right, read, ALPHA).high >= REQUIRED_ACCURACY
+def is_reliable(correct: int, answered: int) -> bool:
+    """Return whether an accuracy of 95 % is consistent with these answers to attention checks."""
+    return exact_binomial_interval(correct, answered, ALPHA).high >= REQUIRED_ACCURACY

@@ -1,4 +1,4 @@
-"""Who may what: the three roles and the caller who holds one."""
+"""The three roles, and the user who makes a request."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class Role(StrEnum):
-    """What an account may do; an admin may everything."""
+    """What an account is permitted to do; admins may do everything."""
 
     USER = "user"
     REVIEWER = "reviewer"
@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class CurrentUser:
-    """Somebody whose token is good, and the login that it came from."""
+    """The owner of a valid token, and the login session that it belongs to."""
 
     user_id: int
     role: Role

@@ -1,4 +1,4 @@
-"""Which labelled pictures a candidate learns from, and which are held out to judge it by."""
+"""The split of labeled images into a training set and a holdout."""
 
 import hashlib
 from collections import Counter
@@ -16,7 +16,7 @@ _SALT = "holdout"
 
 @dataclass(frozen=True)
 class TrainingLabel:
-    """A picture (its 784 bytes), the digit that a reviewer saw on it, and who had sent it."""
+    """An image (its 784 bytes), the digit that a reviewer labeled it with, and who submitted it."""
 
     image: bytes
     digit: int
@@ -25,52 +25,52 @@ class TrainingLabel:
 
 @dataclass(frozen=True)
 class LabelSplit:
-    """Labels to learn from, and labels that judge what was learned."""
+    """Labels that a candidate is trained on, and labels that it is evaluated on."""
 
     train: tuple[TrainingLabel, ...]
     holdout: tuple[TrainingLabel, ...]
 
 
 def split_labels(labels: Iterable[TrainingLabel]) -> LabelSplit:
-    """Cap labels by picture and by submitter, and hold some out; the newest come first.
+    """Cap the labels per image and per submitter, then split them; expect the newest first.
 
-    Whole submitters are held out where there are enough of them, so that a candidate is judged on
-    hands that it has not seen; else single pictures are. A label stays on its side from one retrain
-    to the next, because a hash decides.
+    With enough submitters, all images of a submitter are on one side, so that a candidate is
+    evaluated on handwriting that it has not seen; otherwise images are split one by one. A hash
+    decides, so that a label stays on its side from one retrain to the next.
     """
     kept = _cap_per_submitter(_drop_conflicting(labels))
     submitters = {label.submitter_id for label in kept}
     if len(submitters) >= MIN_SUBMITTERS:
         by_submitter = _split_by_keys(kept, [str(label.submitter_id).encode() for label in kept])
-        share = len(by_submitter.holdout) / len(kept)
-        if _ACCEPTABLE_FRACTION[0] <= share <= _ACCEPTABLE_FRACTION[1]:
+        fraction = len(by_submitter.holdout) / len(kept)
+        if _ACCEPTABLE_FRACTION[0] <= fraction <= _ACCEPTABLE_FRACTION[1]:
             return by_submitter
     return _split_by_keys(kept, [label.image for label in kept])
 
 
 def _drop_conflicting(labels: Iterable[TrainingLabel]) -> list[TrainingLabel]:
-    """One label of each picture; none of one that reviewers named differently."""
-    by_picture: dict[bytes, list[TrainingLabel]] = {}
+    """Keep one label per image, and none of an image that was labeled differently."""
+    by_image: dict[bytes, list[TrainingLabel]] = {}
     for label in labels:
-        by_picture.setdefault(label.image, []).append(label)
-    return [same[0] for same in by_picture.values() if len({label.digit for label in same}) == 1]
+        by_image.setdefault(label.image, []).append(label)
+    return [same[0] for same in by_image.values() if len({label.digit for label in same}) == 1]
 
 
 def _cap_per_submitter(labels: Sequence[TrainingLabel]) -> list[TrainingLabel]:
-    counted: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     kept = []
     for label in labels:
-        counted[label.submitter_id] += 1
-        if counted[label.submitter_id] <= MAX_LABELS_PER_SUBMITTER:
+        counts[label.submitter_id] += 1
+        if counts[label.submitter_id] <= MAX_LABELS_PER_SUBMITTER:
             kept.append(label)
     return kept
 
 
 def _split_by_keys(labels: Sequence[TrainingLabel], keys: Sequence[bytes]) -> LabelSplit:
-    sides = [_is_in_holdout(key) for key in keys]
+    in_holdout = [_is_in_holdout(key) for key in keys]
     return LabelSplit(
-        tuple(label for label, is_held_out in zip(labels, sides, strict=True) if not is_held_out),
-        tuple(label for label, is_held_out in zip(labels, sides, strict=True) if is_held_out),
+        tuple(label for label, held_out in zip(labels, in_holdout, strict=True) if not held_out),
+        tuple(label for label, held_out in zip(labels, in_holdout, strict=True) if held_out),
     )
 
 

@@ -1,8 +1,8 @@
-"""Which version is better, judged by labels on disagreements alone.
+"""The verdict of an experiment: which version is better, from labeled disagreements alone.
 
-Where both versions name the same digit, the difference of their correctness is nil whatever the
-true digit is; so only pictures on which they disagree and exactly one is right say anything. Pure
-values in and out; what users volunteer never comes here.
+If both versions predict the same digit, they are either both right or both wrong, so only images on
+which they disagree and exactly one is right (discordant pairs) can tell them apart. User feedback
+is never part of it.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,20 @@ from app.domain.intervals import (
 )
 
 ALPHA = 0.05
-EQUIVALENT_WITHIN = 0.003  # of accuracy, either way
+EQUIVALENT_WITHIN = 0.003  # accuracy, in either direction
 MAX_SKIP_RATE = 0.25
 MAX_ERASURE_RATE = 0.25
 MAX_CROSSOVER_RATE = 0.05
-MIN_VIOLATION_COUNT = 4  # fewer than this void nothing, whatever share they are
+MIN_VIOLATION_COUNT = 4  # fewer never invalidate an experiment, whatever their rate
 WARNING_CROSSOVER_RATE = 0.01
 MISMATCH_E_VALUE = 1_000.0
 
-_MAX_LABELS_NEEDED = 100_000  # labels; an estimate beyond this says nothing
-_AGREEMENTS_ALPHA_FRACTION = 0.8  # of a stratified interval's alpha: nearly all traffic agrees
+_MAX_LABELS_NEEDED = 100_000  # estimates beyond this are reported as unknown
+_AGREEMENTS_ALPHA_FRACTION = 0.8  # of a stratified interval's alpha; nearly all traffic agrees
 
 
 class Outcome(StrEnum):
-    """What an experiment has come to."""
+    """What an experiment has shown so far."""
 
     INVALID = "invalid"
     V1 = "v1"
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Traffic:
-    """A/B requests of an experiment, and on how many of them the versions disagreed."""
+    """The number of A/B requests of an experiment, and of disagreements among them."""
 
     total: int
     disagreements: int
@@ -52,7 +52,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Labelled disagreements, by which version was right."""
+    """The numbers of labeled disagreements, by which version was correct."""
 
     only_v1_correct: int = 0
     only_v2_correct: int = 0
@@ -60,38 +60,38 @@ class Evidence:
 
     @property
     def discordant(self) -> int:
-        """Those on which exactly one was right."""
+        """Return the number of discordant pairs: exactly one version was correct."""
         return self.only_v1_correct + self.only_v2_correct
 
     @property
     def labeled(self) -> int:
-        """All of them."""
+        """Return the number of labeled disagreements."""
         return self.discordant + self.neither_correct
 
 
 @dataclass(frozen=True)
 class Proportion:
-    """So many of so many."""
+    """A count out of a total."""
 
     count: int = 0
     total: int = 0
 
     @property
     def value(self) -> float:
-        """In 0..1; none of none is 0."""
+        """Return the proportion in 0..1; 0 of 0 is 0."""
         return self.count / max(self.total, 1)
 
-    def exceeds(self, most: float) -> bool:
-        """Whether it is over a bar, and not by a few alone."""
-        return self.count >= MIN_VIOLATION_COUNT and self.value > most
+    def exceeds(self, limit: float) -> bool:
+        """Return whether it exceeds a limit, with at least MIN_VIOLATION_COUNT cases."""
+        return self.count >= MIN_VIOLATION_COUNT and self.value > limit
 
 
 @dataclass(frozen=True)
 class Validity:
-    """What can void an experiment.
+    """The checks that can invalidate an experiment.
 
-    Draws not as set, once found, for good; users who crossed over; labels that are skips; pictures
-    with a disagreement that were erased before anybody could label them.
+    A sample ratio mismatch, which invalidates for good once it was found; crossovers among users;
+    skips among labels; disagreements that were erased before they were labeled.
     """
 
     is_voided: bool = False
@@ -102,7 +102,7 @@ class Validity:
 
     @property
     def violation(self) -> str | None:
-        """Why nothing may be concluded, or None."""
+        """Return the first check that failed, or None if the experiment is valid."""
         if self.is_voided or is_mismatch(self.mismatch_log_e_value):
             return "sample ratio mismatch"
         if self.crossovers.exceeds(MAX_CROSSOVER_RATE):
@@ -115,13 +115,13 @@ class Validity:
 
 
 def is_mismatch(log_e_value: float) -> bool:
-    """Whether the evidence that versions were not drawn as set voids an experiment."""
+    """Return whether the evidence of a sample ratio mismatch invalidates an experiment."""
     return log_e_value >= log(MISMATCH_E_VALUE)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """An outcome and what it rests on; `share` is P(v2 right | exactly one right)."""
+    """An outcome with its evidence; `win_rate` is P(v2 correct | exactly one correct)."""
 
     outcome: Outcome
     reason: str | None
@@ -133,7 +133,7 @@ class Verdict:
 def decide(
     traffic: Traffic, evidence: Evidence, validity: Validity, locked_winner: Version | None
 ) -> Verdict:
-    """Judge an experiment; a winner that was latched stays one, unless the experiment is void."""
+    """Decide an experiment; a locked winner stays the winner unless the experiment is invalid."""
     difference = accuracy_difference(traffic, evidence)
     outcome, reason = Outcome.COLLECTING, validity.violation
     winner = locked_winner or find_winner(evidence)
@@ -155,67 +155,73 @@ def decide(
 
 
 def find_winner(evidence: Evidence) -> Version | None:
-    """The version that the e-value names, or None as long as it is below 1/ALPHA."""
+    """Return the better version once the e-value reaches 1/ALPHA, or None."""
     if log_e_value(evidence.only_v2_correct, evidence.discordant) < -log(ALPHA):
         return None
     return Version.V2 if evidence.only_v2_correct > evidence.only_v1_correct else Version.V1
 
 
 def accuracy_difference(traffic: Traffic, evidence: Evidence, alpha: float = ALPHA) -> Interval:
-    """Confidence sequence of accuracy(v2) - accuracy(v1) over the traffic that comes.
+    """Return a confidence sequence of accuracy(v2) - accuracy(v1) over future traffic.
 
-    The product of three shares, each with a sequence of its own at a third of alpha (Bonferroni):
-    requests that disagree, disagreements with exactly one right, and 2 share - 1.
+    The product of three factors, each with its own sequence at a third of alpha (Bonferroni): the
+    disagreement rate, the discordant proportion of the disagreements, and 2 win_rate - 1.
     """
-    disagree = proportion_confidence_sequence(traffic.disagreements, traffic.total, alpha / 3)
-    won = accuracy_difference_on_disagreements(evidence, alpha * 2 / 3)
+    disagreement_rate = proportion_confidence_sequence(
+        traffic.disagreements, traffic.total, alpha / 3
+    )
+    gain = accuracy_difference_on_disagreements(evidence, alpha * 2 / 3)
     return Interval(
-        won.low * (disagree.high if won.low < 0 else disagree.low),
-        won.high * (disagree.high if won.high > 0 else disagree.low),
+        gain.low * (disagreement_rate.high if gain.low < 0 else disagreement_rate.low),
+        gain.high * (disagreement_rate.high if gain.high > 0 else disagreement_rate.low),
     )
 
 
 def accuracy_difference_on_disagreements(evidence: Evidence, alpha: float) -> Interval:
-    """Confidence sequence of accuracy(v2) - accuracy(v1) where they disagree.
+    """Return a confidence sequence of accuracy(v2) - accuracy(v1) where they disagree.
 
-    The product of two shares, each at half of alpha: disagreements with exactly one right, and
-    2 share - 1.
+    The product of two factors, each at half of alpha: the discordant proportion of the
+    disagreements, and 2 win_rate - 1.
     """
-    one_right = proportion_confidence_sequence(evidence.discordant, evidence.labeled, alpha / 2)
-    share = proportion_confidence_sequence(evidence.only_v2_correct, evidence.discordant, alpha / 2)
-    ends = (2 * share.low - 1, 2 * share.high - 1)
+    discordant_rate = proportion_confidence_sequence(
+        evidence.discordant, evidence.labeled, alpha / 2
+    )
+    win_rate = proportion_confidence_sequence(
+        evidence.only_v2_correct, evidence.discordant, alpha / 2
+    )
+    ends = (2 * win_rate.low - 1, 2 * win_rate.high - 1)
     return Interval(
-        ends[0] * (one_right.high if ends[0] < 0 else one_right.low),
-        ends[1] * (one_right.high if ends[1] > 0 else one_right.low),
+        ends[0] * (discordant_rate.high if ends[0] < 0 else discordant_rate.low),
+        ends[1] * (discordant_rate.high if ends[1] > 0 else discordant_rate.low),
     )
 
 
 def labels_needed(traffic: Traffic, evidence: Evidence) -> int | None:
-    """Labels on disagreements that are still needed if things go on as they are; None if unclear.
+    """Estimate how many more disagreements must be labeled for a winner or equivalence.
 
-    To whichever comes first, a winner or equivalence; an estimate without a guarantee.
+    It extrapolates the current rates, without a guarantee; None if the number is too large.
     """
-    share = (evidence.only_v2_correct + 1) / (evidence.discordant + 2)
-    one_right = (evidence.discordant + 1) / (evidence.labeled + 2)
+    win_rate = (evidence.only_v2_correct + 1) / (evidence.discordant + 2)
+    discordant_rate = (evidence.discordant + 1) / (evidence.labeled + 2)
 
-    def after(more: int) -> Evidence:
-        one, ahead = more * one_right, more * one_right * share
+    def extrapolate(more: int) -> Evidence:
+        discordant, v2_wins = more * discordant_rate, more * discordant_rate * win_rate
         return Evidence(
-            evidence.only_v1_correct + round(one - ahead),
-            evidence.only_v2_correct + round(ahead),
-            evidence.neither_correct + more - round(one),
+            evidence.only_v1_correct + round(discordant - v2_wins),
+            evidence.only_v2_correct + round(v2_wins),
+            evidence.neither_correct + more - round(discordant),
         )
 
     def is_decided(more: int) -> bool:
-        then = after(more)
-        return find_winner(then) is not None or is_negligible(accuracy_difference(traffic, then))
+        later = extrapolate(more)
+        return find_winner(later) is not None or is_negligible(accuracy_difference(traffic, later))
 
     return _smallest(is_decided)
 
 
 @dataclass(frozen=True)
 class Stratum:
-    """A part of the traffic, how many of it were labelled, and on how many a version was right."""
+    """A stratum of the traffic: requests, labels, and labels on which a version was correct."""
 
     total: int
     labeled: int
@@ -224,48 +230,48 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval; no value where a part of what it is made of is unknown."""
+    """An estimate with its interval; the value is None while a nonempty stratum has no label."""
 
     value: float | None
     interval: Interval
 
 
 def stratified_accuracy(disagreements: Stratum, agreements: Stratum) -> Estimate:
-    """A version's accuracy over the requests that there were.
+    """Estimate a version's accuracy over all requests so far.
 
-    Each part's share of requests is known, its accuracy is estimated from those labelled, which
-    were drawn at random; the exact intervals of both, at ALPHA together, are added up by share.
+    The weight of each stratum is known, its accuracy is estimated from a random sample of labels;
+    the exact intervals of both, at ALPHA together (Bonferroni), are added up by weight.
     """
     total = disagreements.total + agreements.total
     if total == 0:
         return Estimate(None, UNKNOWN_PROPORTION)
-    parts = (
+    strata = (
         (disagreements, ALPHA * (1 - _AGREEMENTS_ALPHA_FRACTION)),
         (agreements, ALPHA * _AGREEMENTS_ALPHA_FRACTION),
     )
     value, low, high = 0.0, 0.0, 0.0
-    for part, alpha in parts:
-        interval = exact_binomial_interval(part.correct, part.labeled, alpha)
-        value += part.total / total * part.correct / max(part.labeled, 1)
-        low += part.total / total * interval.low
-        high += part.total / total * interval.high
-    is_known = all(part.labeled or not part.total for part, _ in parts)
+    for stratum, alpha in strata:
+        interval = exact_binomial_interval(stratum.correct, stratum.labeled, alpha)
+        value += stratum.total / total * stratum.correct / max(stratum.labeled, 1)
+        low += stratum.total / total * interval.low
+        high += stratum.total / total * interval.high
+    is_known = all(stratum.labeled or not stratum.total for stratum, _ in strata)
     return Estimate(value if is_known else None, Interval(low, high))
 
 
 def is_negligible(difference: Interval) -> bool:
-    """Whether a difference, whatever it is within its interval, is too small to matter."""
+    """Return whether the whole interval is within the region of practical equivalence."""
     return max(-difference.low, difference.high) <= EQUIVALENT_WITHIN
 
 
-def _smallest(holds: Callable[[int], bool]) -> int | None:
-    """The least whole number from which something holds, to within rounding; None if far off."""
+def _smallest(is_true: Callable[[int], bool]) -> int | None:
+    """Return the smallest integer from which a predicate holds; None beyond the maximum."""
     low, high = 0, 1
-    while not holds(high):
+    while not is_true(high):
         if high == _MAX_LABELS_NEEDED:
             return None
         low, high = high, min(2 * high, _MAX_LABELS_NEEDED)
     while high - low > 1:
         middle = ceil((low + high) / 2)
-        low, high = (low, middle) if holds(middle) else (middle, high)
+        low, high = (low, middle) if is_true(middle) else (middle, high)
     return high

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.domain.assignment import MAX_ORDER_KEY, AssignmentUnit
 from app.domain.confidence import HIGH_CONFIDENCE
 from app.domain.errors import Conflict, ContradictoryFeedback, InvalidInput, NotFound
-from app.domain.feedback import INCOMPLETE, ResolvedFeedback, resolve
+from app.domain.feedback import INCOMPLETE_MESSAGE, ResolvedFeedback, resolve
 from app.domain.notifications import NotificationKind
 from app.domain.predictions import image_hash
 from app.services.predictions.history import NOT_FOUND
@@ -40,7 +40,7 @@ def record_legacy(user_id: int, said: FeedbackInput) -> None:
     Raises InvalidInput where the answer or whether it was correct is missing, Contradiction.
     """
     if said.prediction is None or said.correct is None:
-        raise InvalidInput(INCOMPLETE)
+        raise InvalidInput(INCOMPLETE_MESSAGE)
     word = resolve(said.prediction, said.correct, said.digit, said.not_a_digit)
     with write_transaction() as session:
         feedback.add(session, _row(user_id, said.prediction, word, said.comment))

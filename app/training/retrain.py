@@ -42,64 +42,64 @@ def main(folder: Path) -> None:
     """Teach, calibrate and examine a candidate."""
     os.nice(NICENESS)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    order = RetrainSpec(**json.loads((folder / "order.json").read_text()))
+    spec = RetrainSpec(**json.loads((folder / "order.json").read_text()))
     cv2.setNumThreads(1)
-    torch.set_num_threads(order.threads)
+    torch.set_num_threads(spec.threads)
     with np.load(folder / "lessons.npz") as archive:
-        lessons = LabeledDigits(archive["digits"], archive["labels"])
+        train = LabeledDigits(archive["digits"], archive["labels"])
         holdout = LabeledDigits(archive["holdout_digits"], archive["holdout_labels"])
-    base, saying = load_base_sets(), ProgressWriter()
-    saying.say("preparing", 0)
-    lessons = _without_evaluation_images(lessons, base)
-    course = replace(FINE_TUNE_CONFIG, steps=order.steps)
-    replay = make_replay(base.training, course, order.seed)
+    base, progress = load_base_sets(), ProgressWriter()
+    progress.write("preparing", 0)
+    train = _without_evaluation_images(train, base)
+    config = replace(FINE_TUNE_CONFIG, steps=spec.steps)
+    replay = make_replay(base.training, config, spec.seed)
     net = onnx_export.from_onnx((folder / "start.onnx").read_bytes())
-    net = fine_tune(net, lessons, replay, course, order.seed, saying.learning)
-    saying.say("evaluating", 0)
-    candidate = _calibrate_and_export(net, base.validation, order)
+    net = fine_tune(net, train, replay, config, spec.seed, progress.write_training)
+    progress.write("evaluating", 0)
+    candidate = _calibrate_and_export(net, base.validation, spec)
     others = [(folder / name).read_bytes() for name in ("serving.onnx", "shipped.onnx")]
-    sessions = [open_session(artefact) for artefact in (candidate, *others)]
-    marks = evaluate_candidate(sessions, base.validation, holdout, lessons)
+    sessions = [open_session(artifact) for artifact in (candidate, *others)]
+    metrics = evaluate_candidate(sessions, base.validation, holdout, train)
     _write(folder / "candidate.onnx", candidate)
-    _write(folder / "marks.json", json.dumps(asdict(marks)).encode())
-    saying.say("evaluating", 1)
+    _write(folder / "marks.json", json.dumps(asdict(metrics)).encode())
+    progress.write("evaluating", 1)
 
 
-def _without_evaluation_images(lessons: LabeledDigits, base: BaseSets) -> LabeledDigits:
-    """The lessons but for pictures of the validation or the golden set, which nothing trains on."""
-    examined = {
+def _without_evaluation_images(train: LabeledDigits, base: BaseSets) -> LabeledDigits:
+    """The train but for images of the validation or the golden set, which nothing trains on."""
+    evaluation_digits = {
         digit.tobytes()
         for part in (base.validation, base.golden)
-        for digit in preprocess_all(part.digits, "examined")
+        for digit in preprocess_all(part.digits, "evaluation")
     }
-    is_free = np.array([digit.tobytes() not in examined for digit in lessons.digits], dtype=bool)
-    return LabeledDigits(lessons.digits[is_free], lessons.labels[is_free])
+    is_allowed = np.array([digit.tobytes() not in evaluation_digits for digit in train.digits], dtype=bool)
+    return LabeledDigits(train.digits[is_allowed], train.labels[is_allowed])
 
 
-def _calibrate_and_export(net: Net, validation: LabeledDigits, order: RetrainSpec) -> bytes:
+def _calibrate_and_export(net: Net, validation: LabeledDigits, spec: RetrainSpec) -> bytes:
     """The ONNX file of a net, its probabilities made to mean what they say."""
-    answers = training_loop.compute_logits(net, preprocess_all(validation.digits, "validation"))
-    temperature = calibration.fit_temperature(answers, validation.labels)
-    notes = {"name": order.name, "seed": str(order.seed), "temperature": f"{temperature:.3f}"}
-    return onnx_export.to_onnx(calibration.apply_temperature(net, temperature), notes)
+    logits = training_loop.compute_logits(net, preprocess_all(validation.digits, "validation"))
+    temperature = calibration.fit_temperature(logits, validation.labels)
+    metadata = {"name": spec.name, "seed": str(spec.seed), "temperature": f"{temperature:.3f}"}
+    return onnx_export.to_onnx(calibration.apply_temperature(net, temperature), metadata)
 
 
 class ProgressWriter:
     """Says on standard output how far the retrain is, twice a second at most."""
 
     def __init__(self) -> None:
-        self._said_at_s = 0.0
+        self._written_at_s = 0.0
 
-    def say(self, stage: str, share: float, **more: float) -> None:
+    def write(self, stage: str, share: float, **more: float) -> None:
         """Say it now; `share` is what is done of this stage."""
         sys.stdout.write(json.dumps({"stage": stage, "progress": share, **more}) + "\n")
         sys.stdout.flush()
-        self._said_at_s = time.monotonic()
+        self._written_at_s = time.monotonic()
 
-    def learning(self, share: float, loss: float, seconds_left: float) -> None:
+    def write_training(self, share: float, loss: float, seconds_left: float) -> None:
         """Say how the training goes, unless that was said just now."""
-        if share == 1 or time.monotonic() - self._said_at_s > PROGRESS_INTERVAL_S:
-            self.say("training", share, loss=loss, seconds_left=seconds_left)
+        if share == 1 or time.monotonic() - self._written_at_s > PROGRESS_INTERVAL_S:
+            self.write("training", share, loss=loss, seconds_left=seconds_left)
 
 
 def _exit_with_parent() -> None:

@@ -21,7 +21,7 @@ from app.domain.verdicts import (
     labels_needed,
 )
 from app.store.queries import counters, experiments
-from app.store.queries.counters import LabelTotals, TrafficTotals
+from app.store.queries.counters import LabelCounts, TrafficCounts
 from app.store.tables import Experiment, ExperimentStage
 
 
@@ -36,8 +36,8 @@ class Evaluation:
     evidence: Evidence
     validity: Validity
     mismatch_p_value: float | None
-    labels: tuple[LabelTotals, ...]
-    drawn: tuple[TrafficTotals, ...]
+    labels: tuple[LabelCounts, ...]
+    drawn: tuple[TrafficCounts, ...]
 
     def served_by(self, version: Version) -> int:
         """How many requests a version answered."""
@@ -93,26 +93,26 @@ def evaluate(session: Session, experiment: Experiment) -> Evaluation:
 
 
 def counts_in_stages(
-    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficTotals]
-) -> tuple[TrafficTotals, ...]:
+    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficCounts]
+) -> tuple[TrafficCounts, ...]:
     """What was counted in these stages."""
     ids = {stage.id for stage in stages}
     return tuple(count for count in drawn if count.stage_id in ids)
 
 
-def total_traffic(drawn: Sequence[TrafficTotals]) -> Traffic:
+def total_traffic(drawn: Sequence[TrafficCounts]) -> Traffic:
     """How many requests were counted, and on how many of them the versions disagreed."""
     return Traffic(
         sum(count.served for count in drawn), sum(count.disagreements for count in drawn)
     )
 
 
-def served_count(version: Version, drawn: Sequence[TrafficTotals]) -> int:
+def served_count(version: Version, drawn: Sequence[TrafficCounts]) -> int:
     """How many of these requests a version answered."""
     return sum(count.served for count in drawn if count.version == version)
 
 
-def evidence_from(labels: Sequence[LabelTotals]) -> Evidence:
+def evidence_from(labels: Sequence[LabelCounts]) -> Evidence:
     """What reviewers' labels on disagreements say; audits and skips say nothing here."""
     told = [label for label in labels if not label.is_audit and label.label <= NOT_A_DIGIT]
     only_v1_correct = sum(label.labels for label in told if label.label == label.v1_digit)
@@ -125,7 +125,7 @@ def evidence_from(labels: Sequence[LabelTotals]) -> Evidence:
 
 
 def mismatch_log_e_value(
-    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficTotals]
+    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficCounts]
 ) -> float:
     """Log of the evidence that versions were not drawn as set; of stages it adds up."""
     return sum(
@@ -136,8 +136,8 @@ def mismatch_log_e_value(
 def _validity(
     experiment: Experiment,
     stages: Sequence[ExperimentStage],
-    drawn: Sequence[TrafficTotals],
-    labels: Sequence[LabelTotals],
+    drawn: Sequence[TrafficCounts],
+    labels: Sequence[LabelCounts],
 ) -> Validity:
     disputed = [label for label in labels if not label.is_audit and label.label != SKIPPED]
     given = [label for label in labels if label.label != ERASED]
@@ -152,7 +152,7 @@ def _validity(
     )
 
 
-def _proportion_of(truth: int, labels: Sequence[LabelTotals]) -> Proportion:
+def _proportion_of(truth: int, labels: Sequence[LabelCounts]) -> Proportion:
     return Proportion(
         sum(label.labels for label in labels if label.label == truth),
         sum(label.labels for label in labels),
@@ -160,7 +160,7 @@ def _proportion_of(truth: int, labels: Sequence[LabelTotals]) -> Proportion:
 
 
 def _mismatch_p_value(
-    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficTotals]
+    stages: Sequence[ExperimentStage], drawn: Sequence[TrafficCounts]
 ) -> float | None:
     """Of the last stage that divided traffic."""
     divided = [stage for stage in stages if 0 < stage.weight < 1]
@@ -169,7 +169,7 @@ def _mismatch_p_value(
     )
 
 
-def _assignment_counts(stage: ExperimentStage, drawn: Sequence[TrafficTotals]) -> AssignmentCounts:
+def _assignment_counts(stage: ExperimentStage, drawn: Sequence[TrafficCounts]) -> AssignmentCounts:
     units = {
         version: sum(
             count.assigned_units

@@ -13,7 +13,7 @@ from app.services.experiments.lifecycle import ExperimentSummary, get_latest_in
 from app.services.reporting.version_metrics import CalibrationBin, LabeledSample
 from app.store.engine.db import read_transaction
 from app.store.queries import counters, experiments, reviews
-from app.store.queries.counters import FeedbackTotals
+from app.store.queries.counters import FeedbackCounts
 
 MIN_FEEDBACK_COUNT = 30  # of each version; the sequence holds for many words, not for a few
 
@@ -124,15 +124,15 @@ def _latency_ms(counts: Mapping[int, int]) -> dict[str, float | None]:
     return {"p50": quantile_ms(counts, 0.5), "p99": quantile_ms(counts, 0.99)}
 
 
-def _totals(counts: Sequence[FeedbackTotals]) -> FeedbackTotals:
+def _totals(counts: Sequence[FeedbackCounts]) -> FeedbackTotals:
     return FeedbackTotals(sum(each.total for each in counts), sum(each.correct for each in counts))
 
 
-def _totals_of_version(counts: Sequence[FeedbackTotals], version: Version) -> FeedbackTotals:
+def _totals_of_version(counts: Sequence[FeedbackCounts], version: Version) -> FeedbackTotals:
     return _totals([each for each in counts if each.version == version])
 
 
-def _user_feedback(counts: Sequence[FeedbackTotals], experiment_id: int) -> UserFeedback:
+def _user_feedback(counts: Sequence[FeedbackCounts], experiment_id: int) -> UserFeedback:
     words = {
         version: FeedbackTotals(each.eligible, each.eligible_correct)
         for version in Version

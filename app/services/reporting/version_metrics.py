@@ -12,7 +12,7 @@ from app.domain.confidence import EDGES
 from app.domain.review_labels import NOT_A_DIGIT
 from app.domain.verdicts import Estimate, Stratum, Traffic, stratified_accuracy
 from app.services.experiments.lifecycle import ExperimentSummary
-from app.store.queries.counters import ConfidenceTotals, LabelTotals
+from app.store.queries.counters import ConfidenceCounts, LabelCounts
 
 _MILLION = 1_000_000
 
@@ -36,12 +36,12 @@ class LabeledSample:
     """An experiment's traffic with the labels on it."""
 
     traffic: Traffic
-    labels: Sequence[LabelTotals]
-    confidence_counts: Sequence[ConfidenceTotals]
+    labels: Sequence[LabelCounts]
+    confidence_counts: Sequence[ConfidenceCounts]
 
     @classmethod
     def of(
-        cls, experiment: ExperimentSummary | None, confidence_counts: Sequence[ConfidenceTotals]
+        cls, experiment: ExperimentSummary | None, confidence_counts: Sequence[ConfidenceCounts]
     ) -> "LabeledSample":
         """What an experiment's counters hold; nothing of none."""
         if experiment is None:
@@ -114,5 +114,5 @@ class LabeledSample:
         return self._requests(is_audit=is_audit) / max(self._labels(is_audit=is_audit), 1)
 
 
-def _predicted_digit(label: LabelTotals, version: Version) -> int:
+def _predicted_digit(label: LabelCounts, version: Version) -> int:
     return label.v1_digit if version is Version.V1 else label.v2_digit

@@ -1,10 +1,6 @@
-"""Experiments: one runs at a time; how A/B traffic is divided is what its last stage says."""
+"""The life of an experiment: one runs at a time, and its last stage sets the traffic split."""
 
 import secrets
-import threading
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,7 +17,6 @@ from app.store.tables import Experiment, ExperimentStage
 
 DEFAULT_WEIGHT = 0.5
 DEFAULT_RAMP_UNITS = 500
-CACHE_TTL_S = 1.0
 
 _UNKNOWN = "There is no such experiment"
 _ENDED = "This experiment has ended"
@@ -29,9 +24,9 @@ _ENDED = "This experiment has ended"
 
 @dataclass(frozen=True)
 class ExperimentPlan:
-    """How an experiment is to divide A/B traffic: at one weight, or up a ramp of weights.
+    """How an experiment splits A/B traffic: at a fixed weight, or up a ramp of weights.
 
-    The next step of a ramp is taken after `ramp_units` units at the one before.
+    The next step of a ramp starts after `ramp_units` units were assigned in the previous one.
     """
 
     weight: float = DEFAULT_WEIGHT
@@ -42,7 +37,7 @@ class ExperimentPlan:
 
 @dataclass(frozen=True)
 class StageSummary:
-    """A time at one weight, and why it began."""
+    """A period with one weight, and why it started."""
 
     weight: float
     reason: str
@@ -51,7 +46,7 @@ class StageSummary:
 
 @dataclass(frozen=True)
 class ExperimentSummary:
-    """An experiment with its steps and its verdict."""
+    """An experiment with its stages and its evaluation."""
 
     id: int
     unit: AssignmentUnit
@@ -66,7 +61,7 @@ class ExperimentSummary:
 
 
 def ensure_started() -> None:
-    """Start the first experiment, at one half each, where there has never been one."""
+    """Start the first experiment, with equal weights, if there has never been one."""
     with write_transaction() as session:
         acquire(session, AdvisoryLock.EXPERIMENTS)
         if experiments.get_latest(session) is None:
@@ -74,7 +69,7 @@ def ensure_started() -> None:
 
 
 def start(plan: ExperimentPlan) -> ExperimentSummary:
-    """Start an experiment. Raises Conflict while another one runs."""
+    """Start an experiment. Raise Conflict while another one runs."""
     with write_transaction() as session:
         acquire(session, AdvisoryLock.EXPERIMENTS)
         if _get_running(session) is not None:
@@ -83,7 +78,7 @@ def start(plan: ExperimentPlan) -> ExperimentSummary:
 
 
 def stop(experiment_id: int) -> ExperimentSummary:
-    """End an experiment; A/B goes on at its last weight. Raises NotFound, Conflict."""
+    """End an experiment; A/B traffic keeps its last weight. Raise NotFound, Conflict."""
     with write_transaction() as session:
         acquire(session, AdvisoryLock.EXPERIMENTS)
         experiment = _require_running(session, experiment_id)
@@ -92,10 +87,10 @@ def stop(experiment_id: int) -> ExperimentSummary:
 
 
 def conclude(experiment_id: int, winner: Version | None) -> ExperimentSummary:
-    """End an experiment and give all A/B traffic to the winner; the loser goes on in its shadow.
+    """End an experiment and give all A/B traffic to the winner; the loser becomes the shadow.
 
-    The winner is the verdict's where none is named. Raises NotFound; Conflict where it has ended,
-    or where no winner is named and the verdict has none.
+    Without a `winner` it is the one of the verdict. Raise NotFound; Conflict if the experiment has
+    ended, or if neither `winner` nor the verdict names one.
     """
     with write_transaction() as session:
         acquire(session, AdvisoryLock.EXPERIMENTS)
@@ -103,7 +98,7 @@ def conclude(experiment_id: int, winner: Version | None) -> ExperimentSummary:
         if winner is None:
             outcome = evaluation.evaluate(session, experiment).verdict.outcome
             if outcome not in {Outcome.V1, Outcome.V2}:
-                raise Conflict(f"The verdict is {outcome}; name the version that is to stay")
+                raise Conflict(f"The verdict is {outcome}; name the winner")
             winner = Version(outcome)
         weight = 1.0 if winner is Version.V2 else 0.0
         _end(experiment, "concluded")
@@ -112,9 +107,9 @@ def conclude(experiment_id: int, winner: Version | None) -> ExperimentSummary:
 
 
 def restart_after_deployment(session: Session) -> None:
-    """End the running experiment, whose models changed, and start the next one like it.
+    """End the running experiment, whose models changed, and start one with the same plan.
 
-    To be called in the unit that deploys; where none runs there is nothing to do.
+    Call it in the transaction that deploys. Do nothing if no experiment is running.
     """
     acquire(session, AdvisoryLock.EXPERIMENTS)
     experiment = _get_running(session)
@@ -129,7 +124,7 @@ def restart_after_deployment(session: Session) -> None:
 
 
 def get(experiment_id: int) -> ExperimentSummary:
-    """An experiment. Raises NotFound."""
+    """Return an experiment. Raise NotFound."""
     with read_transaction() as session:
         experiment = experiments.get(session, experiment_id)
         if experiment is None:
@@ -138,13 +133,13 @@ def get(experiment_id: int) -> ExperimentSummary:
 
 
 def get_latest_in(session: Session) -> ExperimentSummary | None:
-    """The last experiment, running or not, in a unit of work of the caller's."""
+    """Return the newest experiment, running or not, in the caller's transaction."""
     experiment = experiments.get_latest(session)
     return None if experiment is None else _summarize(session, experiment)
 
 
 def list_recent(limit: int) -> list[ExperimentSummary]:
-    """The last experiments, the newest first."""
+    """Return the last experiments, the newest first."""
     with read_transaction() as session:
         return [
             _summarize(session, experiment)
@@ -153,7 +148,7 @@ def list_recent(limit: int) -> list[ExperimentSummary]:
 
 
 def current_split() -> TrafficSplit:
-    """How A/B traffic is divided now. Raises Unavailable before the first experiment."""
+    """Return the current traffic split. Raise Unavailable before the first experiment."""
     with read_transaction() as session:
         found = experiments.get_current_stage(session)
     if found is None:
@@ -167,70 +162,28 @@ def current_split() -> TrafficSplit:
 
 
 def advance() -> None:
-    """Look after the running experiment: void it where draws are not as set, and mind its ramp.
+    """Advance the running experiment: void it on a sample ratio mismatch, and move its ramp.
 
-    The next step is taken when it is due; back to v1 alone where draws are not as set, or where the
-    verdict is against v2.
+    A ramp takes its next step when that is due; it rolls back to v1 alone on a sample ratio
+    mismatch or a verdict against v2.
     """
     with read_transaction() as session:
         if _next_stage_change(session) is None:
             return
     with write_transaction() as session:
         acquire(session, AdvisoryLock.EXPERIMENTS)
-        step, experiment = _next_stage_change(session), _get_running(session)
-        if step is None or experiment is None:
+        change, experiment = _next_stage_change(session), _get_running(session)
+        if change is None or experiment is None:
             return
-        if step.voids:
+        if change.voids:
             experiment.voided_at = datetime.now(UTC)
-        if step.weight is not None:
-            _start_stage(session, experiment, step.weight, step.reason)
-
-
-class SplitCache:
-    """How A/B traffic is divided, as this process knows it: looked up anew once a second."""
-
-    def __init__(self, context: Callable[[], AbstractContextManager[object]]) -> None:
-        self._context = context
-        self._looking = threading.Lock()
-        self._split: TrafficSplit | None = None
-        self._looked_at_s = 0.0
-        self._failed: Exception | None = None
-        self._failed_at_s = 0.0
-
-    def current(self) -> TrafficSplit:
-        """The split; the running experiment is looked after on the way.
-
-        Raises Unavailable, and what the database raises: at once also to those who waited while
-        somebody else looked in vain, since each of them would wait as long.
-        """
-        asked_at_s = time.monotonic()
-        with self._looking:
-            if self._failed is not None and self._failed_at_s > asked_at_s:
-                raise self._failed
-            split = self._split
-            if split is None or asked_at_s - self._looked_at_s > CACHE_TTL_S:
-                split = self._look()
-                self._split, self._looked_at_s, self._failed = split, asked_at_s, None
-            return split
-
-    def _look(self) -> TrafficSplit:
-        try:
-            with self._context():
-                advance()
-                return current_split()
-        except Exception as error:
-            self._failed, self._failed_at_s = error, time.monotonic()
-            raise
-
-    def invalidate(self) -> None:
-        """Look it up anew at the next request: it was changed here."""
-        with self._looking:
-            self._split = None
+        if change.weight is not None:
+            _start_stage(session, experiment, change.weight, change.reason)
 
 
 @dataclass(frozen=True)
 class _StageChange:
-    """What is to be done to the running experiment; no weight leaves it as it is."""
+    """What to change of the running experiment; without a weight its stage continues."""
 
     weight: float | None
     reason: str
@@ -242,17 +195,19 @@ def _next_stage_change(session: Session) -> _StageChange | None:
     if experiment is None:
         return None
     stages = experiments.list_stages(session, experiment.id)
-    drawn, weight = counters.list_traffic(session), stages[-1].weight
-    is_climbing = bool(experiment.ramp) and weight > 0
-    if experiment.voided_at is None and is_mismatch(evaluation.mismatch_log_e_value(stages, drawn)):
+    traffic_counts, weight = counters.list_traffic(session), stages[-1].weight
+    is_ramping = bool(experiment.ramp) and weight > 0
+    if experiment.voided_at is None and is_mismatch(
+        evaluation.mismatch_log_e_value(stages, traffic_counts)
+    ):
         return _StageChange(
-            0.0 if is_climbing else None, "rolled back: sample ratio mismatch", voids=True
+            0.0 if is_ramping else None, "rolled back: sample ratio mismatch", voids=True
         )
-    if not is_climbing:
+    if not is_ramping:
         return None
     if evaluation.evaluate(session, experiment).verdict.outcome is Outcome.V1:
         return _StageChange(0.0, "rolled back: v1 is better")
-    units = sum(count.assigned_units for count in drawn if count.stage_id == stages[-1].id)
+    units = sum(count.assigned_units for count in traffic_counts if count.stage_id == stages[-1].id)
     higher = next((step for step in experiment.ramp if step > weight), None)
     if higher is None or units < experiment.ramp_units:
         return None
@@ -260,8 +215,8 @@ def _next_stage_change(session: Session) -> _StageChange | None:
 
 
 def _get_running(session: Session) -> Experiment | None:
-    newest_of_all = experiments.get_latest(session)
-    return newest_of_all if newest_of_all and newest_of_all.ended_at is None else None
+    latest = experiments.get_latest(session)
+    return latest if latest and latest.ended_at is None else None
 
 
 def _require_running(session: Session, experiment_id: int) -> Experiment:
@@ -274,7 +229,7 @@ def _require_running(session: Session, experiment_id: int) -> Experiment:
 
 
 def _create(session: Session, plan: ExperimentPlan, reason: str) -> Experiment:
-    """Raises Unavailable where a version has no model."""
+    """Create an experiment with its first stage. Raise Unavailable if a version has no model."""
     serving = {version: models.get_deployed(session, version) for version in Version}
     v1, v2 = serving[Version.V1], serving[Version.V2]
     if v1 is None or v2 is None:

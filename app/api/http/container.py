@@ -10,11 +10,11 @@ from flask import Flask, current_app
 from app import smtp
 from app.api.http.request_metrics import RequestMetrics
 from app.services.accounts.passwords import PasswordHasher
-from app.services.accounts.sessions import TokenCache
 from app.services.accounts.signing_keys import KeyFiles, SigningKeys
+from app.services.accounts.token_cache import TokenCache
 from app.services.background.periodic_tasks import Task, run_all
 from app.services.background.periodic_worker import PeriodicWorker
-from app.services.experiments.lifecycle import SplitCache
+from app.services.experiments.split_cache import SplitCache
 from app.services.maintenance.retention import Retention
 from app.services.models import guarded_rollout
 from app.services.models.inference import InferenceService

@@ -71,7 +71,7 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     cli.register(app)
     if live:
         live_server = LiveServer(app, config)
-        container.request_metrics.watch(
+        container.request_metrics.add_gauge(
             "cifra_live_connections", "Live connections that are open.", live_server.count_open
         )
     _trust_proxies_and_origins(app, config)  # live connections too: they are limited by address

@@ -1,4 +1,4 @@
-"""What has to be there before the first request: tables, models in service, an admin."""
+"""Startup: create what the first request needs: tables, deployed models and an admin."""
 
 import fcntl
 import gc
@@ -26,30 +26,30 @@ START_LOCK = "start.lock"
 
 
 def start(app: Flask) -> str:
-    """Prepare an application, load its models and take up what was left open.
+    """Prepare an application, load its models and start its background threads.
 
-    For the process that serves, before its first request. Returns a line on the admin; raises
-    CifraError where it cannot serve.
+    For the process that serves, before its first request. Return a line about the admin; raise
+    CifraError if it cannot serve.
     """
     with app.app_context():
-        wired = container()
-        _mark_as_serving(wired.config.data_dir)
-        admin = prepare(wired.config, wired.hasher)
+        components = container()
+        _mark_as_serving(components.config.data_dir)
+        admin = prepare(components.config, components.hasher)
         enable_timeouts()
-        wired.inference.reload()
-        wired.housekeeping.trigger()
-        wired.notify_retrain_worker()
-        wired.mail_worker.trigger()
+        components.inference.reload()
+        components.housekeeping.trigger()
+        components.notify_retrain_worker()
+        components.mail_worker.trigger()
     gc.collect()
-    gc.freeze()  # what is there now stays: the collector need not look at it again and again
+    gc.freeze()  # what exists now stays for good, so the collector need not scan it again
     return admin
 
 
 def prepare(config: Config, hasher: PasswordHasher) -> str:
-    """Bring the database up to date and make what a first start needs; safe to run at each start.
+    """Migrate the database and create what a first start needs; safe to run at each start.
 
-    Needs an application context. Returns a line on the admin: who it is, where the password is.
-    Raises CifraError where the database cannot be used or the first admin not be made.
+    Needs an application context. Return a line about the admin: who it is, where the password is.
+    Raise CifraError if the database cannot be used or the first admin cannot be created.
     """
     try:
         with start_lock(config.data_dir):
@@ -64,21 +64,23 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
 
 @contextmanager
 def start_lock(data_dir: Path) -> Iterator[None]:
-    """Let one start at a time prepare what is in DATA_DIR; a start that is killed lets go."""
+    """Let only one start at a time prepare DATA_DIR; the lock ends with its process."""
     with (data_dir / START_LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _mark_as_serving(data_dir: Path) -> None:
-    """Have it known, as long as this process lives, that it serves from DATA_DIR."""
-    folder = os.open(data_dir, os.O_RDONLY)  # the end of the process closes it
+    """Hold a shared lock on DATA_DIR as long as this process lives, as a sign that it serves."""
+    folder = os.open(
+        data_dir, os.O_RDONLY
+    )  # stays open: the end of the process closes it and releases the lock
     fcntl.flock(folder, fcntl.LOCK_SH)
 
 
 @contextmanager
 def lock_out_servers(data_dir: Path) -> Iterator[None]:
-    """Keep servers out of DATA_DIR for a while. Raises Conflict where one is running on it."""
+    """Keep servers from starting on DATA_DIR. Raise Conflict if one is running on it."""
     folder = os.open(data_dir, os.O_RDONLY)
     try:
         if not _try_exclusive_lock(folder):
@@ -89,7 +91,7 @@ def lock_out_servers(data_dir: Path) -> Iterator[None]:
 
 
 def is_server_running(data_dir: Path) -> bool:
-    """Whether a server is running on DATA_DIR."""
+    """Return whether a server is running on DATA_DIR."""
     folder = os.open(data_dir, os.O_RDONLY)
     try:
         return not _try_exclusive_lock(folder)
@@ -108,11 +110,13 @@ def _try_exclusive_lock(folder: int) -> bool:
 def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
     path = config.data_dir / ADMIN_FILE
     if not users.has_no_admin():
-        return f"first password in {path}" if path.exists() else "made earlier"
+        return f"first password in {path}" if path.exists() else "created earlier"
     path.unlink(missing_ok=True)
     generated = secrets.token_urlsafe(12)
     if config.admin_password is None:
-        _write_private_file(path, generated)  # before it becomes true, so that no crash can lose it
+        _write_private_file(
+            path, generated
+        )  # before the account exists, so that no crash can lose it
     try:
         users.create_first_admin(hasher, config.admin_username, config.admin_password or generated)
     except CifraError as error:
@@ -123,7 +127,7 @@ def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
 
 
 def _write_private_file(path: Path, password: str) -> None:
-    """Write a password to a file that only its owner can read."""
+    """Write a password to a new file that only its owner can read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(password + "\n")

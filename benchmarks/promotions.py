@@ -122,5 +122,5 @@ def _release(job_id: int) -> None:
 
 def _add_labels(app: Flask) -> None:
     training = load_base_sets().training
-    pictures, digits = training.digits[:LABELS], training.labels[:LABELS]
-    label(app, list(pictures), digits.tolist(), submitters(app, 2))
+    images, digits = training.digits[:LABELS], training.labels[:LABELS]
+    label(app, list(images), digits.tolist(), submitters(app, 2))

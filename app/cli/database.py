@@ -1,4 +1,4 @@
-"""Commands on the database: preparing it, recounting, backing it up and restoring it."""
+"""Commands for the database: prepare it, verify its counters, back it up and restore it."""
 
 from pathlib import Path
 
@@ -21,24 +21,24 @@ _FILE = click.argument("file", type=click.Path(path_type=Path))
 @click.command("prepare")
 @with_appcontext
 def prepare() -> None:
-    """Migrate the database, take the shipped models in and make the first admin."""
+    """Migrate the database, register the bundled models and create the first admin."""
     with cli_errors():
         click.echo(f"admin: {bootstrap.prepare(container().config, container().hasher)}")
 
 
 @click.command("verify-counters")
-@click.option("--repair", is_flag=True, help="Set the counters that differ to the right value.")
+@click.option("--repair", is_flag=True, help="Set the counters that differ to the correct value.")
 @with_appcontext
 def verify_counters(*, repair: bool) -> None:
-    """Compute every counter from rows again; ends with an error where one differs."""
-    found = list(counter_audit.list_differences())
-    for line in found:
+    """Compare every counter with its rows; fails if one differs."""
+    differences = list(counter_audit.list_differences())
+    for line in differences:
         click.echo(line)
-    if found and repair:
+    if differences and repair:
         counter_audit.repair()
-        click.echo(f"{len(found)} counters were repaired")
-    elif found:
-        raise click.ClickException(f"{len(found)} counters differ from their rows")
+        click.echo(f"{len(differences)} counters repaired")
+    elif differences:
+        raise click.ClickException(f"{len(differences)} counters differ from their rows")
     else:
         click.echo("all counters match")
 
@@ -48,49 +48,49 @@ def verify_counters(*, repair: bool) -> None:
 @click.option(
     "--with-secrets",
     is_flag=True,
-    help="With the keys in DATA_DIR: where it is restored, people stay logged in.",
+    help="Include the keys in DATA_DIR, so that users stay logged in after a restore.",
 )
 @with_appcontext
 def backup(file: Path, *, with_secrets: bool) -> None:
-    """Archive the database as it is at one moment; the server may go on serving.
+    """Back up a consistent snapshot of the database; the server may keep running.
 
-    FILE is made for its owner alone, and only if it is not there yet.
+    FILE must not exist yet; only its owner can read it.
     """
     config = container().config
     with cli_errors():
-        place = _backup_paths(
+        paths = _backup_paths(
             config,
             f"pg_dump --format=custom --file={file} '{config.database_url_without_password}'",
         )
-        made = backups.create(place, file.absolute(), show_progress, with_secrets=with_secrets)
+        manifest = backups.create(paths, file.absolute(), show_progress, with_secrets=with_secrets)
     secrets = "with the secrets" if with_secrets else "without the secrets"
-    click.echo(f"{file}: {made.files[backups.DATABASE].size:,} bytes of database, {secrets}")
+    click.echo(f"{file}: {manifest.files[backups.DATABASE].size:,} bytes of database, {secrets}")
 
 
 @click.command("restore")
 @_FILE
 @with_appcontext
 def restore(file: Path) -> None:
-    """Put a backup's database, and its secrets if it has them, into an empty DATA_DIR.
+    """Restore a backup's database, and its secrets if it has any, into an empty DATA_DIR.
 
-    Everything is checked first: the checksums, the database, and that no server runs there.
+    Checks first that the checksums and the database are intact and that no server is running.
     """
     config = container().config
     with cli_errors():
-        place = _backup_paths(
+        paths = _backup_paths(
             config, f"pg_restore --dbname='{config.database_url_without_password}' {file}"
         )
         migrations = ROOT / "migrations"
         with bootstrap.lock_out_servers(config.data_dir):
-            made = backups.restore(
-                file.absolute(), place, migration_state.list_revisions(migrations), show_progress
+            manifest = backups.restore(
+                file.absolute(), paths, migration_state.list_revisions(migrations), show_progress
             )
             flask_migrate.upgrade()
-    click.echo(f"restored what was backed up at {made.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    click.echo(f"restored the backup of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _backup_paths(config: Config, instead: str) -> BackupPaths:
-    """Where the files are. Raises NotFound, with what to do instead, where there is a server."""
+def _backup_paths(config: Config, alternative: str) -> BackupPaths:
+    """Return the paths to back up. Raises NotFound, naming the command to use, for PostgreSQL."""
     if config.database_file is None:
-        raise NotFound(f"The database is not a file. Use PostgreSQL's own tool: {instead}")
+        raise NotFound(f"The database is not a file. Use PostgreSQL's own tool: {alternative}")
     return BackupPaths(config.database_file, config.data_dir)

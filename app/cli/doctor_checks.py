@@ -1,4 +1,4 @@
-"""What `doctor` looks at: each check says how one thing stands, and what to do about it."""
+"""The checks of `doctor`: each yields its findings, with advice on what to do."""
 
 import shutil
 import subprocess
@@ -22,11 +22,11 @@ from config import ROOT, Config
 LOW_DISK_BYTES, CRITICAL_DISK_BYTES = 1 << 30, 100 << 20
 MIN_ACCURACY = 0.95
 TORCH_IMPORT_TIMEOUT_S = 60
-MAX_CLOCK_SKEW = timedelta(seconds=5)  # between machines, at most
+MAX_CLOCK_SKEW = timedelta(seconds=5)  # between the machines of a deployment
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -35,7 +35,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """How one thing stands, and what to do about it where something is to be done."""
+    """The result of a check, with advice if something needs to be done."""
 
     level: Level
     text: str
@@ -46,38 +46,42 @@ Check = Callable[[Config], Iterator[Finding]]
 
 
 def check_settings(config: Config) -> Iterator[Finding]:
-    """What is set so that it invites trouble; values that cannot be right stop every start."""
+    """Check for risky settings; invalid ones already prevent every start."""
     kind = "PostgreSQL" if config.database_file is None else str(config.database_file)
     served = (
-        "a server is running" if bootstrap.is_server_running(config.data_dir) else "no server runs"
+        "a server is running"
+        if bootstrap.is_server_running(config.data_dir)
+        else "no server is running"
     )
     yield Finding(Level.OK, f"settings: DATA_DIR {config.data_dir}, database {kind}; {served}")
     if "*" in config.cors_origins:
         yield Finding(
-            Level.WARN, "CORS_ORIGINS is *: pages of any site may call the API", "name origins"
+            Level.WARN, "CORS_ORIGINS is *: pages of any site may call the API", "list the origins"
         )
     if not config.ratelimit_enabled:
-        yield Finding(Level.WARN, "RATELIMIT_ENABLED is false: nothing is limited", "set it true")
+        yield Finding(
+            Level.WARN, "RATELIMIT_ENABLED is false: nothing is limited", "set it to true"
+        )
 
 
 def check_files(config: Config) -> Iterator[Finding]:
-    """Who can read what is secret."""
-    kept = [path for name in SECRETS if (path := config.data_dir / name).exists()]
-    loose = [path for path in kept if S_IMODE(path.stat().st_mode) & 0o077]
-    for path in loose:
-        yield Finding(Level.FAIL, f"{path} can be read by others", f"chmod 600 {path}")
-    if not loose:
-        yield Finding(Level.OK, f"secrets: {len(kept)} files, for their owner alone")
+    """Check that only their owner can read the secrets and the data directory."""
+    found = [path for name in SECRETS if (path := config.data_dir / name).exists()]
+    readable = [path for path in found if S_IMODE(path.stat().st_mode) & 0o077]
+    for path in readable:
+        yield Finding(Level.FAIL, f"{path} is readable by other users", f"chmod 600 {path}")
+    if not readable:
+        yield Finding(Level.OK, f"secrets: {len(found)} files, readable by their owner only")
     if S_IMODE(config.data_dir.stat().st_mode) & 0o077:
         yield Finding(
             Level.WARN,
-            f"{config.data_dir}, with people's pictures, is open to other users",
+            f"{config.data_dir}, which contains users' images, is accessible to other users",
             f"chmod 700 {config.data_dir}",
         )
 
 
 def check_signing_keys(config: Config) -> Iterator[Finding]:
-    """Whether the files of the signing keys are whole."""
+    """Check that the files of the signing keys can be read."""
     if config.jwt_key_file is None:
         earlier = len(config.jwt_previous_keys)
         yield Finding(Level.OK, f"signing keys: from the settings, {earlier} earlier ones")
@@ -91,37 +95,33 @@ def check_signing_keys(config: Config) -> Iterator[Finding]:
 
 
 def check_disk(config: Config) -> Iterator[Finding]:
-    """Whether there is room for more rows."""
+    """Check that there is enough free disk space."""
     free = shutil.disk_usage(config.data_dir).free
-    level = (
-        Level.FAIL
-        if free < CRITICAL_DISK_BYTES
-        else Level.WARN
-        if free < LOW_DISK_BYTES
-        else Level.OK
-    )
-    advice = "" if level is Level.OK else "make room, or move DATA_DIR"
+    level = Level.WARN if free < LOW_DISK_BYTES else Level.OK
+    if free < CRITICAL_DISK_BYTES:
+        level = Level.FAIL
+    advice = "" if level is Level.OK else "free some space, or move DATA_DIR"
     yield Finding(level, f"disk: {free / (1 << 30):.1f} GiB free at {config.data_dir}", advice)
 
 
 def check_database(config: Config) -> Iterator[Finding]:
-    """Whether it answers, is whole, and has today's tables."""
+    """Check that the database answers, is intact, and is migrated; then check its rows."""
     state = database_status.check(ROOT / "migrations")
     if state.error is not None:
         yield Finding(
-            Level.FAIL, f"the database does not answer: {state.error}", "look at DATABASE_URL"
+            Level.FAIL, f"the database does not answer: {state.error}", "check DATABASE_URL"
         )
         return
     if config.database_file is not None and (
-        broken := sqlite_backup.list_faults(config.database_file)
+        faults := sqlite_backup.list_faults(config.database_file)
     ):
-        yield Finding(Level.FAIL, f"the database is damaged: {broken[0]}", "restore a backup")
+        yield Finding(Level.FAIL, f"the database is damaged: {faults[0]}", "restore a backup")
         return
     if not state.is_migrated:
         advice = "flask --app wsgi prepare, or start the server"
         yield Finding(Level.WARN, f"the database is at migration {state.revision}", advice)
         return
-    yield Finding(Level.OK, f"database: answers, whole, at migration {state.revision}")
+    yield Finding(Level.OK, f"database: answers, intact, at migration {state.revision}")
     yield from _check_rows(state)
 
 
@@ -131,14 +131,14 @@ def _check_rows(state: database_status.DatabaseStatus) -> Iterator[Finding]:
         advice = "flask --app wsgi verify-counters --repair"
         yield Finding(Level.FAIL, f"{differences} counters differ from their rows", advice)
     else:
-        yield Finding(Level.OK, "counters: each is what its rows come to")
+        yield Finding(Level.OK, "counters: all match their rows")
     for version in Version:
         yield _check_model(version)
     now = datetime.now(UTC)
     if state.newest_at is not None and state.newest_at > now + MAX_CLOCK_SKEW:
-        late = (state.newest_at - now).total_seconds()
-        advice = "set it by NTP; predictions are listed in the order of their times"
-        yield Finding(Level.FAIL, f"the clock is {late:.0f} s behind the newest row", advice)
+        behind_s = (state.newest_at - now).total_seconds()
+        advice = "synchronize it with NTP; predictions are listed by time"
+        yield Finding(Level.FAIL, f"the clock is {behind_s:.0f} s behind the newest row", advice)
     else:
         yield Finding(Level.OK, f"clock: {now:%Y-%m-%d %H:%M:%S} UTC, after the newest row")
 
@@ -151,16 +151,16 @@ def _check_model(version: Version) -> Finding:
         return Finding(Level.FAIL, f"{version}: {error.message}", advice)
     if found is None:
         return Finding(Level.FAIL, f"{version} has no model", "flask --app wsgi prepare")
-    text = f"{version}: {found.model.name} reads {found.correct} of {found.total} known digits"
+    text = f"{version}: {found.model.name} recognizes {found.correct} of {found.total} known digits"
     if found.correct < MIN_ACCURACY * found.total:
         return Finding(Level.FAIL, text, f"roll back: POST /admin/versions/{version}/rollback")
     return Finding(Level.OK, text)
 
 
 def check_mail(config: Config) -> Iterator[Finding]:
-    """Whether the mail server takes us."""
+    """Check that the mail server accepts a connection and the login."""
     if config.mail_server is None:
-        yield Finding(Level.OK, "mail: MAIL_SERVER is not set, what there is stays in the outbox")
+        yield Finding(Level.OK, "mail: MAIL_SERVER is not set, notifications stay in the outbox")
         return
     where = f"{config.mail_server}:{config.mail_port}"
     try:
@@ -169,13 +169,13 @@ def check_mail(config: Config) -> Iterator[Finding]:
     except OSError as error:
         yield Finding(
             Level.FAIL,
-            f"mail: {where} does not take us: {type(error).__name__}",
-            "look at the MAIL_ settings; mail waits in the outbox",
+            f"mail: cannot connect to {where}: {type(error).__name__}",
+            "check the MAIL_ settings; notifications wait in the outbox",
         )
 
 
 def check_training(_: Config) -> Iterator[Finding]:
-    """Whether retrains can be done here; serving needs no PyTorch."""
+    """Check that retrain jobs can run here; serving needs no PyTorch."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", "import torch, onnx; print(torch.__version__)"],
@@ -186,7 +186,7 @@ def check_training(_: Config) -> Iterator[Finding]:
         )
     except subprocess.SubprocessError:
         advice = "pip install -r requirements-train.txt"
-        yield Finding(Level.WARN, "training: PyTorch cannot be imported, retrains fail", advice)
+        yield Finding(Level.WARN, "training: PyTorch cannot be imported, retrain jobs fail", advice)
     else:
         yield Finding(Level.OK, f"training: PyTorch {done.stdout.strip()}")
 

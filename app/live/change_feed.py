@@ -1,7 +1,7 @@
-"""What dashboards are told: each topic is read from rows, and sent where it is not as it was.
+"""The events of the live connection: the database is polled for each topic, and changes are sent.
 
-Reading rows, and not being told by whoever wrote them, keeps requests free of it and hears what
-other processes did; many changes between two looks are one event.
+Polling keeps requests free of this work and also finds what other processes wrote; many changes
+between two polls become one event.
 """
 
 import time
@@ -20,23 +20,23 @@ from app.services.retraining import jobs
 from app.services.reviews import recent_labels
 
 ADMINS = "admin"
-MAX_ITEMS = 5  # of what is told one by one: more than happen between two looks
+MAX_ITEMS = 5  # of topics with one event per row: more than are written between two polls
 MAX_REVIEW_RESULTS = 50
 RATE_WINDOW_S = 5.0
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that is told whenever it is not as it was, and in which room."""
+    """A payload, sent to a room whenever it differs from the last one with the same key."""
 
     key: int
-    told: Json
+    payload: Json
     room: str = ADMINS
 
 
 @dataclass(frozen=True)
 class Topic:
-    """An event's name, how often it is looked at, and what reads its items."""
+    """The name of an event, how often it is polled, and the function that reads it."""
 
     event: str
     every_s: float
@@ -44,12 +44,12 @@ class Topic:
 
 
 def room_of(user_id: int) -> str:
-    """The room of one user's own events."""
+    """Return the name of the room for one user's own events."""
     return f"user:{user_id}"
 
 
 class ChangeFeed:
-    """What has changed since the last look."""
+    """Finds what has changed since the last poll."""
 
     def __init__(self) -> None:
         rates = TrafficRates()
@@ -71,47 +71,47 @@ class ChangeFeed:
             Topic("prediction", 0.5, _predictions),
         )
         self._due_s = dict.fromkeys((topic.event for topic in self._topics), 0.0)
-        self._seen: dict[str, dict[int, Event]] = {}
+        self._sent: dict[str, dict[int, Event]] = {}
 
-    def forget(self) -> None:
-        """Take what is there now for what is known: whoever connects reads it over HTTP."""
+    def reset(self) -> None:
+        """Treat the current state as sent: a client reads it over HTTP when it connects."""
         self._due_s = dict.fromkeys(self._due_s, 0.0)
-        self._seen = {topic.event: _by_key(topic.read()) for topic in self._topics}
+        self._sent = {topic.event: _by_key(topic.read()) for topic in self._topics}
 
-    def repeat(self, event: str) -> None:
-        """Tell an event at the next look, changed or not."""
+    def resend(self, event: str) -> None:
+        """Send an event at the next poll, changed or not."""
         self._due_s[event] = 0.0
-        self._seen.pop(event, None)
+        self._sent.pop(event, None)
 
-    def since(self) -> Iterator[tuple[str, Event]]:
-        """What has changed, with its event's name, the oldest of each first."""
+    def poll(self) -> Iterator[tuple[str, Event]]:
+        """Yield each change with the name of its event, oldest first within a topic."""
         for topic in self._topics:
             now_s = time.monotonic()
             if now_s < self._due_s[topic.event]:
                 continue
             self._due_s[topic.event] = now_s + topic.every_s
-            before = self._seen.get(topic.event, {})
-            found = self._seen[topic.event] = _by_key(topic.read())
+            before = self._sent.get(topic.event, {})
+            found = self._sent[topic.event] = _by_key(topic.read())
             yield from (
                 (topic.event, found[key]) for key in sorted(found) if before.get(key) != found[key]
             )
 
 
 class TrafficRates:
-    """How many answers a second each version gave over the last seconds."""
+    """Predictions per second of each version over the last `RATE_WINDOW_S`."""
 
     def __init__(self) -> None:
         self._served: deque[tuple[float, Mapping[Version, int]]] = deque()
 
     def per_second(self, served: Mapping[Version, int]) -> dict[Version, float]:
-        """The rates, now that so many were served in all."""
+        """Return the rates, given the total number of predictions served until now."""
         now_s = time.monotonic()
         self._served.append((now_s, served))
         while len(self._served) > 1 and self._served[1][0] <= now_s - RATE_WINDOW_S:
             self._served.popleft()
         since_s, before = self._served[0]
-        lasted_s = max(now_s - since_s, 1.0)
-        return {version: (served[version] - before[version]) / lasted_s for version in Version}
+        elapsed_s = max(now_s - since_s, 1.0)
+        return {version: (served[version] - before[version]) / elapsed_s for version in Version}
 
 
 def _traffic(found: TrafficSummary, rates: TrafficRates) -> Json:

@@ -1,4 +1,4 @@
-"""The live connection of one application: its sockets, and the thread that sends."""
+"""The Socket.IO server of an application, and the thread that sends its events."""
 
 import threading
 from collections.abc import Collection
@@ -16,17 +16,17 @@ from app.services.background.periodic_worker import PeriodicWorker
 from config import Config
 
 POLL_INTERVAL_S = 0.25
-POLLS_PER_DISCONNECT = 4  # looks
-PING_INTERVAL_S = 10  # a client that is gone, or does not read, is noticed within twice that
+POLLS_PER_TOKEN_CHECK = 4  # the database is polled more often than tokens are checked
+PING_INTERVAL_S = 10  # a client that is gone, or does not read, is noticed within twice this
 
 _KEY = "cifra-live"
 
 
 class LiveServer:
-    """Sockets, who listens on them, and what they are told. Nothing runs until somebody comes."""
+    """Sockets, their subscribers and the events. Its thread starts with the first connection."""
 
     def __init__(self, app: Flask, config: Config) -> None:
-        self._sockets = SocketIO(
+        self._socketio = SocketIO(
             app,
             async_mode="threading",
             transports=["websocket"],
@@ -36,56 +36,58 @@ class LiveServer:
             ping_timeout=PING_INTERVAL_S,
             max_http_buffer_size=16_384,
         )
-        self._guests = LiveNamespace(config.ratelimit_read, self._begin, self._greet)
-        self._sockets.on_namespace(self._guests)
-        self._changes = ChangeFeed()
-        self._looking = threading.Lock()
-        self._looks = 0
-        self._thread = PeriodicWorker("live", POLL_INTERVAL_S, app.app_context, self._work)
-        self._gate = ConnectionLimiter(app.wsgi_app, config.live_sockets, self._thread.trigger)
-        app.wsgi_app = self._gate  # type: ignore[method-assign]
+        self._subscribers = LiveNamespace(
+            config.ratelimit_read, self._before_subscribe, self._on_admin_joined
+        )
+        self._socketio.on_namespace(self._subscribers)
+        self._feed = ChangeFeed()
+        self._poll_lock = threading.Lock()
+        self._poll_count = 0
+        self._thread = PeriodicWorker("live", POLL_INTERVAL_S, app.app_context, self._poll)
+        self._limiter = ConnectionLimiter(app.wsgi_app, config.live_sockets, self._thread.trigger)
+        app.wsgi_app = self._limiter  # type: ignore[method-assign]
         app.extensions[_KEY] = self
 
     def count_open(self) -> int:
-        """How many sockets are open, whoever is behind them."""
-        return self._gate.taken
+        """Return the number of open sockets, authenticated or not."""
+        return self._limiter.open_count
 
     def close(self) -> None:
-        """Let nobody in any more, and everybody out; then the thread ends."""
-        self._gate.is_closed = True
-        self._guests.see_all_out()
+        """Reject new connections, close all open ones, and stop the thread."""
+        self._limiter.is_closed = True
+        self._subscribers.disconnect_all()
         self._thread.stop()
 
-    def _begin(self) -> None:
-        """Somebody comes in: from here on they miss nothing."""
-        with self._looking:
-            if self._guests.is_empty():
-                self._changes.forget()
+    def _before_subscribe(self) -> None:
+        """Reset the feed before the first subscriber joins, who then gets every later change."""
+        with self._poll_lock:
+            if self._subscribers.is_empty():
+                self._feed.reset()
 
-    def _greet(self) -> None:
-        """An admin is in: the rates, which no report has, are told anew."""
-        with self._looking:
-            self._changes.repeat("traffic")
+    def _on_admin_joined(self) -> None:
+        """Resend the traffic rates, which a new admin cannot read from the report."""
+        with self._poll_lock:
+            self._feed.resend("traffic")
 
-    def _work(self, _ending: threading.Event) -> None:
-        self._looks += 1
+    def _poll(self, _stop_event: threading.Event) -> None:
+        self._poll_count += 1
         if self.count_open() == 0:
             return
-        if self._looks % POLLS_PER_DISCONNECT == 0:
-            self._guests.see_out()
-        if not self._guests.is_empty():
-            with self._looking:
-                changes = list(self._changes.since())
-            for event, item in changes:
-                self._sockets.emit(event, item.told, namespace=NAMESPACE, to=item.room)
+        if self._poll_count % POLLS_PER_TOKEN_CHECK == 0:
+            self._subscribers.disconnect_expired()
+        if not self._subscribers.is_empty():
+            with self._poll_lock:
+                changes = list(self._feed.poll())
+            for name, event in changes:
+                self._socketio.emit(name, event.payload, namespace=NAMESPACE, to=event.room)
 
 
 def live_server_of(app: Flask) -> LiveServer:
-    """The live connection of an application."""
+    """Return the live server of an application."""
     return cast("LiveServer", app.extensions[_KEY])
 
 
-def _is_allowed_origin(named: Collection[str], origin: str, environ: dict[str, str]) -> bool:
-    """Whether a page of this origin may connect: our own ones, and those that were named."""
+def _is_allowed_origin(allowed: Collection[str], origin: str, environ: dict[str, str]) -> bool:
+    """Return whether pages of an origin may connect: the server's own, and allowed ones."""
     is_own = urlsplit(origin or "").netloc == environ.get("HTTP_HOST", "")
-    return is_own or "*" in named or origin in named
+    return is_own or "*" in allowed or origin in allowed

@@ -1,4 +1,4 @@
-"""Who listens on the namespace /live: let in by an access token, and out when it ends."""
+"""The namespace /live: subscribers authenticate with an access token and stay while it is valid."""
 
 import socket
 import time
@@ -25,102 +25,113 @@ from app.live.change_feed import ADMINS, room_of
 from app.services.accounts import sessions
 
 NAMESPACE = "/live"
-MAX_CONNECTIONS_PER_USER = (
-    8  # sockets of somebody who is no admin, so that nobody takes all there are
-)
-AUTH_TIMEOUT_S = 5.0  # from opening a socket to showing a token
+MAX_CONNECTIONS_PER_USER = 8  # of a user who is no admin, so that one cannot use up all sockets
+AUTH_TIMEOUT_S = 5.0  # from opening a socket to sending a token
 
 
 @dataclass(frozen=True)
 class Subscriber:
-    """Somebody who listens, until when their token is good."""
+    """A connected user, and the expiry of their token."""
 
-    caller: CurrentUser
+    user: CurrentUser
     expires_at: datetime
     key_id: str | None
 
-    def may_stay(self, found: CurrentUser | None) -> bool:
-        """Whether their login is still what it was, and their token still good."""
-        is_good = self.expires_at > datetime.now(UTC) and found == self.caller
-        return is_good and container().signing_keys.get(self.key_id) is not None
+    def is_valid(self, current: CurrentUser | None) -> bool:
+        """Return whether session and role are unchanged and the token is still valid."""
+        is_current = self.expires_at > datetime.now(UTC) and current == self.user
+        return is_current and container().signing_keys.get(self.key_id) is not None
 
 
 class LiveNamespace(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries no types
-    """The namespace's handlers, and a list of who is in."""
+    """The event handlers of the namespace, and its subscribers."""
 
-    def __init__(self, connects: str, begin: Callable[[], None], greet: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connect_limits: str,
+        before_subscribe: Callable[[], None],
+        on_admin_joined: Callable[[], None],
+    ) -> None:
         super().__init__(NAMESPACE)
-        self._begin, self._greet = begin, greet
-        self._guests: dict[str, Subscriber] = {}
-        self._strangers: dict[str, float] = {}
-        self._connects = parse_many(connects)
+        self._before_subscribe = before_subscribe
+        self._on_admin_joined = on_admin_joined
+        self._subscribers: dict[str, Subscriber] = {}
+        self._unauthenticated_since: dict[str, float] = {}
+        self._connect_limits = parse_many(connect_limits)
 
     def on_connect(self, auth: object = None) -> None:
-        """Let somebody in whose access token is good. Raises ConnectionRefusedError."""
-        self._limit()
-        guest = _authenticate(auth)
-        own = sum(each.caller.user_id == guest.caller.user_id for each in self._listed())
-        if guest.caller.role is not Role.ADMIN and own >= MAX_CONNECTIONS_PER_USER:
+        """Accept a connection with a valid access token. Raises ConnectionRefusedError."""
+        self._check_rate_limit()
+        subscriber = _authenticate(auth)
+        own_count = sum(each.user.user_id == subscriber.user.user_id for each in self._list())
+        if subscriber.user.role is not Role.ADMIN and own_count >= MAX_CONNECTIONS_PER_USER:
             raise Refused("Too many live connections", {"code": "full"})
-        self._begin()
-        join_room(room_of(guest.caller.user_id))
-        self._guests[_sid()] = guest
-        if guest.caller.role is Role.ADMIN:
+        self._before_subscribe()
+        join_room(room_of(subscriber.user.user_id))
+        self._subscribers[_sid()] = subscriber
+        if subscriber.user.role is Role.ADMIN:
             join_room(ADMINS)
-            self._greet()
+            self._on_admin_joined()
 
     def on_disconnect(self, _reason: str) -> None:
-        """Take somebody off the list."""
-        self._guests.pop(_sid(), None)
+        """Remove a subscriber."""
+        self._subscribers.pop(_sid(), None)
 
     def is_empty(self) -> bool:
-        """Whether nobody listens."""
-        return not self._guests
+        """Return whether there are no subscribers."""
+        return not self._subscribers
 
-    def see_out(self) -> None:
-        """Disconnect those whose token or login has ended, or whose role is another by now.
+    def disconnect_expired(self) -> None:
+        """Disconnect sockets whose token, session or role is no longer valid.
 
-        And whoever opened a socket and showed no token, or says that they have left.
+        Also those that never authenticated, and those whose client claims to have disconnected.
         """
-        inside = dict(self.socketio.server.manager.get_participants(NAMESPACE, None))
-        callers = sessions.current_users({each.caller.session_id for each in self._listed()})
-        for sid, guest in list(self._guests.items()):
-            if sid not in inside:
-                self._guests.pop(sid, None)
-            elif not guest.may_stay(callers.get(guest.caller.session_id)):
+        connected = dict(self.socketio.server.manager.get_participants(NAMESPACE, None))
+        users = sessions.current_users({each.user.session_id for each in self._list()})
+        for sid, subscriber in list(self._subscribers.items()):
+            if sid not in connected:
+                self._subscribers.pop(sid, None)
+            elif not subscriber.is_valid(users.get(subscriber.user.session_id)):
                 self.socketio.server.disconnect(sid, namespace=NAMESPACE)
-        self._see_strangers_out({inside[sid] for sid in list(self._guests) if sid in inside})
+        self._disconnect_unauthenticated(
+            {connected[sid] for sid in list(self._subscribers) if sid in connected}
+        )
 
-    def see_all_out(self) -> None:
-        """Close every socket, for the server ends; without a word, so that clients come back."""
+    def disconnect_all(self) -> None:
+        """Close all sockets at shutdown.
+
+        No disconnect event is sent: clients that receive one do not reconnect.
+        """
         for engine_id in list(self.socketio.server.eio.sockets):
-            self._cut(engine_id)
+            self._force_close(engine_id)
 
-    def _see_strangers_out(self, known: Collection[str]) -> None:
+    def _disconnect_unauthenticated(self, authenticated: Collection[str]) -> None:
         now_s = time.monotonic()
-        unknown = set(self.socketio.server.eio.sockets) - set(known)
-        self._strangers = {each: self._strangers.get(each, now_s) for each in unknown}
-        for engine_id, since_s in self._strangers.items():
+        unknown = set(self.socketio.server.eio.sockets) - set(authenticated)
+        self._unauthenticated_since = {
+            each: self._unauthenticated_since.get(each, now_s) for each in unknown
+        }
+        for engine_id, since_s in self._unauthenticated_since.items():
             if now_s - since_s > AUTH_TIMEOUT_S:
-                self._cut(engine_id)
+                self._force_close(engine_id)
 
-    def _cut(self, engine_id: str) -> None:
-        """End a socket whether its other end answers or not: its reading thread closes it."""
+    def _force_close(self, engine_id: str) -> None:
+        """Shut a socket down for reading: its thread then closes it, even if the client is gone."""
         environ = self.socketio.server.environ.get(engine_id, {})
         connection = environ.get("gunicorn.socket")
         if connection is not None:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
 
-    def _limit(self) -> None:
-        """Count attempts by address: the limits of routes do not reach here."""
+    def _check_rate_limit(self) -> None:
+        """Limit attempts by address: Flask-Limiter only covers routes."""
         if limiter.enabled and not all(
-            limiter.limiter.hit(each, "live", get_remote_address()) for each in self._connects
+            limiter.limiter.hit(each, "live", get_remote_address()) for each in self._connect_limits
         ):
             raise Refused("Too many attempts", {"code": "limited"})
 
-    def _listed(self) -> list[Subscriber]:
-        return list(self._guests.values())
+    def _list(self) -> list[Subscriber]:
+        return list(self._subscribers.values())
 
 
 def _authenticate(auth: object) -> Subscriber:
@@ -129,13 +140,13 @@ def _authenticate(auth: object) -> Subscriber:
         raise _unauthorized("Missing token")
     try:
         claims: dict[str, Any] = decode_token(token)
-        caller = sessions.current_user(UUID(str(claims.get("sid"))))
+        user = sessions.current_user(UUID(str(claims.get("sid"))))
     except (JWTExtendedException, PyJWTError, ValueError) as error:
         raise _unauthorized("Invalid token") from error
-    if caller is None or claims.get("type") != "access":
-        raise _unauthorized(sessions.REVOKED if caller is None else "Invalid token")
+    if user is None or claims.get("type") != "access":
+        raise _unauthorized(sessions.REVOKED if user is None else "Invalid token")
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-    return Subscriber(caller, expires_at, get_unverified_jwt_headers(token).get("kid"))
+    return Subscriber(user, expires_at, get_unverified_jwt_headers(token).get("kid"))
 
 
 def _unauthorized(reason: str) -> Refused:
@@ -143,5 +154,5 @@ def _unauthorized(reason: str) -> Refused:
 
 
 def _sid() -> str:
-    """The id of the connection whose event is handled, as Flask-SocketIO gives it."""
+    """Return the id of the connection whose event is being handled."""
     return str(request.sid)  # type: ignore[attr-defined]

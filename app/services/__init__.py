@@ -1,1 +1,1 @@
-"""Use cases, one function each, without Flask; a service owns the transaction."""
+"""Use cases, one function each, independent of Flask; a service owns the transaction."""

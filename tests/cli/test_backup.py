@@ -130,16 +130,16 @@ def test_nothing_is_overwritten(kept: Path, tmp_path: Path) -> None:
     file = tmp_path / "there.tgz"
     file.write_text("something dear")
     refused = run_flask(kept, "backup", file)
-    assert (refused.returncode, refused.stderr) == (1, f"Error: {file} is there already\n")
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {file} already exists\n")
     assert file.read_text() == "something dear"
     before = (kept / "app.db").read_bytes()
     refused = run_flask(kept, "restore", kept / "backup.tgz")
-    assert (refused.returncode, refused.stderr) == (1, f"Error: {kept}/app.db is there already\n")
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {kept}/app.db already exists\n")
     assert (kept / "app.db").read_bytes() == before
     there = tmp_path / "journal"
     there.mkdir()
     (there / "app.db-wal").write_text("of another database")
-    assert "app.db-wal is there already" in run_flask(there, "restore", kept / "backup.tgz").stderr
+    assert "app.db-wal already exists" in run_flask(there, "restore", kept / "backup.tgz").stderr
 
 
 @pytest.mark.slow
@@ -183,11 +183,11 @@ def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_p
     changed = bytearray(database)
     changed[-1] ^= 1
     cases = {
-        "empty": (b"", "is not a whole backup"),
-        "cut": (whole[: len(whole) // 2], "is not a whole backup"),
-        "short": (whole[:-5_000], "is not a whole backup"),
+        "empty": (b"", "is not a complete backup"),
+        "cut": (whole[: len(whole) // 2], "is not a complete backup"),
+        "short": (whole[:-5_000], "is not a complete backup"),
         "flipped": (whole[:5000] + bytes([whole[5000] ^ 255]) + whole[5001:], ""),
-        "foreign": (b"some other file" * 1000, "is not a whole backup"),
+        "foreign": (b"some other file" * 1000, "is not a complete backup"),
     }
     for name, (content, _) in cases.items():
         (tmp_path / name).write_bytes(content)
@@ -201,13 +201,13 @@ def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_p
     unknown = json.dumps(manifest | {"revision": "9999"}).encode()
     repacked(good, tmp_path / "unknown", manifest_json=unknown)
     expected = {name: text for name, (_, text) in cases.items()} | {
-        "changed": "app.db in the archive is not what was packed",
-        "longer": "app.db in the archive is not what was packed",
-        "without": "The archive holds no app.db",
-        "unnamed": "The archive holds no manifest.json",
-        "later": "Backups of format 2 are for another Cifra",
-        "escaping": "The archive holds no backup of Cifra",
-        "unknown": "was made by a Cifra that this one does not know",
+        "changed": "app.db in the archive does not match its checksum",
+        "longer": "app.db in the archive does not match its checksum",
+        "without": "The archive contains no app.db",
+        "unnamed": "The archive contains no manifest.json",
+        "later": "Backup format 2 is not supported",
+        "escaping": "The archive is not a backup of Cifra",
+        "unknown": "was made by an unknown or newer version of Cifra",
         "missing": "No such file or directory",
     }
     there = tmp_path / "there"

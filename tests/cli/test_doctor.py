@@ -154,7 +154,7 @@ def test_on_each_database_all_is_well_until_something_is_not(
 def test_a_torn_model_is_found(app: Flask) -> None:
     change(app, "UPDATE model SET artifact = :torn WHERE id = 2", torn=b"no model")
     found = only(found_by(doctor_checks.check_database, app), Level.FAIL)
-    assert found.text == "v2: The artefact of cifra-improved is damaged"
+    assert found.text == "v2: The artifact of cifra-improved is damaged"
     assert found.advice == "roll back: POST /admin/versions/v2/rollback"
 
 

@@ -33,7 +33,7 @@ def test_a_password_that_breaks_a_rule_is_refused_with_it(app: Flask) -> None:
 
 def test_set_password_for_nobody_is_refused(app: Flask) -> None:
     run = app.test_cli_runner().invoke(args=["set-password", "nobody", "--password", "long enough"])
-    assert run.output == "Error: There is no account of that name\n"
+    assert run.output == "Error: There is no account with that name\n"
 
 
 def test_set_password_logs_out_everywhere(app: Flask) -> None:

@@ -22,7 +22,7 @@ def kept_ids(client: Client) -> set[str]:
         found |= {entry["prediction_id"] for entry in page["predictions"]}
         if page["next_before"] is None:
             return found
-        before = f"&before={page['before']}"
+        before = f"&before={page['next_before']}"
 
 
 def test_16_threads_post_and_nothing_is_locked_or_lost(server: Server, golden: GoldenSet) -> None:

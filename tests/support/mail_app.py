@@ -13,7 +13,7 @@ from app.services.notifications import alerts
 from app.services.notifications.mailer import Mailer
 from app.store.engine.db import read_transaction
 from app.store.queries import notifications
-from app.store.queries.notifications import Waiting
+from app.store.queries.notifications import OutboxSize
 from tests.conftest import UserClient, bootstrapped_app, container_of, make_config, register_user
 from tests.support.server_process import free_port
 from tests.support.smtp_server import Mailbox, mail_server
@@ -73,9 +73,9 @@ def raise_alert(app: Flask, message: str = "something happened") -> None:
         alerts.create("test", message)
 
 
-def pending(app: Flask) -> Waiting:
+def pending(app: Flask) -> OutboxSize:
     with app.app_context(), read_transaction() as session:
-        return notifications.waiting(session)
+        return notifications.outbox_size(session)
 
 
 def another_admin(app: Flask, admin: UserClient, name: str) -> UserClient:

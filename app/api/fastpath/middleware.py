@@ -1,11 +1,14 @@
-"""The express way: predictions that are plain in every way, answered ahead of Flask.
+"""The fast path: eligible predict requests are answered ahead of Flask.
 
-Plain is what nearly all are: a POST of one small picture, with a token that was verified before,
-a body of a known length and nothing that a browser's page would add. Token, limit, counters and
-log are those of every request. What is not plain is Flask's, and so is every error:
-docs/decisions/0017.
+Nearly all predict requests are eligible: a POST of one small image, with a token that was verified
+before, a body of known length and no header of a browser's page. Authentication, rate limits,
+counters and access log are the same as for every other request. Whatever is not eligible, and every
+error, falls back to Flask, so that rejections are written once: docs/decisions/0017.
 
-What arrives together is answered together, by one thread, each step for all of it.
+Requests that arrive together are answered together, by one of their threads, each step for all.
+
+Invariant: a request gets the same response on both paths, and counts once. The tests in
+tests/api/fastpath/test_middleware.py send requests on both paths and compare.
 """
 
 import io
@@ -27,7 +30,7 @@ from app.api.http.rate_limits import WindowStats, hit_many
 from app.api.http.request_logging import ACCESS_LOGGER, AccessLogRecord, request_id_from
 from app.api.http.request_parsing import MAX_IMAGE_BODY_BYTES
 from app.api.schemas import serializers
-from app.api.schemas.serializers import Json as Shown
+from app.api.schemas.serializers import Json
 from app.domain.assignment import Version
 from app.domain.errors import CifraError
 from app.domain.predictions import Prediction
@@ -40,29 +43,33 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _OK = "200 OK"
-_CONSTANT = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
+_FIXED_HEADERS = [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
 _log = logging.getLogger(ACCESS_LOGGER)
 
 
 @dataclass(frozen=True)
 class _FastRoute:
-    """A route: its view's endpoint, its limit, what it asks, and how the answer is shown."""
+    """A route: its rule, its view's endpoint, its limit, and how to make request and response.
 
-    route: str
+    Rule, endpoint and limit must be the view's own, because metrics, logs and rate limit keys are
+    named by them; `test_both_paths_count_in_the_same_windows` holds that.
+    """
+
+    rule: str
     endpoint: str
     limit: str
-    ask: Callable[[int, bytes], PredictionRequest]
-    show: Callable[[Prediction], Shown]
+    make_request: Callable[[int, bytes], PredictionRequest]
+    serialize: Callable[[Prediction], Json]
 
 
 class _FastRequest(NamedTuple):
-    """A plain request, and when it was first looked at."""
+    """An eligible request, and when it was received."""
 
-    begun_s: float
-    lane: _FastRoute
+    started_at_s: float
+    route: _FastRoute
     environ: "WSGIEnvironment"
-    caller: CurrentUser
-    asked: PredictionRequest
+    user: CurrentUser
+    prediction_request: PredictionRequest
 
 
 class _FastResponse(NamedTuple):
@@ -71,117 +78,138 @@ class _FastResponse(NamedTuple):
 
 
 class FastPath:
-    """WSGI middleware around all others: what it answers needs none of them."""
+    """WSGI middleware, the outermost one: what it answers needs none of the others."""
 
-    def __init__(self, app: Flask, wired: Container) -> None:
+    def __init__(self, app: Flask, container: Container) -> None:
         self._next_app: WSGIApplication = app.wsgi_app
-        self._wired = wired
+        self._container = container
         self._json = OrjsonProvider(app)
-        self._lanes = {lane.route: lane for lane in _fast_routes(wired)}
-        self._together = RequestBatcher(self._respond_many, MAX_BATCH_SIZE)
+        self._routes = {route.rule: route for route in _fast_routes(container)}
+        self._batcher = RequestBatcher(self._respond_many, MAX_BATCH_SIZE)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer a plain prediction; leave everything else to the others, as it came."""
-        lane = self._lanes.get(environ["PATH_INFO"])
-        if lane is not None and environ["REQUEST_METHOD"] == "POST":
-            call = self._accept(lane, environ)
-            answer = None if call is None else self._answer(call)
-            if answer is not None:
-                start_response(_OK, answer.headers)
-                return [answer.body]
+        """Answer an eligible request; pass every other one on unchanged."""
+        route = self._routes.get(environ["PATH_INFO"])
+        if route is not None and environ["REQUEST_METHOD"] == "POST":
+            request = self._accept(route, environ)
+            response = None if request is None else self._respond(request)
+            if response is not None:
+                start_response(_OK, response.headers)
+                return [response.body]
         return self._next_app(environ, start_response)
 
-    def _answer(self, call: _FastRequest) -> _FastResponse | None:
-        """The answer, worked out with those of others; None where Flask is to give it."""
+    def _respond(self, request: _FastRequest) -> _FastResponse | None:
+        """Return the response, computed in a batch; None if Flask must answer."""
         try:
-            return self._together.submit(call)
+            return self._batcher.submit(request)
         except Exception as error:  # noqa: BLE001  not swallowed: Flask raises it again
-            fall_back(call.environ, Fallback(call.caller, error, []))
+            fall_back(request.environ, Fallback(request.user, error, []))
             return None
 
-    def _accept(self, lane: _FastRoute, environ: "WSGIEnvironment") -> _FastRequest | None:
-        """A request as a plain one; None where it is not plain."""
-        begun_s = time.perf_counter()
+    def _accept(self, route: _FastRoute, environ: "WSGIEnvironment") -> _FastRequest | None:
+        """Return the request if it is eligible, else None.
+
+        Only cheap checks are made here, and nothing is counted or written, so an ineligible request
+        can start anew in Flask. `Origin` stands for CORS headers, `SCRIPT_NAME` for a mount point.
+        """
+        started_at_s = time.perf_counter()
         scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme != "Bearer" or "HTTP_ORIGIN" in environ or environ.get("SCRIPT_NAME"):
             return None
         try:
-            caller = self._wired.token_cache.find(token)
-            picture = None if caller is None else _read_image(environ)
-            if caller is None or picture is None or not is_small_png(picture):
+            user = self._container.token_cache.get(token)
+            image = None if user is None else _read_image(environ)
+            if user is None or image is None or not is_small_png(image):
                 return None
-            return _FastRequest(begun_s, lane, environ, caller, lane.ask(caller.user_id, picture))
-        except (CifraError, SQLAlchemyError):  # nothing was counted yet, and Flask meets it too
+            prediction_request = route.make_request(user.user_id, image)
+            return _FastRequest(started_at_s, route, environ, user, prediction_request)
+        except (CifraError, SQLAlchemyError):  # nothing was counted yet; Flask meets it again
             return None
 
     def _respond_many(
-        self, calls: Sequence[_FastRequest]
+        self, requests: Sequence[_FastRequest]
     ) -> list[_FastResponse | Exception | None]:
-        """An answer for each; None where Flask is to answer, with what went wrong handed on."""
-        spent = hit_many(
-            [(call.caller.user_id, call.lane.endpoint, call.lane.limit) for call in calls]
+        """Return a response for each request; None if it fell back to Flask with its error."""
+        hits = hit_many(
+            [(each.user.user_id, each.route.endpoint, each.route.limit) for each in requests]
         )
-        let_through = [
-            call.asked for call, each in zip(calls, spent, strict=True) if each.full is None
+        allowed = [
+            request.prediction_request
+            for request, hit in zip(requests, hits, strict=True)
+            if hit.exceeded is None
         ]
-        read = iter(self._wired.reader.predict_many(let_through))
+        predictions = iter(self._container.predictor.predict_many(allowed))
         return [
-            self._finished(
-                call, each.window, next(read) if each.full is None else TooManyRequests(each.full)
+            self._finish(
+                request,
+                hit.window,
+                next(predictions) if hit.exceeded is None else TooManyRequests(hit.exceeded),
             )
-            for call, each in zip(calls, spent, strict=True)
+            for request, hit in zip(requests, hits, strict=True)
         ]
 
-    def _finished(
-        self, call: _FastRequest, window: WindowStats | None, made: Prediction | Exception
+    def _finish(
+        self, request: _FastRequest, window: WindowStats | None, result: Prediction | Exception
     ) -> _FastResponse | None:
-        """The answer, counted and logged as app/api/http/request_logging.py does."""
+        """Return the response, counted and logged as app/api/http/request_logging.py does it."""
         headers = [] if window is None else window.headers
-        if isinstance(made, Exception):
-            fall_back(call.environ, Fallback(call.caller, made, headers))
+        if isinstance(result, Exception):
+            fall_back(request.environ, Fallback(request.user, result, headers))
             return None
-        lane, body = call.lane, self._json.encode(call.lane.show(made))
-        request_id = request_id_from(call.environ.get("HTTP_X_REQUEST_ID", ""))
-        headers += [*_CONSTANT, ("Content-Length", str(len(body))), ("X-Request-ID", request_id)]
-        duration_s = time.perf_counter() - call.begun_s
-        self._wired.meters.count("POST", lane.route, 200, duration_s)
+        route, body = request.route, self._json.encode(request.route.serialize(result))
+        request_id = request_id_from(request.environ.get("HTTP_X_REQUEST_ID", ""))
+        headers += [
+            *_FIXED_HEADERS,
+            ("Content-Length", str(len(body))),
+            ("X-Request-ID", request_id),
+        ]
+        duration_s = time.perf_counter() - request.started_at_s
+        self._container.request_metrics.record("POST", route.rule, 200, duration_s)
         if _log.isEnabledFor(logging.INFO):
-            asked = {
+            context = {
                 "method": "POST",
-                "route": lane.route,
-                "user_id": call.caller.user_id,
+                "route": route.rule,
+                "user_id": request.user.user_id,
                 "request_id": request_id,
             }
-            _log.handle(AccessLogRecord(logging.INFO, asked, 200, duration_s))
+            _log.handle(AccessLogRecord(logging.INFO, context, 200, duration_s))
         return _FastResponse(headers, body)
 
 
-def _fast_routes(wired: Container) -> list[_FastRoute]:
-    config = wired.config
+def _fast_routes(container: Container) -> list[_FastRoute]:
+    config = container.config
 
-    def by(version: Version) -> Callable[[int, bytes], PredictionRequest]:
-        return lambda user_id, picture: PredictionRequest(
-            user_id, picture, version, time.perf_counter()
+    def with_version(version: Version) -> Callable[[int, bytes], PredictionRequest]:
+        return lambda user_id, image: PredictionRequest(
+            user_id, image, version, time.perf_counter()
         )
 
-    def by_either(user_id: int, picture: bytes) -> PredictionRequest:
-        begun_s = time.perf_counter()
-        return PredictionRequest(user_id, picture, Version.V1, begun_s, wired.split_cache.current())
+    def with_split(user_id: int, image: bytes) -> PredictionRequest:
+        started_at_s = time.perf_counter()
+        split = container.split_cache.current()
+        return PredictionRequest(user_id, image, Version.V1, started_at_s, split)
 
     v1, v2, ab = (f"/api/{name}/predict" for name in ("v1", "v2", "ab"))
     return [
-        _FastRoute(v1, "v1.predict", config.ratelimit_v1, by(Version.V1), serializers.prediction),
-        _FastRoute(v2, "v2.predict", config.ratelimit_v2, by(Version.V2), serializers.prediction),
         _FastRoute(
-            ab, "ab.predict", config.ratelimit_default, by_either, serializers.ab_prediction
+            v1, "v1.predict", config.ratelimit_v1, with_version(Version.V1), serializers.prediction
+        ),
+        _FastRoute(
+            v2, "v2.predict", config.ratelimit_v2, with_version(Version.V2), serializers.prediction
+        ),
+        _FastRoute(
+            ab, "ab.predict", config.ratelimit_default, with_split, serializers.ab_prediction
         ),
     ]
 
 
 def _read_image(environ: "WSGIEnvironment") -> bytes | None:
-    """The picture of a plain body. The body is read, and put back for whoever else reads it."""
+    """Return the image of a simple body; None if Flask must parse it.
+
+    The body is read once from the connection and put back, so that Flask can read it again.
+    """
     content_type, length = environ.get("CONTENT_TYPE", ""), environ.get("CONTENT_LENGTH", "")
     is_raw = content_type.startswith("image/")
     if not is_raw and not content_type.startswith("multipart/form-data"):

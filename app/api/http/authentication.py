@@ -1,4 +1,4 @@
-"""Who is calling: the JWT extension's set-up, and the decorator that guards a view by role."""
+"""Authentication: configure the JWT extension, and require roles on a view."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -37,65 +37,65 @@ jwt = JWTManager()
 
 
 def require_roles(*roles: Role) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Let a view be called with an access token of somebody who has one of these roles."""
+    """Require an access token of a user who has one of these roles."""
 
     def decorate(view: Callable[_P, _R]) -> Callable[_P, _R]:
         @request_token("access", *roles)
         @wraps(view)
-        def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if current_user_or_none() is None:
-                verify_jwt_in_request()  # says what is wrong with the token
-                g.caller = get_current_user()
+                verify_jwt_in_request()  # raises what is wrong with the token
+                g.current_user = get_current_user()
             if current_user().role not in roles:
                 raise NotAllowed("Your role may not do this")
             return view(*args, **kwargs)
 
-        return guarded
+        return wrapper
 
     return decorate
 
 
 def current_user() -> CurrentUser:
-    """Who calls the guarded view that runs."""
-    return cast("CurrentUser", g.caller)
+    """Return the user who calls the running view, which requires a role."""
+    return cast("CurrentUser", g.current_user)
 
 
 def verify_refresh_token(*, by_cookie: bool) -> tuple[UUID, str]:
-    """The login and the id of the refresh token that this request must carry."""
+    """Verify the refresh token of this request; return its session id and token id."""
     verify_jwt_in_request(refresh=True, locations=["cookies" if by_cookie else "headers"])
     return cast("CurrentUser", get_current_user()).session_id, str(get_jwt()["jti"])
 
 
 def current_user_or_none() -> CurrentUser | None:
-    """Who calls, where the access token is good; None in every other case, with no error.
+    """Return the user of a valid access token; None in every other case, without an error.
 
-    Worked out once for each request: limits and views ask several times.
+    The result is cached for the request, because rate limits and views both need it.
     """
-    if "caller" not in g:
-        g.caller = _user_from_token()
-    return cast("CurrentUser | None", g.caller)
+    if "current_user" not in g:
+        g.current_user = _user_from_token()
+    return cast("CurrentUser | None", g.current_user)
 
 
 def _user_from_token() -> CurrentUser | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    known = container().token_cache.find(token) if scheme == "Bearer" else None
-    if known is not None:
-        g.asked["user_id"] = known.user_id
-        return known
+    cached = container().token_cache.get(token) if scheme == "Bearer" else None
+    if cached is not None:
+        g.log_context["user_id"] = cached.user_id
+        return cached
     try:
         if verify_jwt_in_request(optional=True) is None:
             return None
     except (JWTExtendedException, PyJWTError):
         return None
-    found = cast("CurrentUser", get_current_user())
+    user = cast("CurrentUser", get_current_user())
     key_id = get_jwt_header().get("kid")
     if scheme == "Bearer" and key_id is not None:
-        container().token_cache.keep(token, found, str(key_id), float(get_jwt()["exp"]))
-    return found
+        container().token_cache.add(token, user, str(key_id), float(get_jwt()["exp"]))
+    return user
 
 
 def create_tokens(grant: TokenGrant) -> dict[str, str]:
-    """Make the pair of tokens that a grant stands for."""
+    """Create the access and refresh tokens of a grant."""
     identity, claims = str(grant.user_id), {"sid": str(grant.session_id)}
     return {
         "access_token": create_access_token(identity, additional_claims=claims),
@@ -119,12 +119,12 @@ def _key_header(_: str) -> dict[str, str]:
 def _decode_key(headers: dict[str, str], _: _Claims) -> str:
     key = container().signing_keys.get(headers.get("kid"))
     if key is None:
-        raise InvalidTokenError("no key of that name")
+        raise InvalidTokenError("unknown key id")
     return key.secret
 
 
 def _signing_key() -> Key:
-    """One key for the whole request, whatever is rotated meanwhile."""
+    """Return the current key, the same for the whole request even if keys are rotated."""
     if "signing_key" not in g:
         g.signing_key = container().signing_keys.current()
     return cast("Key", g.signing_key)
@@ -136,10 +136,10 @@ def _load_user(_: _Claims, claims: _Claims) -> CurrentUser | None:
         session_id = UUID(str(claims.get("sid")))
     except ValueError:
         return None
-    found = sessions.current_user(session_id)
-    if found is not None:
-        g.asked["user_id"] = found.user_id
-    return found
+    user = sessions.current_user(session_id)
+    if user is not None:
+        g.log_context["user_id"] = user.user_id
+    return user
 
 
 @jwt.user_lookup_error_loader

@@ -21,8 +21,8 @@ blueprint = Blueprint("ab", __name__, url_prefix="/api/ab")
 @error_responses(Unavailable)
 def predict() -> serializers.Json:
     """Predict the digit of an image with the version that the A/B test assigns."""
-    wired = container()
-    made = predictor.predict_split(
-        wired.predictor, wired.split_cache.current(), current_user().user_id, uploaded_image()
+    services = container()
+    prediction = predictor.predict_split(
+        services.predictor, services.split_cache.current(), current_user().user_id, uploaded_image()
     )
-    return serializers.ab_prediction(made)
+    return serializers.ab_prediction(prediction)

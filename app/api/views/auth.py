@@ -48,12 +48,12 @@ blueprint = Blueprint("auth", __name__)
 @error_responses(NotAllowed, Conflict)
 def register() -> tuple[serializers.Json, int]:
     """Register an account."""
-    wired = container()
-    if not wired.config.registration_open:
+    services = container()
+    if not services.config.registration_open:
         raise NotAllowed("Registration is closed; ask an admin for an account")
-    asked = json_body(Registration, missing=CREDENTIALS_MISSING)
-    made = users.register(wired.hasher, asked.username, asked.password, asked.email)
-    return {"msg": "Account created", "id": made.id, "username": made.username}, 201
+    body = json_body(Registration, missing=CREDENTIALS_MISSING)
+    account = users.register(services.hasher, body.username, body.password, body.email)
+    return {"msg": "Account created", "id": account.id, "username": account.username}, 201
 
 
 @blueprint.post("/login")
@@ -64,8 +64,8 @@ def register() -> tuple[serializers.Json, int]:
 @error_responses(NotAuthenticated, NotAllowed)
 def login() -> Response:
     """Log in with a username and a password, and get tokens."""
-    asked = json_body(Credentials, missing=CREDENTIALS_MISSING)
-    grant = sessions.log_in(container().hasher, asked.username, asked.password, _refresh_lifetime())
+    body = json_body(Credentials, missing=CREDENTIALS_MISSING)
+    grant = sessions.log_in(container().hasher, body.username, body.password, _refresh_lifetime())
     return _token_response(grant, by_cookie=refresh_cookie.is_requested())
 
 
@@ -98,9 +98,9 @@ def logout() -> Response:
 @error_responses(NotAuthenticated, Conflict)
 def change_password() -> serializers.Json:
     """Change your password, and log out everywhere."""
-    asked = json_body(PasswordChange, missing="old_password and new_password required")
+    body = json_body(PasswordChange, missing="old_password and new_password required")
     users.change_password(
-        container().hasher, current_user().user_id, asked.old_password, asked.new_password
+        container().hasher, current_user().user_id, body.old_password, body.new_password
     )
     return {"msg": "Password changed; log in again"}
 

@@ -45,15 +45,13 @@ def list_experiments() -> serializers.Json:
 @error_responses(Conflict)
 def start_experiment() -> tuple[serializers.Json, int]:
     """Start an experiment."""
-    wanted = json_body(ExperimentRequest)
-    if wanted.ramp != sorted(set(wanted.ramp)):
+    body = json_body(ExperimentRequest)
+    if body.ramp != sorted(set(body.ramp)):
         raise InvalidInput("ramp must be a list of increasing numbers between 0 and 1")
-    if wanted.ramp and wanted.weight is not None:
+    if body.ramp and body.weight is not None:
         raise InvalidInput("weight and ramp cannot be combined")
-    weight = lifecycle.DEFAULT_WEIGHT if wanted.weight is None else wanted.weight
-    plan = ExperimentPlan(
-        weight, AssignmentUnit(wanted.unit), tuple(wanted.ramp), wanted.ramp_units
-    )
+    weight = lifecycle.DEFAULT_WEIGHT if body.weight is None else body.weight
+    plan = ExperimentPlan(weight, AssignmentUnit(body.unit), tuple(body.ramp), body.ramp_units)
     started = lifecycle.start(plan)
     container().split_cache.invalidate()
     return serializers.experiment(started), 201

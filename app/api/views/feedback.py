@@ -21,14 +21,14 @@ blueprint = Blueprint("feedback", __name__)
 @error_responses(NotFound, Conflict, ContradictoryFeedback)
 def submit_feedback() -> tuple[serializers.Json, int]:
     """Submit feedback on a prediction."""
-    words = json_body(FeedbackRequest)
-    said = feedback.FeedbackInput(
-        words.prediction, words.correct, words.digit, words.not_a_digit, words.comment
+    body = json_body(FeedbackRequest)
+    content = feedback.FeedbackInput(
+        body.prediction, body.correct, body.digit, body.not_a_digit, body.comment
     )
-    if words.prediction_id is None:
-        feedback.record_legacy(current_user().user_id, said)
+    if body.prediction_id is None:
+        feedback.record_legacy(current_user().user_id, content)
     else:
         feedback.record_for_prediction(
-            current_user().user_id, words.prediction_id, said, replace=words.replace
+            current_user().user_id, body.prediction_id, content, replace=body.replace
         )
     return {"msg": "Feedback submitted successfully"}, 201

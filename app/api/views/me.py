@@ -32,13 +32,11 @@ def get_account() -> serializers.Json:
 @error_responses(NotAllowed, NotFound)
 def update_account() -> serializers.Json:
     """Update your email address and notifications."""
-    change = json_body(ProfileUpdate)
-    if change.email is None and change.notifications is None:
+    body = json_body(ProfileUpdate)
+    if body.email is None and body.notifications is None:
         raise InvalidInput("email or notifications required")
     return serializers.account(
-        profile.update(
-            current_user().user_id, email=change.email, notifications=change.notifications
-        )
+        profile.update(current_user().user_id, email=body.email, notifications=body.notifications)
     )
 
 

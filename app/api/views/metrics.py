@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: no login, no limit, and no image, name or text of anybody."""
+"""Metrics for Prometheus: unauthenticated, never rate-limited, and without personal data."""
 
 import platform
 from collections.abc import Iterator, Mapping
@@ -35,104 +35,111 @@ limiter.exempt(blueprint)
 @blueprint.get("/metrics")
 @responds(also=("text/plain", "application/openmetrics-text"))
 def metrics() -> Response:
-    """Everything that is measured, in the format that the scraper asks for."""
+    """Get metrics in the Prometheus text format, or in OpenMetrics if requested via `Accept`."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return Response(encode(container().request_metrics.registry), content_type=content_type)
 
 
 class DatabaseCollector(Collector):
-    """What is looked up at each scrape: of this process, and of the rows all processes share."""
+    """Collects metrics at each scrape: of this process, and of the database that all share."""
 
     def __init__(self) -> None:
-        self._pulse = CachedSnapshot()
+        self._cache = CachedSnapshot()
 
     def collect(self) -> Iterator[Metric]:
-        """Look everything up; needs an application context."""
-        vitals = self._pulse.current()
+        """Collect all metrics; needs an application context."""
+        snapshot = self._cache.current()
         yield InfoMetricFamily(
             "cifra_build",
-            "Which Cifra runs, on which Python.",
+            "Version of Cifra and of Python.",
             {"version": VERSION, "python": platform.python_version()},
         )
         yield from _process_metrics()
-        yield _gauge("cifra_database_up", "Whether the database answers.", vitals is not None)
-        if vitals is not None:
-            yield from _row_metrics(vitals)
-            yield from _experiment_metrics(vitals.evaluation)
+        yield _gauge("cifra_database_up", "Whether the database answers.", snapshot is not None)
+        if snapshot is not None:
+            yield from _row_metrics(snapshot)
+            yield from _experiment_metrics(snapshot.evaluation)
 
 
 def _process_metrics() -> Iterator[Metric]:
-    models = InfoMetricFamily(
-        "cifra_model", "The models that this process serves.", labels=["version"]
-    )
+    models = InfoMetricFamily("cifra_model", "Models that this process serves.", labels=["version"])
     for version, model in container().inference.serving.items():
         models.add_metric([version], {"model": model.name, "sha256": model.sha256})
     yield models
     yield _labeled_gauge(
-        "cifra_database_connections", "Connections of this process.", "state", connection_pool()
+        "cifra_database_connections",
+        "Database connections of this process.",
+        "state",
+        connection_pool(),
     )
     yield _gauge(
         "cifra_ratelimit_fallback_in_use",
-        "Whether limits are counted in this process because their storage does not answer.",
+        "Whether rate limits are counted in this process because Redis does not answer.",
         is_using_fallback(),
     )
 
 
-def _row_metrics(vitals: MetricsSnapshot) -> Iterator[Metric]:
+def _row_metrics(snapshot: MetricsSnapshot) -> Iterator[Metric]:
     served = CounterMetricFamily(
-        "cifra_predictions", "Predictions that a version answered.", labels=["version"]
+        "cifra_predictions", "Predictions by the version that answered.", labels=["version"]
     )
     latency = HistogramMetricFamily(
         "cifra_prediction_duration_seconds",
-        "From the picture's bytes to the digit; the sum is worked out from the buckets.",
+        "Time from the image's bytes to the digit; the sum is estimated from the buckets.",
         labels=["version"],
     )
-    for version, count in vitals.served.items():
+    for version, count in snapshot.served.items():
         served.add_metric([version], count)
-        latency.add_metric([version], *_histogram(vitals.latencies[version]))
+        latency.add_metric([version], *_histogram(snapshot.latencies[version]))
     yield from (served, latency)
     disagreements = CounterMetricFamily(
-        "cifra_disagreements", "A/B predictions on which the versions named different digits."
+        "cifra_disagreements", "A/B predictions on which the versions predicted different digits."
     )
-    disagreements.add_metric([], vitals.disagreements)
+    disagreements.add_metric([], snapshot.disagreements)
     yield disagreements
-    words = GaugeMetricFamily(
-        "cifra_feedback", "Users' feedback on predictions.", labels=["version", "correct"]
+    feedback = GaugeMetricFamily(
+        "cifra_feedback", "User feedback on predictions.", labels=["version", "correct"]
     )
-    for (of_version, is_correct), count in vitals.feedback.items():
-        words.add_metric([of_version or "none", str(is_correct).lower()], count)
-    yield words
+    for (answered_by, is_correct), count in snapshot.feedback.items():
+        feedback.add_metric([answered_by or "none", str(is_correct).lower()], count)
+    yield feedback
     yield _labeled_gauge(
-        *("cifra_retrain_jobs", "Retrains by what became of them.", "status"), vitals.retrain_jobs
+        "cifra_retrain_jobs", "Retrain jobs by status.", "status", snapshot.retrain_jobs
     )
-    yield _gauge("cifra_outbox_pending", "Notifications that wait to be mailed.", vitals.outbox)
-    waiting = vitals.review_queue
+    yield _gauge("cifra_outbox_pending", "Notifications waiting to be mailed.", snapshot.outbox)
+    queue_size = snapshot.review_queue
     yield _labeled_gauge(
-        *("cifra_review_queue", "Pictures that wait for a reviewer.", "queue"),
+        "cifra_review_queue",
+        "Images waiting for review.",
+        "queue",
         {
-            "disagreement": waiting.disagreements,
-            "audit": waiting.audits,
-            "user_flagged": waiting.user_flagged,
+            "disagreement": queue_size.disagreements,
+            "audit": queue_size.audits,
+            "user_flagged": queue_size.user_flagged,
         },
     )
 
 
 def _experiment_metrics(evaluation: Evaluation | None) -> Iterator[Metric]:
-    """Of the current experiment; where there has never been one, nothing."""
+    """Yield metrics of the current experiment; none if there has never been one."""
     if evaluation is None:
         return
     outcome = evaluation.verdict.outcome
     yield _gauge(
         "cifra_experiment_e_value",
-        "Evidence against equal versions; 20 or more names a winner.",
+        "Evidence against equal versions; the winner is named at 20 or more.",
         evaluation.verdict.e_value,
     )
     yield _labeled_gauge(
-        *("cifra_experiment_verdict", "1 for what the experiment has come to.", "verdict"),
+        "cifra_experiment_verdict",
+        "1 for the current verdict, 0 for the others.",
+        "verdict",
         {str(each): int(each is outcome) for each in Outcome},
     )
     yield _labeled_gauge(
-        *("cifra_experiment_labels", "Reviewers' labels; kinds overlap.", "kind"),
+        "cifra_experiment_labels",
+        "Reviewers' labels; kinds overlap.",
+        "kind",
         evaluation.labels_used,
     )
     yield _gauge(

@@ -24,12 +24,12 @@ blueprint = Blueprint("predictions", __name__, url_prefix="/predictions")
 @responds(HistoryPage)
 def list_predictions() -> serializers.Json:
     """List your predictions, newest first."""
-    wanted = query_args(HistoryQuery)
-    found = history.list_page(current_user().user_id, wanted.limit, wanted.before)
-    more = len(found) == wanted.limit
+    query = query_args(HistoryQuery)
+    page = history.list_page(current_user().user_id, query.limit, query.before)
+    is_full = len(page) == query.limit
     return {
-        "predictions": [serializers.history_entry(entry) for entry in found],
-        "next_before": str(found[-1].prediction.id) if more else None,
+        "predictions": [serializers.history_entry(entry) for entry in page],
+        "next_before": str(page[-1].prediction.id) if is_full else None,
     }
 
 

@@ -24,30 +24,30 @@ blueprint = Blueprint("report", __name__, url_prefix="/admin")
 @responds(Report, also=("text/csv",))
 def get_report() -> serializers.Json | Response:
     """Get the report: user feedback, metrics of both versions, and the current experiment."""
-    wanted = query_args(ReportQuery).format
-    made = serializers.report(reporting.build())
-    return made if wanted == "json" else _as_csv(made)
+    report_format = query_args(ReportQuery).format
+    report = serializers.report(reporting.build())
+    return report if report_format == "json" else _as_csv(report)
 
 
-def _as_csv(made: serializers.Json) -> Response:
+def _as_csv(report: serializers.Json) -> Response:
     """Write one row for each figure: its path in the JSON, and its value."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(["figure", "value"])
-    writer.writerows(_flatten("", made))
+    writer.writerows(_flatten("", report))
     headers = {"Content-Disposition": "attachment; filename=report.csv"}
     return Response(file.getvalue(), mimetype="text/csv", headers=headers)
 
 
 def _flatten(path: str, value: object) -> list[tuple[str, object]]:
     if isinstance(value, dict):
-        parts = list(value.items())
+        children = list(value.items())
     elif isinstance(value, list | tuple):
-        parts = list(enumerate(value))
+        children = list(enumerate(value))
     else:
         return [(path, value)]
     return [
         figure
-        for key, part in parts
-        for figure in _flatten(f"{path}.{key}" if path else str(key), part)
+        for key, child in children
+        for figure in _flatten(f"{path}.{key}" if path else str(key), child)
     ]

@@ -26,8 +26,8 @@ blueprint = Blueprint("retrain", __name__, url_prefix="/admin/retrain")
 @error_responses(Conflict, NotEnoughLabels)
 def create_job() -> tuple[serializers.Json, int, dict[str, str]]:
     """Start a retrain job."""
-    order = json_body(RetrainRequest)
-    job = jobs.create(current_user().user_id, order.version, order.deploy)
+    body = json_body(RetrainRequest)
+    job = jobs.create(current_user().user_id, body.version, body.deploy)
     container().notify_retrain_worker()
     return {"msg": STARTED, "job_id": job.id}, 202, {"Location": url_for(".find", job_id=job.id)}
 

@@ -26,20 +26,20 @@ blueprint = Blueprint("reviews", __name__, url_prefix="/admin/review")
 @responds(ReviewQueue)
 def get_next_item() -> serializers.Json:
     """Get the next image to label, leased to you for two minutes."""
-    item, waiting = review_queue.next_item(current_user().user_id)
-    answer: serializers.Json = {
-        "pending": waiting.total,
-        "user_flagged": waiting.user_flagged,
+    item, queue_size = review_queue.next_item(current_user().user_id)
+    response: serializers.Json = {
+        "pending": queue_size.total,
+        "user_flagged": queue_size.user_flagged,
         "item": None,
     }
     if item is not None:
         image = base64.b64encode(encode_png(item.image)).decode()
-        answer["item"] = {
+        response["item"] = {
             "prediction_id": str(item.prediction_id),
             "image": f"data:image/png;base64,{image}",
             "leased_until": item.leased_until.isoformat(),
         }
-    return answer
+    return response
 
 
 @blueprint.post("/<uuid:prediction_id>")

@@ -29,12 +29,12 @@ blueprint = Blueprint("users", __name__, url_prefix="/admin/users")
 @responds(AccountPage)
 def list_users() -> serializers.Json:
     """List accounts, ordered by id."""
-    wanted = query_args(UserQuery)
-    found = users.list_page(wanted.after, wanted.limit)
-    more = len(found) == wanted.limit
+    query = query_args(UserQuery)
+    page = users.list_page(query.after, query.limit)
+    is_full = len(page) == query.limit
     return {
-        "users": [serializers.account(account) for account in found],
-        "next_after": found[-1].id if more else None,
+        "users": [serializers.account(account) for account in page],
+        "next_after": page[-1].id if is_full else None,
     }
 
 
@@ -57,8 +57,8 @@ def list_reviewers() -> serializers.Json:
 @responds(Account)
 @error_responses(Conflict)
 def update_user(user_id: int) -> serializers.Json:
-    """Update an account: change its role, lock or unlock it."""
-    change = json_body(UserUpdate)
-    if change.role is None and change.locked is None:
+    """Update an account: body its role, lock or unlock it."""
+    body = json_body(UserUpdate)
+    if body.role is None and body.locked is None:
         raise InvalidInput("role or locked required")
-    return serializers.account(users.update(user_id, role=change.role, locked=change.locked))
+    return serializers.account(users.update(user_id, role=body.role, locked=body.locked))

@@ -22,7 +22,7 @@ blueprint = Blueprint("v1", __name__, url_prefix="/api/v1")
 @responds(PredictionV1)
 def predict() -> serializers.Json:
     """Predict the digit of an image with v1."""
-    made = predictor.predict(
+    prediction = predictor.predict(
         container().predictor, Version.V1, current_user().user_id, uploaded_image()
     )
-    return serializers.prediction(made)
+    return serializers.prediction(prediction)

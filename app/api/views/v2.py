@@ -27,10 +27,10 @@ blueprint = Blueprint("v2", __name__, url_prefix="/api/v2")
 @responds(PredictionV2)
 def predict() -> serializers.Json:
     """Predict the digit of an image with v2."""
-    made = predictor.predict(
+    prediction = predictor.predict(
         container().predictor, Version.V2, current_user().user_id, uploaded_image()
     )
-    return serializers.prediction(made)
+    return serializers.prediction(prediction)
 
 
 def _batch_cost() -> int:
@@ -45,15 +45,18 @@ def _batch_cost() -> int:
 @responds(BatchPrediction)
 def predict_batch() -> serializers.Json:
     """Predict a batch of images with v2: one result or error for each, in order."""
-    made = predictor.predict_batch(
-        container().predictor, Version.V2, current_user().user_id, uploaded_images(max_images=MAX_BATCH)
+    results = predictor.predict_batch(
+        container().predictor,
+        Version.V2,
+        current_user().user_id,
+        uploaded_images(max_images=MAX_BATCH),
     )
-    return {"results": [_result_or_error(one) for one in made]}
+    return {"results": [_result_or_error(each) for each in results]}
 
 
-def _result_or_error(made: Prediction | ImageError) -> serializers.Json:
+def _result_or_error(result: Prediction | ImageError) -> serializers.Json:
     return (
-        serializers.prediction(made)
-        if isinstance(made, Prediction)
-        else error_handlers.batch_item(made)
+        serializers.prediction(result)
+        if isinstance(result, Prediction)
+        else error_handlers.batch_item(result)
     )

@@ -1,1 +1,1 @@
-"""Manage accounts, logins and the keys that sign their tokens."""
+"""Accounts, logins and the keys that sign their tokens."""

@@ -1,1 +1,1 @@
-"""Run periodic work on threads that start after the fork and stop with the process."""
+"""Periodic work on threads that start after the fork and stop with the process."""

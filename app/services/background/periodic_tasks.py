@@ -1,4 +1,4 @@
-"""What is looked after every second: other models in service, how new ones do, drift, age."""
+"""Run the tasks due every second, such as reloading models or checking for drift."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 Task = Callable[[], None]
 
 
-def run_all(at: Sequence[Task], stop_event: threading.Event) -> None:
-    """Look at one thing after the other, until the process ends.
+def run_all(tasks: Sequence[Task], stop_event: threading.Event) -> None:
+    """Run the tasks one after the other, until the process stops.
 
-    One that fails keeps none from its turn; the first error is raised when all had theirs.
+    A task that fails does not prevent the others; the first error is raised after all have run.
     """
     errors = []
-    for each in at:
+    for task in tasks:
         if stop_event.is_set():
             return
         try:
-            each()
+            task()
         except Exception as error:  # noqa: BLE001  not swallowed: raised below
             errors.append(error)
     if errors:

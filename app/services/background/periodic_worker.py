@@ -1,4 +1,4 @@
-"""A background thread that does a piece of work whenever it is woken, and every so often anyway."""
+"""A background thread that does its work periodically, and at once when triggered."""
 
 import atexit
 import logging
@@ -9,18 +9,18 @@ from contextlib import AbstractContextManager
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-RETRY_DELAY_S = 2.0  # so that what lasts does not fill the log
+RETRY_DELAY_S = 2.0  # so that a lasting failure does not fill the log
 
 _log = logging.getLogger(__name__)
 
 
 class PeriodicWorker:
-    """Does its work in an application context of its own.
+    """Does its work on a thread, each time in an application context of its own.
 
-    Started by the first `wake` in this process, so that no thread is lost in a fork. What the work
-    raises is logged; it is done again at the next turn. The process ends it before the interpreter
-    is torn down, for a thread that is inside ONNX Runtime then would abort it; long work is handed
-    the event that says so.
+    The first `trigger` in a process starts the thread, since threads do not survive a fork. An
+    exception is logged and the work is tried again at the next turn. The thread is stopped before
+    the interpreter shuts down, since a thread that is inside ONNX Runtime at that moment would
+    abort the process; long work gets the event that tells it to stop.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class PeriodicWorker:
         self._stop_event = threading.Event()
 
     def trigger(self) -> None:
-        """Have the work done soon; returns at once."""
+        """Start the thread if needed and have it do its work now; returns immediately."""
         self._wake_event.set()
         with self._start_lock:
             if self._thread is None or not self._thread.is_alive():
@@ -48,9 +48,9 @@ class PeriodicWorker:
                 atexit.register(self.stop)
 
     def stop(self) -> None:
-        """Let the thread end after the work that it is at; returns when it has, or loses patience.
+        """Stop the thread after its current work; waits for that, up to the timeout.
 
-        What still waits then for another machine, such as a mail server, is cut off.
+        Work that still waits for another machine then, such as a mail server, is interrupted.
         """
         self._stop_event.set()
         self._wake_event.set()
@@ -67,11 +67,11 @@ class PeriodicWorker:
             try:
                 with self._context():
                     self._work(self._stop_event)
-            except (OperationalError, PoolTimeoutError) as error:  # it says what is the matter
+            except (OperationalError, PoolTimeoutError) as error:  # no traceback: its text says all
                 _log.warning("%s: the database did not answer: %s", self._name, _first_line(error))
                 self._stop_event.wait(RETRY_DELAY_S)
             except Exception:  # noqa: BLE001  the outermost frame of this thread
-                _log.exception("%s: its work could not be done", self._name)
+                _log.exception("%s: unhandled exception", self._name)
                 self._stop_event.wait(RETRY_DELAY_S)
 
 

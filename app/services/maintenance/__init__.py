@@ -1,1 +1,1 @@
-"""Back up and restore the database, erase what is too old, audit counters."""
+"""Back up and restore the database, erase expired data, audit the counters."""

@@ -1,4 +1,4 @@
-"""A compressed archive of a few named files, each described by its size and its checksum."""
+"""A compressed archive of a few named files, each with its size and checksum."""
 
 import hashlib
 import os
@@ -16,25 +16,30 @@ from app.domain.errors import InvalidInput
 _CHUNK_BYTES = 1024 * 1024
 
 ProgressCallback = Callable[[str, float], None]
-"""Is told what is being done, and what share of it is done."""
+"""Called with the name of a step and the share of it, 0..1, that is done."""
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file by its size in bytes and its checksum."""
+    """A file's size in bytes and its checksum."""
 
     size: int
     sha256: str
 
 
 def describe(path: Path) -> FileEntry:
-    """Look at a file as it is."""
+    """Return the size and checksum of a file."""
     with path.open("rb") as file:
         return FileEntry(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def write_archive(target: Path, texts: Mapping[str, bytes], files: Mapping[str, Path], on_progress: ProgressCallback) -> None:
-    """Make an archive for its owner alone, synced to disk. Raises OSError."""
+def write_archive(
+    target: Path,
+    texts: Mapping[str, bytes],
+    files: Mapping[str, Path],
+    on_progress: ProgressCallback,
+) -> None:
+    """Create an archive that only its owner can read, and sync it to disk. Raises OSError."""
     with target.open("xb") as file:
         os.fchmod(file.fileno(), 0o600)
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
@@ -50,17 +55,19 @@ def write_archive(target: Path, texts: Mapping[str, bytes], files: Mapping[str, 
 
 
 class Archive:
-    """An archive that is open; torn ones raise tarfile.TarError, OSError, EOFError, zlib.error."""
+    """An open archive; damage raises tarfile.TarError, OSError, EOFError or zlib.error."""
 
-    def __init__(self, packed: tarfile.TarFile) -> None:
-        self._packed = packed
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self._tar = tar
 
-    def text(self, name: str, max_bytes: int) -> bytes:
-        """A short file in it. Raises InvalidInput where there is none."""
+    def read_bytes(self, name: str, max_bytes: int) -> bytes:
+        """Return the start of a file in it. Raises InvalidInput if there is no such file."""
         return self._open(name).read(max_bytes)
 
-    def extract(self, name: str, entry: FileEntry, target: Path, on_progress: ProgressCallback) -> None:
-        """Take a file out, for its owner alone. Raises InvalidInput unless it is as described."""
+    def extract(
+        self, name: str, entry: FileEntry, target: Path, on_progress: ProgressCallback
+    ) -> None:
+        """Extract a file that only its owner can read. Raises InvalidInput unless it matches."""
         reader = _ProgressReader(
             self._open(name), entry.size, lambda share: on_progress(f"unpacking {name}", share)
         )
@@ -74,20 +81,20 @@ class Archive:
             file.flush()
             os.fsync(file.fileno())
         if entry != FileEntry(copied, digest.hexdigest()):
-            raise InvalidInput(f"{name} in the archive is not what was packed")
+            raise InvalidInput(f"{name} in the archive does not match its checksum")
 
     def _open(self, name: str) -> IO[bytes]:
         try:
-            content = self._packed.extractfile(name)
+            content = self._tar.extractfile(name)
         except KeyError:
             content = None
         if content is None:
-            raise InvalidInput(f"The archive holds no {name}")
+            raise InvalidInput(f"The archive contains no {name}")
         return content
 
 
 class _ProgressReader:
-    """A file that tells what share of it was read."""
+    """A file that reports what share of it was read."""
 
     def __init__(self, content: IO[bytes], size: int, on_progress: Callable[[float], None]) -> None:
         self._content, self._size, self._on_progress, self._read = content, size, on_progress, 0

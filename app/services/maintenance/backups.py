@@ -1,4 +1,4 @@
-"""Backups: one archive with the database, a manifest, and the secrets if they are asked for."""
+"""Backups: one archive with the database, a manifest and, if requested, the secrets."""
 
 import gzip
 import json
@@ -37,7 +37,7 @@ _MAX_MANIFEST_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class BackupPaths:
-    """Where a Cifra keeps its database and its secrets."""
+    """Where an installation keeps its database and its secrets."""
 
     database: Path
     data_dir: Path
@@ -45,7 +45,7 @@ class BackupPaths:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an archive says of itself; `revision` is the migration that its database is at."""
+    """The manifest of an archive; `revision` is the migration of its database."""
 
     format: int
     cifra: str
@@ -57,10 +57,10 @@ class Manifest:
 def create(
     paths: BackupPaths, target: Path, on_progress: ProgressCallback, *, with_secrets: bool = False
 ) -> Manifest:
-    """Archive a database as it is at one moment, and the secrets if wanted, for its owner alone.
+    """Archive a consistent snapshot of a database, and the secrets if requested.
 
-    Raises NotFound without a database, Conflict where the target is there, Unavailable where it
-    cannot be written or the copy is not sound; of a failure nothing is left.
+    Only its owner can read the archive. Raises NotFound without a database, Conflict if the target
+    exists, Unavailable if it cannot be written or the copy is damaged. A failure leaves no file.
     """
     if not paths.database.exists():
         raise NotFound(f"There is no database at {paths.database}")
@@ -74,7 +74,7 @@ def create(
         if found := sqlite_backup.list_faults(copied):
             raise Unavailable(f"The database is damaged: {found[0]}")
         files = {DATABASE: copied}
-        for path in kept if with_secrets else ():  # as they are now, whatever key comes meanwhile
+        for path in kept if with_secrets else ():  # copied first: keys may be rotated meanwhile
             files[path.name] = Path(shutil.copy2(path, Path(folder, path.name)))
         manifest = Manifest(
             format=FORMAT,
@@ -83,8 +83,8 @@ def create(
             revision=sqlite_backup.read_revision(copied),
             files={name: describe(path) for name, path in files.items()},
         )
-        said = json.dumps(asdict(manifest), default=str, indent=2).encode()
-        write_archive(packed, {MANIFEST: said}, files, on_progress)
+        text = json.dumps(asdict(manifest), default=str, indent=2).encode()
+        write_archive(packed, {MANIFEST: text}, files, on_progress)
         target.hardlink_to(packed)
     return manifest
 
@@ -92,20 +92,20 @@ def create(
 def restore(
     archive: Path, paths: BackupPaths, revisions: Collection[str], on_progress: ProgressCallback
 ) -> Manifest:
-    """Put an archive's database in its place, and its secrets in theirs, after checking all.
+    """Restore an archive's database and secrets, after validating all of them.
 
-    `revisions` are the migrations that this Cifra knows. Raises Conflict where a database is there
-    already, or a journal that would be taken for the new one's; InvalidInput for an archive that is
-    torn, foreign, or of a newer Cifra; Unavailable.
+    `revisions` are the migrations known to this installation. Raises Conflict if there is already
+    a database, or a journal that SQLite would apply to the new one; InvalidInput for an archive
+    that is damaged, foreign or of a newer version; Unavailable.
     """
-    for ending in ("", "-wal", "-shm", "-journal"):
-        _require_absent(paths.database.with_name(paths.database.name + ending))
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        _require_absent(paths.database.with_name(paths.database.name + suffix))
     beside = paths.database.parent
     with _domain_errors(archive), TemporaryDirectory(dir=beside, prefix=".restore-") as folder:
         manifest = _extract_validated(archive, Path(folder), on_progress)
         restored = Path(folder, DATABASE)
         if manifest.revision not in revisions:
-            raise InvalidInput(f"{archive} was made by a Cifra that this one does not know")
+            raise InvalidInput(f"{archive} was made by an unknown or newer version of Cifra")
         if found := sqlite_backup.list_faults(restored):
             raise InvalidInput(f"The database in {archive} is damaged: {found[0]}")
         for name in manifest.files:
@@ -119,19 +119,19 @@ def restore(
 def _extract_validated(archive: Path, folder: Path, on_progress: ProgressCallback) -> Manifest:
     with tarfile.open(archive, mode="r:gz") as packed:
         opened = Archive(packed)
-        said = opened.text(MANIFEST, _MAX_MANIFEST_BYTES)
-        manifest = TypeAdapter(Manifest).validate_json(said)
+        text = opened.read_bytes(MANIFEST, _MAX_MANIFEST_BYTES)
+        manifest = TypeAdapter(Manifest).validate_json(text)
         if manifest.format != FORMAT:
-            raise InvalidInput(f"Backups of format {manifest.format} are for another Cifra")
+            raise InvalidInput(f"Backup format {manifest.format} is not supported")
         if DATABASE not in manifest.files or not manifest.files.keys() <= {DATABASE, *SECRETS}:
-            raise InvalidInput("The archive holds no backup of Cifra")
+            raise InvalidInput("The archive is not a backup of Cifra")
         for name, entry in manifest.files.items():
             opened.extract(name, entry, folder / name, on_progress)
     return manifest
 
 
 def _set_owner(path: Path, data_dir: Path) -> None:
-    """Leave a file to the user whose folder it goes to, where root restores for them."""
+    """Give a file to the owner of the data folder, in case root restores for that user."""
     owner = data_dir.stat()
     if owner.st_uid != os.geteuid():
         os.chown(path, owner.st_uid, owner.st_gid)
@@ -139,18 +139,18 @@ def _set_owner(path: Path, data_dir: Path) -> None:
 
 def _require_absent(path: Path) -> None:
     if path.exists():
-        raise Conflict(f"{path} is there already")
+        raise Conflict(f"{path} already exists")
 
 
 @contextmanager
 def _domain_errors(path: Path) -> Iterator[None]:
-    """Say in one line what went wrong with a file."""
+    """Convert errors of a file to domain errors with a message of one line."""
     try:
         yield
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValidationError) as error:
-        raise InvalidInput(f"{path} is not a whole backup") from error
+        raise InvalidInput(f"{path} is not a complete backup") from error
     except FileExistsError as error:
-        raise Conflict(f"{path} is there already") from error
+        raise Conflict(f"{path} already exists") from error
     except OSError as error:
         raise Unavailable(f"{path}: {error.strerror or error}") from error
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Recounting: whether the counters still say what the rows say, and mending them."""
+"""Verify the counters against the rows that they count, and repair them."""
 
 from collections.abc import Iterator
 
@@ -7,19 +7,19 @@ from app.store.queries import counter_audit
 
 
 def list_differences() -> Iterator[str]:
-    """A line for every counter that is not what its rows come to; none if all is well."""
+    """Yield a line for each counter that differs from its rows."""
     with read_transaction() as session:
         found = {
-            name: (kind.counted(session), kind.from_rows(session))
-            for name, kind in counter_audit.KINDS.items()
+            name: (kind.counted(session), kind.recount(session))
+            for name, kind in counter_audit.COUNTERS.items()
         }
-    for name, (counted, by_rows) in found.items():
-        for key in sorted(counted.keys() | by_rows.keys(), key=str):
-            if counted.get(key) != by_rows.get(key):
-                yield f"{name} {key}: counted {counted.get(key)}, by rows {by_rows.get(key)}"
+    for name, (counted, recounted) in found.items():
+        for key in sorted(counted.keys() | recounted.keys(), key=str):
+            if counted.get(key) != recounted.get(key):
+                yield f"{name} {key}: counter {counted.get(key)}, rows {recounted.get(key)}"
 
 
 def repair() -> None:
-    """Set every counter to what its rows come to; nothing else is written meanwhile."""
+    """Recompute every counter from its rows; other writers wait meanwhile."""
     with write_transaction() as session:
-        counter_audit.mend(session)
+        counter_audit.repair(session)

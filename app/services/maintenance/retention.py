@@ -1,4 +1,4 @@
-"""Privacy by age: pictures and words that are too old are erased, a few at a time."""
+"""Data retention: erase images and feedback past their retention period, in small batches."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,41 +13,43 @@ INTERVAL_S = 60.0
 
 
 class Retention:
-    """Erases what is older than `days`, and what SQLite's log still has of all that was erased."""
+    """Erases data older than `days`, and what SQLite's write-ahead log has of any erased data."""
 
     def __init__(self, days: int | None, database: Path | None) -> None:
         self._days, self._database = days, database
         self._due_at_s = float("-inf")
 
     def run(self) -> None:
-        """Do a piece of it, if it is time. Needs an application context."""
+        """Erase one batch, if one is due. Needs an application context."""
         if self._days is not None and time.monotonic() >= self._due_at_s:
             is_more = erase_expired(datetime.now(UTC) - timedelta(days=self._days))
             self._due_at_s = float("-inf") if is_more else time.monotonic() + INTERVAL_S
         if self._database is not None:
-            wal_cleanup.clean_log(self._database)
+            wal_cleanup.truncate_wal(self._database)
 
 
 def erase_expired(oldest_kept: datetime) -> bool:
-    """Erase some of what is from before a moment, as its owner could; tells whether more may be.
+    """Erase a batch of data older than `oldest_kept`; returns whether there may be more.
 
-    Images, owners and words go; what the versions answered stays, for it was counted.
+    Images, owners and feedback are erased, as if their owner had done it. The outputs of the
+    versions are kept, since they are counted.
     """
     with read_transaction() as session:
-        found = predictions.older_than(session, oldest_kept, BATCH_SIZE)
+        found = predictions.find_expired(session, oldest_kept, BATCH_SIZE)
     if found is None:
         with write_transaction() as session:
-            count = feedback.erase_loose(session, oldest_kept)
+            count = feedback.delete_unlinked_before(session, oldest_kept)
         if count:
-            wal_cleanup.note()
+            wal_cleanup.mark_dirty()
         return False
-    owner, old = found
+    owner, prediction_ids = found
     with write_transaction() as session:
-        accounts.hold(session, owner)
-        for prediction_id in old:
-            predictions.lock(session, owner, prediction_id)  # no word comes in between
-            feedback.erase_on(session, prediction_id)
-            reviews.expire(session, prediction_id)
+        accounts.lock_key_share(session, owner)
+        for prediction_id in prediction_ids:
+            # The lock keeps out feedback that would arrive between the two deletions.
+            predictions.lock_for_update(session, owner, prediction_id)
+            feedback.delete_by_prediction(session, prediction_id)
+            reviews.withdraw_expired(session, prediction_id)
             predictions.erase(session, owner, prediction_id)
-    wal_cleanup.note()
+    wal_cleanup.mark_dirty()
     return True

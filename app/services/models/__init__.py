@@ -1,1 +1,1 @@
-"""Register, deploy and run models, and roll back those that prove worse."""
+"""Register, deploy and run models, and roll back those that turn out worse."""

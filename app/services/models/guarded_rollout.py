@@ -1,7 +1,7 @@
-"""Guards: after a deployment the predecessor shadows its successor on A/B traffic.
+"""Guarded rollouts: after a deployment the predecessor shadows its successor on A/B traffic.
 
-Reviewers label pictures on which the two differ. If the new model proves worse it is rolled back;
-if it proves better or as good, the guard closes.
+Reviewers label the images on which the two disagree. If the new model turns out worse it is rolled
+back; if it is better or equivalent, the rollout is closed.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from app.store.queries import models as model_rows
 from app.store.tables import GuardedRollout
 
 COOLDOWN = timedelta(days=1)
-MAX_REQUESTS = 20_000  # that a guard looks at
-MAX_DURATION = timedelta(days=7)  # that it then waits for labels
+MAX_REQUESTS = 20_000  # shadowed in one rollout
+MAX_DURATION = timedelta(days=7)  # of a rollout that has its requests and waits for labels
 ROLLED_BACK = "rolled back: proved worse than its predecessor"
 
 
 @dataclass(frozen=True)
 class RolloutStatus:
-    """A guard as it is; the difference is what accuracy was gained on the requests so far."""
+    """A rollout; `difference` is the accuracy gained on the requests so far."""
 
     id: int
     version: Version
@@ -43,7 +43,7 @@ class RolloutStatus:
 
 @dataclass(frozen=True)
 class ActiveRollout:
-    """An open guard: which model it guards, and which one shadows it."""
+    """A rollout in progress: the deployed model and the predecessor that shadows it."""
 
     id: int
     version: Version
@@ -52,80 +52,82 @@ class ActiveRollout:
 
 
 def list_recent(limit: int) -> list[RolloutStatus]:
-    """The last guards, the newest first."""
+    """Return the last rollouts, newest first."""
     with read_transaction() as session:
-        return [_status(session, guard) for guard in guarded_rollouts.list_recent(session, limit)]
+        return [
+            _status(session, rollout) for rollout in guarded_rollouts.list_recent(session, limit)
+        ]
 
 
 def list_active() -> list[ActiveRollout]:
-    """The guards that are open and have not seen enough requests yet."""
+    """Return the open rollouts that still need requests."""
     with read_transaction() as session:
         return [
-            ActiveRollout(guard.id, Version(guard.version), guard.model_id, guard.predecessor_id)
-            for guard in guarded_rollouts.list_active(session)
-            if guarded_rollouts.count_requests(session, guard.id) < MAX_REQUESTS
+            ActiveRollout(
+                rollout.id, Version(rollout.version), rollout.model_id, rollout.predecessor_id
+            )
+            for rollout in guarded_rollouts.list_active(session)
+            if guarded_rollouts.count_requests(session, rollout.id) < MAX_REQUESTS
         ]
 
 
 def evaluate_all() -> None:
-    """Close guards that are decided; a model that proved worse than its predecessor goes back."""
+    """Close the rollouts that are decided, and roll back models worse than their predecessors."""
     with read_transaction() as session:
-        if not any(_outcome(session, guard) for guard in guarded_rollouts.list_active(session)):
+        if not any(_outcome(session, rollout) for rollout in guarded_rollouts.list_active(session)):
             return
     with write_transaction() as session:
         acquire(session, AdvisoryLock.MODELS)
-        for guard in guarded_rollouts.list_active(session):
-            outcome = _outcome(session, guard)
+        for rollout in guarded_rollouts.list_active(session):
+            outcome = _outcome(session, rollout)
             if outcome is not None:
-                guard.closed_at, guard.outcome = datetime.now(UTC), outcome
+                rollout.closed_at, rollout.outcome = datetime.now(UTC), outcome
                 if outcome == RolloutResult.WORSE:
-                    _roll_back(session, guard)
+                    _roll_back(session, rollout)
 
 
 def is_cooling_down(session: Session, version: Version) -> bool:
-    """Whether a model of this version was taken back so lately that none follows by itself."""
+    """Return whether a rollback was so recent that no retrained model is deployed automatically."""
     return guarded_rollouts.exists_closed_since(
         session, version, RolloutResult.WORSE, datetime.now(UTC) - COOLDOWN
     )
 
 
-def _outcome(session: Session, guard: GuardedRollout) -> str | None:
-    """How an open guard closes now; None where it stays open."""
-    requests = guarded_rollouts.count_requests(session, guard.id)
+def _outcome(session: Session, rollout: GuardedRollout) -> str | None:
+    """Return the outcome of an open rollout; None while it is undecided."""
+    requests = guarded_rollouts.count_requests(session, rollout.id)
     if not requests:
         return None
-    standing = evaluate(requests, guarded_rollouts.list_strata(session, guard.id))
-    is_over = requests >= MAX_REQUESTS and datetime.now(UTC) - guard.opened_at > MAX_DURATION
-    return "undecided" if standing is None and is_over else standing
+    result = evaluate(requests, guarded_rollouts.list_strata(session, rollout.id))
+    is_over = requests >= MAX_REQUESTS and datetime.now(UTC) - rollout.opened_at > MAX_DURATION
+    return "undecided" if result is None and is_over else result
 
 
-def _roll_back(session: Session, guard: GuardedRollout) -> None:
-    version = Version(guard.version)
-    predecessor = model_rows.get_existing(session, guard.predecessor_id)
+def _roll_back(session: Session, rollout: GuardedRollout) -> None:
+    version = Version(rollout.version)
+    predecessor = model_rows.get_existing(session, rollout.predecessor_id)
     registry.deploy_in(session, version, predecessor, ROLLED_BACK, is_rollback=True)
     alerts.add(
         session,
         "rollback",
-        f"{version} proved worse than its predecessor and was rolled back; for a day no retrain of"
-        " it goes into service by itself",
+        f"{version} proved worse than its predecessor and was rolled back; its retrained models are"
+        " not deployed automatically for a day",
     )
 
 
-def _status(session: Session, guard: GuardedRollout) -> RolloutStatus:
-    requests, parts = (
-        guarded_rollouts.count_requests(session, guard.id),
-        guarded_rollouts.list_strata(session, guard.id),
-    )
+def _status(session: Session, rollout: GuardedRollout) -> RolloutStatus:
+    requests = guarded_rollouts.count_requests(session, rollout.id)
+    strata = guarded_rollouts.list_strata(session, rollout.id)
     return RolloutStatus(
-        id=guard.id,
-        version=Version(guard.version),
-        model_id=guard.model_id,
-        predecessor_id=guard.predecessor_id,
-        opened_at=guard.opened_at,
-        closed_at=guard.closed_at,
-        outcome=guard.outcome,
+        id=rollout.id,
+        version=Version(rollout.version),
+        model_id=rollout.model_id,
+        predecessor_id=rollout.predecessor_id,
+        opened_at=rollout.opened_at,
+        closed_at=rollout.closed_at,
+        outcome=rollout.outcome,
         requests=requests,
-        disagreements=sum(part.disagreements for part in parts),
-        labeled=sum(part.evidence.labeled for part in parts),
-        difference=observed_gain(requests, parts),
+        disagreements=sum(stratum.disagreements for stratum in strata),
+        labeled=sum(stratum.evidence.labeled for stratum in strata),
+        difference=observed_gain(requests, strata),
     )

@@ -1,4 +1,4 @@
-"""ONNX files as ONNX Runtime sees them; the one place that imports it, with its telemetry off."""
+"""Open ONNX models; the only module that imports ONNX Runtime, with its telemetry disabled."""
 
 import os
 from typing import Any, Protocol, cast
@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # only looked at when ONNX Runtime is imported
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read only when ONNX Runtime is imported
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _runtime
@@ -18,48 +18,53 @@ from app.imaging.normalization import to_model_input
 _EMPTY = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
 _ROUNDING = 1e-3
 _RUNTIME_ERRORS = (
-    ValueError,  # inputs of other names
-    *(_runtime.Fail, _runtime.InvalidArgument, _runtime.InvalidGraph, _runtime.InvalidProtobuf),
-    *(_runtime.NoModel, _runtime.NotImplemented, _runtime.RuntimeException),
+    ValueError,  # the model's input has another name
+    _runtime.Fail,
+    _runtime.InvalidArgument,
+    _runtime.InvalidGraph,
+    _runtime.InvalidProtobuf,
+    _runtime.NoModel,
+    _runtime.NotImplemented,
+    _runtime.RuntimeException,
 )
 
 
 class InferenceSession(Protocol):
-    """What is used here of ONNX Runtime's session; the library itself carries no types."""
+    """The methods of ONNX Runtime's session used here; the library has no type annotations."""
 
     def run(
         self, outputs: list[str] | None, inputs: dict[str, npt.NDArray[np.float32]]
     ) -> list[npt.NDArray[np.float32]]:
-        """Compute the named outputs, all of them for None."""
+        """Compute the named outputs, or all of them for None."""
 
     def get_modelmeta(self) -> Any:
-        """Give what the file says of itself."""
+        """Return the metadata of the file."""
 
 
 def open_session(onnx: bytes) -> InferenceSession:
-    """Open a session that computes on the calling thread alone."""
+    """Open a session that computes on the calling thread only."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    made = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    return cast("InferenceSession", made)
+    session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    return cast("InferenceSession", session)
 
 
 def load_validated(onnx: bytes) -> InferenceSession:
-    """Open a session and let it read an empty digit, before anybody is served by it.
+    """Open a session and validate it with an empty image, before it serves any request.
 
-    Raises UnfitModel for what ONNX Runtime cannot open, and for a model of something else.
+    Raises InvalidModel if ONNX Runtime cannot open it or it is not a digit classifier.
     """
     try:
         session = open_session(onnx)
-        found = session.run(["probabilities"], {"digits": to_model_input(_EMPTY)})[0]
+        output = session.run(["probabilities"], {"digits": to_model_input(_EMPTY)})[0]
     except _RUNTIME_ERRORS as error:
-        raise InvalidModel("The artefact is torn, or no model that reads digits") from error
-    if found.shape != (1, 10) or not abs(float(found.sum()) - 1) < _ROUNDING:
-        raise InvalidModel("The artefact does not give ten probabilities")
+        raise InvalidModel("The artifact is damaged or not a digit classifier") from error
+    if output.shape != (1, 10) or not abs(float(output.sum()) - 1) < _ROUNDING:
+        raise InvalidModel("The artifact does not output ten probabilities")
     return session
 
 
 def read_model_name(onnx: bytes) -> str:
-    """The model's name, from the file's own metadata."""
+    """Return the model's name from the metadata of the file."""
     return str(open_session(onnx).get_modelmeta().custom_metadata_map["name"])

@@ -1,4 +1,4 @@
-"""Models: what there is, what serves each version, and putting another one into service."""
+"""The model registry: stored models, and which of them is deployed as each version."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from app.store.tables import Deployment, GuardedRollout, Model
 
 @dataclass(frozen=True)
 class ModelArtifact:
-    """A model's ONNX file with the name of the model that it is."""
+    """A model's ONNX file, with a reference to the model."""
 
     model: ModelRef
     onnx: bytes
@@ -27,7 +27,7 @@ class ModelArtifact:
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """A model that is kept: what it serves now, what it was made for, why it may not serve."""
+    """A stored model; `version` is the one it was trained for, `deployed_as` what it serves now."""
 
     model: ModelRef
     is_bundled: bool
@@ -39,7 +39,7 @@ class ModelSummary:
 
 @dataclass(frozen=True)
 class DeploymentSummary:
-    """A model that was put into service as a version, when and why."""
+    """A deployment of a model as a version, with its time, reason and user."""
 
     id: int
     version: Version
@@ -50,38 +50,38 @@ class DeploymentSummary:
 
 
 def register_bundled(folder: Path) -> None:
-    """Store the models that ship with Cifra, and put them into service where nothing serves yet.
+    """Store the bundled models, and deploy them as versions that have no model yet.
 
-    Where an earlier shipped model still serves, a newer one takes its place, once: after a rollback
-    it does not come back. A model that Cifra trained itself is left in service.
+    A newer bundled model replaces an older bundled one, but only once: after a rollback it is not
+    deployed again. A model that was retrained here stays deployed.
     """
     for version in Version:
         onnx = (folder / f"{version}.onnx").read_bytes()
         name = read_model_name(onnx)
         with write_transaction() as session:
             acquire(session, AdvisoryLock.MODELS)
-            model = get_or_create(session, name, onnx, shipped=True)
-            served = models.list_ever_deployed(session, version)
-            if not served or (served[0].is_bundled and model not in served):
+            model = get_or_create(session, name, onnx, is_bundled=True)
+            deployed = models.list_ever_deployed(session, version)
+            if not deployed or (deployed[0].is_bundled and model not in deployed):
                 deploy_in(session, version, model, models.BUNDLED)
 
 
 def deployment_history_ids(version: Version) -> list[int]:
-    """The ids of the models that ever served a version, as they were deployed, the last first."""
+    """Return the ids of all models ever deployed as a version, most recent deployment first."""
     with read_transaction() as session:
         return [model.id for model in models.list_ever_deployed(session, version)]
 
 
 def get_artifact(model_id: int) -> ModelArtifact:
-    """A model's file. Raises UnfitModel for one that is not what was stored."""
+    """Return a model's file. Raises InvalidModel if it does not match its checksum."""
     with read_transaction() as session:
         return _load_artifact(session, models.get_existing(session, model_id))
 
 
 def list_recent(limit: int) -> list[ModelSummary]:
-    """The last models, the newest first."""
+    """Return the last models, newest first."""
     with read_transaction() as session:
-        serves = {version: models.get_deployed(session, version) for version in Version}
+        deployed = {version: models.get_deployed(session, version) for version in Version}
         return [
             ModelSummary(
                 model=_model_ref(model),
@@ -89,14 +89,14 @@ def list_recent(limit: int) -> list[ModelSummary]:
                 version=model.version,
                 rejection_reason=model.rejection_reason,
                 created_at=model.created_at,
-                deployed_as=tuple(version for version, its in serves.items() if its is model),
+                deployed_as=tuple(version for version, its in deployed.items() if its is model),
             )
             for model in models.list_recent(session, limit)
         ]
 
 
 def list_deployments(limit: int) -> list[DeploymentSummary]:
-    """What was put into service last, the newest first."""
+    """Return the last deployments, newest first."""
     with read_transaction() as session:
         return [
             _deployment_summary(deployment, model)
@@ -105,53 +105,56 @@ def list_deployments(limit: int) -> list[DeploymentSummary]:
 
 
 def deploy(model_id: int, version: Version, user_id: int) -> DeploymentSummary:
-    """Put a model into service, after it was loaded and has read a digit.
+    """Validate a model and deploy it as a version.
 
-    Raises NotFound; Conflict for one that serves the version already or was rejected; UnfitModel.
+    Raises NotFound; Conflict if it is already deployed as this version or was rejected;
+    InvalidModel.
     """
     with read_transaction() as session:
-        wanted = models.get(session, model_id)
-        if wanted is None:
+        candidate = models.get(session, model_id)
+        if candidate is None:
             raise NotFound("There is no such model")
-        if wanted.rejection_reason is not None:
-            raise Conflict(f"This model was rejected: {wanted.rejection_reason}")
-        get_artifact = _load_artifact(session, wanted)
-    load_validated(get_artifact.onnx)
+        if candidate.rejection_reason is not None:
+            raise Conflict(f"This model was rejected: {candidate.rejection_reason}")
+        artifact = _load_artifact(session, candidate)
+    load_validated(artifact.onnx)
     with write_transaction() as session:
         acquire(session, AdvisoryLock.MODELS)
-        serving_now = models.get_deployed(session, version)
-        if serving_now is not None and serving_now.id == model_id:
-            raise Conflict(f"This model serves {version} already")
+        current = models.get_deployed(session, version)
+        if current is not None and current.id == model_id:
+            raise Conflict(f"This model is already deployed as {version}")
         model = models.get_existing(session, model_id)
         return _deployment_summary(deploy_in(session, version, model, "deployed", user_id), model)
 
 
 def roll_back(version: Version, user_id: int) -> DeploymentSummary:
-    """Take back the last deployment of a version that was not taken back yet.
+    """Roll back a version's last deployment that was not rolled back yet.
 
-    Raises Conflict where there is none to take back, or another one came in the meantime;
-    UnfitModel for an earlier model that is damaged.
+    Raises Conflict if there is none, or if another model was deployed in the meantime;
+    InvalidModel if the previous model is damaged.
     """
     with read_transaction() as session:
-        _, earlier = _current_and_previous(session, version)
-        get_artifact = _load_artifact(session, earlier)
-    load_validated(get_artifact.onnx)
+        _, previous = _current_and_previous(session, version)
+        artifact = _load_artifact(session, previous)
+    load_validated(artifact.onnx)
     with write_transaction() as session:
         acquire(session, AdvisoryLock.MODELS)
         _, model = _current_and_previous(session, version)
-        if model.id != earlier.id:
-            raise Conflict("Another model was put into service in the meantime")
+        if model.id != previous.id:
+            raise Conflict("Another model was deployed in the meantime")
         deployment = deploy_in(session, version, model, "rolled back", user_id, is_rollback=True)
         return _deployment_summary(deployment, model)
 
 
-def get_or_create(session: Session, name: str, onnx: bytes, *, shipped: bool = False) -> Model:
-    """Store a model, in a unit of work of the caller's; the same artefact is stored once."""
+def get_or_create(session: Session, name: str, onnx: bytes, *, is_bundled: bool = False) -> Model:
+    """Store a model in the caller's transaction; the same artifact is stored only once."""
     sha256 = hashlib.sha256(onnx).hexdigest()
     model = models.get_by_checksum(session, sha256)
     if model is None:
         now = datetime.now(UTC)
-        model = Model(name=name, sha256=sha256, artifact=onnx, is_bundled=shipped, created_at=now)
+        model = Model(
+            name=name, sha256=sha256, artifact=onnx, is_bundled=is_bundled, created_at=now
+        )
         models.add(session, model)
     return model
 
@@ -165,9 +168,10 @@ def deploy_in(
     *,
     is_rollback: bool = False,
 ) -> Deployment:
-    """Have a model serve a version from the commit on; the experiment against the old one ends.
+    """Deploy a model in the caller's transaction; it serves from the commit on.
 
-    The old one shadows it from then on, unless this takes a deployment back.
+    This ends the experiment with the previous model, and starts a guarded rollout in which that
+    model shadows the new one, unless the deployment is a rollback.
     """
     now = datetime.now(UTC)
     _start_rollout(session, version, None if is_rollback else model, now)
@@ -185,16 +189,17 @@ def deploy_in(
 
 
 def _start_rollout(session: Session, version: Version, model: Model | None, now: datetime) -> None:
-    """Close the version's guard, and open another one for the model that comes.
+    """Close the version's open rollout, and start one for the new model unless that is None.
 
-    One that follows before its predecessor was shown to be good is held against the model before.
+    The new model is compared with the last trusted one: if the current model was still in its own
+    rollout, that is the current model's predecessor.
     """
-    serving = models.get_deployed(session, version)
-    trusted_id = None if serving is None else serving.id
-    for guard in guarded_rollouts.list_active(session):
-        if guard.version == version:
-            guard.closed_at, guard.outcome = now, "superseded"
-            trusted_id = guard.predecessor_id
+    current = models.get_deployed(session, version)
+    trusted_id = None if current is None else current.id
+    for rollout in guarded_rollouts.list_active(session):
+        if rollout.version == version:
+            rollout.closed_at, rollout.outcome = now, "superseded"
+            trusted_id = rollout.predecessor_id
     if model is not None and trusted_id not in (None, model.id):
         guarded_rollouts.add(
             session,
@@ -205,23 +210,27 @@ def _start_rollout(session: Session, version: Version, model: Model | None, now:
 
 
 def _current_and_previous(session: Session, version: Version) -> tuple[Model, Model]:
-    """The model that serves a version, and the one that a rollback brings back."""
-    standing: list[Model] = []
+    """Return the model deployed as a version and the one that a rollback restores.
+
+    A rollback removes the deployments made after the restored model, so the next rollback goes one
+    further back.
+    """
+    stack: list[Model] = []
     for deployment, model in models.list_deployments_of(session, version):
-        while deployment.is_rollback and standing and standing[-1] is not model:
-            standing.pop()
+        while deployment.is_rollback and stack and stack[-1] is not model:
+            stack.pop()
         if not deployment.is_rollback:
-            standing.append(model)
-    if len(standing) < 2:
-        raise Conflict(f"No deployment of {version} is left to take back")
-    return standing[-1], standing[-2]
+            stack.append(model)
+    if len(stack) < 2:
+        raise Conflict(f"There is no deployment of {version} left to roll back")
+    return stack[-1], stack[-2]
 
 
 def _load_artifact(session: Session, model: Model) -> ModelArtifact:
-    """Raises UnfitModel for a file that is not what was stored."""
+    """Read a model's file. Raises InvalidModel if it does not match its checksum."""
     onnx = models.get_artifact(session, model.id)
     if hashlib.sha256(onnx).hexdigest() != model.sha256:
-        raise InvalidModel(f"The artefact of {model.name} is damaged")
+        raise InvalidModel(f"The artifact of {model.name} is damaged")
     return ModelArtifact(_model_ref(model), onnx)
 
 

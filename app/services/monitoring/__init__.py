@@ -1,1 +1,1 @@
-"""Watch readiness, drift, rate limits and the models' health, and collect metrics."""
+"""Monitor readiness, drift, rate limits and model health, and collect metrics."""

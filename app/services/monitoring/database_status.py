@@ -1,4 +1,4 @@
-"""How the database is: whether it answers, at which migration it is, and its newest row."""
+"""The status of the database: whether it answers, its migration and its newest row."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.store.queries import models, predictions
 
 @dataclass(frozen=True)
 class DatabaseStatus:
-    """What was found; with an error, nothing else was."""
+    """The status of the database; if there is an error, the other fields are unknown."""
 
     error: str | None = None
     revision: str | None = None
@@ -23,11 +23,11 @@ class DatabaseStatus:
 
 
 def check(migrations: Path) -> DatabaseStatus:
-    """Look at the database, and hold it against the migrations in this folder."""
+    """Query the database's status and compare its revision with the migrations in a folder."""
     try:
         with read_transaction() as session:
-            revision = migration_state.current(session)
-            is_migrated = revision == migration_state.known(migrations)[0]
+            revision = migration_state.current_revision(session)
+            is_migrated = revision == migration_state.list_revisions(migrations)[0]
             newest_at = _newest_at(session) if is_migrated else None
     except OperationalError as error:
         return DatabaseStatus(error=str(error.orig).splitlines()[0])
@@ -37,5 +37,5 @@ def check(migrations: Path) -> DatabaseStatus:
 
 
 def _newest_at(session: Session) -> datetime | None:
-    times = [models.last_deployed_at(session), predictions.newest_at(session)]
+    times = [models.last_deployed_at(session), predictions.last_created_at(session)]
     return max((at for at in times if at is not None), default=None)

@@ -1,6 +1,6 @@
-"""Watching for drift: the last answers beside those that followed the last deployment.
+"""Detect drift: compare the latest predictions with those after the last deployment.
 
-It tells admins; it deploys nothing.
+A drift raises an alert; nothing is deployed.
 """
 
 import time
@@ -16,21 +16,21 @@ from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_t
 from app.store.queries import alerts, models, predictions
 from app.store.queries.predictions import VersionOutput
 
-MONITORED = Version.V2  # as drawn or as shadow: it reads what comes to A/B and to v2
+MONITORED = Version.V2  # answering or as shadow, it predicts all images sent to A/B and to v2
 REFERENCE, RECENT, MIN_NEW = 1_000, 200, 50
 CHECK_EVERY_S = 5.0
-ALERT_INTERVAL = timedelta(days=1)  # after an alarm
+ALERT_INTERVAL = timedelta(days=1)
 
 KIND = "drift"
 _MESSAGES = {
-    "digits": "the mix of digits has changed",
-    "confidence": "the models are otherwise sure than they were",
-    "disagreement": "the versions disagree more, or less, than they did",
+    "digits": "Prediction (class) drift",
+    "confidence": "Confidence distribution shift",
+    "disagreement": "Disagreement-rate drift",
 }
 
 
 class DriftMonitor:
-    """Compares the last answers with the reference whenever enough new ones have come."""
+    """Tests the latest predictions against the reference after every MIN_NEW new ones."""
 
     def __init__(self) -> None:
         self._rng = np.random.default_rng()
@@ -40,11 +40,11 @@ class DriftMonitor:
         self._tested: UUID | None = None
 
     def check(self) -> None:
-        """Raise an alert where the last answers are of another world. Looks every few seconds."""
+        """Raise an alert if the latest predictions have drifted; tests every few seconds."""
         if time.monotonic() - self._checked_at_s < CHECK_EVERY_S:
             return
         self._checked_at_s = time.monotonic()
-        recent = self._new_answers()
+        recent = self._recent_outputs()
         if recent is None or self._since is None:
             return
         self._tested = recent[-1].id
@@ -52,8 +52,8 @@ class DriftMonitor:
         if found.is_alarm:
             _raise_alert(f"{_MESSAGES[found.feature]} (p = {found.p_value:.1g})", self._since)
 
-    def _new_answers(self) -> Sequence[VersionOutput] | None:
-        """The last answers, or None as long as there are too few, or too few new ones."""
+    def _recent_outputs(self) -> Sequence[VersionOutput] | None:
+        """Return the latest outputs; None while there are too few, or too few new ones."""
         with read_transaction() as session:
             since = models.last_deployed_at(session)
             if since is None:
@@ -65,7 +65,7 @@ class DriftMonitor:
             recent = predictions.list_outputs(session, MONITORED, since, RECENT, last=True)
         if len(self._reference) < REFERENCE or recent[0].id <= self._reference[-1].id:
             return None
-        new = sum(self._tested is None or answer.id > self._tested for answer in recent)
+        new = sum(self._tested is None or output.id > self._tested for output in recent)
         return recent if new >= MIN_NEW else None
 
 
@@ -76,12 +76,12 @@ def _raise_alert(message: str, since: datetime) -> None:
             alerts.add(session, KIND, message)
 
 
-def _window(answers: Sequence[VersionOutput]) -> PredictionWindow:
+def _window(outputs: Sequence[VersionOutput]) -> PredictionWindow:
     return PredictionWindow(
-        np.array([answer.digit for answer in answers]),
-        np.array([answer.confidence for answer in answers], dtype=np.float32),
+        np.array([output.digit for output in outputs]),
+        np.array([output.confidence for output in outputs], dtype=np.float32),
         np.array(
-            [np.nan if answer.disagrees is None else answer.disagrees for answer in answers],
+            [np.nan if output.disagrees is None else output.disagrees for output in outputs],
             dtype=np.float32,
         ),
     )

@@ -1,4 +1,4 @@
-"""What operators watch of the rows: added up from counters, at most once a second."""
+"""The database's part of the metrics: sums of counters, at most a second old."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from app.services.experiments import evaluation
 from app.services.experiments.evaluation import Evaluation
 from app.store.engine.db import count_connections, read_transaction
 from app.store.queries import counters, experiments, notifications, retrain_jobs, reviews
-from app.store.queries.counters import FeedbackTotals
+from app.store.queries.counters import FeedbackCounts
 from app.store.queries.reviews import QueueSize
 
 MAX_AGE_S = 1.0
@@ -20,10 +20,10 @@ MAX_AGE_S = 1.0
 
 @dataclass(frozen=True)
 class MetricsSnapshot:
-    """Sums over all processes; `assessment` is that of the current experiment.
+    """Sums over all processes; `evaluation` is that of the current experiment.
 
-    `words` are by version and by whether they call the answer right; of no version are those that
-    name no prediction.
+    `feedback` is by version and by whether it rated the prediction correct; feedback that names no
+    prediction has the version "".
     """
 
     served: Mapping[Version, int]
@@ -37,7 +37,7 @@ class MetricsSnapshot:
 
 
 def collect() -> MetricsSnapshot | None:
-    """Add the counters up; None where the database does not answer. Needs an app context."""
+    """Sum the counters; returns None if the database does not answer. Needs an app context."""
     try:
         return _collect()
     except SQLAlchemyError:
@@ -45,37 +45,37 @@ def collect() -> MetricsSnapshot | None:
 
 
 class CachedSnapshot:
-    """The vitals as this process took them last; whoever asks meanwhile is told the same."""
+    """Caches a snapshot, so that frequent scrapes cost at most one set of queries a second."""
 
     def __init__(self) -> None:
-        self._taking = threading.Lock()
-        self._taken: MetricsSnapshot | None = None
-        self._taken_at_s = float("-inf")
+        self._lock = threading.Lock()
+        self._snapshot: MetricsSnapshot | None = None
+        self._collected_at_s = float("-inf")
 
     def current(self) -> MetricsSnapshot | None:
-        """The vitals, not older than a second; None where the database does not answer."""
-        with self._taking:
-            if time.monotonic() - self._taken_at_s > MAX_AGE_S:
-                self._taken = collect()
-                self._taken_at_s = time.monotonic()
-            return self._taken
+        """Return a snapshot at most a second old; None if the database does not answer."""
+        with self._lock:
+            if time.monotonic() - self._collected_at_s > MAX_AGE_S:
+                self._snapshot = collect()
+                self._collected_at_s = time.monotonic()
+            return self._snapshot
 
 
 def connection_pool() -> Mapping[str, int]:
-    """The connections of this process by their state."""
+    """Return the number of this process's database connections by their state."""
     return count_connections()
 
 
 def _collect() -> MetricsSnapshot:
     with read_transaction() as session:
         experiment = experiments.get_latest(session)
-        drawn, spoken = counters.list_traffic(session), counters.list_feedback(session)
+        traffic, feedback = counters.list_traffic(session), counters.list_feedback(session)
         latencies = counters.latency_histograms(session)
         return MetricsSnapshot(
-            served={version: evaluation.served_count(version, drawn) for version in Version},
-            disagreements=evaluation.total_traffic(drawn).disagreements,
+            served={version: evaluation.served_count(version, traffic) for version in Version},
+            disagreements=evaluation.total_traffic(traffic).disagreements,
             latencies={version: latencies.get(version, {}) for version in Version},
-            feedback=_words(spoken),
+            feedback=_feedback_totals(feedback),
             evaluation=None if experiment is None else evaluation.evaluate(session, experiment),
             review_queue=reviews.queue_size(session, 0 if experiment is None else experiment.id),
             retrain_jobs=retrain_jobs.count_by_status(session),
@@ -83,9 +83,9 @@ def _collect() -> MetricsSnapshot:
         )
 
 
-def _words(spoken: Sequence[FeedbackTotals]) -> dict[tuple[str, bool], int]:
-    words = {(version, is_right): 0 for version in (*Version, "") for is_right in (True, False)}
-    for each in spoken:
-        words[each.version, True] += each.correct
-        words[each.version, False] += each.total - each.correct
-    return words
+def _feedback_totals(counts: Sequence[FeedbackCounts]) -> dict[tuple[str, bool], int]:
+    totals = {(version, correct): 0 for version in (*Version, "") for correct in (True, False)}
+    for each in counts:
+        totals[each.version, True] += each.correct
+        totals[each.version, False] += each.total - each.correct
+    return totals

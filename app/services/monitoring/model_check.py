@@ -1,4 +1,4 @@
-"""Whether the models in service can read: each is held against digits that are known."""
+"""Check that the deployed models work: test each on images with known digits."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from app.services.reviews import attention_checks
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """How many of the digits that ship with Cifra a model reads right."""
+    """How many of the bundled attention-check images a model predicts correctly."""
 
     model: ModelRef
     correct: int
@@ -20,17 +20,16 @@ class ModelCheck:
 
 
 def check(version: Version) -> ModelCheck | None:
-    """Load the model that is in service, and have it read; None where nothing serves the version.
+    """Load a version's deployed model and test it; returns None if the version has no model.
 
-    Raises UnfitModel for an artefact that is torn.
+    Raises InvalidModel for a damaged artifact.
     """
-    served = registry.deployment_history_ids(version)
-    if not served:
+    model_ids = registry.deployment_history_ids(version)
+    if not model_ids:
         return None
-    artefact = registry.get_artifact(served[0])
+    artifact = registry.get_artifact(model_ids[0])
     digits, labels = attention_checks.load_check_images()
-    probabilities = load_validated(artefact.onnx).run(
-        ["probabilities"], {"digits": to_model_input(digits)}
-    )
-    right = int((probabilities[0].argmax(axis=1) == labels).sum())
-    return ModelCheck(artefact.model, right, len(labels))
+    session = load_validated(artifact.onnx)
+    probabilities = session.run(["probabilities"], {"digits": to_model_input(digits)})[0]
+    correct = int((probabilities.argmax(axis=1) == labels).sum())
+    return ModelCheck(artifact.model, correct, len(labels))

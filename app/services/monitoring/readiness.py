@@ -1,4 +1,4 @@
-"""Whether this process can do its work at the moment."""
+"""Readiness: whether this process can answer requests at the moment."""
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,7 +9,7 @@ from app.store.engine.db import read_transaction
 
 
 def check(inference: InferenceService) -> None:
-    """Raise Unavailable where the database does not answer or a model cannot be loaded."""
+    """Raise Unavailable if the database does not answer or a model cannot be loaded."""
     try:
         with read_transaction() as session:
             session.execute(text("SELECT 1"))

@@ -1,1 +1,1 @@
-"""Raise alerts and send notifications by mail."""
+"""Raise alerts and send notifications by email."""

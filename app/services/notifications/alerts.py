@@ -1,4 +1,4 @@
-"""Alerts: what happened by itself and admins should know of."""
+"""Alerts: automatic events that admins should know about."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.store.queries import alerts
 
 @dataclass(frozen=True)
 class Alert:
-    """What happened, of which kind, when."""
+    """An event with its kind and time."""
 
     id: int
     kind: str
@@ -18,13 +18,13 @@ class Alert:
 
 
 def create(kind: str, message: str) -> None:
-    """Raise an alert, in a unit of work of its own."""
+    """Raise an alert, in a transaction of its own."""
     with write_transaction() as session:
         alerts.add(session, kind, message)
 
 
 def list_recent(limit: int) -> list[Alert]:
-    """The last alerts, the newest first."""
+    """Return the last alerts, newest first."""
     with read_transaction() as session:
         return [
             Alert(row.id, row.kind, row.message, row.created_at)

@@ -1,7 +1,8 @@
-"""Mailing what waits in the outbox: a digest for each admin, at most one an hour.
+"""Send the notifications in the outbox: a digest for each admin, at most one an hour.
 
-No transaction is open while a mail travels, and a notice is removed only after the mail server took
-it: what a process that dies has sent by then is sent again.
+No transaction is open while a mail is being sent, and a notification is deleted only after the mail
+server has accepted it. A process that dies between the two sends the same digest again after the
+restart: at least once, never zero times.
 """
 
 import logging
@@ -16,7 +17,7 @@ from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import accounts, notifications
 
 MIN_INTERVAL = timedelta(hours=1)
-LEASE = timedelta(minutes=2)  # longer than a mail takes where every step comes just in time
+LEASE = timedelta(minutes=2)  # longer than sending takes if every step nearly times out
 MIN_RETRY, MAX_RETRY = timedelta(seconds=10), timedelta(minutes=15)
 MAX_PER_DIGEST = 1_000
 
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Claim:
-    """A digest that this process, and no other, sends until its lease ends."""
+    """A digest that only this process may send until its lease ends."""
 
     user_id: int
     address: str
@@ -35,9 +36,10 @@ class _Claim:
 
 
 class Mailer:
-    """Sends what waits, and remembers how often in a row a mail to somebody failed.
+    """Sends the digests that are due, and counts consecutive failures by account.
 
-    `send` raises OSError where the mail was not taken; without it everything stays in the outbox.
+    `send` raises OSError if the mail server does not accept a mail. Without `send`, notifications
+    stay in the outbox.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Mailer:
         self._failures: Counter[int] = Counter()
 
     def deliver(self, stop_event: threading.Event) -> None:
-        """Send everybody the digest that is due to them. Needs an application context."""
+        """Send all digests that are due. Needs an application context."""
         if self._send is None:
             return
         with read_transaction() as session:
@@ -69,22 +71,23 @@ class Mailer:
             return
         _complete(claim, self._clock() + MIN_INTERVAL)
         if self._failures.pop(claim.user_id, 0):
-            _log.warning("mail to account %s is taken again", claim.user_id)
+            _log.warning("mail to account %s is accepted again", claim.user_id)
 
     def _retry_later(self, claim: _Claim, error: OSError) -> None:
-        """Try again later, each time twice as late; the log is told once."""
+        """Release the claim until a retry with exponential backoff; logs only the first failure."""
         earlier_failures = self._failures[claim.user_id]
         self._failures[claim.user_id] += 1
         if not earlier_failures:
-            _log.warning("mail to account %s is not taken: %s", claim.user_id, type(error).__name__)
+            reason = type(error).__name__
+            _log.warning("mail to account %s is not accepted: %s", claim.user_id, reason)
         pause = min(MAX_RETRY, MIN_RETRY * 2 ** min(earlier_failures, 10))
         _release(claim, self._clock() + pause)
 
 
 def _claim(user_id: int, now: datetime) -> _Claim | None:
-    """Take the digest that is due to an account; None where there is none, or another has it.
+    """Claim an account's due digest; None if there is none or another process has claimed it.
 
-    What the account does not want any more is removed.
+    Notifications that the account has turned off are deleted.
     """
     with write_transaction() as session:
         user = accounts.lock_for_update(session, user_id)
@@ -95,23 +98,22 @@ def _claim(user_id: int, now: datetime) -> _Claim | None:
         if not found or user.email is None:
             return None
         user.next_mail_at = until = now + LEASE
-        ids = tuple(notice.id for notice in found)
+        ids = tuple(notification.id for notification in found)
         return _Claim(user_id, user.email, until, ids, build_digest(found))
 
 
 def _complete(claim: _Claim, due_at: datetime) -> None:
-    """Take a digest that was sent out of the outbox; the next one waits until then."""
+    """Delete a sent digest from the outbox; the next one is due at `due_at`."""
     with write_transaction() as session:
-        user = accounts.lock_for_update(
-            session, claim.user_id
-        )  # first, as whoever removes the account does
+        # Lock the account first, as its deletion does, so that the two cannot deadlock.
+        user = accounts.lock_for_update(session, claim.user_id)
         notifications.delete_sent(session, claim.ids)
         if user is not None:
             user.next_mail_at = due_at
 
 
 def _release(claim: _Claim, due_at: datetime) -> None:
-    """Leave a digest that was not sent to whoever is first from then on."""
+    """Give up a claim to a digest that was not sent; any process may claim it from `due_at` on."""
     with write_transaction() as session:
         user = accounts.lock_for_update(session, claim.user_id)
         if user is not None and user.next_mail_at == claim.until:

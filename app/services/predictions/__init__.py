@@ -1,1 +1,1 @@
-"""Predict digits in batches, store the predictions and list them."""
+"""Predict digits in batches, store the predictions, and list and delete them."""

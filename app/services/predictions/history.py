@@ -1,4 +1,4 @@
-"""One's own predictions: looking back at them, and erasing them."""
+"""A user's own predictions: list, get and delete them."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,12 +11,12 @@ from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import accounts, feedback, predictions, reviews
 from app.store.tables import Feedback
 
-NOT_FOUND = "There is no such prediction of yours"
+NOT_FOUND = "You have no such prediction"
 
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """A prediction with the word that was given on it, if any."""
+    """A prediction with the user's feedback on it, if any."""
 
     prediction: Prediction
     feedback: ResolvedFeedback | None
@@ -24,15 +24,15 @@ class HistoryEntry:
 
 
 def list_page(user_id: int, limit: int, before: UUID | None) -> list[HistoryEntry]:
-    """A user's predictions, the newest first, from before an id."""
+    """Return up to `limit` of a user's predictions, newest first, starting after `before`."""
     with read_transaction() as session:
-        found = predictions.list_page(session, user_id, limit, before)
-        words = feedback.get_by_predictions(session, [prediction.id for prediction in found])
-        return [_entry(prediction, words.get(prediction.id)) for prediction in found]
+        page = predictions.list_page(session, user_id, limit, before)
+        rows = feedback.get_by_predictions(session, [prediction.id for prediction in page])
+        return [_entry(prediction, rows.get(prediction.id)) for prediction in page]
 
 
 def get(user_id: int, prediction_id: UUID) -> HistoryEntry:
-    """One of a user's predictions. Raises NotFound."""
+    """Return one of a user's predictions. Raises NotFound."""
     with read_transaction() as session:
         prediction = predictions.get(session, user_id, prediction_id)
         if prediction is None:
@@ -41,7 +41,7 @@ def get(user_id: int, prediction_id: UUID) -> HistoryEntry:
 
 
 def get_image(user_id: int, prediction_id: UUID) -> DigitImage:
-    """The digit that one of a user's predictions was made on. Raises NotFound."""
+    """Return the digit image of one of a user's predictions. Raises NotFound."""
     with read_transaction() as session:
         digit = predictions.get_image(session, user_id, prediction_id)
     if digit is None:
@@ -50,7 +50,7 @@ def get_image(user_id: int, prediction_id: UUID) -> DigitImage:
 
 
 def delete(user_id: int, prediction_id: UUID) -> None:
-    """Erase one of a user's predictions, its image and the words on it. Raises NotFound."""
+    """Delete one of a user's predictions with its image and feedback. Raises NotFound."""
     with write_transaction() as session:
         accounts.lock_key_share(session, user_id)
         if predictions.lock_for_update(session, user_id, prediction_id) is None:
@@ -61,8 +61,9 @@ def delete(user_id: int, prediction_id: UUID) -> None:
     wal_cleanup.mark_dirty()
 
 
-def _entry(prediction: Prediction, spoken: Feedback | None) -> HistoryEntry:
-    if spoken is None:
+def _entry(prediction: Prediction, row: Feedback | None) -> HistoryEntry:
+    if row is None:
         return HistoryEntry(prediction, None)
-    word = ResolvedFeedback(spoken.correct, spoken.digit, spoken.not_a_digit)
-    return HistoryEntry(prediction, word, spoken.comment)
+    return HistoryEntry(
+        prediction, ResolvedFeedback(row.correct, row.digit, row.not_a_digit), row.comment
+    )

@@ -1,6 +1,6 @@
-"""Predicting: a picture in, a stored prediction out; the row is there before the answer leaves.
+"""Predict digits and store each prediction before its response is sent.
 
-Pictures that arrive together are read together: each step for all of them before the next one.
+Images that arrive together are processed together: each step for all of them before the next one.
 """
 
 import time
@@ -13,8 +13,8 @@ from uuid_utils.compat import uuid7
 from app.domain.assignment import TrafficSplit, Version
 from app.domain.errors import ImageError
 from app.domain.predictions import DigitImage, ModelOutput, Prediction
-from app.imaging import decoding as pictures
 from app.imaging import normalization
+from app.imaging.decoding import is_small_png
 from app.services.models.inference import InferenceService
 from app.services.predictions.batch_writer import PredictionRecord, write_batch
 from app.services.predictions.request_batcher import RequestBatcher
@@ -27,144 +27,153 @@ _VERSIONS = tuple(Version)
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """A picture that somebody wants read: by one version, or as a split says.
+    """An image to predict with one version, or with both if there is a split.
 
-    It is a picture file, or a digit that was found on one.
+    The image is the bytes of an image file, or the digit image already made from one.
+    `started_at_s` is of the clock `time.perf_counter`.
     """
 
     user_id: int
-    picture: bytes | DigitImage
+    image: bytes | DigitImage
     version: Version
-    begun_s: float
+    started_at_s: float
     split: TrafficSplit | None = None
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        """Who is to read it."""
+        """Return the versions that predict the image."""
         return (self.version,) if self.split is None else _VERSIONS
 
-    def by(self, split: TrafficSplit) -> "PredictionRequest":
-        """The same, to be read as a split says."""
+    def with_split(self, split: TrafficSplit) -> "PredictionRequest":
+        """Return the same request as A/B traffic."""
         return replace(self, split=split)
 
 
 class Predictor:
-    """What reads pictures in this process, and what writes the answers down."""
+    """Predicts images in this process and stores the predictions, both in batches."""
 
-    def __init__(self, inference: InferenceService, groups: BatchWriter) -> None:
-        self._inference, self._groups = inference, groups
-        self._together = RequestBatcher(self.read_all, MAX_BATCH_SIZE)
+    def __init__(self, inference: InferenceService, batch_writer: BatchWriter) -> None:
+        self._inference, self._batch_writer = inference, batch_writer
+        self._batcher = RequestBatcher(self.predict_many, MAX_BATCH_SIZE)
 
-    def read(self, asked: PredictionRequest) -> Prediction:
-        """Read a picture with what else waits to be read. Raises PictureError."""
-        return self._together.submit(asked)
+    def predict(self, request: PredictionRequest) -> Prediction:
+        """Predict an image in a batch with concurrent requests. Raises ImageError."""
+        return self._batcher.submit(request)
 
-    def read_all(self, group: Sequence[PredictionRequest]) -> list[Prediction | Exception]:
-        """Read pictures apart from what else waits: imaging, then each version, then one commit.
+    def predict_many(self, requests: Sequence[PredictionRequest]) -> list[Prediction | Exception]:
+        """Predict images as one batch: imaging, then each version, then one commit.
 
-        Returns an error in the place of each that could not be read or written.
+        Returns, in their order, a prediction for each, or the error that stopped it.
         """
-        found = _preprocess(group)
-        good = [
-            (asked, digit)
-            for asked, digit in zip(group, found, strict=True)
+        digits = _preprocess(requests)
+        valid = [
+            (request, digit)
+            for request, digit in zip(requests, digits, strict=True)
             if not isinstance(digit, ImageError)
         ]
-        entries = self._entries(good)
-        errors = write_batch(self._groups, entries) if entries else []
-        made = iter(error or entry.prediction for entry, error in zip(entries, errors, strict=True))
-        return [digit if isinstance(digit, ImageError) else next(made) for digit in found]
+        records = self._run_models(valid)
+        errors = write_batch(self._batch_writer, records) if records else []
+        results = iter(
+            error or record.prediction for record, error in zip(records, errors, strict=True)
+        )
+        return [digit if isinstance(digit, ImageError) else next(results) for digit in digits]
 
-    def _entries(
-        self, good: Sequence[tuple[PredictionRequest, DigitImage]]
+    def _run_models(
+        self, valid: Sequence[tuple[PredictionRequest, DigitImage]]
     ) -> list[PredictionRecord]:
-        readings: list[dict[Version, ModelOutput]] = [{} for _ in good]
-        latencies_us = [0] * len(good)
+        outputs: list[dict[Version, ModelOutput]] = [{} for _ in valid]
+        latencies_us = [0] * len(valid)
         for version in _VERSIONS:
-            wanted = [at for at, (asked, _) in enumerate(good) if version in asked.versions]
-            read = self._inference.predict_many(version, [good[at][1] for at in wanted])
+            indices = [at for at, (request, _) in enumerate(valid) if version in request.versions]
+            found = self._inference.predict_many(version, [valid[at][1] for at in indices])
             now_s = time.perf_counter()
-            for at, reading in zip(wanted, read, strict=True):
-                readings[at][version] = reading
-                latencies_us[at] = round((now_s - good[at][0].begun_s) * 1_000_000)
+            for at, output in zip(indices, found, strict=True):
+                outputs[at][version] = output
+                latencies_us[at] = round((now_s - valid[at][0].started_at_s) * 1_000_000)
         return [
-            self._entry(*each, read, latency_us)
-            for each, read, latency_us in zip(good, readings, latencies_us, strict=True)
+            self._record(request, digit, by_version, latency_us)
+            for (request, digit), by_version, latency_us in zip(
+                valid, outputs, latencies_us, strict=True
+            )
         ]
 
-    def _entry(
+    def _record(
         self,
-        asked: PredictionRequest,
+        request: PredictionRequest,
         digit: DigitImage,
-        read: dict[Version, ModelOutput],
+        outputs: dict[Version, ModelOutput],
         latency_us: int,
     ) -> PredictionRecord:
-        prediction_id, now = uuid7(), datetime.now(UTC)
-        if asked.split is None:
-            only = asked.version
-            made = Prediction(prediction_id, asked.user_id, now, only, read[only], latency_us)
-            return PredictionRecord(made, digit)
-        # Other models than the split compares are outside of all evidence.
-        split = asked.split.for_models((read[Version.V1].model.id, read[Version.V2].model.id))
-        drawn = split.assign(asked.user_id, prediction_id)
+        prediction_id, now, user_id = uuid7(), datetime.now(UTC), request.user_id
+        if request.split is None:
+            version = request.version
+            direct = Prediction(prediction_id, user_id, now, version, outputs[version], latency_us)
+            return PredictionRecord(direct, digit)
+        # If a deployment changed a model meanwhile, the prediction is no evidence for the test.
+        split = request.split.for_models(
+            (outputs[Version.V1].model.id, outputs[Version.V2].model.id)
+        )
+        assignment = split.assign(user_id, prediction_id)
         prediction = Prediction(
             id=prediction_id,
-            user_id=asked.user_id,
+            user_id=user_id,
             created_at=now,
-            version=drawn.version,
-            output=read[drawn.version],
+            version=assignment.version,
+            output=outputs[assignment.version],
             latency_us=latency_us,
             stage_id=split.stage_id,
-            assignment_probability=drawn.probability,
-            shadow=read[drawn.version.other],
+            assignment_probability=assignment.probability,
+            shadow=outputs[assignment.version.other],
         )
-        return PredictionRecord(prediction, digit, split, self._inference.guarded(read, digit))
+        comparisons = self._inference.shadow_predictions(outputs, digit)
+        return PredictionRecord(prediction, digit, split, comparisons)
 
 
-def predict(reader: Predictor, version: Version, user_id: int, image_bytes: bytes) -> Prediction:
-    """Let one version read a picture. Raises PictureError."""
-    return reader.read(make_request(user_id, image_bytes, version))
+def predict(predictor: Predictor, version: Version, user_id: int, image_bytes: bytes) -> Prediction:
+    """Predict an image with one version. Raises ImageError."""
+    return predictor.predict(make_request(user_id, image_bytes, version))
 
 
 def predict_split(
-    reader: Predictor, split: TrafficSplit, user_id: int, image_bytes: bytes
+    predictor: Predictor, split: TrafficSplit, user_id: int, image_bytes: bytes
 ) -> Prediction:
-    """Let both versions read a picture; the one that is drawn answers. Raises PictureError.
+    """Predict an image with both versions; the assigned one answers. Raises ImageError.
 
-    Where an experiment runs, a picture on which they disagree is put into its review queue, and
-    so is a random one in twenty of the others. One on which a newly deployed model and its
-    predecessor disagree is reviewed too.
+    While an experiment runs, the images on which the versions disagree are queued for review, and
+    so is a random one in twenty of the others. Images on which a newly deployed model and its
+    predecessor disagree are reviewed too.
     """
-    return reader.read(make_request(user_id, image_bytes, Version.V1).by(split))
+    return predictor.predict(make_request(user_id, image_bytes, Version.V1).with_split(split))
 
 
 def predict_batch(
-    reader: Predictor, version: Version, user_id: int, pictures: Sequence[bytes]
+    predictor: Predictor, version: Version, user_id: int, images: Sequence[bytes]
 ) -> list[Prediction | ImageError]:
-    """Let one version read many pictures; in their order, each a prediction or its own error."""
-    begun_s, made = time.perf_counter(), list[Prediction | ImageError]()
-    asked = [PredictionRequest(user_id, each, version, begun_s) for each in pictures]
-    for answer in reader.predict_many(asked):
-        if isinstance(answer, Exception) and not isinstance(answer, ImageError):
-            raise answer
-        made.append(answer)
-    return made
+    """Predict many images with one version; returns a prediction or an error for each, in order."""
+    started_at_s, predictions = time.perf_counter(), list[Prediction | ImageError]()
+    requests = [PredictionRequest(user_id, image, version, started_at_s) for image in images]
+    for result in predictor.predict_many(requests):
+        if isinstance(result, Exception) and not isinstance(result, ImageError):
+            raise result
+        predictions.append(result)
+    return predictions
 
 
 def make_request(user_id: int, image_bytes: bytes, version: Version) -> PredictionRequest:
-    """What is asked with a picture. Raises PictureError.
+    """Return the request for an image. Raises ImageError.
 
-    The digit of a large one is found at once, so that nobody else's picture waits for it.
+    A large image is preprocessed at once, on its own thread, so that it does not delay the small
+    images of a batch.
     """
-    begun_s = time.perf_counter()
-    small = pictures.is_small_png(image_bytes)
-    return PredictionRequest(
-        user_id, image_bytes if small else normalization.preprocess(image_bytes), version, begun_s
-    )
+    started_at_s = time.perf_counter()
+    image = image_bytes if is_small_png(image_bytes) else normalization.preprocess(image_bytes)
+    return PredictionRequest(user_id, image, version, started_at_s)
 
 
-def _preprocess(group: Sequence[PredictionRequest]) -> list[DigitImage | ImageError]:
-    """The digit of each; those that come as files are read together."""
-    files = [asked.picture for asked in group if isinstance(asked.picture, bytes)]
-    read = iter(normalization.preprocess_many(files))
-    return [next(read) if isinstance(asked.picture, bytes) else asked.picture for asked in group]
+def _preprocess(requests: Sequence[PredictionRequest]) -> list[DigitImage | ImageError]:
+    """Return the digit image of each request; those with image files are preprocessed together."""
+    files = [request.image for request in requests if isinstance(request.image, bytes)]
+    digits = iter(normalization.preprocess_many(files))
+    return [
+        next(digits) if isinstance(request.image, bytes) else request.image for request in requests
+    ]

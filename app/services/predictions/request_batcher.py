@@ -1,4 +1,8 @@
-"""Work that several threads ask for at the same time, done at once by one of them."""
+"""Batch what concurrent threads ask for: one of them processes the requests of all.
+
+This is the combining pattern (flat combining): a batch costs little more than one request, while
+threads that each did their own work would only take turns on the interpreter lock.
+"""
 
 import threading
 import time
@@ -8,15 +12,15 @@ from typing import Generic, TypeVar
 
 from app.domain.errors import Unavailable
 
-LINGER_EVERY = 16  # groups
+LINGER_EVERY = 16  # batches
 
-_Request = TypeVar("_Asked")
-_Result = TypeVar("_Answered")
+_Request = TypeVar("_Request")
+_Result = TypeVar("_Result")
 
 
 @dataclass
 class _Pending(Generic[_Request, _Result]):
-    """What one thread asks; `woken` is held until it is answered, or until it is to work."""
+    """A thread's request; `woken` is held until it has a result, or the thread is to lead."""
 
     request: _Request
     woken: threading.Lock = field(default_factory=threading.Lock)
@@ -25,10 +29,15 @@ class _Pending(Generic[_Request, _Result]):
 
 
 class RequestBatcher(Generic[_Request, _Result]):
-    """Does what threads ask for, a group at a time; no thread is kept for it.
+    """Processes requests of concurrent threads in batches, without a thread of its own.
 
-    Whoever comes while nobody works does so at once, for all who wait by then, and names a
-    successor. Alone, a thread works for itself and waits for nobody.
+    A thread that arrives while there is no leader becomes the leader: it processes everything
+    queued so far, its own request included, and then hands the lead to the first thread that is
+    still waiting. A thread that is alone processes its own request and waits for nobody.
+
+    Invariants, held by tests/services/predictions/test_request_batcher.py: there is at most one
+    leader; `_has_leader` is true as long as the queue is not empty; and every queued thread is
+    woken once, with a result or to lead, even if the leader is ended by an exception.
     """
 
     def __init__(
@@ -36,7 +45,10 @@ class RequestBatcher(Generic[_Request, _Result]):
         process: Callable[[Sequence[_Request]], Sequence[_Result | Exception]],
         max_batch_size: int,
     ) -> None:
-        """Answer up to `most` at a time by `work`, in their order; errors are raised."""
+        """Process up to `max_batch_size` requests at once.
+
+        `process` returns one result or exception for each request, in their order.
+        """
         self._process, self._max_batch_size = process, max_batch_size
         self._lock = threading.Lock()
         self._queue: list[_Pending[_Request, _Result]] = []
@@ -44,14 +56,14 @@ class RequestBatcher(Generic[_Request, _Result]):
         self._batches = 0
 
     def submit(self, request: _Request) -> _Result:
-        """Have something done, and wait for it. Raises what it came to."""
+        """Process a request and return its result; raises the result if it is an exception."""
         pending: _Pending[_Request, _Result] = _Pending(request)
         pending.woken.acquire()
         with self._lock:
             self._queue.append(pending)
             is_leader, self._has_leader = not self._has_leader, True
         if not is_leader:
-            pending.woken.acquire()  # until it is done, or this thread's turn to work
+            pending.woken.acquire()  # until there is a result, or it is this thread's turn to lead
         if not pending.is_done:
             self._process_batch()
         if isinstance(pending.result, Exception):
@@ -67,24 +79,25 @@ class RequestBatcher(Generic[_Request, _Result]):
         results: Sequence[_Result | Exception] = []
         try:
             results = self._process([pending.request for pending in batch])
-        except Exception as error:  # noqa: BLE001  not swallowed: everybody who asked is told
+        except Exception as error:  # noqa: BLE001  not swallowed: raised in every waiting thread
             results = [error] * len(batch)
-        finally:  # whatever happens to this thread, nobody may wait for it
-            results = results or [Unavailable("The server ends")] * len(batch)
+        finally:  # a BaseException ends this thread, but must not leave the others waiting
+            results = results or [Unavailable("The server is shutting down")] * len(batch)
             with self._lock:
-                successor = self._queue[0] if self._queue else None
-                self._has_leader = successor is not None
+                next_leader = self._queue[0] if self._queue else None
+                self._has_leader = next_leader is not None
             for pending, result in zip(batch, results, strict=True):
                 pending.result, pending.is_done = result, True
                 pending.woken.release()
-            if successor is not None:
-                successor.woken.release()
+            if next_leader is not None:
+                next_leader.woken.release()
 
     def _linger(self) -> None:
-        """Give way to threads that are about to ask, as long as more of them do.
+        """Yield to threads that are about to submit, as long as more of them do.
 
-        It costs a thread that is alone more than some work does, so it is only tried now and then
-        until it is of use.
+        For a lone thread a yield costs more than some requests do. So it is done only while the
+        last batch had several requests, and otherwise once in LINGER_EVERY batches, to notice
+        when there are other threads again.
         """
         self._batches += 1
         if not self._is_contended and self._batches % LINGER_EVERY:

@@ -88,7 +88,10 @@ def test_a_newer_shipped_model_takes_the_place_of_the_older(app: Flask, tmp_path
     with app.app_context():
         registry.register_bundled(swapped(tmp_path))
         assert deployments()[2:] == [("v2", "bundled")]
-        assert registry.deployment_history_ids(Version.V2)[0] == registry.deployment_history_ids(Version.V1)[0]
+        assert (
+            registry.deployment_history_ids(Version.V2)[0]
+            == registry.deployment_history_ids(Version.V1)[0]
+        )
 
 
 def test_a_newer_shipped_model_that_was_taken_back_stays_back(app: Flask, tmp_path: Path) -> None:
@@ -106,7 +109,7 @@ def test_a_model_that_was_trained_here_is_left_in_service(app: Flask, tmp_path: 
             own = Model(name="own", sha256="0" * 64, artifact=b"", is_bundled=False, created_at=now)
             rows.add(session, own)
             put = Deployment(version="v2", model_id=own.id, reason="retrain", created_at=now)
-            rows.deploy(session, put)
+            rows.add_deployment(session, put)
         registry.register_bundled(swapped(tmp_path))
         assert deployments()[2:] == [("v2", "retrain")]
 
@@ -205,7 +208,7 @@ def test_where_the_last_deployment_cannot_serve_the_last_good_model_does(
         assert inference.predict(Version.V2, golden.digits[0]).model.id == good
         told = alerts.list_recent(10)
     assert [alert.kind for alert in told] == ["invalid model"]
-    assert told[0].message.startswith("v2 does without a model: ")
+    assert told[0].message.startswith("v2: model unavailable: ")
     assert (
         admin_client(app).call("GET", "/admin/alerts").get_json()["alerts"][0]["id"] == told[0].id
     )
@@ -215,7 +218,7 @@ def test_where_every_artefact_is_damaged_nothing_is_served(app: Flask) -> None:
     with app.app_context():
         with write_transaction() as session:
             session.execute(text("UPDATE model SET artifact = :torn"), {"torn": b"torn"})
-        with pytest.raises(Unavailable, match="No model that could serve v1"):
+        with pytest.raises(Unavailable, match="There is no usable model for v1"):
             InferenceService(app.app_context).reload()
     assert app.test_client().get("/readyz").status_code == 503
 
@@ -247,7 +250,8 @@ def test_many_digits_are_read_together_as_each_by_itself(app: Flask, golden: Gol
     with app.app_context():
         inference = container_of(app).inference
         together = [
-            read_transaction.digit for read_transaction in inference.predict_many(Version.V2, digits)
+            read_transaction.digit
+            for read_transaction in inference.predict_many(Version.V2, digits)
         ]
         alone = [inference.predict(Version.V2, digit).digit for digit in digits]
         assert inference.predict_many(Version.V2, []) == []

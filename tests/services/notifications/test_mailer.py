@@ -24,6 +24,7 @@ from tests.support.mail_app import (
     Clock,
     clock,
     deliver,
+    mail_app,
     mailbox,
     mailer,
     mark_incorrect,
@@ -33,7 +34,7 @@ from tests.support.mail_app import (
 )
 from tests.support.smtp_server import BlackHole, Mailbox, mail_server
 
-__all__ = ["clock", "mailbox", "mailer", "mailing"]
+__all__ = ["clock", "mail_app", "mailbox", "mailer"]
 
 
 def test_a_second_digest_waits_an_hour_and_holds_all_that_came_meanwhile(
@@ -52,7 +53,7 @@ def test_a_second_digest_waits_an_hour_and_holds_all_that_came_meanwhile(
     deliver(mail_app, mailer)
     text = mailbox.next()[1].get_content()
     assert "the first" not in text
-    assert "5 more before" in text
+    assert "5 earlier" in text
     assert "number 4." not in text
     assert "number 5." in text
     assert "number 24." in text
@@ -73,13 +74,13 @@ def test_a_mail_that_is_refused_is_kept_and_tried_later_and_later(
         deliver(mail_app, mailer)
         clock.now += MIN_RETRY * 2**tries
     assert [record.message for record in caplog.records] == [
-        "mail to account 1 is not taken: SMTPDataError"
+        "mail to account 1 is not accepted: SMTPDataError"
     ]
     assert pending(mail_app).count == 1
     mailbox.rejects = False
     deliver(mail_app, mailer)
     assert "do not lose me" in mailbox.next()[1].get_content()
-    assert caplog.records[-1].message == "mail to account 1 is taken again"
+    assert caplog.records[-1].message == "mail to account 1 is accepted again"
 
 
 def test_a_mail_that_was_refused_is_not_tried_again_at_once(

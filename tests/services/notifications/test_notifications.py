@@ -8,7 +8,7 @@ from app.domain.notifications import NotificationKind
 from app.services.notifications.mailer import Mailer
 from app.services.retraining import jobs
 from app.store.engine.db import write_transaction
-from app.store.queries.notifications import Waiting
+from app.store.queries.notifications import OutboxSize
 from app.store.tables import User
 from tests.conftest import Disagreements, GoldenSet, admin_client, register_user
 from tests.services.retraining.test_jobs import (
@@ -25,19 +25,19 @@ from tests.support.mail_app import (
     ADDRESS,
     another_admin,
     clock,
-    mark_incorrect,
     deliver,
+    mail_app,
     mailbox,
     mailer,
-    mail_app,
-    raise_alert,
+    mark_incorrect,
     pending,
+    raise_alert,
     subscribe,
 )
 from tests.support.review_data import label, submitters
 from tests.support.smtp_server import Mailbox
 
-__all__ = ["clock", "mailbox", "mailer", "mailing", "quiet"]
+__all__ = ["clock", "mail_app", "mailbox", "mailer", "quiet"]
 
 
 def test_a_digest_tells_of_an_alert_and_goes_to_who_asked(
@@ -52,7 +52,7 @@ def test_a_digest_tells_of_an_alert_and_goes_to_who_asked(
     assert mail["Subject"] == "Cifra: alerts: 1"
     assert mail["Bcc"] is None
     assert "test: the sky fell Bcc: someone@example.org" in mail.get_content()
-    assert pending(mail_app) == Waiting(0, None)
+    assert pending(mail_app) == OutboxSize(0, None)
     deliver(mail_app, mailer)
     assert mailbox.count == 0
 
@@ -69,7 +69,7 @@ def test_only_admins_who_asked_are_mailed_and_only_what_they_asked_for(
     deliver(mail_app, mailer)
     recipients, mail = mailbox.next()
     assert recipients == [ADDRESS]
-    assert mail["Subject"] == "Cifra: words against sure answers: 1"
+    assert mail["Subject"] == "Cifra: feedback against confident predictions: 1"
     text = mail.get_content()
     assert "v2 answered 7" in text
     assert prediction_id in text

@@ -171,13 +171,13 @@ def test_users_stick_to_their_version_when_the_unit_is_the_user(
         assert len({answer["ab_version"] for answer in answers}) == 1
     with app_on_each.app_context():
         assert list(counter_audit.list_differences()) == []
-        assert sum(each.units for each in drawn_counts()) == 3
+        assert sum(each.assigned_units for each in drawn_counts()) == 3
 
 
-def drawn_counts() -> list[counters.Drawn]:
+def drawn_counts() -> list[counters.TrafficCounts]:
     """What was counted of each stage and version."""
     with read_transaction() as session:
-        return counters.drawn(session)
+        return counters.list_traffic(session)
 
 
 def test_a_batch_is_charged_by_the_picture(tmp_path: Path, golden: GoldenSet) -> None:

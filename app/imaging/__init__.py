@@ -1,1 +1,1 @@
-"""Pictures in, one 28x28 digit out; nothing here knows of HTTP, rows or models."""
+"""Image files in, one normalized 28x28 digit out; independent of HTTP, database and models."""

@@ -1,7 +1,7 @@
-"""A grey plane to the one 28x28 digit that the models know; training and serving share it.
+"""Normalization of a gray image to the 28x28 digit image that the models expect.
 
-The models were trained on MNIST's convention: light ink on a dark ground, fitted into 20x20 and
-centred by its mass in 28x28. `preprocess` brings any picture to it.
+Training and serving share it. The models were trained on MNIST's convention: light ink on a dark
+background, fitted into 20x20 and centered by mass in 28x28. `preprocess` converts any image to it.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging.background import MIN_CONTRAST, Mask, bounding_box, remove_background
 from app.imaging.decoding import GrayImage, decode, is_small_png
 
-# On pictures of this size threads cost twice what they save; requests have threads of their own.
+# On images of this size threads cost twice what they save; requests have threads of their own.
 cv2.setNumThreads(1)
 
 FIT_SIDE = 20
@@ -28,136 +28,133 @@ _Output = TypeVar("_Output")
 _KERNEL_3X3 = np.ones((3, 3), np.uint8)
 _POSITIONS = range(FIT_SIDE)
 
-_WORKING_SIDE = 256  # larger pictures are shrunk to this before anything is looked for
-_MIN_INK_SHARE = 0.3  # of the darkest ink; what is fainter is not part of a stroke
-_MIN_GAP_SHARE = 0.12  # of the whole height; digits of their own are at least this far apart
-_MIN_BESIDE_HEIGHT = (
-    0.65  # of the whole height; lower than this, a piece beside another is part of it
-)
-_MIN_ABOVE_HEIGHT = (
-    0.35  # of the whole height; lower than this, a piece above another is part of it
-)
-_MIN_STACKED_ASPECT = 1.5  # height over width; less is one digit, in however many pieces
-_MAX_SPECK_SHARE = 0.03  # of the largest stroke's area; smaller pieces are dirt
+_WORKING_SIDE = 256  # pixels; larger images are shrunk to this first
+_MIN_INK_SHARE = 0.3  # of the strongest ink; fainter pixels are not part of a stroke
+_MIN_GAP_SHARE = 0.12  # of the total height; separate digits are at least this far apart
+_MIN_BESIDE_HEIGHT = 0.65  # of the total height; a smaller piece beside another belongs to it
+_MIN_ABOVE_HEIGHT = 0.35  # of the total height; a smaller piece above another belongs to it
+_MIN_STACKED_ASPECT = 1.5  # height over width; with less it is one digit, in any number of pieces
+_MAX_SPECK_SHARE = 0.03  # of the largest piece's area; smaller pieces are dirt
 
 
 def preprocess(image_bytes: bytes) -> DigitImage:
-    """Read the one digit that a picture file holds, as `normalize` returns it.
+    """Decode an image file and return its one digit as `normalize` does.
 
-    Raises UnreadablePicture, PictureTooLarge, NoDigit or SeveralDigits.
+    Raises UnreadableImage, ImageTooLarge, NoDigit or SeveralDigits.
     """
     return normalize(decode(image_bytes))
 
 
-def preprocess_many(pictures: Sequence[bytes]) -> list[DigitImage | ImageError]:
-    """Read many picture files, each for itself: its digit, or why there is none.
+def preprocess_many(files: Sequence[bytes]) -> list[DigitImage | ImageError]:
+    """Preprocess many image files independently; return a digit image or an error for each.
 
-    The small ones are decoded before any is looked at; that takes less time than one after another.
-    Of the large ones no more than one is held decoded.
+    The small ones are decoded before any is normalized, which takes less time than alternating.
+    At most one large image is held decoded at a time.
     """
-    planes = [_result_or_error(decode, each) if is_small_png(each) else None for each in pictures]
+    grays = [_result_or_error(decode, each) if is_small_png(each) else None for each in files]
     return [
-        _result_or_error(preprocess, each) if plane is None else _normalize_or_error(plane)
-        for each, plane in zip(pictures, planes, strict=True)
+        _result_or_error(preprocess, each) if gray is None else _normalize_or_error(gray)
+        for each, gray in zip(files, grays, strict=True)
     ]
 
 
-def _normalize_or_error(plane: GrayImage | ImageError) -> DigitImage | ImageError:
-    return plane if isinstance(plane, ImageError) else _result_or_error(normalize, plane)
+def _normalize_or_error(gray: GrayImage | ImageError) -> DigitImage | ImageError:
+    return gray if isinstance(gray, ImageError) else _result_or_error(normalize, gray)
 
 
-def _result_or_error(step: Callable[[_Input], _Output], taken: _Input) -> _Output | ImageError:
+def _result_or_error(step: Callable[[_Input], _Output], argument: _Input) -> _Output | ImageError:
     try:
-        return step(taken)
+        return step(argument)
     except ImageError as error:
         return error
 
 
-def normalize(plane: GrayImage) -> DigitImage:
-    """Find the one digit on a grey plane in 0..1; return it as uint8 (28, 28), ink light.
+def normalize(gray: GrayImage) -> DigitImage:
+    """Find the one digit in a gray image in 0..1; return it as uint8 (28, 28), ink light.
 
-    Raises NoDigit where nothing stands out from the ground, SeveralDigits where there are two.
+    Raises NoDigit if nothing contrasts with the background, SeveralDigits if there are two.
     """
-    ink = remove_background(_resize_to_working_size(plane))
+    ink = remove_background(_resize_to_working_size(gray))
     _, peak, _, _ = cv2.minMaxLoc(ink)
     if peak < MIN_CONTRAST:
-        raise NoDigit("There is no digit on the picture")
+        raise NoDigit("There is no digit in the image")
     strokes = _digit_mask(ink > _MIN_INK_SHARE * peak)
     return _center_by_mass(_fit_to_box(_crop_to_digit(ink, strokes) / peak))
 
 
 def to_model_input(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Turn uint8 digits (..., 28, 28) into what the models take: float32 (n, 1, 28, 28) in 0..1."""
+    """Convert uint8 digits (..., 28, 28) to the models' input: float32 (n, 1, 28, 28) in 0..1."""
     return digits.reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE).astype(np.float32) / np.float32(255)
 
 
-def _resize_to_working_size(plane: GrayImage) -> GrayImage:
-    """Shrink a large plane, enlarge a tiny one: the longer side ends between 28 and 256."""
-    longer = max(plane.shape)
+def _resize_to_working_size(gray: GrayImage) -> GrayImage:
+    """Shrink a large image or enlarge a tiny one: the longer side ends between 28 and 256."""
+    longer = max(gray.shape)
     if IMAGE_SIZE <= longer <= _WORKING_SIDE:
-        return plane
+        return gray
     scale = (_WORKING_SIDE if longer > _WORKING_SIDE else IMAGE_SIZE) / longer
-    return _resize(plane, scale)
+    return _resize(gray, scale)
 
 
-def _resize(plane: GrayImage, scale: float) -> GrayImage:
-    height, width = (max(1, round(side * scale)) for side in plane.shape)
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(plane, (width, height), interpolation=how), dtype=np.float32)
+def _resize(gray: GrayImage, scale: float) -> GrayImage:
+    height, width = (max(1, round(side * scale)) for side in gray.shape)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(gray, (width, height), interpolation=method), dtype=np.float32)
 
 
 def _digit_mask(mask: Mask) -> Mask:
-    """The pieces of ink that make the digit: specks are dropped, two digits refused."""
+    """Return the mask of the pieces that form the digit, without specks; reject two digits."""
     _, labels, pieces, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     areas = pieces[:, cv2.CC_STAT_AREA]
     if len(areas) == 2 and areas[1] > 1:
         return mask  # one piece, as most digits are
     kept = areas >= max(2, _MAX_SPECK_SHARE * areas[1:].max())
-    kept[0] = False  # the ground
+    kept[0] = False  # the background
     count = np.count_nonzero(kept)
     if count == 0:
-        raise NoDigit("There is no digit on the picture")
+        raise NoDigit("There is no digit in the image")
     if count > 1 and _are_several_digits(pieces[kept].astype(np.int64)):
-        raise MultipleDigits("There is more than one digit on the picture")
+        raise MultipleDigits("There is more than one digit in the image")
     strokes: Mask = kept[labels]
     return strokes
 
 
 def _are_several_digits(pieces: npt.NDArray[np.int64]) -> bool:
-    """Whether two of the pieces are digits of their own: side by side, or one above the other.
+    """Return whether two of the pieces are separate digits, side by side or stacked.
 
-    A digit in pieces (a 5 with a loose bar, an open 4) has no two that are large enough. The shares
-    refuse none of MNIST's 60,000 training digits, and find 99 % and 82 % of pairs made from them.
+    A digit in pieces (a 5 with a loose bar, an open 4) has no two that are large enough. The
+    thresholds reject none of MNIST's 60,000 training digits, and detect 99 % (side by side) and
+    82 % (stacked) of pairs made from them.
     """
     left, top = pieces[:, cv2.CC_STAT_LEFT], pieces[:, cv2.CC_STAT_TOP]
     width, height = pieces[:, cv2.CC_STAT_WIDTH], pieces[:, cv2.CC_STAT_HEIGHT]
-    wide, tall = (left + width).max() - left.min(), (top + height).max() - top.min()
+    total_width, total_height = (left + width).max() - left.min(), (top + height).max() - top.min()
     shorter = np.minimum.outer(height, height)
-    beside = np.subtract.outer(left, left + width) >= _MIN_GAP_SHARE * tall
-    above = np.subtract.outer(top, top + height) >= _MIN_GAP_SHARE * tall
-    side_by_side = np.any(beside & (shorter >= _MIN_BESIDE_HEIGHT * tall))
-    stacked = tall > _MIN_STACKED_ASPECT * wide and np.any(
-        above & (shorter >= _MIN_ABOVE_HEIGHT * tall)
+    beside = np.subtract.outer(left, left + width) >= _MIN_GAP_SHARE * total_height
+    above = np.subtract.outer(top, top + height) >= _MIN_GAP_SHARE * total_height
+    side_by_side = np.any(beside & (shorter >= _MIN_BESIDE_HEIGHT * total_height))
+    stacked = total_height > _MIN_STACKED_ASPECT * total_width and np.any(
+        above & (shorter >= _MIN_ABOVE_HEIGHT * total_height)
     )
     return bool(side_by_side or stacked)
 
 
 def _crop_to_digit(ink: GrayImage, strokes: Mask) -> GrayImage:
-    """The box around the strokes, without the ink that does not touch them."""
+    """Crop to the box around the strokes, and remove ink that does not touch them."""
     box = bounding_box(strokes)
     touched = cv2.dilate(strokes[box].view(np.uint8), _KERNEL_3X3)
     return np.asarray(cv2.copyTo(ink[box], touched), dtype=np.float32)
 
 
 def _fit_to_box(box: GrayImage) -> GrayImage:
-    """Bring the longer side to 20 and the darkest ink to 1."""
+    """Scale the longer side to 20 pixels and the strongest ink to 1."""
     fitted = box if max(box.shape) == FIT_SIDE else _resize(box, FIT_SIDE / max(box.shape))
     _, peak, _, _ = cv2.minMaxLoc(fitted)
     return fitted / max(peak, 1e-6)
 
 
 def _center_by_mass(fitted: GrayImage) -> DigitImage:
-    """Lay a box of at most 20x20 on 28x28, its centre of mass in the middle."""
+    """Place a box of at most 20x20 on 28x28, its center of mass in the middle."""
     height, width = fitted.shape
     mass = float(fitted.sum())
     row = sum(map(mul, fitted.sum(axis=1).tolist(), _POSITIONS)) / mass

@@ -1,1 +1,1 @@
-"""Training: runs in a process of its own; the server never imports it, nor torch."""
+"""Training, in its own process; the server never imports it, nor torch."""

@@ -1,6 +1,6 @@
-"""`python -m app.training`: make the shipped models from scratch, and four siblings of each.
+"""`python -m app.training`: train the bundled models from scratch, five seeds of each.
 
-The first seed of each version is shipped; the others show how much of a figure is the seed's luck.
+The first seed of each version is bundled; the others show how much a figure varies with the seed.
 """
 
 import argparse
@@ -16,18 +16,18 @@ from app.training.bundled_models import MODELS, PASSES, POOL_SEED, RECIPES, SEED
 from app.training.datasets import LabeledDigits, load_base_sets
 from app.training.training_loop import Recipe
 
-PROCESSES = 2  # each trains a net on a core of its own
+PROCESSES = 2  # each trains one network on its own core
 REHEARSAL_DIGITS = 400
 
 
 def main() -> None:
-    """Train what is asked for, both versions by default; about an hour and a half on two cores."""
+    """Train the requested versions, by default both; about an hour and a half on two cores."""
     parser = argparse.ArgumentParser(prog="python -m app.training", description=__doc__)
     parser.add_argument("versions", nargs="*", default=sorted(RECIPES, reverse=True))
     parser.add_argument(
         "--rehearse",
         action="store_true",
-        help="run every step in half a minute, with few digits and one epoch, and keep nothing",
+        help="run every step in half a minute, with few digits and one epoch, and save nothing",
     )
     wanted = parser.parse_args()
     if not wanted.rehearse:
@@ -43,7 +43,7 @@ def main() -> None:
 def train_all(
     digits: LabeledDigits, versions: Sequence[str], recipes: Mapping[str, Recipe], folder: Path
 ) -> None:
-    """Train every seed of these versions, two nets at a time, and write them to a folder."""
+    """Train every seed of these versions, two networks at a time, and save them in a folder."""
     spawn = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as pool, ProcessPoolExecutor(PROCESSES, spawn) as processes:
         make_pool(digits, PASSES, POOL_SEED, PROCESSES).save(Path(pool))
@@ -53,7 +53,7 @@ def train_all(
             for seed in SEEDS
         ]
         for written in processes.map(train, *zip(*jobs, strict=True)):
-            print(f"made {written.name}", flush=True)
+            print(f"wrote {written.name}", flush=True)
 
 
 if __name__ == "__main__":

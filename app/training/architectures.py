@@ -1,4 +1,4 @@
-"""The two nets that Cifra ships, as plain sequences of layers; how they learn is in fitting.py."""
+"""The architectures of v1 and v2, as plain sequences of layers; training_loop.py trains them."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,7 +10,7 @@ Net = nn.Sequential
 
 
 def baseline() -> Net:
-    """v1, the fast one: under 10,000 parameters. Takes float32 (n, 1, 28, 28), gives logits."""
+    """Build v1's network, under 10,000 parameters: float32 (n, 1, 28, 28) to logits (n, 10)."""
     return nn.Sequential(
         *_convolution_block(1, 8),
         nn.MaxPool2d(2),
@@ -25,7 +25,7 @@ def baseline() -> Net:
 
 
 def improved() -> Net:
-    """v2, the better one: 5.4 million multiply-adds. Takes float32 (n, 1, 28, 28), gives logits."""
+    """Build v2's network, 5.4 million multiply-adds: float32 (n, 1, 28, 28) to logits (n, 10)."""
     return nn.Sequential(
         *_convolution_block(1, 24),
         nn.MaxPool2d(2),
@@ -44,12 +44,12 @@ ARCHITECTURES: dict[str, Callable[[], Net]] = {"v1": baseline, "v2": improved}
 
 
 def count_parameters(net: Net) -> int:
-    """Count the parameters that serve: batch norms are folded into their convolutions first."""
+    """Count the parameters of the served network, with batch norms fused into convolutions."""
     return sum(parameter.numel() for parameter in fuse_batch_norm(net).parameters())
 
 
 def fuse_batch_norm(net: Net) -> Net:
-    """Copy a net for serving: batch norms folded into the convolutions before, no dropout."""
+    """Copy a network for serving: batch norms fused into the preceding convolutions, no dropout."""
     layers: list[nn.Module] = []
     for layer, after in pairwise([*net.eval(), nn.Identity()]):
         if isinstance(layer, nn.Conv2d) and isinstance(after, nn.BatchNorm2d):

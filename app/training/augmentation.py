@@ -1,7 +1,7 @@
-"""Digits varied as people's pictures vary, then read by the imaging that serves.
+"""Data augmentation: digits varied as real images vary, then preprocessed as in serving.
 
-Bent and thickened strokes (elastic distortion: Simard, Steinkraus, Platt 2003), dirt on the plane
-before imaging, and now and then a whole picture file of one of the kinds.
+Warped strokes of varied thickness (elastic distortion: Simard, Steinkraus, Platt 2003),
+degradations before preprocessing, and sometimes an image file of one of the synthetic kinds.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from app.imaging.decoding import GrayImage
 from app.imaging.normalization import normalize, preprocess
 from app.training.synthetic_images import RENDERERS
 
-_FILE_PROBABILITY = 0.05  # share that goes through a picture file
+_FILE_PROBABILITY = 0.05  # of being rendered as an image file
 _FILE_RENDERERS = tuple(maker for kind, maker in RENDERERS.items() if kind != "huge")
 _DEGRADE_PROBABILITY = 0.4
 _THICKNESS_PROBABILITY = 0.4
@@ -26,24 +26,24 @@ _ROTATION_DEGREES = 14.0
 _SCALING, _SHEARING = 0.15, 0.2
 _ELASTIC_PIXELS, _ELASTIC_NODES = 1.3, 5  # of MNIST's 28
 _CANVAS_PIXELS = (28, 72)
-_MARGIN = (1.0, 1.5)  # side of the page over the side of MNIST's picture
+_MARGIN = (1.0, 1.5)  # side of the page relative to the side of MNIST's image
 
 
 def augment(digit: DigitImage, rng: Generator) -> DigitImage:
-    """One more picture of the same digit, as imaging gives it; the digit itself if refused."""
+    """Return a new preprocessed image of the same digit; the digit itself if it is rejected."""
     try:
         if rng.random() < _FILE_PROBABILITY:
             return preprocess(_FILE_RENDERERS[rng.integers(len(_FILE_RENDERERS))](digit, rng))
-        plane = warp(digit, rng)
+        gray = warp(digit, rng)
         if rng.random() < _DEGRADE_PROBABILITY:
-            plane = _DEGRADATIONS[rng.integers(len(_DEGRADATIONS))](plane, rng)
-        return _shift(normalize(plane), rng)
+            gray = _DEGRADATIONS[rng.integers(len(_DEGRADATIONS))](gray, rng)
+        return _shift(normalize(gray), rng)
     except ImageError:
         return digit
 
 
 def warp(digit: DigitImage, rng: Generator) -> GrayImage:
-    """The digit's ink in 0..1 on a larger page: turned, sheared, stretched, bent, thickened."""
+    """Return ink in 0..1 on a larger page: rotated, sheared, scaled, elastically distorted."""
     side = int(rng.integers(_CANVAS_PIXELS[0], _CANVAS_PIXELS[1] + 1))
     angle = np.deg2rad(rng.uniform(-_ROTATION_DEGREES, _ROTATION_DEGREES))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -61,7 +61,7 @@ def warp(digit: DigitImage, rng: Generator) -> GrayImage:
 
 
 def _elastic_offsets(side: int, rng: Generator) -> list[GrayImage]:
-    """How far each pixel is pulled along x and y, in MNIST's pixels: a coarse net, made smooth."""
+    """Return each pixel's offset along x and y, in MNIST's pixels: a coarse grid, upsampled."""
     strength = rng.uniform(0, _ELASTIC_PIXELS)
     nodes = rng.normal(0, strength, (2, _ELASTIC_NODES, _ELASTIC_NODES)).astype(np.float32)
     return [cv2.resize(net, (side, side), interpolation=cv2.INTER_CUBIC) for net in nodes]
@@ -89,14 +89,14 @@ def _blur(ink: GrayImage, rng: Generator) -> GrayImage:
 
 
 def _lower_resolution(ink: GrayImage, rng: Generator) -> GrayImage:
-    """Seen through few pixels, then enlarged."""
+    """Downsample to a few pixels, then enlarge."""
     few = int(rng.integers(8, 20))
     small = cv2.resize(ink, (few, few), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, ink.shape, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _shade(ink: GrayImage, rng: Generator) -> GrayImage:
-    """Pale ink on paper under uneven light."""
+    """Draw pale ink on paper under uneven lighting."""
     slope = np.linspace(-0.5, 0.5, len(ink), dtype=np.float32)
     down, across = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
     light = 0.7 + down * slope[:, None] + across * slope
@@ -104,7 +104,7 @@ def _shade(ink: GrayImage, rng: Generator) -> GrayImage:
 
 
 def _strike_through(ink: GrayImage, rng: Generator) -> GrayImage:
-    """A stray stroke over it, thinner than the digit's own."""
+    """Add a stray stroke, thinner than the digit's own."""
     corners = rng.uniform(0, len(ink), (int(rng.integers(2, 5)), 2)).astype(np.int32)
     thickness = max(1, round(len(ink) / IMAGE_SIZE * rng.uniform(0.3, 1)))
     stroke = np.zeros_like(ink)
@@ -113,13 +113,13 @@ def _strike_through(ink: GrayImage, rng: Generator) -> GrayImage:
 
 
 def _spatter(ink: GrayImage, rng: Generator) -> GrayImage:
-    """Drops beside and upon the strokes, of ink and of nothing."""
+    """Add drops beside and on the strokes, of ink and of background."""
     drops = ink.copy()
     for _ in range(rng.integers(2, 12)):
         place = [int(at) for at in rng.integers(0, len(ink), 2)]
         radius = int(rng.integers(0, 1 + len(ink) // IMAGE_SIZE))
-        grey = rng.uniform(0.5, 1) if rng.random() < 0.6 else 0.0
-        cv2.circle(drops, place, radius, grey, -1, cv2.LINE_AA)
+        gray = rng.uniform(0.5, 1) if rng.random() < 0.6 else 0.0
+        cv2.circle(drops, place, radius, gray, -1, cv2.LINE_AA)
     return drops
 
 
@@ -134,7 +134,7 @@ _DEGRADATIONS: tuple[Callable[[GrayImage, Generator], GrayImage], ...] = (
 
 
 def _shift(digit: DigitImage, rng: Generator) -> DigitImage:
-    """Moved by one pixel: dirt moves the centre of mass a little. The border of 28x28 is empty."""
+    """Shift by one pixel, as dirt shifts the center of mass. The border of 28x28 is empty."""
     if rng.random() >= _SHIFT_PROBABILITY:
         return digit
     down, across = rng.integers(-1, 2, 2)

@@ -1,6 +1,6 @@
-"""Pools of training pictures, made before any fit: digits as they are, varied ones, and none.
+"""Pools of training images: plain digits, augmented digits, and images of no digit.
 
-A pool is made once, in parallel, and shared by every net that learns from it.
+A pool is generated once, in parallel, and shared by every network that is trained on it.
 """
 
 import multiprocessing
@@ -18,8 +18,8 @@ from app.training.augmentation import augment
 from app.training.datasets import LabeledDigits, preprocess_all
 from app.training.out_of_distribution import make_non_digit
 
-_NON_DIGIT_SHARE = 0.1  # of the digits varied
-_CHUNKS = 20  # of a pass; each has dice of its own, so that the workers' number changes nothing
+_NON_DIGIT_SHARE = 0.1  # of the augmented digits
+_CHUNKS = 20  # per pass; each has its own generator, so that the number of workers does not matter
 
 _Images = npt.NDArray[np.uint8]
 _Chunk = tuple[_Images, _Images]
@@ -27,10 +27,10 @@ _Chunk = tuple[_Images, _Images]
 
 @dataclass(frozen=True)
 class AugmentedPool:
-    """What nets learn from, all pictures uint8 as imaging gives them.
+    """Training images, all uint8 and preprocessed.
 
     `digits` (n, 28, 28) with their `labels` int64 (n,), `augmented` (passes, n, 28, 28) of the same
-    digits, and `others` (m, 28, 28), which are none.
+    digits, and `non_digits` (m, 28, 28).
     """
 
     digits: _Images
@@ -39,24 +39,24 @@ class AugmentedPool:
     non_digits: _Images
 
     def save(self, folder: Path) -> None:
-        """Write all arrays, for other processes to share."""
+        """Save all arrays, for other processes to share."""
         for name, array in vars(self).items():
             np.save(folder / f"{name}.npy", array)
 
     @classmethod
     def load(cls, folder: Path) -> "AugmentedPool":
-        """Map what `save` wrote; processes that load it share one copy in memory."""
+        """Memory-map what `save` wrote; processes that load it share one copy."""
         names = ("digits", "labels", "augmented", "non_digits")
         return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
 
 
 def make_pool(originals: LabeledDigits, passes: int, seed: int, workers: int = 2) -> AugmentedPool:
-    """Vary every digit once a pass, and make pictures of no digit."""
+    """Augment every digit once per pass, and make images of no digit."""
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
         made = processes.map(
             _augment_chunk, *zip(*_split_into_chunks(originals.digits, passes, seed), strict=True)
         )
-        pieces = list(tqdm(made, "varying digits", passes * _CHUNKS, unit="piece"))
+        pieces = list(tqdm(made, "augmenting digits", passes * _CHUNKS, unit="chunk"))
     digits, non_digits = zip(*pieces, strict=True)
     by_pass = [np.concatenate(digits[at : at + _CHUNKS]) for at in range(0, len(digits), _CHUNKS)]
     plain = preprocess_all(originals.digits, "digits")
@@ -72,7 +72,7 @@ def _split_into_chunks(
 
 
 def _augment_chunk(digits: _Images, seeds: list[int]) -> _Chunk:
-    """Runs in a worker: digits varied, and pictures of none made from some of them."""
+    """Augment a chunk of digits, and make images of no digit from some; runs in a worker."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seeds)
     return (

@@ -1,4 +1,4 @@
-"""What ships: the recipe of each version, its seeds, and how one of them is made and written."""
+"""The bundled models: the recipe of each version, its seeds, and how one is trained and saved."""
 
 from pathlib import Path
 
@@ -18,27 +18,27 @@ RECIPES = {
     "v1": Recipe(epochs=30, learning_rate=1e-2, rotation_degrees=9, scaling=0.08, shearing=0.1),
     "v2": Recipe(epochs=24, learning_rate=4e-3),
 }
-SEEDS = (1, 2, 3, 4, 5)  # the first is shipped
+SEEDS = (1, 2, 3, 4, 5)  # the first is bundled
 
 
 def model_path(version: str, seed: int, folder: Path = MODELS) -> Path:
-    """Where the model of this seed is kept; the first seed's is the one that ships."""
+    """Return the path of this seed's model; the first seed's is the bundled one."""
     if seed == SEEDS[0]:
         return folder / f"{version}.onnx"
     return folder / "seeds" / f"{version}-seed{seed}.onnx"
 
 
 def train(pool: Path, version: str, seed: int, recipe: Recipe, folder: Path) -> Path:
-    """Fit a net, calibrate it on the validation set and write it; for a process of its own."""
+    """Train a network, calibrate it on the validation set and save it; runs in its own process."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
     torch.manual_seed(seed)
     net = fit(architectures.ARCHITECTURES[version](), AugmentedPool.load(pool), recipe, seed)
     validation = load_base_sets().validation
-    answers = compute_logits(net, preprocess_all(validation.digits, "validation"))
-    temperature = calibration.fit_temperature(answers, validation.labels)
-    notes = {"name": NAMES[version], "seed": str(seed), "temperature": f"{temperature:.3f}"}
+    validation_logits = compute_logits(net, preprocess_all(validation.digits, "validation"))
+    temperature = calibration.fit_temperature(validation_logits, validation.labels)
+    metadata = {"name": NAMES[version], "seed": str(seed), "temperature": f"{temperature:.3f}"}
     path = model_path(version, seed, folder)
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(onnx_export.to_onnx(calibration.apply_temperature(net, temperature), notes))
+    path.write_bytes(onnx_export.to_onnx(calibration.apply_temperature(net, temperature), metadata))
     return path

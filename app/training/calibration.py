@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature scaling (Guo et al., 2017)."""
+"""Calibration of probabilities by temperature scaling (Guo et al., 2017)."""
 
 import copy
 
@@ -12,30 +12,30 @@ _CANDIDATES = np.geomspace(0.2, 5, 400)
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
-    """The temperature that makes labels (n,) likeliest under softmax(logits (n, 10) / it)."""
+    """Return the temperature that maximizes the likelihood of labels (n,), given logits (n, 10)."""
     losses = [_negative_log_likelihood(logits / np.float32(tried), labels) for tried in _CANDIDATES]
     return float(_CANDIDATES[int(np.argmin(losses))])
 
 
 def apply_temperature(net: Net, temperature: float) -> Net:
-    """The same net with its logits divided by a temperature: in its last layer, at no cost.
+    """Return a copy of the network whose last layer divides the logits by a temperature.
 
-    Raises TypeError for a net whose last layer is not linear.
+    Raises TypeError if the last layer is not linear.
     """
-    cooled_net = copy.deepcopy(net)
-    last = cooled_net[-1]
+    scaled = copy.deepcopy(net)
+    last = scaled[-1]
     if not isinstance(last, torch.nn.Linear):
         raise TypeError(f"expected a linear layer at the end, not {type(last).__name__}")
     with torch.no_grad():
         last.weight.div_(temperature)
         last.bias.div_(temperature)
-    return cooled_net
+    return scaled
 
 
 def _negative_log_likelihood(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
 ) -> float:
-    """Mean negative log likelihood."""
+    """Return the mean negative log-likelihood."""
     ahead = logits.max(axis=1)
     total = ahead + np.log(np.exp(logits - ahead[:, None]).sum(axis=1))
     return float(np.mean(total - logits[np.arange(len(labels)), labels]))

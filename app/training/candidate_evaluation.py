@@ -1,4 +1,4 @@
-"""A candidate's marks: how it, the model in service and the shipped one read the same pictures."""
+"""Evaluation of a candidate, the deployed and the bundled model on the same images."""
 
 from collections.abc import Sequence
 
@@ -28,58 +28,61 @@ def evaluate_candidate(
     sessions: Sequence[InferenceSession],
     validation: LabeledDigits,
     holdout: LabeledDigits,
-    lessons: LabeledDigits,
+    train: LabeledDigits,
 ) -> CandidateMetrics:
-    """Examine a candidate, the model in service and the shipped one, in this order."""
-    candidate, serving, shipped = sessions
-    exam_of_all = plain_set("validation", validation)
-    right, beside, once = (exam_of_all.right(each) for each in (candidate, serving, shipped))
+    """Evaluate a candidate, the deployed model and the bundled one, given in this order."""
+    candidate, deployed, _bundled = sessions
+    validation_set = plain_set("validation", validation)
+    by_candidate, by_deployed, by_bundled = (validation_set.correct(each) for each in sessions)
     return CandidateMetrics(
-        validation=count_pairs(right, beside),
-        validation_vs_bundled=count_pairs(right, once),
+        validation=count_pairs(by_candidate, by_deployed),
+        validation_vs_bundled=count_pairs(by_candidate, by_bundled),
         by_digit={
-            str(digit): count_pairs(right[shown], beside[shown])
+            str(digit): count_pairs(by_candidate[chosen], by_deployed[chosen])
             for digit in range(10)
-            for shown in [validation.labels == digit]
+            for chosen in [validation.labels == digit]
         },
         by_image_kind={
             kind: count_pairs(
-                *(np.concatenate([of.right(each) for of in exams]) for each in (candidate, serving))
+                *(
+                    np.concatenate([part.correct(model) for part in sets])
+                    for model in (candidate, deployed)
+                )
             )
-            for kind, exams in _robustness_sets(validation).items()
+            for kind, sets in _robustness_sets(validation).items()
         },
-        holdout=_compare(holdout, candidate, serving),
-        train=_compare(lessons, candidate, serving),
+        holdout=_compare(holdout, candidate, deployed),
+        train=_compare(train, candidate, deployed),
     )
 
 
-def count_pairs(candidate: _Correct, other: _Correct) -> PairedCounts:
-    """Count pictures by who read them right, of two arrays (n,)."""
+def count_pairs(candidate: _Correct, baseline: _Correct) -> PairedCounts:
+    """Count images by which of two models is correct, from two arrays (n,)."""
     return PairedCounts(
         images=len(candidate),
-        both_correct=int((candidate & other).sum()),
-        only_candidate_correct=int((candidate & ~other).sum()),
-        only_baseline_correct=int((~candidate & other).sum()),
+        both_correct=int((candidate & baseline).sum()),
+        only_candidate_correct=int((candidate & ~baseline).sum()),
+        only_baseline_correct=int((~candidate & baseline).sum()),
     )
 
 
 def _robustness_sets(validation: LabeledDigits) -> dict[str, list[EvaluationSet]]:
-    """Validation digits as the pictures that are hardest to read."""
-    each = IMAGES_PER_CORRUPTION
+    """Return validation digits rendered and corrupted as the images that are hardest to read."""
+    size = IMAGES_PER_CORRUPTION
     corruptions = [
         corrupted_set(
-            name, LabeledDigits(validation.digits[at : at + each], validation.labels[at:][:each])
+            name, LabeledDigits(validation.digits[at : at + size], validation.labels[at:][:size])
         )
-        for at, name in zip(range(0, len(validation.labels), each), CORRUPTIONS, strict=False)
+        for at, name in zip(range(0, len(validation.labels), size), CORRUPTIONS, strict=False)
     ]
     files = {kind: render_images(kind, validation, IMAGES_PER_KIND) for kind in RENDERED_KINDS}
-    photographed = {kind: [make_set(kind, *pictures)] for kind, pictures in files.items()}
-    return photographed | {"corruptions": corruptions}
+    rendered = {kind: [make_set(kind, *images)] for kind, images in files.items()}
+    return rendered | {"corruptions": corruptions}
 
 
 def _compare(
     of: LabeledDigits, candidate: InferenceSession, serving: InferenceSession
 ) -> PairedCounts:
-    """On pictures that imaging gave already."""
+    """Compare two models on images that are already preprocessed."""
     taken = EvaluationSet(of.digits, np.zeros(len(of.labels), dtype=np.bool_), of.labels)
-    return count_pairs(taken.right(candidate), taken.right(serving))
+    return count_pairs(taken.correct(candidate), taken.correct(serving))

@@ -1,7 +1,8 @@
-"""MNIST cut into its three sets, each for one use; nothing is trained or chosen here.
+"""MNIST split into its three sets, each for one purpose.
 
-Training set (54,000): trained on. Validation set (6,000): temperature, gates, probes; nothing
-trains on it. Golden set (the 10,000 test images): read for reported figures, chooses nothing.
+Training set (54,000): trained on. Validation set (6,000): temperature, promotion gates and
+attention checks; never trained on. Golden set (the 10,000 test images): for reported figures only;
+nothing is selected with it.
 """
 
 from collections.abc import Iterable
@@ -18,12 +19,12 @@ from app.imaging.normalization import normalize
 
 MNIST = Path(__file__).parents[2] / "models" / "data" / "mnist.npz"
 VALIDATION_SIZE = 6_000
-_SPLIT_SEED = 20_260_901  # fixed for good: another one would leak validation into training
+_SPLIT_SEED = 20_260_901  # never change it: another seed would leak validation images into training
 
 
 @dataclass(frozen=True)
 class LabeledDigits:
-    """Digits uint8 (n, 28, 28) as MNIST holds them, and their labels int64 (n,)."""
+    """Digits uint8 (n, 28, 28) as in MNIST, and their labels int64 (n,)."""
 
     digits: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
@@ -31,7 +32,7 @@ class LabeledDigits:
 
 @dataclass(frozen=True)
 class BaseSets:
-    """The three sets; `golden` is for reporting alone."""
+    """The three sets; `golden` is for reporting only."""
 
     training: LabeledDigits
     validation: LabeledDigits
@@ -39,7 +40,7 @@ class BaseSets:
 
 
 def load_base_sets(path: Path = MNIST) -> BaseSets:
-    """Load MNIST and cut it; the same 6,000 of the 60,000 are the validation set each time."""
+    """Load MNIST and split it; the same 6,000 of the 60,000 are the validation set each time."""
     with np.load(path) as archive:
         digits, labels = archive["x_train"], archive["y_train"].astype(np.int64)
         golden = LabeledDigits(archive["x_test"], archive["y_test"].astype(np.int64))
@@ -53,12 +54,12 @@ def load_base_sets(path: Path = MNIST) -> BaseSets:
 
 
 def preprocess_all(digits: npt.NDArray[np.uint8], what: str) -> npt.NDArray[np.uint8]:
-    """Pass digits (n, 28, 28) through the imaging that serves; a refused one comes back empty.
+    """Preprocess digits (n, 28, 28) as in serving; a rejected one becomes an empty image.
 
-    An empty digit is read at random, so that a refusal counts as an error in every figure.
+    Models predict empty images at random, so a rejection counts as an error in every figure.
     """
     shown: Iterable[DigitImage] = tqdm(
-        digits, desc=f"normalising {what}", unit="digit", leave=False
+        digits, desc=f"normalizing {what}", unit="digit", leave=False
     )
     return np.stack([_normalize_or_empty(digit) for digit in shown])
 

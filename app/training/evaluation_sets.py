@@ -1,6 +1,6 @@
-"""What models are examined on: labelled digits as picture files, read by the imaging that serves.
+"""Evaluation sets: labeled digits as image files, preprocessed as in serving.
 
-An exam holds pictures as imaging gave them; one that it refused counts as wrong.
+A set contains preprocessed images; one that was rejected counts as wrong.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,33 +27,33 @@ LabeledFiles = tuple[list[bytes], npt.NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Pictures uint8 (n, 28, 28) as imaging gave them, whether it refused each, what each shows."""
+    """Preprocessed images uint8 (n, 28, 28), whether each was rejected, and their labels (n,)."""
 
-    pictures: npt.NDArray[np.uint8]
-    refused: npt.NDArray[np.bool_]
+    images: npt.NDArray[np.uint8]
+    rejected: npt.NDArray[np.bool_]
     labels: npt.NDArray[np.int64]
 
     def probabilities(self, session: InferenceSession) -> npt.NDArray[np.float32]:
-        """What a model says of every picture, float32 (n, 10)."""
-        parts = np.array_split(normalization.to_model_input(self.pictures), 10)
+        """Return a model's probabilities for every image, float32 (n, 10)."""
+        parts = np.array_split(normalization.to_model_input(self.images), 10)
         return np.concatenate([session.run(None, {"digits": part})[0] for part in parts])
 
-    def right(self, session: InferenceSession) -> npt.NDArray[np.bool_]:
-        """Which pictures a model names right."""
-        named = self.probabilities(session).argmax(axis=1)
-        return np.asarray(~self.refused & (named == self.labels))
+    def correct(self, session: InferenceSession) -> npt.NDArray[np.bool_]:
+        """Return for each image whether a model's prediction is correct, bool (n,)."""
+        predicted = self.probabilities(session).argmax(axis=1)
+        return np.asarray(~self.rejected & (predicted == self.labels))
 
 
 def make_set(name: str, files: Iterable[bytes], labels: npt.NDArray[np.int64]) -> EvaluationSet:
-    """Read picture files as the service does; a refused one is kept as an empty picture."""
-    read = [preprocess_or_none(file) for file in tqdm(files, name, len(labels), leave=False)]
+    """Preprocess image files as in serving; a rejected one becomes an empty image."""
+    digits = [preprocess_or_none(file) for file in tqdm(files, name, len(labels), leave=False)]
     empty = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    pictures = np.stack([empty if digit is None else digit for digit in read])
-    return EvaluationSet(pictures, np.array([digit is None for digit in read]), labels)
+    images = np.stack([empty if digit is None else digit for digit in digits])
+    return EvaluationSet(images, np.array([digit is None for digit in digits]), labels)
 
 
 def preprocess_or_none(file: bytes) -> DigitImage | None:
-    """What imaging makes of a file; None where it refuses it."""
+    """Return the preprocessed digit image; None if the file is rejected."""
     try:
         return normalization.preprocess(file)
     except ImageError:
@@ -61,24 +61,24 @@ def preprocess_or_none(file: bytes) -> DigitImage | None:
 
 
 def plain_set(name: str, of: LabeledDigits) -> EvaluationSet:
-    """The digits themselves."""
+    """Return the digits themselves as a set."""
     return make_set(name, map(encode_png, of.digits), of.labels)
 
 
 def render_images(kind: str, of: LabeledDigits, count: int) -> LabeledFiles:
-    """Picture files of a kind from the first digits, the same each time."""
+    """Render the first digits as image files of a kind, the same each time."""
     rng = np.random.default_rng(SEED)
     return [RENDERERS[kind](digit, rng) for digit in of.digits[:count]], of.labels[:count]
 
 
 def corrupted_set(name: str, of: LabeledDigits) -> EvaluationSet:
-    """Digits under one of MNIST-C's corruptions."""
+    """Return the digits under one of MNIST-C's corruptions."""
     return transformed_set(name, of, CORRUPTIONS[name])
 
 
 def transformed_set(
     name: str, of: LabeledDigits, change: Callable[[DigitImage, Generator], DigitImage]
 ) -> EvaluationSet:
-    """Digits with something done to each, the same each time."""
+    """Return the digits after a random transformation, the same each time."""
     rng = np.random.default_rng(SEED)
     return make_set(name, (encode_png(change(digit, rng)) for digit in of.digits), of.labels)

@@ -1,7 +1,7 @@
-"""A candidate: a model that serves, taught people's labels beside what it was trained on before.
+"""Fine-tuning of a candidate on reviewers' labels, with replay of the base training set.
 
-Each batch has as many pictures of every digit, and at least half of it is replayed from the base
-training set, so that labels of one digit alone, or few of them, cannot drown the rest.
+Every digit occurs equally often in each batch, and at least half of a batch is replayed, so that
+few labels, or labels of a single digit, cannot dominate.
 """
 
 import copy
@@ -24,15 +24,15 @@ DIGITS = 10
 _Images = npt.NDArray[np.uint8]
 
 ProgressCallback = Callable[[float, float, float], None]
-"""Told how far it is: a share of 1, the loss, and the seconds that are left."""
+"""Called with the progress in 0..1, the loss, and the seconds left."""
 
 
 @dataclass(frozen=True)
 class FineTuneConfig:
-    """How a candidate is taught.
+    """Hyperparameters of fine-tuning.
 
-    `most_sights` is how often one label is seen at most; `kept` is how much of its weights a
-    candidate keeps from the model that it started from.
+    `max_repeats` limits how often one label is seen; `start_weight` is the weight of the starting
+    model in the final average of the weights.
     """
 
     steps: int = 600
@@ -40,7 +40,7 @@ class FineTuneConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     ema_decay: float = 0.995
-    kept: float = 0.5
+    start_weight: float = 0.5
     label_share: float = 0.3
     max_repeats: int = 150
     augmented_share: float = 0.15
@@ -54,17 +54,17 @@ FINE_TUNE_CONFIG = FineTuneConfig()
 
 @dataclass(frozen=True)
 class Replay:
-    """What the base training gave, as imaging gives it: digits, varied digits, and none."""
+    """Preprocessed images of the base training: plain digits, augmented digits, and no digits."""
 
     plain: LabeledDigits
     augmented: LabeledDigits
-    others: _Images
+    non_digits: _Images
 
 
-def make_replay(base: LabeledDigits, course: FineTuneConfig, seed: int) -> Replay:
-    """Pass the base training set through imaging, and vary some of it anew."""
+def make_replay(base: LabeledDigits, config: FineTuneConfig, seed: int) -> Replay:
+    """Preprocess the base training set, and augment a part of it."""
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(base.labels))[: course.augmented_digits]
+    chosen = rng.permutation(len(base.labels))[: config.augmented_digits]
     return Replay(
         LabeledDigits(preprocess_all(base.digits, "digits"), base.labels),
         LabeledDigits(
@@ -76,91 +76,91 @@ def make_replay(base: LabeledDigits, course: FineTuneConfig, seed: int) -> Repla
 
 def fine_tune(
     net: Net,
-    lessons: LabeledDigits,
+    train: LabeledDigits,
     replay: Replay,
-    course: FineTuneConfig,
+    config: FineTuneConfig,
     seed: int,
-    report: ProgressCallback,
+    on_progress: ProgressCallback,
 ) -> Net:
-    """Teach a net the lessons; returns a net between what it was and what it became.
+    """Fine-tune a network on labels; return the average of its weights before and after.
 
-    Weights halfway to a fine-tuned net have learned most of what is new and forgotten little of
-    what was known (Wortsman et al., 2022).
+    Averaged weights have learned most of what is new and forgotten little of what was known
+    (Wortsman et al., 2022).
     """
     start = copy.deepcopy(net)
     torch.manual_seed(seed)
-    descent = Optimizer(net, course.steps, course)
-    rng, movement = torch.Generator().manual_seed(seed), Recipe(1, course.learning_rate)
+    optimizer = Optimizer(net, config.steps, config)
+    rng, affine_recipe = torch.Generator().manual_seed(seed), Recipe(1, config.learning_rate)
     started_at_s = time.monotonic()
     net.train()
-    batches = _batches(lessons, replay, course, np.random.default_rng(seed))
-    for step, (pictures, targets) in enumerate(batches, start=1):
-        inputs = random_affine(torch.from_numpy(to_model_input(pictures)), movement, rng)
-        loss = descent.step(inputs, torch.from_numpy(targets))
-        spent_s = time.monotonic() - started_at_s
-        report(step / course.steps, loss, spent_s / step * (course.steps - step))
-    return _interpolate(descent.averaged(), start, course.kept)
+    batches = _batches(train, replay, config, np.random.default_rng(seed))
+    for step, (images, targets) in enumerate(batches, start=1):
+        inputs = random_affine(torch.from_numpy(to_model_input(images)), affine_recipe, rng)
+        loss = optimizer.step(inputs, torch.from_numpy(targets))
+        elapsed_s = time.monotonic() - started_at_s
+        on_progress(step / config.steps, loss, elapsed_s / step * (config.steps - step))
+    return _interpolate(optimizer.averaged_net(), start, config.start_weight)
 
 
 @torch.no_grad()
-def _interpolate(taught: Net, start: Net, kept: float) -> Net:
-    for weights, before in zip(taught.parameters(), start.parameters(), strict=True):
-        weights.lerp_(before, kept)
-    return taught
+def _interpolate(tuned: Net, start: Net, start_weight: float) -> Net:
+    for weights, before in zip(tuned.parameters(), start.parameters(), strict=True):
+        weights.lerp_(before, start_weight)
+    return tuned
 
 
 def _batches(
-    lessons: LabeledDigits, replay: Replay, course: FineTuneConfig, rng: np.random.Generator
+    train: LabeledDigits, replay: Replay, config: FineTuneConfig, rng: np.random.Generator
 ) -> Iterator[tuple[_Images, npt.NDArray[np.float32]]]:
-    """Pictures uint8 (n, 28, 28) with targets float32 (n, 10)."""
-    smoothing = np.float32(course.label_smoothing)
-    sure = np.eye(DIGITS, dtype=np.float32) * (1 - smoothing) + smoothing / DIGITS
-    each = course.batch_size // DIGITS
-    others = round(course.batch_size * course.non_digit_share)
-    drawn = [_ClassSampler.of(lessons, replay, course, digit) for digit in range(DIGITS)]
-    for _ in range(course.steps):
-        pictures = np.concatenate([of.draw(each, rng) for of in drawn])
-        targets = np.repeat(sure, each, axis=0)
+    """Yield images uint8 (n, 28, 28) with targets float32 (n, 10)."""
+    smoothing = np.float32(config.label_smoothing)
+    targets_by_digit = np.eye(DIGITS, dtype=np.float32) * (1 - smoothing) + smoothing / DIGITS
+    per_digit = config.batch_size // DIGITS
+    non_digits = round(config.batch_size * config.non_digit_share)
+    samplers = [_ClassSampler.for_digit(train, replay, config, digit) for digit in range(DIGITS)]
+    for _ in range(config.steps):
+        images = np.concatenate([sampler.sample(per_digit, rng) for sampler in samplers])
+        targets = np.repeat(targets_by_digit, per_digit, axis=0)
         order = rng.permutation(len(targets))
-        none = replay.others[rng.integers(0, len(replay.others), others)]
-        unsure = np.full((others, DIGITS), 1 / DIGITS, dtype=np.float32)
-        yield np.concatenate([pictures[order], none]), np.concatenate([targets[order], unsure])
+        none = replay.non_digits[rng.integers(0, len(replay.non_digits), non_digits)]
+        uniform = np.full((non_digits, DIGITS), 1 / DIGITS, dtype=np.float32)
+        yield np.concatenate([images[order], none]), np.concatenate([targets[order], uniform])
 
 
 @dataclass(frozen=True)
 class _ClassSampler:
-    """Where pictures of one digit are drawn from, and how many of a batch's are lessons."""
+    """A sampler of images of one digit, from the labels and from the replay."""
 
-    lessons: _Images
+    train: _Images
     augmented: _Images
     plain: _Images
     label_share: float
     augmented_share: float
 
     @classmethod
-    def of(
-        cls, lessons: LabeledDigits, replay: Replay, course: FineTuneConfig, digit: int
+    def for_digit(
+        cls, train: LabeledDigits, replay: Replay, config: FineTuneConfig, digit: int
     ) -> "_ClassSampler":
-        own = lessons.digits[lessons.labels == digit]
-        sights = course.steps * course.batch_size / DIGITS
+        labeled = train.digits[train.labels == digit]
+        draws_per_digit = config.steps * config.batch_size / DIGITS
         return cls(
-            own,
+            labeled,
             replay.augmented.digits[replay.augmented.labels == digit],
             replay.plain.digits[replay.plain.labels == digit],
-            min(course.label_share, len(own) * course.max_repeats / sights),
-            course.augmented_share,
+            min(config.label_share, len(labeled) * config.max_repeats / draws_per_digit),
+            config.augmented_share,
         )
 
-    def draw(self, count: int, rng: np.random.Generator) -> _Images:
-        """Pictures uint8 (count, 28, 28); a share's part of one is left to chance."""
-        lessons = min(int(count * self.label_share + rng.random()), count // 2)
-        varied_count = int((count - lessons) * self.augmented_share + rng.random())
-        counts = (lessons, varied_count, count - lessons - varied_count)
-        sources = (self.lessons, self.augmented, self.plain)
+    def sample(self, count: int, rng: np.random.Generator) -> _Images:
+        """Return images uint8 (count, 28, 28); fractional counts are rounded at random."""
+        train_count = min(int(count * self.label_share + rng.random()), count // 2)
+        augmented_count = int((count - train_count) * self.augmented_share + rng.random())
+        counts = (train_count, augmented_count, count - train_count - augmented_count)
+        sources = (self.train, self.augmented, self.plain)
         return np.concatenate(
             [
-                source[rng.integers(0, len(source), taken)]
-                for source, taken in zip(sources, counts, strict=True)
-                if taken
+                source[rng.integers(0, len(source), size)]
+                for source, size in zip(sources, counts, strict=True)
+                if size
             ]
         )

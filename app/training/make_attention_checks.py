@@ -1,7 +1,7 @@
-"""`python -m app.training.make_attention_checks`: choose the images of attention checks.
+"""`python -m app.training.make_attention_checks`: select the images of attention checks.
 
-Of the validation set those that both shipped models read right and are sure of, so that whoever
-misses one has not looked; the first of each digit, as imaging gives them.
+They are validation images that both bundled models classify correctly with high confidence, so
+that a wrong answer means inattention; the first of each digit, preprocessed.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ MIN_CONFIDENCE = 0.99
 
 
 def main() -> None:
-    """Write the file that the server draws probes from."""
+    """Write the file from which the server draws attention checks."""
     validation = load_base_sets().validation
     digits = preprocess_all(validation.digits, "validation")
     is_clear = np.ones(len(digits), dtype=np.bool_)

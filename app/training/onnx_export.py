@@ -1,7 +1,7 @@
-"""A fitted net to the ONNX file that serves, and back: layer by layer, softmax last, notes inside.
+"""Export of a network to ONNX, with softmax and metadata, and import of such a file.
 
-Written layer by layer because the nets are plain sequences and the graph should hold what is
-computed and nothing else; torch's own exporter needs a further package and leaves its traces.
+The graph is written layer by layer because the networks are plain sequences and the graph should
+contain only what is computed; torch's own exporter needs another package and adds its own metadata.
 """
 
 from collections.abc import Iterator
@@ -19,37 +19,37 @@ OPSET = 17
 IR_VERSION = 8
 
 
-def to_onnx(net: Net, notes: dict[str, str]) -> bytes:
-    """Serialise a net; the graph takes `digits` (n, 1, 28, 28) and gives `probabilities` (n, 10).
+def to_onnx(net: Net, metadata: dict[str, str]) -> bytes:
+    """Serialize a network; the graph maps `digits` (n, 1, 28, 28) to `probabilities` (n, 10).
 
-    The notes, `name` at least, become the file's metadata.
-
-    Raises TypeError for a layer that no net of ours has.
+    The metadata has at least a `name`. Raises TypeError for an unsupported layer.
     """
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
-    flowing = "digits"
+    current = "digits"
     for index, layer in enumerate([*fuse_batch_norm(net), nn.Softmax(dim=1)]):
-        held = [
+        parameters = [
             numpy_helper.from_array(np.asarray(parameter.detach().numpy()), f"{index}.{key}")
             for key, parameter in layer.named_parameters()
         ]
         result = "probabilities" if isinstance(layer, nn.Softmax) else f"layer{index}"
         operator, attributes = _operator_for(layer)
-        inputs = [flowing, *(weight.name for weight in held)]
+        inputs = [current, *(weight.name for weight in parameters)]
         nodes.append(helper.make_node(operator, inputs, [result], **attributes))
-        weights.extend(held)
-        flowing = result
-    return bytes(_build_checked_model(nodes, weights, notes).SerializeToString(deterministic=True))
+        weights.extend(parameters)
+        current = result
+    return bytes(
+        _build_checked_model(nodes, weights, metadata).SerializeToString(deterministic=True)
+    )
 
 
-def from_onnx(artefact: bytes) -> Net:
-    """Make the net of a file that `to_onnx` wrote; it gives logits, and can be taught further.
+def from_onnx(artifact: bytes) -> Net:
+    """Load a file that `to_onnx` wrote as a network that returns logits and can be trained.
 
-    Raises TypeError for a file that holds another kind of layer.
+    Raises TypeError for an unsupported layer.
     """
-    graph = onnx.load_model_from_string(artefact).graph
-    weights = {held.name: torch.tensor(numpy_helper.to_array(held)) for held in graph.initializer}
+    graph = onnx.load_model_from_string(artifact).graph
+    weights = {each.name: torch.tensor(numpy_helper.to_array(each)) for each in graph.initializer}
     nodes = [node for node in graph.node if node.op_type != "Softmax"]
     return nn.Sequential(*(_layer(node, weights) for node in nodes))
 
@@ -71,7 +71,7 @@ def _layer(node: onnx.NodeProto, weights: dict[str, torch.Tensor]) -> nn.Module:
         case "Gemm":
             weight, bias = (weights[name] for name in node.input[1:])
             return _with_parameters(nn.Linear(weight.shape[1], weight.shape[0]), weight, bias)
-    raise TypeError(f"no layer is written down for {node.op_type}")
+    raise TypeError(f"unsupported ONNX operator: {node.op_type}")
 
 
 def _with_parameters(
@@ -98,17 +98,17 @@ def _operator_for(layer: nn.Module) -> tuple[str, dict[str, Any]]:
             return "Gemm", {"transB": 1}
         case nn.Softmax():
             return "Softmax", {"axis": 1}
-    raise TypeError(f"no ONNX operator is written down for {type(layer).__name__}")
+    raise TypeError(f"unsupported layer: {type(layer).__name__}")
 
 
 def _pads(layer: nn.Conv2d) -> list[int]:
     if isinstance(layer.padding, str):
-        raise TypeError("padding is given in pixels")
+        raise TypeError("padding must be given in pixels")
     return [*layer.padding, *layer.padding]
 
 
 def _build_checked_model(
-    nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], notes: dict[str, str]
+    nodes: list[onnx.NodeProto], weights: list[onnx.TensorProto], metadata: dict[str, str]
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
@@ -121,13 +121,13 @@ def _build_checked_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="cifra"
     )
     model.ir_version = IR_VERSION
-    helper.set_model_props(model, notes)
+    helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
 def count_multiply_adds(net: Net) -> int:
-    """Count the multiply-adds that one digit costs in the convolutions and linear layers."""
+    """Count the multiply-adds per digit in the convolutions and linear layers."""
     return sum(_multiply_adds_per_layer(net))
 
 

@@ -1,6 +1,6 @@
-"""Pictures that hold no digit, so that a model learns not to be sure of what it does not know.
+"""Images without a digit, so that a model learns low confidence on unknown input.
 
-Signs that may be taken for a digit are left out: they would teach doubt about digits.
+Characters that look like digits are excluded: they would lower the confidence on digits.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ _DIGIT_LIKE_LETTERS = "OoQDCcIiLlJjSsZzEBbGgqyYTtAher"
 _LETTERS = "".join(sorted(set(ascii_letters) - set(_DIGIT_LIKE_LETTERS))) + "@%#+=*"
 _FONTS = tuple(range(8))  # OpenCV's eight Hershey fonts
 _PAGE_SIDE = 56
-_MAX_WIDTH_OF_ONE = 8  # columns; what is as narrow may well be meant as a 1
+_MAX_WIDTH_OF_ONE = 8  # columns; something this narrow may be a 1
 _QUARTER_ORDERS = ((1, 0, 3, 2), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2))
 
 
 def make_non_digit(digit: DigitImage, rng: Generator) -> DigitImage:
-    """A picture of no digit, as imaging gives it; some are made from pieces of the digit given."""
+    """Return a preprocessed image of no digit; some are made from pieces of the given digit."""
     while True:
         with suppress(ImageError):
             found = normalize(_FUNCTIONS[rng.integers(len(_FUNCTIONS))](digit, rng))
@@ -35,7 +35,7 @@ def make_non_digit(digit: DigitImage, rng: Generator) -> DigitImage:
 
 
 def _letter(_digit: DigitImage, rng: Generator) -> GrayImage:
-    """A letter or sign drawn by plotter, bent as digits are."""
+    """Draw a letter or sign in a plotter font, warped as digits are."""
     page = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     sign, font = str(rng.choice(list(_LETTERS))), int(rng.choice(_FONTS))
     font |= cv2.FONT_ITALIC if rng.random() < 0.3 else 0
@@ -47,7 +47,7 @@ def _letter(_digit: DigitImage, rng: Generator) -> GrayImage:
 
 
 def _scribble(_: DigitImage, rng: Generator) -> GrayImage:
-    """Curved strokes of a pen that goes where it will."""
+    """Draw random curved strokes."""
     page = np.zeros((_PAGE_SIDE, _PAGE_SIDE), dtype=np.float32)
     thickness = int(rng.integers(2, 7))
     for _stroke in range(rng.integers(2, 6)):
@@ -59,17 +59,17 @@ def _scribble(_: DigitImage, rng: Generator) -> GrayImage:
 
 
 def _noise(_: DigitImage, rng: Generator) -> GrayImage:
-    """Noise, from grain to blobs, some of it cut off sharply."""
-    plane = rng.standard_normal((_PAGE_SIDE, _PAGE_SIDE), dtype=np.float32)
-    plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), rng.uniform(0.3, 8)), dtype=np.float32)
+    """Draw noise, from grain to blobs, half of it thresholded."""
+    gray = rng.standard_normal((_PAGE_SIDE, _PAGE_SIDE), dtype=np.float32)
+    gray = np.asarray(cv2.GaussianBlur(gray, (0, 0), rng.uniform(0.3, 8)), dtype=np.float32)
     if rng.random() < 0.5:
-        plane = np.asarray(plane > np.quantile(plane, rng.uniform(0.5, 0.97)), dtype=np.float32)
-    lowest, highest = float(plane.min()), float(plane.max())
-    return (plane - np.float32(lowest)) / np.float32(max(highest - lowest, 1e-6))
+        gray = np.asarray(gray > np.quantile(gray, rng.uniform(0.5, 0.97)), dtype=np.float32)
+    lowest, highest = float(gray.min()), float(gray.max())
+    return (gray - np.float32(lowest)) / np.float32(max(highest - lowest, 1e-6))
 
 
 def _jumble(digit: DigitImage, rng: Generator) -> GrayImage:
-    """A digit's four quarters in another order, left and right changed, some of them turned."""
+    """Rearrange a digit's four quarters, some of them rotated."""
     half = IMAGE_SIZE // 2
     quarters = [digit[row : row + half, at : at + half] for row in (0, half) for at in (0, half)]
     order = _QUARTER_ORDERS[rng.integers(len(_QUARTER_ORDERS))]

@@ -1,8 +1,8 @@
 """`python -m app.training.retrain FOLDER`: one retrain, in a process of its own.
 
 Reads order.json, lessons.npz, start.onnx, serving.onnx and shipped.onnx from the folder; writes
-candidate.onnx and marks.json there, each whole or not at all, and says on its standard output how
-far it is, a line of JSON at a time. It ends by itself when whoever holds its standard input does.
+candidate.onnx and marks.json there, each completely or not at all, and reports its
+progress on standard output, one JSON object per line. It exits when its standard input is closed.
 """
 
 import json
@@ -30,7 +30,7 @@ NICENESS = 19
 
 @dataclass(frozen=True)
 class RetrainSpec:
-    """What is to be made: the candidate's name, the seed, how many threads and steps it may use."""
+    """What to train: the candidate's name, the seed, and the numbers of threads and steps."""
 
     name: str
     seed: int
@@ -39,7 +39,7 @@ class RetrainSpec:
 
 
 def main(folder: Path) -> None:
-    """Teach, calibrate and examine a candidate."""
+    """Train, calibrate and evaluate a candidate."""
     os.nice(NICENESS)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     spec = RetrainSpec(**json.loads((folder / "order.json").read_text()))
@@ -66,18 +66,20 @@ def main(folder: Path) -> None:
 
 
 def _without_evaluation_images(train: LabeledDigits, base: BaseSets) -> LabeledDigits:
-    """The train but for images of the validation or the golden set, which nothing trains on."""
+    """Return the labels without images of the validation or the golden set."""
     evaluation_digits = {
         digit.tobytes()
         for part in (base.validation, base.golden)
         for digit in preprocess_all(part.digits, "evaluation")
     }
-    is_allowed = np.array([digit.tobytes() not in evaluation_digits for digit in train.digits], dtype=bool)
+    is_allowed = np.array(
+        [digit.tobytes() not in evaluation_digits for digit in train.digits], dtype=bool
+    )
     return LabeledDigits(train.digits[is_allowed], train.labels[is_allowed])
 
 
 def _calibrate_and_export(net: Net, validation: LabeledDigits, spec: RetrainSpec) -> bytes:
-    """The ONNX file of a net, its probabilities made to mean what they say."""
+    """Calibrate a network on the validation set and return it as an ONNX file."""
     logits = training_loop.compute_logits(net, preprocess_all(validation.digits, "validation"))
     temperature = calibration.fit_temperature(logits, validation.labels)
     metadata = {"name": spec.name, "seed": str(spec.seed), "temperature": f"{temperature:.3f}"}
@@ -85,32 +87,32 @@ def _calibrate_and_export(net: Net, validation: LabeledDigits, spec: RetrainSpec
 
 
 class ProgressWriter:
-    """Says on standard output how far the retrain is, twice a second at most."""
+    """Writes the progress of a retrain to standard output, at most twice a second."""
 
     def __init__(self) -> None:
         self._written_at_s = 0.0
 
     def write(self, stage: str, share: float, **more: float) -> None:
-        """Say it now; `share` is what is done of this stage."""
+        """Write the progress of a stage, `share` in 0..1."""
         sys.stdout.write(json.dumps({"stage": stage, "progress": share, **more}) + "\n")
         sys.stdout.flush()
         self._written_at_s = time.monotonic()
 
     def write_training(self, share: float, loss: float, seconds_left: float) -> None:
-        """Say how the training goes, unless that was said just now."""
+        """Write the progress of training, unless it was written just now."""
         if share == 1 or time.monotonic() - self._written_at_s > PROGRESS_INTERVAL_S:
             self.write("training", share, loss=loss, seconds_left=seconds_left)
 
 
 def _exit_with_parent() -> None:
-    """Standard input ends when the process that holds its other end does, however it ended."""
+    """Exit when standard input is closed, that is when the parent ends, however it ended."""
     while os.read(0, 1):  # not through sys.stdin, whose lock would be held when Python ends
         pass
     os._exit(1)
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole, or not at all."""
+    """Write a file atomically."""
     partial = path.with_suffix(".partial")
     partial.write_bytes(content)
     partial.replace(path)

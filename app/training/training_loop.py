@@ -1,4 +1,4 @@
-"""The training loop: a net, a pool of pictures and a recipe in, a fitted net out."""
+"""The training loop of the bundled models."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ _CLASSES = 10
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a fit makes of a pool; written down in the card.
+    """The hyperparameters of training, listed in the model card.
 
-    Of each batch a share is pictures of no digit, whose target is even, a share is digits varied
-    before imaging, and the rest digits as they are; all are then moved a little.
+    Of each batch a share is images of no digit, with a uniform target, a share is digits augmented
+    before preprocessing, and the rest plain digits; then a random affine transformation is applied.
     """
 
     epochs: int
@@ -41,73 +41,73 @@ class Recipe:
 
 
 class OptimizerConfig(Protocol):
-    """What decides how far a net moves."""
+    """The hyperparameters that the optimizer needs."""
 
     @property
     def learning_rate(self) -> float:
-        """The highest of the cycle."""
+        """The maximum of the one-cycle schedule."""
 
     @property
     def weight_decay(self) -> float:
-        """AdamW's."""
+        """The weight decay of AdamW."""
 
     @property
     def ema_decay(self) -> float:
-        """How much of the average stays at each step."""
+        """The decay of the exponential moving average of the weights."""
 
 
 class Optimizer:
-    """AdamW under a one-cycle learning rate, with the running average of the weights."""
+    """AdamW with a one-cycle learning rate and an exponential moving average of the weights."""
 
     def __init__(self, net: Net, steps: int, rates: OptimizerConfig) -> None:
         self._net = net
-        self._optimiser = torch.optim.AdamW(net.parameters(), weight_decay=rates.weight_decay)
+        self._optimizer = torch.optim.AdamW(net.parameters(), weight_decay=rates.weight_decay)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, rates.learning_rate, steps
+            self._optimizer, rates.learning_rate, steps
         )
         self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(rates.ema_decay))
 
     def step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """Learn from a batch, targets float32 (n, 10); gives its loss."""
+        """Take one step on a batch, targets float32 (n, 10); return its loss."""
         loss = functional.cross_entropy(self._net(inputs), targets)
-        self._optimiser.zero_grad()
+        self._optimizer.zero_grad()
         loss.backward()
-        self._optimiser.step()
+        self._optimizer.step()
         self._schedule.step()
         self.average.update_parameters(self._net)
         return loss.item()
 
-    def averaged(self) -> Net:
-        """The net with the averaged weights. Raises TypeError where it is no sequence of layers."""
+    def averaged_net(self) -> Net:
+        """Return the network with the averaged weights. Raises TypeError if not a Sequential."""
         if not isinstance(self.average.module, torch.nn.Sequential):
-            raise TypeError(f"expected layers, not {type(self.average.module).__name__}")
+            raise TypeError(f"expected a Sequential, not {type(self.average.module).__name__}")
         return self.average.module
 
 
 def fit(net: Net, pool: AugmentedPool, recipe: Recipe, seed: int) -> Net:
-    """Fit a net to a pool; returns the running average of its weights.
+    """Train a network on a pool; return the moving average of its weights.
 
-    The averaged net's batch norms are settled on the digits as they are, which is what it will see.
+    The averaged network's batch norm statistics are recomputed on plain digits, its later input.
     """
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     steps = recipe.epochs * (len(pool.labels) // recipe.batch_size)
-    descent = Optimizer(net, steps, recipe)
+    optimizer = Optimizer(net, steps, recipe)
     rng = torch.Generator().manual_seed(seed)
     net.train()
     with tqdm(total=steps, desc=f"seed {seed}", unit="batch", mininterval=5) as progress:
         for digits, targets in _batches(pool, recipe, np.random.default_rng(seed)):
             inputs = random_affine(torch.from_numpy(to_model_input(digits)), recipe, rng)
-            loss = descent.step(inputs, torch.from_numpy(targets))
+            loss = optimizer.step(inputs, torch.from_numpy(targets))
             progress.update()
             progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
-    settled = torch.split(torch.from_numpy(to_model_input(pool.digits)), recipe.batch_size)
-    update_bn(settled, descent.average)
-    return descent.averaged()
+    batches = torch.split(torch.from_numpy(to_model_input(pool.digits)), recipe.batch_size)
+    update_bn(batches, optimizer.average)
+    return optimizer.averaged_net()
 
 
 @torch.inference_mode()
 def compute_logits(net: Net, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Logits float32 (n, 10) for digits uint8 (n, 28, 28)."""
+    """Return the logits float32 (n, 10) for digits uint8 (n, 28, 28)."""
     net.eval()
     parts = np.array_split(digits, max(1, len(digits) // 1_000))
     return np.concatenate([net(torch.from_numpy(to_model_input(part))).numpy() for part in parts])
@@ -116,9 +116,11 @@ def compute_logits(net: Net, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.fl
 def _batches(
     pool: AugmentedPool, recipe: Recipe, rng: np.random.Generator
 ) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
-    """Shuffle each epoch; the rest that fills no batch sits it out."""
+    """Yield shuffled batches of each epoch, without the last incomplete one."""
     smoothing = recipe.label_smoothing
-    sure = np.eye(_CLASSES, dtype=np.float32) * (1 - smoothing) + np.float32(smoothing / _CLASSES)
+    targets_by_digit = np.eye(_CLASSES, dtype=np.float32) * (1 - smoothing) + np.float32(
+        smoothing / _CLASSES
+    )
     non_digits = round(recipe.batch_size * recipe.non_digit_share)
     plain = non_digits + round(recipe.batch_size * recipe.augmented_share)
     for epoch in range(recipe.epochs):
@@ -126,7 +128,7 @@ def _batches(
         order = rng.permutation(len(pool.labels))
         whole = order[: len(order) // recipe.batch_size * recipe.batch_size]
         for chosen in whole.reshape(-1, recipe.batch_size):
-            targets = sure[pool.labels[chosen]]
+            targets = targets_by_digit[pool.labels[chosen]]
             targets[:non_digits] = 1 / _CLASSES
             none = pool.non_digits[rng.integers(0, len(pool.non_digits), non_digits)]
             yield (

@@ -1,4 +1,4 @@
-"""Feedback: taking people's words on answers in."""
+"""Record users' feedback on predictions."""
 
 import secrets
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from app.store.queries import accounts, experiments, feedback, notifications, pr
 from app.store.queries.predictions import ServedPrediction
 from app.store.tables import Experiment, Feedback
 
-MAX_COUNTED_PER_USER = 20  # that the users' view of one experiment counts
-MAX_FLAGGED_PER_USER = 50  # that wait at a time
+MAX_COUNTED_PER_USER = 20  # in the user feedback of an experiment
+MAX_FLAGGED_PER_USER = 50  # images that wait for review at a time
 
 
 @dataclass(frozen=True)
 class FeedbackInput:
-    """What a client said, part by part, before it is held against anything."""
+    """The fields of a client's feedback, before they are checked."""
 
     prediction: int | None = None
     correct: bool | None = None
@@ -34,56 +34,56 @@ class FeedbackInput:
     comment: str | None = None
 
 
-def record_legacy(user_id: int, said: FeedbackInput) -> None:
-    """Record a word that names no prediction, as old clients give it.
+def record_legacy(user_id: int, given: FeedbackInput) -> None:
+    """Record feedback of old clients, which names no prediction.
 
-    Raises InvalidInput where the answer or whether it was correct is missing, Contradiction.
+    Raise InvalidInput if `prediction` or `correct` is missing, ContradictoryFeedback.
     """
-    if said.prediction is None or said.correct is None:
+    if given.prediction is None or given.correct is None:
         raise InvalidInput(INCOMPLETE_MESSAGE)
-    word = resolve(said.prediction, said.correct, said.digit, said.not_a_digit)
+    resolved = resolve(given.prediction, given.correct, given.digit, given.not_a_digit)
     with write_transaction() as session:
-        feedback.add(session, _row(user_id, said.prediction, word, said.comment))
+        feedback.add(session, _row(user_id, given.prediction, resolved, given.comment))
 
 
 def record_for_prediction(
-    user_id: int, prediction_id: UUID, said: FeedbackInput, *, replace: bool
+    user_id: int, prediction_id: UUID, given: FeedbackInput, *, replace: bool
 ) -> None:
-    """Record a word on one of the user's own predictions; the same word again changes nothing.
+    """Record feedback on one of the user's own predictions; repeating it changes nothing.
 
-    Raises NotFound for a prediction that is not theirs, InvalidInput, Contradiction for words
-    that exclude each other or the stored answer, Conflict for another word without `replace`.
+    Raise NotFound for a prediction of another user, InvalidInput, ContradictoryFeedback if it
+    contradicts itself or the prediction, Conflict for different feedback without `replace`.
     """
     with write_transaction() as session:
         accounts.lock_key_share(session, user_id)
-        answered = predictions.lock_for_update(session, user_id, prediction_id)
-        if answered is None:
+        served = predictions.lock_for_update(session, user_id, prediction_id)
+        if served is None:
             raise NotFound(NOT_FOUND)
-        if said.prediction not in (None, answered.digit):
-            raise ContradictoryFeedback(f"The answer to this prediction was {answered.digit}")
-        word = resolve(answered.digit, said.correct, said.digit, said.not_a_digit)
-        row = _row(user_id, answered.digit, word, said.comment)
-        row.prediction_id, row.version = prediction_id, answered.version
-        if word.digit not in (None, answered.digit):
-            _flag(session, user_id, prediction_id, answered)
-        before = feedback.get_by_prediction(session, prediction_id)
-        if not word.correct and (before is None or before.correct):
-            _notify_admins(session, prediction_id, answered)
-        if before is not None:
-            _update(session, before, row, replace=replace)
+        if given.prediction not in (None, served.digit):
+            raise ContradictoryFeedback(f"The predicted digit was {served.digit}")
+        resolved = resolve(served.digit, given.correct, given.digit, given.not_a_digit)
+        row = _row(user_id, served.digit, resolved, given.comment)
+        row.prediction_id, row.version = prediction_id, served.version
+        if resolved.digit not in (None, served.digit):
+            _flag(session, user_id, prediction_id, served)
+        existing = feedback.get_by_prediction(session, prediction_id)
+        if not resolved.correct and (existing is None or existing.correct):
+            _notify_admins(session, prediction_id, served)
+        if existing is not None:
+            _update(session, existing, row, replace=replace)
             return
-        if answered.stage_id is not None:
+        if served.stage_id is not None:
             _attach_experiment(
-                session, row, experiments.lock_by_stage(session, answered.stage_id), answered
+                session, row, experiments.lock_by_stage(session, served.stage_id), served
             )
         feedback.add(session, row)
 
 
-def _flag(session: Session, user_id: int, prediction_id: UUID, answered: ServedPrediction) -> None:
-    """Have a reviewer look at an answer that its user corrected; a few of each user at a time.
+def _flag(session: Session, user_id: int, prediction_id: UUID, served: ServedPrediction) -> None:
+    """Queue an image for review whose prediction its user corrected, up to a limit per user.
 
-    A picture that waits in the running experiment's queue stays there; one that an ended experiment
-    left behind is taken out of it.
+    An image that waits in the running experiment's queue stays there; one that an ended experiment
+    left behind is withdrawn from that experiment.
     """
     if reviews.count_flagged_by(session, user_id) >= MAX_FLAGGED_PER_USER:
         return
@@ -93,59 +93,61 @@ def _flag(session: Session, user_id: int, prediction_id: UUID, answered: ServedP
         session,
         prediction_id=prediction_id,
         experiment_id=None,
-        image_hash=image_hash(answered.image),
+        image_hash=image_hash(served.image),
         is_audit=False,
         order_key=secrets.randbelow(MAX_ORDER_KEY),
     )
 
 
-def _notify_admins(session: Session, prediction_id: UUID, answered: ServedPrediction) -> None:
-    """Have admins mailed when an answer that was sure is contradicted."""
-    if answered.probability >= HIGH_CONFIDENCE:
+def _notify_admins(session: Session, prediction_id: UUID, served: ServedPrediction) -> None:
+    """Notify admins if a confident prediction is contradicted."""
+    if served.probability >= HIGH_CONFIDENCE:
         notifications.add(
             session,
             NotificationKind.FEEDBACK,
-            f"{answered.version} answered {answered.digit}, {answered.probability:.1%} sure, and"
-            f" was told that it is wrong (prediction {prediction_id})",
+            f"{served.version} predicted {served.digit} with {served.probability:.1%} confidence,"
+            f" but the user says that it is wrong (prediction {prediction_id})",
         )
 
 
 def _attach_experiment(
-    session: Session, row: Feedback, experiment: Experiment, answered: ServedPrediction
+    session: Session, row: Feedback, experiment: Experiment, served: ServedPrediction
 ) -> None:
-    """Name a word's experiment, and whether the users' view there counts it: few of one user."""
+    """Set the experiment, and whether the feedback counts there: capped per user and image."""
     row.experiment_id = experiment.id
-    row.image_hash = image_hash(answered.image)
-    most = 1 if experiment.unit == AssignmentUnit.USER else MAX_COUNTED_PER_USER
-    given = feedback.count_eligible_by_user(session, experiment.id, row.user_id or 0)
-    row.is_eligible = given < most and not feedback.has_eligible_for_image(
+    row.image_hash = image_hash(served.image)
+    limit = 1 if experiment.unit == AssignmentUnit.USER else MAX_COUNTED_PER_USER
+    counted = feedback.count_eligible_by_user(session, experiment.id, row.user_id or 0)
+    row.is_eligible = counted < limit and not feedback.has_eligible_for_image(
         session, experiment.id, row.image_hash
     )
 
 
-def _update(session: Session, before: Feedback, row: Feedback, *, replace: bool) -> None:
-    """Put a word in the place of the one before; the same word again may only add a comment."""
-    before.comment = row.comment or before.comment
-    if _content(before) == _content(row):
+def _update(session: Session, existing: Feedback, row: Feedback, *, replace: bool) -> None:
+    """Replace existing feedback; the same feedback again may only change the comment."""
+    existing.comment = row.comment or existing.comment
+    if _content(existing) == _content(row):
         return
     if not replace:
-        raise Conflict("There is another word on this prediction; send `replace` to change it")
-    feedback.adjust_counters(session, before, -1)
-    before.correct, before.digit, before.not_a_digit = _content(row)
-    before.created_at = row.created_at
-    feedback.adjust_counters(session, before, 1)
+        raise Conflict(
+            "This prediction has different feedback already; send `replace` to change it"
+        )
+    feedback.adjust_counters(session, existing, -1)
+    existing.correct, existing.digit, existing.not_a_digit = _content(row)
+    existing.created_at = row.created_at
+    feedback.adjust_counters(session, existing, 1)
 
 
 def _content(row: Feedback) -> tuple[bool, int | None, bool]:
     return row.correct, row.digit, row.not_a_digit
 
 
-def _row(user_id: int, answered: int, word: ResolvedFeedback, comment: str | None) -> Feedback:
+def _row(user_id: int, predicted: int, resolved: ResolvedFeedback, comment: str | None) -> Feedback:
     return Feedback(
-        prediction=answered,
-        correct=word.correct,
-        digit=word.digit,
-        not_a_digit=word.not_a_digit,
+        prediction=predicted,
+        correct=resolved.correct,
+        digit=resolved.digit,
+        not_a_digit=resolved.not_a_digit,
         is_eligible=False,
         comment=comment,
         user_id=user_id,

@@ -1,4 +1,4 @@
-"""The report: what people said of the answers, and which version is better; read from counters."""
+"""The report: feedback, metrics of each version and the experiment, read from counters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from app.domain.assignment import Version
 from app.domain.intervals import Interval, SampleMean, mean_difference_confidence_sequence
 from app.domain.latency_histogram import quantile_ms
-from app.domain.verdicts import ALPHA, Estimate
-from app.domain.verdicts import Traffic as Compared
+from app.domain.verdicts import ALPHA, Estimate, Traffic
 from app.services.experiments.evaluation import counts_in_stages, served_count, total_traffic
 from app.services.experiments.lifecycle import ExperimentSummary, get_latest_in
 from app.services.reporting.version_metrics import CalibrationBin, LabeledSample
@@ -15,12 +14,12 @@ from app.store.engine.db import read_transaction
 from app.store.queries import counters, experiments, reviews
 from app.store.queries.counters import FeedbackCounts
 
-MIN_FEEDBACK_COUNT = 30  # of each version; the sequence holds for many words, not for a few
+MIN_FEEDBACK_COUNT = 30  # per version; the confidence sequence is asymptotic
 
 
 @dataclass(frozen=True)
 class FeedbackTotals:
-    """How many words there are, and how many of them call the answer right."""
+    """The number of feedback entries, and of those that call the prediction correct."""
 
     total: int
     correct: int
@@ -28,10 +27,10 @@ class FeedbackTotals:
 
 @dataclass(frozen=True)
 class VersionReport:
-    """What is known of a version; labels are those of the current experiment.
+    """The metrics of a version; labels are those of the current experiment.
 
-    `confusion` holds estimated requests: rows by what the picture shows, the ten digits and then
-    "no digit", columns by what the version named.
+    `confusion` (11, 10) contains estimated requests: rows by true label, the ten digits and then
+    "not a digit", columns by predicted digit.
     """
 
     served: int
@@ -44,7 +43,7 @@ class VersionReport:
 
 @dataclass(frozen=True)
 class UserFeedback:
-    """What users volunteered on served answers; neither blind nor asked for, so no verdict."""
+    """User feedback on served predictions: volunteered and not blind, so never in the verdict."""
 
     feedback: Mapping[Version, FeedbackTotals]
     difference: Interval
@@ -52,7 +51,7 @@ class UserFeedback:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that an admin sees at a glance."""
+    """The report that admins see."""
 
     feedback: FeedbackTotals
     versions: Mapping[Version, VersionReport]
@@ -62,61 +61,67 @@ class Report:
 
 @dataclass(frozen=True)
 class TrafficSummary:
-    """What is served, in all and in the current experiment, and what waits for a reviewer."""
+    """Traffic in total and of the current experiment, and the length of the review queue."""
 
     served: Mapping[Version, int]
     latency_ms: Mapping[Version, Mapping[str, float | None]]
-    experiment_traffic: Compared
+    experiment_traffic: Traffic
     pending_reviews: int
 
 
 def summarize_traffic() -> TrafficSummary:
-    """How much is served, and how fast; far cheaper than the report."""
+    """Return request counts and latencies; much cheaper than the report."""
     with read_transaction() as session:
-        drawn, latencies = counters.list_traffic(session), counters.latency_histograms(session)
+        traffic_counts = counters.list_traffic(session)
+        latencies = counters.latency_histograms(session)
         experiment = experiments.get_latest(session)
         stages = [] if experiment is None else experiments.list_stages(session, experiment.id)
-        waiting = 0 if experiment is None else reviews.queue_size(session, experiment.id).total
+        pending_reviews = (
+            0 if experiment is None else reviews.queue_size(session, experiment.id).total
+        )
     return TrafficSummary(
-        served={version: served_count(version, drawn) for version in Version},
+        served={version: served_count(version, traffic_counts) for version in Version},
         latency_ms={version: _latency_ms(latencies.get(version, {})) for version in Version},
-        experiment_traffic=total_traffic(counts_in_stages(stages, drawn)),
-        pending_reviews=waiting,
+        experiment_traffic=total_traffic(counts_in_stages(stages, traffic_counts)),
+        pending_reviews=pending_reviews,
     )
 
 
 def feedback_totals() -> tuple[FeedbackTotals, Mapping[Version, FeedbackTotals]]:
-    """What users said, of all answers and of each version's."""
+    """Return the feedback totals of all predictions and of each version."""
     with read_transaction() as session:
-        found = counters.list_feedback(session)
-    return _totals(found), {version: _totals_of_version(found, version) for version in Version}
+        counts = counters.list_feedback(session)
+    return _totals(counts), {version: _totals_of_version(counts, version) for version in Version}
 
 
 def build() -> Report:
-    """Add the counters up; the cost does not grow with the rows behind them."""
+    """Build the report; its cost does not grow with the number of predictions."""
     with read_transaction() as session:
         experiment = get_latest_in(session)
-        drawn, words = counters.list_traffic(session), counters.list_feedback(session)
+        traffic_counts = counters.list_traffic(session)
+        feedback_counts = counters.list_feedback(session)
         latencies = counters.latency_histograms(session)
         confidence_counts = (
-            [] if experiment is None else counters.sureness(session, experiment.id)
+            [] if experiment is None else counters.list_confidences(session, experiment.id)
         )
-    labelled = LabeledSample.of(experiment, confidence_counts)
+    sample = LabeledSample.of(experiment, confidence_counts)
     return Report(
-        feedback=_totals(words),
+        feedback=_totals(feedback_counts),
         versions={
             version: VersionReport(
-                served=served_count(version, drawn),
-                feedback=_totals_of_version(words, version),
+                served=served_count(version, traffic_counts),
+                feedback=_totals_of_version(feedback_counts, version),
                 latency_ms=_latency_ms(latencies.get(version, {})),
-                accuracy=labelled.accuracy(version),
-                confusion=labelled.confusion(version),
-                calibration=labelled.calibration(version),
+                accuracy=sample.accuracy(version),
+                confusion=sample.confusion(version),
+                calibration=sample.calibration(version),
             )
             for version in Version
         },
         experiment=experiment,
-        user_feedback=None if experiment is None else _user_feedback(words, experiment.id),
+        user_feedback=None
+        if experiment is None
+        else _user_feedback(feedback_counts, experiment.id),
     )
 
 
@@ -133,20 +138,22 @@ def _totals_of_version(counts: Sequence[FeedbackCounts], version: Version) -> Fe
 
 
 def _user_feedback(counts: Sequence[FeedbackCounts], experiment_id: int) -> UserFeedback:
-    words = {
+    totals = {
         version: FeedbackTotals(each.eligible, each.eligible_correct)
         for version in Version
         for each in counts
         if each.experiment_id == experiment_id and each.version == version
     }
-    words = {version: words.get(version, FeedbackTotals(0, 0)) for version in Version}
-    first, second = (_sample_mean(words[version]) for version in Version)
+    totals = {version: totals.get(version, FeedbackTotals(0, 0)) for version in Version}
+    first, second = (_sample_mean(totals[version]) for version in Version)
     if min(first.count, second.count) < MIN_FEEDBACK_COUNT:
-        return UserFeedback(words, Interval(-1.0, 1.0))
-    return UserFeedback(words, mean_difference_confidence_sequence(first, second, ALPHA))
+        return UserFeedback(totals, Interval(-1.0, 1.0))
+    return UserFeedback(totals, mean_difference_confidence_sequence(first, second, ALPHA))
 
 
-def _sample_mean(words: FeedbackTotals) -> SampleMean:
-    """Their mean, with a variance that a few words of one kind do not make nil."""
-    likely = (words.correct + 1) / (words.total + 2)
-    return SampleMean(words.total, words.correct / max(words.total, 1), likely * (1 - likely))
+def _sample_mean(totals: FeedbackTotals) -> SampleMean:
+    """Return the mean; its variance is smoothed so that a unanimous sample has no zero variance."""
+    smoothed = (totals.correct + 1) / (totals.total + 2)
+    return SampleMean(
+        totals.total, totals.correct / max(totals.total, 1), smoothed * (1 - smoothed)
+    )

@@ -1,11 +1,12 @@
-"""What labels say of each version by itself: accuracy, confusion and calibration.
+"""Accuracy, confusion matrix and calibration of each version, estimated from labels.
 
-All disagreements are asked about and a twentieth of the agreements, so each label stands for as
-many requests as its part of the traffic has for each of its labels.
+All disagreements are queued for review and a twentieth of the agreements, so each label is weighted
+by the number of requests per label in its stratum.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from app.domain.assignment import Version
 from app.domain.confidence import EDGES
@@ -19,9 +20,9 @@ _MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """Answers within a range of confidence: how sure the version was, how often it was right.
+    """A bin of the calibration curve: mean confidence and accuracy of its predictions.
 
-    Both weighed as requests; `labels` is how many labels that rests on.
+    Both are weighted by requests; `labels` is the number of labels in the bin.
     """
 
     low: float
@@ -33,7 +34,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class LabeledSample:
-    """An experiment's traffic with the labels on it."""
+    """An experiment's traffic with its labels."""
 
     traffic: Traffic
     labels: Sequence[LabelCounts]
@@ -43,15 +44,15 @@ class LabeledSample:
     def of(
         cls, experiment: ExperimentSummary | None, confidence_counts: Sequence[ConfidenceCounts]
     ) -> "LabeledSample":
-        """What an experiment's counters hold; nothing of none."""
+        """Return the sample of an experiment; an empty one for None."""
         if experiment is None:
             return cls(Traffic(0, 0), (), ())
-        found = experiment.evaluation
-        told = [label for label in found.labels if label.label <= NOT_A_DIGIT]
-        return cls(found.traffic, told, confidence_counts)
+        evaluation = experiment.evaluation
+        labels = [label for label in evaluation.labels if label.label <= NOT_A_DIGIT]
+        return cls(evaluation.traffic, labels, confidence_counts)
 
     def accuracy(self, version: Version) -> Estimate:
-        """The share of the experiment's requests that a version read or would have read right."""
+        """Estimate on which fraction of the experiment's requests a version is correct."""
         disagreements, agreements = (
             Stratum(
                 total=self._requests(is_audit=is_audit),
@@ -68,7 +69,7 @@ class LabeledSample:
         return stratified_accuracy(disagreements, agreements)
 
     def confusion(self, version: Version) -> list[list[float]]:
-        """Estimated requests: a row for each digit shown (then "no digit"), a column each named."""
+        """Return estimated requests (11, 10) by true label (last "not a digit") and prediction."""
         matrix = [[0.0] * 10 for _ in range(NOT_A_DIGIT + 1)]
         for label in self.labels:
             weight = self._weight(is_audit=label.is_audit)
@@ -76,33 +77,30 @@ class LabeledSample:
         return matrix
 
     def calibration(self, version: Version) -> list[CalibrationBin]:
-        """Every range of confidence that has a label."""
+        """Return the bins that have a label, by confidence."""
         edges = (0.0, *EDGES, 1.0)
-        found = []
-        for bucket in range(len(edges) - 1):
-            parts = [
-                part
-                for part in self.confidence_counts
-                if part.version == version and part.bucket == bucket and part.labels
+        bins = []
+        for bucket, (low, high) in enumerate(pairwise(edges)):
+            counts = [
+                count
+                for count in self.confidence_counts
+                if count.version == version and count.bucket == bucket and count.labels
             ]
-            mass = sum(self._weight(is_audit=part.is_audit) * part.labels for part in parts)
+            weights = [self._weight(is_audit=count.is_audit) for count in counts]
+            weighted = list(zip(weights, counts, strict=True))
+            mass = sum(weight * count.labels for weight, count in weighted)
             if not mass:
                 continue
-            sure = (
-                sum(
-                    self._weight(is_audit=part.is_audit) * part.confidence_sum_millionths
-                    for part in parts
-                )
-                / _MILLION
+            confidence = sum(weight * count.confidence_sum_millionths for weight, count in weighted)
+            correct = sum(weight * count.correct for weight, count in weighted)
+            labels = sum(count.labels for count in counts)
+            bins.append(
+                CalibrationBin(low, high, labels, confidence / _MILLION / mass, correct / mass)
             )
-            right = sum(self._weight(is_audit=part.is_audit) * part.correct for part in parts)
-            labels = sum(part.labels for part in parts)
-            low, high = edges[bucket : bucket + 2]
-            found.append(CalibrationBin(low, high, labels, sure / mass, right / mass))
-        return found
+        return bins
 
     def _requests(self, *, is_audit: bool) -> int:
-        """Requests on which the versions agree, or disagree."""
+        """Return the number of requests on which the versions agree or, if not audit, disagree."""
         disagreements = self.traffic.disagreements
         return self.traffic.total - disagreements if is_audit else disagreements
 
@@ -110,7 +108,7 @@ class LabeledSample:
         return sum(label.labels for label in self.labels if label.is_audit == is_audit)
 
     def _weight(self, *, is_audit: bool) -> float:
-        """How many requests a label stands for."""
+        """Return the number of requests that a label represents."""
         return self._requests(is_audit=is_audit) / max(self._labels(is_audit=is_audit), 1)
 
 

@@ -1,7 +1,7 @@
-"""Probes: pictures with known digits that reviewers label among the others, unable to tell.
+"""Attention checks: images with known digits, shown among the others to measure reviewers.
 
-They are digits of the validation set, which nothing trains on; what a reviewer makes of them says
-whether their labels are learned from.
+They are digits of the validation set, which no model is trained on. Reviewers cannot tell them from
+other images. Labels of a reviewer who fails too many are not used for training.
 """
 
 import secrets
@@ -29,7 +29,7 @@ IMAGES_FILE = Path(__file__).parents[3] / "models" / "data" / "attention_checks.
 
 @dataclass(frozen=True)
 class ReviewerReliability:
-    """How a reviewer read probes, and whether their labels are learned from."""
+    """A reviewer's attention checks, and whether their labels are used for training."""
 
     reviewer_id: int
     answered: int
@@ -38,56 +38,59 @@ class ReviewerReliability:
 
 
 def maybe_next(
-    session: Session, reviewer_id: int, until: datetime, beside: UUID
+    session: Session, reviewer_id: int, leased_until: datetime, replaced_id: UUID
 ) -> tuple[AttentionCheck, DigitImage] | None:
-    """A probe with its picture, if this reviewer has one before them or it is time for another.
+    """Return the reviewer's pending attention check or, at random, a new one with its image.
 
-    It looks as old as the prediction beside it, which the reviewer would see otherwise.
+    None means that `replaced_id`, a prediction, is to be shown. A new check gets an id that looks
+    as old as `replaced_id`, so that its age does not give it away.
     """
     digits, labels = load_check_images()
-    probe = attention_checks.get_pending(session, reviewer_id, datetime.now(UTC))
-    if probe is None:
+    check = attention_checks.get_pending(session, reviewer_id, datetime.now(UTC))
+    if check is None:
         if secrets.randbelow(1_000) >= 1_000 * ATTENTION_CHECK_RATE:
             return None
-        number = secrets.randbelow(len(labels))
-        probe = AttentionCheck(
-            id=_id_slightly_before(beside),
+        image_index = secrets.randbelow(len(labels))
+        check = AttentionCheck(
+            id=_id_slightly_before(replaced_id),
             reviewer_id=reviewer_id,
-            image_index=number,
-            true_digit=int(labels[number]),
+            image_index=image_index,
+            true_digit=int(labels[image_index]),
         )
-        attention_checks.add(session, probe)
-    probe.leased_until = until
-    return probe, digits[probe.image_index]
+        attention_checks.add(session, check)
+    check.leased_until = leased_until
+    return check, digits[check.image_index]
 
 
 def list_reliabilities() -> list[ReviewerReliability]:
-    """Every reviewer who has read a probe."""
+    """Return the reliability of every reviewer who has answered an attention check."""
     with read_transaction() as session:
         found = attention_checks.results_by_reviewer(session)
     return [
-        ReviewerReliability(reviewer_id, read, right, is_reliable(right, read))
-        for reviewer_id, (right, read) in sorted(found.items())
+        ReviewerReliability(reviewer_id, answered, correct, is_reliable(correct, answered))
+        for reviewer_id, (correct, answered) in sorted(found.items())
     ]
 
 
 def unreliable_reviewer_ids(session: Session) -> set[int]:
-    """The reviewers whose labels are not learned from."""
+    """Return the reviewers whose labels are not used for training."""
     return {
         reviewer_id
-        for reviewer_id, (right, read) in attention_checks.results_by_reviewer(session).items()
-        if not is_reliable(right, read)
+        for reviewer_id, (correct, answered) in attention_checks.results_by_reviewer(
+            session
+        ).items()
+        if not is_reliable(correct, answered)
     }
 
 
 def _id_slightly_before(prediction_id: UUID) -> UUID:
-    """An id of a time shortly before another id's: the first 48 bits are milliseconds."""
+    """Return a UUIDv7 from up to a minute before another: the first 48 bits are milliseconds."""
     milliseconds = (prediction_id.int >> 80) - secrets.randbelow(_MAX_AGE_DIFFERENCE_MS)
     return UUID(int=milliseconds << 80 | uuid7().int & (1 << 80) - 1)
 
 
 @cache
 def load_check_images() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Digits uint8 (n, 28, 28) as imaging gives them, and what they show int64 (n,)."""
+    """Return digit images uint8 (n, 28, 28) and their true digits int64 (n,)."""
     with np.load(IMAGES_FILE) as archive:
         return archive["digits"], archive["labels"]

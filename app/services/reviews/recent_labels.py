@@ -1,4 +1,4 @@
-"""What became of people's pictures: what reviewers said of them."""
+"""The newest labels, to show users how their images were labeled."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,7 +10,7 @@ from app.store.queries import reviews
 
 @dataclass(frozen=True)
 class ReviewResult:
-    """A reviewer's word on somebody's picture; no digit is "not a digit"."""
+    """A reviewer's label of a user's image; `digit` is None for "not a digit"."""
 
     review_id: int
     user_id: int
@@ -19,9 +19,9 @@ class ReviewResult:
 
 
 def list_recent(limit: int) -> list[ReviewResult]:
-    """The last words of reviewers, the newest first; not on pictures that are erased."""
+    """Return the last labels, the newest first, without those of erased images."""
     with read_transaction() as session:
         return [
-            ReviewResult(review_id, user_id, prediction_id, None if truth == NOT_A_DIGIT else truth)
-            for review_id, user_id, prediction_id, truth in reviews.list_recent(session, limit)
+            ReviewResult(review_id, user_id, prediction_id, None if label == NOT_A_DIGIT else label)
+            for review_id, user_id, prediction_id, label in reviews.list_recent(session, limit)
         ]

@@ -1,7 +1,7 @@
-"""Blind review: which picture a reviewer sees next, and what their word adds to the evidence.
+"""Blind review: lease images to reviewers and add their labels to the evidence.
 
-The verdict's queue is filled by the draw of a hash alone; what users say never touches it, and what
-they flag waits apart.
+Disagreements and a hash alone decide what enters an experiment's queue and in which order. User
+feedback never changes it: user-flagged images wait in a separate queue.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from app.store.tables import AttentionCheck, Experiment, Review, ReviewItem
 
 LEASE = timedelta(minutes=2)
 
-_NOT_WAITING = "This picture is not waiting for a review"
-_CANNOT_UNDO = "Only your last word can be taken back, on a picture that is still here"
+_NOT_WAITING = "This image is not waiting for review"
+_CANNOT_UNDO = "Only your last label can be undone, and only while its image exists"
 
 
 @dataclass(frozen=True)
 class QueuedImage:
-    """A picture to be labelled, blind: nothing that either version said of it."""
+    """An image to be labeled blind: without the predictions of either version."""
 
     prediction_id: UUID
     image: DigitImage
@@ -41,60 +41,61 @@ class QueuedImage:
 
 
 def next_item(reviewer_id: int) -> tuple[QueuedImage | None, QueueSize]:
-    """Lease a reviewer the picture that is next, for two minutes; with how many wait.
+    """Lease the next image to a reviewer, for two minutes; also return the queue size.
 
-    Those of the running experiment first, then what users flagged; now and then a probe instead.
+    Images of the newest experiment come first, then user-flagged ones; sometimes an attention check
+    is returned instead. The image is None if there is nothing to label.
     """
-    until = datetime.now(UTC) + LEASE
+    leased_until = datetime.now(UTC) + LEASE
     with write_transaction() as session:
         experiment = experiments.get_latest(session)
         if experiment is None:
             return None, QueueSize(0, 0, 0)
-        waiting = reviews.queue_size(session, experiment.id)
+        queue_size = reviews.queue_size(session, experiment.id)
         item = _next_review_item(session, experiment.id, reviewer_id)
         if item is None:
-            return None, waiting
-        probe = attention_checks.maybe_next(session, reviewer_id, until, item.prediction_id)
-        if probe is not None:
-            return QueuedImage(probe[0].id, probe[1], until), waiting
-        item.leased_by, item.leased_until = reviewer_id, until
+            return None, queue_size
+        check = attention_checks.maybe_next(session, reviewer_id, leased_until, item.prediction_id)
+        if check is not None:
+            return QueuedImage(check[0].id, check[1], leased_until), queue_size
+        item.leased_by, item.leased_until = reviewer_id, leased_until
         image = predictions.get_image_of_any_user(session, item.prediction_id)
-        return QueuedImage(item.prediction_id, image, until), waiting
+        return QueuedImage(item.prediction_id, image, leased_until), queue_size
 
 
-def submit_label(reviewer_id: int, prediction_id: UUID, truth: int) -> None:
-    """Take a reviewer's word on a picture in: its digit, NOT_A_DIGIT or SKIPPED.
+def submit_label(reviewer_id: int, prediction_id: UUID, label: int) -> None:
+    """Record a reviewer's label of an image: its digit, NOT_A_DIGIT or SKIPPED.
 
-    A skip leaves the picture to others. Raises NotFound for a picture that does not wait, Conflict
-    where this reviewer does not hold it.
+    A skipped image goes to other reviewers. Raise NotFound if the image is not waiting, Conflict if
+    it is not leased to this reviewer.
     """
     with write_transaction() as session:
-        probe = attention_checks_rows.get(session, prediction_id, reviewer_id)
-        if probe is not None:
-            _record_check_answer(probe, truth)
+        check = attention_checks_rows.get(session, prediction_id, reviewer_id)
+        if check is not None:
+            _record_check_answer(check, label)
             return
         item = reviews.lock_item(session, prediction_id)
         if item is None or not item.is_open:
             raise NotFound(_NOT_WAITING)
         if item.leased_by != reviewer_id:
-            raise Conflict("Another reviewer holds this picture, or you have not asked for it")
+            raise Conflict("This image is leased to another reviewer, or you have not requested it")
         experiment = _lock_experiment(session, item.experiment_id)
-        reviews.add(session, reviews.make_review(item, truth, reviewer_id))
-        item.leased_by, item.leased_until, item.is_open = None, None, truth == SKIPPED
+        reviews.add(session, reviews.make_review(item, label, reviewer_id))
+        item.leased_by, item.leased_until, item.is_open = None, None, label == SKIPPED
         if experiment is not None:
             _record_winner(session, experiment)
 
 
 def undo_last(reviewer_id: int, prediction_id: UUID) -> None:
-    """Undo a reviewer's last word; the picture waits again. Raises Conflict for another word.
+    """Undo a reviewer's last label; the image waits again. Raise Conflict for any other label.
 
-    A winner that was named in the meantime stays named.
+    A winner that was recorded in the meantime stays the winner.
     """
     with write_transaction() as session:
         review = reviews.lock_last_review(session, reviewer_id)
-        probe = attention_checks_rows.get(session, prediction_id, reviewer_id)
-        if probe is not None and _is_last(probe, review):
-            probe.answer = probe.answered_at = None
+        check = attention_checks_rows.get(session, prediction_id, reviewer_id)
+        if check is not None and _is_last(check, review):
+            check.answer = check.answered_at = None
             return
         item = reviews.lock_item(session, prediction_id)
         if review is None or review.prediction_id != prediction_id or item is None:
@@ -108,30 +109,30 @@ def undo_last(reviewer_id: int, prediction_id: UUID) -> None:
 
 def _next_review_item(session: Session, experiment_id: int, reviewer_id: int) -> ReviewItem | None:
     now = datetime.now(UTC)
-    evidence = reviews.next_item(session, experiment_id, reviewer_id, now)
-    return evidence or reviews.next_item(session, None, reviewer_id, now)
+    item = reviews.next_item(session, experiment_id, reviewer_id, now)
+    return item or reviews.next_item(session, None, reviewer_id, now)
 
 
-def _record_check_answer(probe: AttentionCheck, truth: int) -> None:
-    if probe.answer is not None:
+def _record_check_answer(check: AttentionCheck, label: int) -> None:
+    if check.answer is not None:
         raise NotFound(_NOT_WAITING)
-    probe.answer, probe.answered_at = truth, datetime.now(UTC)
+    check.answer, check.answered_at = label, datetime.now(UTC)
 
 
-def _is_last(probe: AttentionCheck, review: Review | None) -> bool:
-    """Whether a reviewer said something of the probe, and nothing of a picture since."""
-    if probe.answered_at is None:
+def _is_last(check: AttentionCheck, review: Review | None) -> bool:
+    """Return whether the check was answered, and after the reviewer's last label."""
+    if check.answered_at is None:
         return False
-    return review is None or review.created_at < probe.answered_at
+    return review is None or review.created_at < check.answered_at
 
 
 def _lock_experiment(session: Session, experiment_id: int | None) -> Experiment | None:
-    """The experiment that a picture is evidence in; what users flagged is none."""
+    """Lock the experiment of an image; return None for user-flagged images, which have none."""
     return None if experiment_id is None else experiments.lock_for_update(session, experiment_id)
 
 
 def _record_winner(session: Session, experiment: Experiment) -> None:
-    """Write the verdict down the first time that it names a winner."""
+    """Record the winner the first time that the evidence names one."""
     evidence = evidence_from(counters.list_labels(session, experiment.id))
     winner = find_winner(evidence)
     if winner is not None and experiment.winner is None:
@@ -142,6 +143,6 @@ def _record_winner(session: Session, experiment: Experiment) -> None:
         notifications.add(
             session,
             NotificationKind.VERDICT,
-            f"experiment {experiment.id}: {winner} is better, by {evidence.discordant} labels on"
-            " pictures that only one version read right",
+            f"experiment {experiment.id}: {winner} is better, based on {evidence.discordant}"
+            " labeled images that only one version classified correctly",
         )

@@ -1,7 +1,8 @@
-"""How log lines look, as text for people or as JSON for machines; for the server that serves.
+"""Logging: lines as text for people or as JSON for machines.
 
-Nothing is done at import, and the application itself sets no logging up. A line of a request
-carries what app/api/http/request_logging.py noted: its id, method, route, and user if known.
+Importing this module does nothing; the server calls `configure_logging`, the application does not.
+A line that belongs to a request carries what app/api/http/request_logging.py set: its id, method,
+route, and user if known.
 """
 
 import logging
@@ -23,7 +24,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_
 from structlog.types import EventDict, Processor, WrappedLogger
 from typing_extensions import override
 
-# C0, DEL, C1, and Unicode's two: what some program takes for the end of a line, or for a command.
+# C0, DEL, C1 and Unicode's two line separators: some programs take them for line ends or commands.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NEEDS_QUOTES = re.compile(r'[\s"=]|^$')
 _INDENT = "\n    "
@@ -33,21 +34,26 @@ _WITHOUT_USER = _WITH_USER.replace("user_id=%(user_id)s ", "")
 
 
 def configure_logging(log_format: str, level: str) -> None:
-    """Have every line of this process, the server's too, look one way."""
+    """Give all lines of this process, the server's too, the same format."""
     dictConfig(logging_settings(log_format, level))
-    # What no line here tells need not be found out for each: see "Optimization" in logging's docs.
+    # No line shows these, so do not look them up: see "Optimization" in logging's documentation.
     logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
 
 
 def logging_settings(log_format: str, level: str) -> dict[str, Any]:
-    """What logging.config.dictConfig takes for that."""
+    """Return the settings for logging.config.dictConfig."""
     render: list[Processor] = [EventRenamer("message"), JSONRenderer()]
     lines = {
         "()": ProcessorFormatter,
         "foreign_pre_chain": [
-            *(TimeStamper(fmt="iso"), add_log_level, add_logger_name),
-            *(ExtraAdder(), _add_request_context, _add_thread, format_exc_info),
+            TimeStamper(fmt="iso"),
+            add_log_level,
+            add_logger_name,
+            ExtraAdder(),
+            _add_request_context,
+            _add_thread,
+            format_exc_info,
         ],
         "processors": [
             ProcessorFormatter.remove_processors_meta,
@@ -78,25 +84,29 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
 
 
 class UnbufferedHandler(logging.StreamHandler[TextIO]):
-    """Writes each line to the stream's file at once, past what the stream would do with it."""
+    """Writes each line to the stream's file descriptor at once, past the stream's buffer."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
         try:
             self.write(self.format(record))
-        except Exception:  # noqa: BLE001  what handlers do about their own errors
+        except Exception:  # noqa: BLE001  as all handlers of logging do
             self.handleError(record)
 
     def write(self, line: str) -> None:
-        """Write a line that has no end yet."""
-        left = (line + self.terminator).encode(errors="backslashreplace")
-        while left:
-            left = left[os.write(self.stream.fileno(), left) :]
+        """Write a line and its terminator."""
+        remaining = (line + self.terminator).encode(errors="backslashreplace")
+        while remaining:
+            remaining = remaining[os.write(self.stream.fileno(), remaining) :]
 
 
 class AccessLogHandler(UnbufferedHandler):
-    """Writes the line of each request at a known route, in few steps; hands all others on."""
+    """Writes access log lines of known routes in few steps; passes all others to the root logger.
+
+    Structlog's chain took longer for a line than an inference: docs/decisions/0017. The result is
+    the same, as tests/integration/test_logs.py checks.
+    """
 
     def __init__(self, stream: TextIO, *, is_json: bool) -> None:
         super().__init__(stream)
@@ -104,8 +114,8 @@ class AccessLogHandler(UnbufferedHandler):
 
     @override
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write a line; as one call does it, nobody has to wait for others."""
-        if "route" in record.__dict__["asked"]:
+        """Write a line without the handler's lock, because one system call writes it."""
+        if "route" in record.__dict__["log_context"]:
             self.emit(record)
         else:
             logging.getLogger().callHandlers(record)
@@ -113,22 +123,22 @@ class AccessLogHandler(UnbufferedHandler):
 
     @override
     def format(self, record: logging.LogRecord) -> str:
-        """A line, without its end. Nothing in it needs quotes: the route is ours, the id plain."""
-        asked = record.__dict__["asked"]
+        """Return a line without its end. Nothing needs quotes: the route is ours, the id safe."""
+        context = record.__dict__["log_context"]
         at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
         if not self._is_json:
-            pairs = _WITH_USER if "user_id" in asked else _WITHOUT_USER
-            return f"{at} {record.levelname} {record.msg} {pairs % asked}"
-        told = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name}
-        return orjson.dumps(told | {"message": record.msg} | asked).decode()
+            pairs = _WITH_USER if "user_id" in context else _WITHOUT_USER
+            return f"{at} {record.levelname} {record.msg} {pairs % context}"
+        fields = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name}
+        return orjson.dumps(fields | {"message": record.msg} | context).decode()
 
 
 def as_text(_: WrappedLogger, __: str, event: EventDict) -> str:
     """Render a line for people: time, level, message, then the rest as name=value.
 
-    What is logged cannot end a line or look like another one; a traceback follows, indented.
+    Logged text cannot end a line or forge another one; a traceback follows, indented.
     """
-    said = f"{event.pop('timestamp')} {event.pop('level').upper()} {_escape(event.pop('event'))}"
+    start = f"{event.pop('timestamp')} {event.pop('level').upper()} {_escape(event.pop('event'))}"
     exception = str(event.pop("exception", ""))
     event.pop("logger")
     names = sorted(
@@ -137,19 +147,19 @@ def as_text(_: WrappedLogger, __: str, event: EventDict) -> str:
     )
     pairs = [f"{name}={_quote(event[name])}" for name in names]
     traceback = [_escape(line) for line in exception.split("\n") if exception]
-    return _INDENT.join([" ".join([said, *pairs]), *traceback])
+    return _INDENT.join([" ".join([start, *pairs]), *traceback])
 
 
 def _add_request_context(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Say which request a line is of: the one whose own line it is, or the one being answered."""
-    asked = event.pop("asked", None)
-    if asked is None and has_request_context():
-        asked = g.get("asked")
-    return {**(asked or {}), **event}
+    """Add the request of a line: its own if it is an access log line, else the current one."""
+    context = event.pop("log_context", None)
+    if context is None and has_request_context():
+        context = g.get("log_context")
+    return {**(context or {}), **event}
 
 
 def _add_thread(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Say which background thread speaks; of a request, its id says more."""
+    """Add the name of a background thread; for a request, its id says more."""
     record: logging.LogRecord = event["_record"]
     if record.threadName != "MainThread" and "request_id" not in event:
         event["thread"] = record.threadName
@@ -157,7 +167,7 @@ def _add_thread(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _escape(text: object) -> str:
-    return _CONTROLS.sub(lambda found: repr(found.group())[1:-1], str(text))
+    return _CONTROLS.sub(lambda match: repr(match.group())[1:-1], str(text))
 
 
 def _quote(value: object) -> str:

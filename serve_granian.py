@@ -1,7 +1,8 @@
-"""How granian serves the HTTP tier: `python serve_granian.py`.
+"""Serve the HTTP routes with granian: `python serve_granian.py`.
 
-It carries no sockets: dashboards connect to what `make serve-live` serves. Everything else is the
-application that gunicorn.conf.py serves in one process, at a third of the server's own cost.
+It accepts no live connections: dashboards connect to the service of `make serve-live`. Apart from
+that it is the application that gunicorn.conf.py serves in one process; granian's own cost for each
+request is a third of gunicorn's.
 """
 
 import sys
@@ -15,7 +16,7 @@ from logging_config import configure_logging, logging_settings
 
 
 def main() -> None:
-    """Serve until told to end; requests wait while a worker prepares."""
+    """Serve until the process is terminated; requests wait while a worker starts."""
     config = Config.from_env()
     Granian(
         "serve_granian:load",
@@ -32,8 +33,8 @@ def main() -> None:
 
 
 def load() -> Flask:
-    """Make the application of a worker, ready for its first request."""
-    from app import create_app  # noqa: PLC0415  not in the process that only starts workers
+    """Create the application of a worker, ready for its first request."""
+    from app import create_app  # noqa: PLC0415  not in the parent process
     from app.bootstrap import start  # noqa: PLC0415
     from app.domain.errors import CifraError  # noqa: PLC0415
 

@@ -72,9 +72,7 @@ def start_lock(data_dir: Path) -> Iterator[None]:
 
 def _mark_as_serving(data_dir: Path) -> None:
     """Hold a shared lock on DATA_DIR as long as this process lives, as a sign that it serves."""
-    folder = os.open(
-        data_dir, os.O_RDONLY
-    )  # stays open: the end of the process closes it and releases the lock
+    folder = os.open(data_dir, os.O_RDONLY)  # stays open until the process ends
     fcntl.flock(folder, fcntl.LOCK_SH)
 
 
@@ -114,9 +112,8 @@ def _ensure_admin(config: Config, hasher: PasswordHasher) -> str:
     path.unlink(missing_ok=True)
     generated = secrets.token_urlsafe(12)
     if config.admin_password is None:
-        _write_private_file(
-            path, generated
-        )  # before the account exists, so that no crash can lose it
+        # Before the account exists, so that no crash can lose the password.
+        _write_private_file(path, generated)
     try:
         users.create_first_admin(hasher, config.admin_username, config.admin_password or generated)
     except CifraError as error:

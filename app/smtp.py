@@ -1,4 +1,9 @@
-"""Flask-Mail with a time limit on each step, and certificates that are checked."""
+"""Flask-Mail with a timeout at each step, and verified certificates.
+
+Flask-Mail (0.10) waits for a mail server without a limit and does not verify its certificate. The
+timeout holds for each answer, so a silent server delays the mail thread only:
+tests/integration/test_smtp.py.
+"""
 
 import contextlib
 import smtplib
@@ -11,25 +16,25 @@ from app.domain.notifications import Digest
 
 TIMEOUT_S = 10
 
-_EXTRA_HEADERS = {"Auto-Submitted": "auto-generated"}  # never a header from a text of others
+_EXTRA_HEADERS = {"Auto-Submitted": "auto-generated"}  # no header contains user-supplied text
 
 
 class _TimeoutConnection(Connection):
-    """Waits so many seconds for each answer of the mail server, where Flask-Mail waits for ever."""
+    """A connection that waits for each answer of the mail server for `TIMEOUT_S` at most."""
 
     def configure_host(self) -> smtplib.SMTP:
         host = smtplib.SMTP(self.mail.server, self.mail.port, timeout=TIMEOUT_S)
-        with contextlib.ExitStack() as where_it_fails:
-            where_it_fails.callback(host.close)
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(host.close)
             if self.mail.use_tls:
                 host.starttls(context=ssl.create_default_context())
             if self.mail.username and self.mail.password:
                 host.login(self.mail.username, self.mail.password)
-            where_it_fails.pop_all()
+            on_failure.pop_all()
         return host
 
     def __exit__(self, *_: object) -> None:
-        """Say goodbye; a mail that was taken is sent, whatever the answer."""
+        """Close the connection; an accepted mail counts as sent, even if closing fails."""
         if self.host is not None:
             with contextlib.suppress(OSError):
                 self.host.quit()
@@ -44,11 +49,11 @@ mail = _TimeoutMail()
 
 
 def send(address: str, digest: Digest) -> None:
-    """Have the mail server take a digest. Needs an application context.
+    """Send a digest. Needs an application context.
 
-    Raises OSError, which smtplib's own errors are too, where it does not.
+    Raise OSError, which includes smtplib's own errors, if the mail server does not accept it.
     """
     try:
         mail.send(Message(digest.subject, [address], digest.body, extra_headers=_EXTRA_HEADERS))
     except UnicodeError as error:
-        raise OSError("an address or a login that no mail server takes") from error
+        raise OSError("an address or a login that is not ASCII") from error

@@ -1,3 +1,3 @@
-"""Which Cifra this is: what metrics, backups and documents name."""
+"""The version of Cifra, as metrics, backups and documents show it."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command that looks whether everything is as it should be."""
+"""The command that diagnoses an installation."""
 
 import click
 from flask.cli import with_appcontext
@@ -10,15 +10,15 @@ from app.cli.doctor_checks import CHECKS, Level
 @click.command("doctor")
 @with_appcontext
 def doctor() -> None:
-    """Look at settings, files, database, models, mail and training; ends with an error on a FAIL.
+    """Check settings, files, database, models, mail and training; fails on a FAIL.
 
-    The server may be running or not; nothing is changed.
+    Works with or without a running server, and changes nothing.
     """
-    worst = 0
+    failures = 0
     for check in CHECKS:
-        for found in check(container().config):
-            advice = f" -> {found.advice}" if found.advice else ""
-            click.echo(f"{found.level:<5} {found.text}{advice}")
-            worst += found.level is Level.FAIL
-    if worst:
-        raise click.ClickException(f"{worst} of these must be seen to")
+        for finding in check(container().config):
+            advice = f" -> {finding.advice}" if finding.advice else ""
+            click.echo(f"{finding.level:<5} {finding.text}{advice}")
+            failures += finding.level is Level.FAIL
+    if failures:
+        raise click.ClickException(f"checks failed: {failures}")

@@ -1,4 +1,4 @@
-"""The command that trains what servers leave to workers."""
+"""The command that runs retrain jobs on a machine of its own."""
 
 import logging
 import signal
@@ -19,17 +19,17 @@ POLL_INTERVAL_S = 1.0
 @click.command("worker")
 @with_appcontext
 def worker() -> None:
-    """Train retrains as they are asked for, on this machine, until told to end.
+    """Run retrain jobs on this machine until it is stopped.
 
-    Any number of workers may run; each retrain is trained by one. What an ended or killed one
-    leaves is taken up by another.
+    Any number of workers may run; each job is run by one of them. A job of a worker that was
+    stopped or killed is claimed by another.
     """
-    config, ending = container().config, threading.Event()
+    config, stop_event = container().config, threading.Event()
     configure_logging(config.log_format, config.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+        signal.signal(number, lambda *_: stop_event.set())
     with cli_errors():
         bootstrap.prepare(config, container().hasher)
-    logging.getLogger(__name__).info("waiting for retrains")
-    while not ending.wait(POLL_INTERVAL_S):
-        run_pending(container().training_config, ending)
+    logging.getLogger(__name__).info("waiting for retrain jobs")
+    while not stop_event.wait(POLL_INTERVAL_S):
+        run_pending(container().training_config, stop_event)

@@ -86,7 +86,7 @@ def start_in_vain(tmp_path: Path, **settings: str) -> str:
 
 def test_a_server_with_a_bad_value_ends_with_that_line_alone(tmp_path: Path) -> None:
     log = start_in_vain(tmp_path, PORT="none")
-    assert log == "cifra: PORT must be a whole number from 1 to 65535, not 'none'\n"
+    assert log == "cifra: PORT must be an integer from 1 to 65535, not 'none'\n"
 
 
 @pytest.mark.parametrize(

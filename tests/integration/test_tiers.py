@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.conftest import GoldenSet
-from tests.support.live_client import Listener, listening, wait_until
+from tests.support.live_client import LiveClient, connect_live, wait_until
 from tests.support.server_process import HTTP_TIER, UNLIMITED, Server, serve
 
 
@@ -81,7 +81,7 @@ def test_dashboards_on_the_live_service_hear_what_the_tier_answers(
         picture = {"file": ("digit.png", golden.png(0))}
         refused = requests.post(f"{live.url}/api/v2/predict", files=picture, timeout=30)
         assert refused.status_code == 404
-        with listening(live.url, admin.tokens["access_token"]) as dashboard:
+        with connect_live(live.url, admin.tokens["access_token"]) as dashboard:
             before = dashboard.wait_for("traffic")["versions"]["v1"]["served"]
             admin.predict("v1", golden.png(0))
             told = wait_until(
@@ -90,9 +90,9 @@ def test_dashboards_on_the_live_service_hear_what_the_tier_answers(
             assert told == [before + 1]
 
 
-def served(dashboard: Listener) -> int:
+def served(dashboard: LiveClient) -> int:
     """How many answers of v1 a dashboard was last told of."""
-    return int(dashboard.all("traffic")[-1]["versions"]["v1"]["served"])
+    return int(dashboard.received("traffic")[-1]["versions"]["v1"]["served"])
 
 
 def test_an_ended_tier_answers_what_it_took(tmp_path: Path, golden: GoldenSet) -> None:

@@ -1,1 +1,1 @@
-"""Answer plain predictions ahead of Flask, and fall back to it for everything else."""
+"""Answer the most common predict requests ahead of Flask; fall back to it for all others."""

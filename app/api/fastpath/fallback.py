@@ -1,4 +1,4 @@
-"""Requests that the express way took up and could not answer, as Flask goes on with them."""
+"""Fall back to Flask for requests that the fast path accepted and could not answer."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -10,42 +10,47 @@ from app.domain.roles import CurrentUser
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_KEY = "cifra.handed"
+_KEY = "cifra.fallback"
 
 
 @dataclass(frozen=True)
 class Fallback:
-    """Who called, what is to be answered, and the headers that tell of the limit it counted in."""
+    """The authenticated user, the error to raise, and the rate limit headers of the counted hit."""
 
-    caller: CurrentUser
+    user: CurrentUser
     error: Exception
     headers: list[tuple[str, str]]
 
 
-def fall_back(environ: "WSGIEnvironment", handed: Fallback) -> None:
-    """Have Flask answer this request with the error, as if a view had raised it."""
-    environ[_KEY] = handed
+def fall_back(environ: "WSGIEnvironment", fallback: Fallback) -> None:
+    """Make Flask answer this request with the error, as if a view had raised it."""
+    environ[_KEY] = fallback
 
 
 def register(app: Flask) -> None:
-    """Let an application take what is handed on."""
+    """Register the functions that raise the error and add the headers.
+
+    Call it before the limiter is initialized: raising first skips the limiter, which would count
+    the request a second time. `test_both_paths_count_in_the_same_windows` and
+    `test_a_full_window_is_a_429_on_both_paths` hold that.
+    """
     app.before_request(_reraise)
     app.after_request(_add_headers)
 
 
 def _reraise() -> None:
-    handed = _current_fallback()
-    if handed is not None:
-        g.caller = handed.caller
-        g.asked["user_id"] = handed.caller.user_id
-        raise handed.error
+    fallback = _current_fallback()
+    if fallback is not None:
+        g.current_user = fallback.user
+        g.log_context["user_id"] = fallback.user.user_id
+        raise fallback.error
 
 
 def _add_headers(response: Response) -> Response:
-    handed = _current_fallback()
-    if handed is not None:
-        for name, told in handed.headers:
-            response.headers.setdefault(name, told)
+    fallback = _current_fallback()
+    if fallback is not None:
+        for name, value in fallback.headers:
+            response.headers.setdefault(name, value)
     return response
 
 

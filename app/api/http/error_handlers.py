@@ -1,4 +1,4 @@
-"""The one table from an error to its status; every error leaves as JSON from here."""
+"""The one table that maps errors to statuses; every error response is JSON and made here."""
 
 import logging
 
@@ -29,7 +29,7 @@ _STATUS: dict[type[errors.CifraError], tuple[int, str]] = {
     errors.MultipleDigits: (422, "Several digits"),
 }
 
-# Old clients show what stands under `error` on predict routes, and it has always been Spanish.
+# Old clients show the text under `error` of predict routes, and it has always been Spanish.
 _SPANISH: dict[type[errors.CifraError], str] = {
     errors.UnreadableImage: "No se pudo leer la imagen",
     errors.ImageTooLarge: "La imagen es demasiado grande",
@@ -40,14 +40,18 @@ _SPANISH: dict[type[errors.CifraError], str] = {
 _HTTP_DETAILS = {
     400: "The request is malformed",
     404: "There is nothing at this address",
-    405: "This address does not take that method",
+    405: "This address does not support that method",
 }
 
 _log = logging.getLogger(__name__)
 
 
 def register(app: Flask) -> None:
-    """Have an application answer every error as this module says; before the limiter is set up."""
+    """Register the error handlers; call it before the limiter is initialized.
+
+    Flask runs `after_request` functions in reverse order, so `_add_retry_after` runs after the
+    limiter's and replaces its header.
+    """
     app.after_request(_add_retry_after)
     app.register_error_handler(errors.CifraError, _domain_error)
     app.register_error_handler(RequestEntityTooLarge, _body_too_large)
@@ -60,17 +64,17 @@ def register(app: Flask) -> None:
 
 
 def reject_malformed_body(_: Exception) -> Response:
-    """Answer a body that the HTTP server itself could not make sense of."""
+    """Answer a request whose body the HTTP server itself could not parse."""
     return problem(400, "The body is malformed")
 
 
 def status_and_title(kind: type[errors.CifraError]) -> tuple[int, str]:
-    """The status of a kind of error, and its title."""
+    """Return the status of an error class, and its title."""
     return _STATUS[kind]
 
 
 def batch_item(error: errors.CifraError) -> dict[str, str | int]:
-    """An error as a batch lists it beside the answers."""
+    """Return an error as a batch response lists it beside the predictions."""
     status, title = _STATUS[type(error)]
     return {
         "error": _legacy_message(error),
@@ -82,7 +86,7 @@ def batch_item(error: errors.CifraError) -> dict[str, str | int]:
 
 def _domain_error(error: errors.CifraError) -> Response:
     status, title = _STATUS[type(error)]
-    return problem(status, error.message, title=title, shown=_legacy_message(error))
+    return problem(status, error.message, title=title, legacy_message=_legacy_message(error))
 
 
 def _legacy_message(error: errors.CifraError) -> str:
@@ -90,8 +94,9 @@ def _legacy_message(error: errors.CifraError) -> str:
 
 
 def _body_too_large(_: RequestEntityTooLarge) -> Response:
-    shown = "La petición es demasiado grande" if is_predict_route() else None
-    return problem(413, "The body is larger, or in more parts, than this route takes", shown=shown)
+    spanish = "La petición es demasiado grande" if is_predict_route() else None
+    detail = "The body is larger, or has more parts, than this route accepts"
+    return problem(413, detail, legacy_message=spanish)
 
 
 def _rate_limited(error: TooManyRequests) -> Response:
@@ -112,18 +117,18 @@ def _integrity_error(_: IntegrityError) -> Response:
 
 
 def _database_error(error: OperationalError | PoolTimeoutError) -> Response:
-    said = str(getattr(error, "orig", None) or error).splitlines()[0]
-    _log.error("the database did not answer: %s", said)
+    reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    _log.error("the database did not answer: %s", reason)
     return problem(503, "The database does not answer", title="Unavailable")
 
 
 def _internal_error(error: Exception) -> Response:
-    _log.error("an error that nobody foresaw", exc_info=error)
-    return problem(500, "Something broke on our side", title="Internal error")
+    _log.error("unhandled exception", exc_info=error)
+    return problem(500, "Internal server error", title="Internal error")
 
 
 def _add_retry_after(response: Response) -> Response:
-    """Say when to come back, in place of what the limiter says of its own window."""
+    """Set Retry-After on a 503, in place of the limiter's, which names the end of its window."""
     if response.status_code == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

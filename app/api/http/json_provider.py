@@ -1,4 +1,4 @@
-"""What Flask is given in place of its own: a faster JSON, and no sessions."""
+"""Replacements of Flask's defaults: faster JSON, and no sessions."""
 
 from typing import Any
 
@@ -12,33 +12,33 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OP
 
 
 class OrjsonProvider(DefaultJSONProvider):
-    """JSON by orjson; what it does not know is turned into text as Flask does it."""
+    """JSON by orjson; types that it does not know are serialized as Flask does it."""
 
     @override
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        """JSON as text."""
+        """Return JSON as text."""
         return self.encode(obj).decode()
 
-    def encode(self, told: Any) -> bytes:
-        """JSON as the bytes of a body."""
-        return orjson.dumps(told, self.default, _OPTIONS)
+    def encode(self, obj: Any) -> bytes:
+        """Return JSON as the bytes of a body."""
+        return orjson.dumps(obj, self.default, _OPTIONS)
 
     @override
     def response(self, *args: Any, **kwargs: Any) -> Response:
-        """An answer whose body is JSON."""
+        """Return a response whose body is JSON."""
         body = self.encode(self._prepare_response_obj(args, kwargs))
         return Response(body, mimetype=self.mimetype)
 
 
 class DisabledSessions(SessionInterface):
-    """Logins are tokens, so a request opens no session."""
+    """Opens no sessions: logins are tokens."""
 
     @override
     def open_session(self, app: Flask, request: Request) -> NullSession:
-        """Give one that refuses to hold anything."""
+        """Return a session that raises if something is stored in it."""
         return NullSession()
 
     @override
     def is_null_session(self, obj: object) -> bool:
-        """Whether there is nothing to save: always."""
+        """Return True: there is never anything to save."""
         return True

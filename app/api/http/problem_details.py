@@ -1,4 +1,4 @@
-"""The one shape of an error body: the old clients' key, and the fields of RFC 9457 beside it."""
+"""The body of every error: the key that old clients read, and the fields of RFC 9457."""
 
 from http import HTTPStatus
 
@@ -12,18 +12,18 @@ def problem(
     detail: str,
     *,
     title: str | None = None,
-    shown: str | None = None,
+    legacy_message: str | None = None,
     key: str | None = None,
 ) -> Response:
-    """Make an error answer.
+    """Return an error response.
 
-    Old clients read `shown` (the detail, unless given) under `error` on predict routes and under
-    `msg` everywhere else; `key` overrides which.
+    Old clients read `legacy_message` (default: the detail) under `error` on predict routes and
+    under `msg` everywhere else; `key` overrides that name.
     """
     slug = (title or HTTPStatus(status).phrase).lower().replace(" ", "-")
     response = jsonify(
         {
-            key or ("error" if is_predict_route() else "msg"): shown or detail,
+            key or ("error" if is_predict_route() else "msg"): legacy_message or detail,
             "type": f"urn:cifra:problem:{slug}",
             "title": title or HTTPStatus(status).phrase,
             "status": status,
@@ -36,5 +36,5 @@ def problem(
 
 
 def is_predict_route() -> bool:
-    """Whether this is a predict route: their errors stand under `error` and are Spanish."""
+    """Return whether this is a predict route, whose errors are in Spanish under `error`."""
     return request.path.startswith(PREDICT_ROUTES)

@@ -1,4 +1,4 @@
-"""Rate limits: who is counted as one client, and the limits that routes name."""
+"""Rate limits: what counts as one client, and the limits of the routes."""
 
 import time
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from app.api.http.rate_limit_storage import MemoryStorage, RedisStorageWithFallb
 
 
 def client_key() -> str:
-    """A good token is counted by its user, everything else (bad tokens too) by its address."""
-    known = current_user_or_none()
-    return f"address:{get_remote_address()}" if known is None else _user_key(known.user_id)
+    """Return the user of a valid token; the address of every other request (bad tokens too)."""
+    user = current_user_or_none()
+    return f"address:{get_remote_address()}" if user is None else _user_key(user.user_id)
 
 
 def _user_key(user_id: int) -> str:
@@ -27,7 +27,7 @@ def _user_key(user_id: int) -> str:
 
 
 def default_limit() -> str:
-    """What one client may ask of a route that has no limit of its own."""
+    """Return the limit of routes that have none of their own."""
     return container().config.ratelimit_default
 
 
@@ -36,72 +36,74 @@ limiter = Limiter(key_func=client_key, default_limits=[default_limit], headers_e
 
 @limiter.request_filter
 def is_preflight() -> bool:
-    """A browser's question whether it may ask costs nothing; it carries no token."""
+    """Exempt CORS preflight requests, which carry no token."""
     return request.method == "OPTIONS"
 
 
 def is_using_fallback() -> bool:
-    """Whether limits are counted in this process because their storage does not answer."""
-    return limiter.enabled and bool(getattr(limiter.storage, "is_alone", False))
+    """Return whether limits are counted in this process because Redis does not answer."""
+    return limiter.enabled and bool(getattr(limiter.storage, "is_using_fallback", False))
 
 
 @dataclass(frozen=True)
 class WindowStats:
-    """A limit as one client meets it: how many calls, how many are left, until when (Unix time)."""
+    """A client's window: its limit, what remains of it, and when it resets (Unix time)."""
 
-    amount: int
-    left: int
-    ends_at_s: float
+    limit: int
+    remaining: int
+    resets_at_s: float
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """What the client is told of it, as Flask-Limiter tells it."""
+        """Return the response headers, the same as Flask-Limiter's."""
         return [
-            ("X-RateLimit-Limit", str(self.amount)),
-            ("X-RateLimit-Remaining", str(self.left)),
-            ("X-RateLimit-Reset", str(int(self.ends_at_s) + 1)),
-            ("Retry-After", str(max(0, int(self.ends_at_s - time.time())))),
+            ("X-RateLimit-Limit", str(self.limit)),
+            ("X-RateLimit-Remaining", str(self.remaining)),
+            ("X-RateLimit-Reset", str(int(self.resets_at_s) + 1)),
+            ("Retry-After", str(max(0, int(self.resets_at_s - time.time())))),
         ]
 
 
 @dataclass(frozen=True)
 class HitResult:
-    """What a call came to: its shortest window; or the first that is full, with its limit's text.
+    """The result of a hit: its shortest window, or the first exceeded one and that limit's text.
 
-    Without limits there is no window.
+    If limits are disabled there is no window.
     """
 
     window: WindowStats | None = None
-    full: str | None = None
+    exceeded: str | None = None
 
 
-def hit_many(calls: Sequence[tuple[int, str, str]]) -> list[HitResult]:
-    """Count calls (user, view's endpoint, limit), in the windows that Flask-Limiter counts in.
+def hit_many(hits: Sequence[tuple[int, str, str]]) -> list[HitResult]:
+    """Count hits (user id, view's endpoint, limit) in the windows that Flask-Limiter counts in.
 
-    Each window of all calls together: in Redis that takes no longer than one. A call that finds a
-    window full does not count in longer ones.
+    The hits are counted together, the shortest windows of all first, then the next longer ones: in
+    Redis each round is one round trip. As in Flask-Limiter, a hit that exceeds a window is not
+    counted in its longer ones, so that a client that keeps trying does not use up its day.
+    `test_both_paths_count_in_the_same_windows` in tests/api/fastpath/test_middleware.py compares.
     """
-    spent = [HitResult()] * len(calls)
-    windows = [_keyed_limits(*call) if limiter.enabled else () for call in calls]
-    for turn in range(max(map(len, windows), default=0)):
-        counted = [
-            (at, *its[turn])
-            for at, its in enumerate(windows)
-            if turn < len(its) and spent[at].full is None
+    results = [HitResult()] * len(hits)
+    limits = [_keyed_limits(*hit) if limiter.enabled else () for hit in hits]
+    for round_ in range(max(map(len, limits), default=0)):
+        pending = [
+            (at, *its[round_])
+            for at, its in enumerate(limits)
+            if round_ < len(its) and results[at].exceeded is None
         ]
         storage = cast("MemoryStorage | RedisStorageWithFallback", limiter.storage)
-        counts = storage.incr_many([(key, item.get_expiry()) for _, item, key in counted])
-        for (at, item, key), count in zip(counted, counts, strict=True):
-            if count > item.amount or turn == 0:  # a call is told of one window
-                left, ends_at_s = max(0, item.amount - count), storage.get_expiry(key)
-                full = str(item) if count > item.amount else None
-                spent[at] = HitResult(WindowStats(item.amount, left, ends_at_s), full)
-    return spent
+        counts = storage.incr_many([(key, item.get_expiry()) for _, item, key in pending])
+        for (at, item, key), count in zip(pending, counts, strict=True):
+            if count > item.amount or round_ == 0:  # the headers describe one window
+                remaining, resets_at_s = max(0, item.amount - count), storage.get_expiry(key)
+                exceeded = str(item) if count > item.amount else None
+                results[at] = HitResult(WindowStats(item.amount, remaining, resets_at_s), exceeded)
+    return results
 
 
 @lru_cache(maxsize=10_000)
 def _keyed_limits(user_id: int, endpoint: str, limit: str) -> tuple[tuple[RateLimitItem, str], ...]:
-    """The parts of a limit, each with the name that Flask-Limiter gives its window."""
+    """Return the limits in a text, each with the key that Flask-Limiter gives its window."""
     return tuple(
         (item, item.key_for(_user_key(user_id), endpoint)) for item in _parse_limits(limit)
     )
@@ -109,35 +111,35 @@ def _keyed_limits(user_id: int, endpoint: str, limit: str) -> tuple[tuple[RateLi
 
 @cache
 def _parse_limits(limit: str) -> list[RateLimitItem]:
-    """The parts of a limit, the shortest window first."""
+    """Return the limits in a text, the shortest window first."""
     return sorted(parse_many(limit))
 
 
 def v1_limit() -> str:
-    """What one client may ask of v1."""
+    """Return the limit of v1."""
     return container().config.ratelimit_v1
 
 
 def v2_limit() -> str:
-    """What one client may ask of v2."""
+    """Return the limit of v2."""
     return container().config.ratelimit_v2
 
 
 def batch_limit() -> str:
-    """How many pictures one client may send in batches."""
+    """Return the limit of images sent in batches."""
     return container().config.ratelimit_batch
 
 
 def login_limit() -> str:
-    """How often passwords and refresh tokens may be tried."""
+    """Return the limit of login and refresh attempts."""
     return container().config.ratelimit_login
 
 
 def review_limit() -> str:
-    """How often reviewers may ask for pictures and label them."""
+    """Return the limit of fetching and labeling review items."""
     return container().config.ratelimit_review
 
 
 def read_limit() -> str:
-    """How often pages may read what they show."""
+    """Return the limit of reading what pages show."""
     return container().config.ratelimit_read

@@ -1,4 +1,4 @@
-"""The refresh token of a page: in a cookie that scripts cannot read and only /refresh is sent."""
+"""The refresh token of a page: in a cookie that scripts cannot read, sent to /refresh only."""
 
 from urllib.parse import urlsplit
 
@@ -12,29 +12,29 @@ PATH = "/refresh"
 
 
 def is_requested() -> bool:
-    """Whether this login asks for its refresh token in a cookie."""
+    """Return whether this login requests its refresh token in a cookie."""
     return request.headers.get(REQUEST_HEADER) == "1"
 
 
 def is_present() -> bool:
-    """Whether a refresh token came as a cookie, and none in the header.
+    """Return whether the refresh token was sent as a cookie, and none in the header.
 
-    Raises NotAllowed where a page of another origin sent it.
+    Raises NotAllowed if a page of another origin sent it.
     """
     if "Authorization" in request.headers or NAME not in request.cookies:
         return False
     if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
-        raise NotAllowed("The cookie is for pages of this origin alone")
+        raise NotAllowed("The cookie is accepted from pages of this origin only")
     return True
 
 
 def set_cookie(response: Response, refresh_token: str) -> Response:
     """Put a refresh token into the cookie."""
-    lasts = current_app.config["JWT_REFRESH_TOKEN_EXPIRES"]
+    lifetime = current_app.config["JWT_REFRESH_TOKEN_EXPIRES"]
     response.set_cookie(
         NAME,
         refresh_token,
-        max_age=lasts,
+        max_age=lifetime,
         path=PATH,
         secure=request.is_secure,
         httponly=True,
@@ -44,7 +44,7 @@ def set_cookie(response: Response, refresh_token: str) -> Response:
 
 
 def clear_cookie(response: Response) -> Response:
-    """Have the browser drop the cookie."""
+    """Make the browser delete the cookie."""
     response.delete_cookie(
         NAME, path=PATH, secure=request.is_secure, httponly=True, samesite="Strict"
     )

@@ -1,6 +1,7 @@
-"""What one process counts of the requests that it answers; the rest of /metrics is read from rows.
+"""Metrics of the requests of one process; the rest of /metrics is read from the database.
 
-Each application has a registry of its own. No label grows with what clients send.
+Each application has its own registry. No label takes values that clients choose, so the number of
+time series is bounded.
 """
 
 from collections.abc import Callable
@@ -15,13 +16,13 @@ _BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 
 
 class RequestMetrics:
-    """A registry, and the counters of requests in it."""
+    """A registry with the request counters."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._answered = Counter(
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._requests = Counter(
             "cifra_http_requests",
             "Requests answered.",
             ("method", "route", "status"),
@@ -29,32 +30,35 @@ class RequestMetrics:
         )
         self._duration = Histogram(
             "cifra_http_request_duration_seconds",
-            "From the first look at a request to its answer.",
+            "From receiving a request to its response.",
             ("method", "route"),
             buckets=_BOUNDS_S,
             registry=self.registry,
         )
 
-    def count(self, method: str, route: str | None, status: int, duration_s: float) -> None:
-        """Count an answer, under its route as it was written down, never under its path."""
-        key = method, route or UNMATCHED, status
-        found = self._known.get(key)
-        if found is None:
-            counter = self._answered.labels(*key[:2], str(status))
-            found = self._known[key] = counter, self._duration.labels(*key[:2])
-        found[0].inc()
-        found[1].observe(duration_s)
+    def record(self, method: str, route: str | None, status: int, duration_s: float) -> None:
+        """Count a response under its route's rule, never under its path.
 
-    def watch(self, name: str, documentation: str, look: Callable[[], float]) -> None:
-        """Have something looked up at each scrape."""
-        Gauge(name, documentation, registry=self.registry).set_function(look)
+        The labeled children are cached: looking them up takes longer than counting.
+        """
+        key = method, route or UNMATCHED, status
+        children = self._children.get(key)
+        if children is None:
+            counter = self._requests.labels(*key[:2], str(status))
+            children = self._children[key] = counter, self._duration.labels(*key[:2])
+        children[0].inc()
+        children[1].observe(duration_s)
+
+    def add_gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Add a gauge whose value is read at each scrape."""
+        Gauge(name, documentation, registry=self.registry).set_function(read)
 
 
 def method_label(request: Request) -> str:
-    """The request's method, if it is one that there is."""
+    """Return the request's method, or `other` if it is not a standard one."""
     return request.method if request.method in METHODS else "other"
 
 
 def route_label(request: Request) -> str | None:
-    """The rule that a request matched; None where there is nothing at its address."""
+    """Return the rule that a request matched; None if it matched none."""
     return None if request.url_rule is None else request.url_rule.rule

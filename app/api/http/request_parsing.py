@@ -1,4 +1,4 @@
-"""Reading requests: JSON bodies, queries and uploaded pictures, each with an error of its own."""
+"""Parse requests: JSON bodies, query strings and uploaded images, each with its own errors."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -17,20 +17,20 @@ NO_FILE = "No se encontró el archivo"
 NO_FILE_NAME = "No se seleccionó ningún archivo"
 
 _MAX_JSON_BYTES = 64 * 1024
-MAX_IMAGE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # a picture, and multipart around it
+MAX_IMAGE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # an image, and multipart around it
 MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
-_SMALL_BATCH_BYTES = 1024 * 1024  # held in memory; the parser puts larger ones into files
-_MAX_PARTS = 1_000  # parts; the parser refuses more
+_SMALL_BATCH_BYTES = 1024 * 1024  # kept in memory; werkzeug spools larger ones to files
+_MAX_PARTS = 1_000  # werkzeug rejects more too
 
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
-def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
-    """Parse the JSON body, whatever its content type says; no body counts as an empty object.
+def json_body(schema: type[_Body], missing: str | None = None) -> _Body:
+    """Parse the JSON body, whatever its content type; an empty body counts as an empty object.
 
-    Raises InvalidInput; with the text `missing` where a required field is not there.
+    Raises InvalidInput, with the message `missing` if a required field is missing.
     """
-    request.max_content_length = _MAX_JSON_BYTES + 1  # a body without a length is cut there
+    request.max_content_length = _MAX_JSON_BYTES + 1  # a body without a length is cut here
     body = request.get_data()
     if len(body) > _MAX_JSON_BYTES:
         raise RequestEntityTooLarge
@@ -40,18 +40,18 @@ def json_body(shape: type[_Body], missing: str | None = None) -> _Body:
         raise InvalidInput("The body is not valid JSON") from error
     if not isinstance(sent, dict):
         raise InvalidInput("The body must be a JSON object")
-    return _validate(shape, sent, missing)
+    return _validate(schema, sent, missing)
 
 
-def query_args(shape: type[_Body]) -> _Body:
+def query_args(schema: type[_Body]) -> _Body:
     """Parse the query string. Raises InvalidInput."""
-    return _validate(shape, request.args.to_dict(), None)
+    return _validate(schema, request.args.to_dict(), None)
 
 
 def uploaded_image() -> bytes:
-    """The one picture of a predict request: the part named `file`, or a raw image body.
+    """Return the image of a predict request: the part named `file`, or a raw image body.
 
-    Raises InvalidInput with the words that old clients know.
+    Raises InvalidInput with the messages that old clients know.
     """
     request.max_content_length = MAX_IMAGE_BODY_BYTES
     if (request.mimetype or "").startswith("image/"):
@@ -65,22 +65,22 @@ def uploaded_image() -> bytes:
 
 
 def count_files() -> int:
-    """How many parts named `file` a batch has; up to 16 MiB of body are looked at."""
+    """Return how many parts named `file` a batch has; reads up to 16 MiB of body."""
     return len(_uploaded_files())
 
 
-def uploaded_images(most: int) -> list[bytes]:
-    """The pictures of a batch: every part named `file`. Raises InvalidInput."""
-    sent = _uploaded_files()
-    if not sent:
+def uploaded_images(max_images: int) -> list[bytes]:
+    """Return the images of a batch: every part named `file`. Raises InvalidInput."""
+    files = _uploaded_files()
+    if not files:
         raise InvalidInput(NO_FILE)
-    if len(sent) > most:
-        raise InvalidInput(f"A batch holds at most {most} pictures")
-    return [file if isinstance(file, bytes) else file.read() for file in sent]
+    if len(files) > max_images:
+        raise InvalidInput(f"A batch can contain at most {max_images} images")
+    return [file if isinstance(file, bytes) else file.read() for file in files]
 
 
 def _uploaded_files() -> Sequence[bytes | FileStorage]:
-    """The parts named `file`; those of a small plain body as they are, without a parser."""
+    """Return the parts named `file`; as bytes if the fast parser could read a small body."""
     if "files" not in g:
         request.max_content_length = MAX_BATCH_BODY_BYTES
         g.files = _parse_simple_files() or request.files.getlist("file")
@@ -89,32 +89,32 @@ def _uploaded_files() -> Sequence[bytes | FileStorage]:
 
 
 def _parse_simple_files() -> Sequence[bytes]:
-    """None where a parser is to decide, which then reads what is read here."""
+    """Parse a small, simple body; nothing if werkzeug must parse it, from the cached data."""
     if not 0 < (request.content_length or 0) <= _SMALL_BATCH_BYTES:
         return []
     return multipart.parse_files(request.content_type or "", request.get_data(), _MAX_PARTS)
 
 
-def _validate(shape: type[_Body], sent: dict[str, Any], missing: str | None) -> _Body:
+def _validate(schema: type[_Body], sent: dict[str, Any], missing: str | None) -> _Body:
     try:
-        parsed = shape.model_validate({key: sent[key] for key in sent if sent[key] is not None})
+        parsed = schema.model_validate({key: sent[key] for key in sent if sent[key] is not None})
     except ValidationError as error:
-        raise InvalidInput(_explain(shape, error.errors(), missing)) from error
+        raise InvalidInput(_explain(schema, error.errors(), missing)) from error
     for name, value in parsed:
         if isinstance(value, str) and not _is_storable(value):
-            raise InvalidInput(f"{name} holds characters that no text has")
+            raise InvalidInput(f"{name} contains characters that are not valid in text")
     return parsed
 
 
 def _is_storable(text: str) -> bool:
-    """Whether a database takes a text: JSON can carry zero characters and lone surrogates."""
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+    """Return whether a database can store a text: JSON can carry NUL and lone surrogates."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _explain(shape: type[BaseModel], found: list[ErrorDetails], missing: str | None) -> str:
-    """Say in our own words what is wrong with the first bad field, each field's own description."""
-    if missing is not None and any(detail["type"] == "missing" for detail in found):
+def _explain(schema: type[BaseModel], details: list[ErrorDetails], missing: str | None) -> str:
+    """Return a message on the first invalid field, made from the field's description."""
+    if missing is not None and any(detail["type"] == "missing" for detail in details):
         return missing
-    name = str(found[0]["loc"][0]) if found[0]["loc"] else ""
-    field = shape.model_fields.get(name)
-    return f"{name} must be {field.description}" if field else "The fields do not fit together"
+    name = str(details[0]["loc"][0]) if details[0]["loc"] else ""
+    field = schema.model_fields.get(name)
+    return f"{name} must be {field.description}" if field else "The fields contradict each other"

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes and from what their decorators say."""
+"""The OpenAPI 3.1 document, built from the routes and their decorators."""
 
 import sys
 
@@ -14,12 +14,12 @@ from app.version import VERSION
 
 TITLE = "Cifra"
 
-_ABOUT = """Two versions of a digit model, an A/B test between them, and what people say of both.
+_DESCRIPTION = """Two versions of a digit model, an A/B test between them, and users' feedback.
 
 Get a token from `POST /login` and send it as `Authorization: Bearer TOKEN`. Every error is JSON
-with the fields of RFC 9457 and, for old clients, `error` on predict routes or `msg` elsewhere. A
-500 with the same body is a fault of ours. `X-Request-ID` names a request; a plain one that you send
-is kept.
+with the fields of RFC 9457 and, for old clients, `error` on predict routes or `msg` elsewhere. An
+internal error is a 500 with the same body. `X-Request-ID` identifies a request; if you send one of
+letters, digits, `.`, `_` and `-`, it is used.
 """
 
 _BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
@@ -30,41 +30,47 @@ _SECURITY_SCHEMES: dict[str, Json] = {
         "type": "apiKey",
         "in": "cookie",
         "name": refresh_cookie.NAME,
-        "description": "the refresh token of a page, together with the page's own Origin",
+        "description": "the refresh token of a page, sent with the page's own Origin",
     },
 }
 
-_WHOLE = {"type": "integer", "minimum": 0}
+_COUNT = {"type": "integer", "minimum": 0}
 _TEXT = {"type": "string"}
 _HEADERS: dict[str, Json] = {
     "X-Request-ID": {
-        "description": "names this request",
+        "description": "identifies this request",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
     },
-    "X-RateLimit-Limit": {"description": "calls that a client has", "schema": _WHOLE},
-    "X-RateLimit-Remaining": {"description": "calls that are left", "schema": _WHOLE},
-    "X-RateLimit-Reset": {"description": "when all are back, in Unix seconds", "schema": _WHOLE},
-    "Retry-After": {"description": "seconds to wait", "required": True, "schema": _WHOLE},
-    "Location": {"description": "where to look after it", "required": True, "schema": _TEXT},
-    "Set-Cookie": {"description": "the refresh token, where a page asked so", "schema": _TEXT},
+    "X-RateLimit-Limit": {"description": "the limit, in requests", "schema": _COUNT},
+    "X-RateLimit-Remaining": {
+        "description": "requests left in this window",
+        "schema": _COUNT,
+    },
+    "X-RateLimit-Reset": {
+        "description": "end of the window, in Unix seconds",
+        "schema": _COUNT,
+    },
+    "Retry-After": {"description": "seconds to wait", "required": True, "schema": _COUNT},
+    "Location": {"description": "where to get its state", "required": True, "schema": _TEXT},
+    "Set-Cookie": {"description": "the refresh token, if a page requested it", "schema": _TEXT},
 }
 
 
 def build_document(app: Flask) -> Json:
-    """Describe every route of an application but its pages'."""
-    found = list(list_routes(app))
-    bodies = {each.contract.body for each in found if each.contract.body is not None}
-    answers = {shape for each in found for shape in each.contract.media.values() if shape}
-    references, schemas = components(bodies, {*answers, Problem, PredictProblem})
+    """Build the document of all routes of an application except its pages."""
+    routes = list(list_routes(app))
+    bodies = {each.contract.body for each in routes if each.contract.body is not None}
+    responses = {schema for each in routes for schema in each.contract.media.values() if schema}
+    references, schemas = components(bodies, {*responses, Problem, PredictProblem})
     operations = Operations(references, schemas)
     spec = APISpec(
         TITLE,
         VERSION,
         "3.1.0",
-        info={"description": _ABOUT},
+        info={"description": _DESCRIPTION},
         servers=[{"url": "/"}],
-        tags=_tags(app, found),
+        tags=_tags(app, routes),
     )
     for name, scheme in _SECURITY_SCHEMES.items():
         spec.components.security_scheme(name, scheme)
@@ -72,14 +78,14 @@ def build_document(app: Flask) -> Json:
         spec.components.header(name, header)
     for name, schema in schemas.items():
         spec.components.schema(name, schema)
-    for each in found:
-        spec.path(each.path, operations={each.method: operations.operation(each)})
+    for each in routes:
+        spec.path(each.path, operations={each.method: operations.build(each)})
     return spec.to_dict()
 
 
-def _tags(app: Flask, found: list[Route]) -> list[Json]:
-    """A tag for each blueprint, with the words that its module opens with."""
-    modules = {each.tag: app.view_functions[each.endpoint].__module__ for each in found}
+def _tags(app: Flask, routes: list[Route]) -> list[Json]:
+    """Return a tag for each blueprint, described by its module's docstring."""
+    modules = {each.tag: app.view_functions[each.endpoint].__module__ for each in routes}
     return [
         {"name": tag, "description": (sys.modules[module].__doc__ or "").strip()}
         for tag, module in modules.items()

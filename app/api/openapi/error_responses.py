@@ -1,4 +1,4 @@
-"""How a route may refuse: most of it follows from what it takes, the rest its decorator names."""
+"""The error responses of a route: implied by its input, or named by its decorator."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,45 +21,45 @@ _IMAGE_ERRORS = (
 
 @dataclass(frozen=True)
 class ErrorResponse:
-    """One way to refuse: its status, what it means, and the shape of its body."""
+    """An error response: its status, its meaning, and the schema of its body."""
 
     status: int
     meaning: str
-    shape: Schema
+    schema: Schema
 
 
 def list_error_responses(route: Route) -> Iterator[ErrorResponse]:
-    """Every way in which a route may refuse; several may have one status."""
+    """List the error responses of a route; several may have the same status."""
     contract = route.contract
-    shape = PredictProblem if route.path.startswith(PREDICT_ROUTES) else Problem
-    if contract.token is not None:  # what concerns tokens has one shape everywhere
-        yield ErrorResponse(401, "No token, or one that has ended", Problem)
-        yield ErrorResponse(422, "A malformed token, or one of the other kind", Problem)
-    for status, meaning in _of_input(route):
-        yield ErrorResponse(status, meaning, shape)
+    schema = PredictProblem if route.path.startswith(PREDICT_ROUTES) else Problem
+    if contract.token is not None:  # token errors have the same body on all routes
+        yield ErrorResponse(401, "No token, or an expired or revoked one", Problem)
+        yield ErrorResponse(422, "A malformed token, or one of the wrong type", Problem)
+    for status, meaning in _from_input(route):
+        yield ErrorResponse(status, meaning, schema)
     if route.is_limited:
-        yield ErrorResponse(429, "Too many calls", shape)
-        yield ErrorResponse(503, "The database does not answer", shape)
-    for error in (*contract.raises, *(_IMAGE_ERRORS if contract.pictures == 1 else ())):
-        yield ErrorResponse(*_of_error(error), shape)
+        yield ErrorResponse(429, "Too many requests", schema)
+        yield ErrorResponse(503, "The database does not answer", schema)
+    for error in (*contract.errors, *(_IMAGE_ERRORS if contract.max_images == 1 else ())):
+        yield ErrorResponse(*_from_error(error), schema)
 
 
-def _of_input(route: Route) -> Iterator[tuple[int, str]]:
+def _from_input(route: Route) -> Iterator[tuple[int, str]]:
     contract = route.contract
-    takes_body = contract.body is not None or contract.pictures
+    has_body = contract.body is not None or contract.max_images
     if contract.roles != frozenset(Role):
         yield 403, "Your role may not do this"
-    if route.places:
-        yield 404, "There is no such thing, or it is not yours"
-    if takes_body or contract.query is not None:
-        yield 400, "What was sent cannot be understood"
-    if takes_body:
+    if route.path_parameters:
+        yield 404, "Not found, or not yours"
+    if has_body or contract.query is not None:
+        yield 400, "Invalid input"
+    if has_body:
         yield 413, "The body is too large"
     if route.is_writing and route.is_limited:
         yield 409, "Another request changed this at the same time"
 
 
-def _of_error(error: type[errors.CifraError]) -> tuple[int, str]:
+def _from_error(error: type[errors.CifraError]) -> tuple[int, str]:
     status, title = status_and_title(error)
-    said = (error.__doc__ or "").partition("\n")[0].rstrip(".")
-    return status, f"{title}: {said[:1].lower()}{said[1:]}"
+    summary = (error.__doc__ or "").partition("\n")[0].rstrip(".")
+    return status, f"{title}: {summary[:1].lower()}{summary[1:]}"

@@ -1,4 +1,4 @@
-"""JSON Schemas of requests and answers, from the pydantic models that parse and describe them."""
+"""JSON Schemas of requests and responses, from the pydantic models."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,37 +14,37 @@ _NULL = {"type": "null"}
 
 
 class _CompactSchema(GenerateJsonSchema):
-    """Without titles that repeat a field's name, and defaults of null, which say nothing."""
+    """Omits titles that repeat a field's name, and defaults of null."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's name
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        made = super().default_schema(schema)
-        if made.get("default", _NULL) is None:
-            del made["default"]
-        return made
+        schema_with_default = super().default_schema(schema)
+        if schema_with_default.get("default", _NULL) is None:
+            del schema_with_default["default"]
+        return schema_with_default
 
 
 def components(
-    bodies: Iterable[Schema], answers: Iterable[Schema]
+    bodies: Iterable[Schema], responses: Iterable[Schema]
 ) -> tuple[dict[Schema, Json], Json]:
-    """A reference to each model's schema, and all these schemas by name."""
-    wanted = sorted({*bodies, *answers}, key=lambda shape: (shape.__name__, shape.__module__))
+    """Return a reference to each model's schema, and all these schemas by name."""
+    models = sorted({*bodies, *responses}, key=lambda model: (model.__name__, model.__module__))
     found, definitions = models_json_schema(
-        [(shape, "validation") for shape in wanted],
+        [(model, "validation") for model in models],
         ref_template="#/components/schemas/{model}",
         schema_generator=_CompactSchema,
     )
     schemas: Json = definitions.get("$defs", {})
-    references = {shape: found[shape, "validation"] for shape in wanted}
-    for shape in bodies:
-        _allow_null_if_optional(schemas[references[shape]["$ref"].rpartition("/")[2]])
+    references = {model: found[model, "validation"] for model in models}
+    for model in bodies:
+        _allow_null_if_optional(schemas[references[model]["$ref"].rpartition("/")[2]])
     return references, schemas
 
 
 def query_parameters(query: Schema) -> list[Json]:
-    """The fields of a query string as OpenAPI parameters."""
+    """Return the fields of a query string as OpenAPI parameters."""
     schema = query.model_json_schema(schema_generator=_CompactSchema)
     return [
         {
@@ -59,19 +59,19 @@ def query_parameters(query: Schema) -> list[Json]:
 
 
 def accepts_empty_object(schema: Json) -> bool:
-    """Whether an empty object, and so no body at all, is fine."""
+    """Return whether an empty object, and so an empty body, is valid."""
     return not schema.keys() & {"required", "anyOf", "oneOf"}
 
 
 def _allow_null_if_optional(schema: Json) -> None:
-    """Say that null counts as a missing field, as app/api/http/request_parsing.py has it."""
+    """Allow null for optional fields, because app/api/http/request_parsing.py drops nulls."""
     for name, field in schema.get("properties", {}).items():
         if name not in schema.get("required", []) and _NULL not in field.get("anyOf", []):
-            outside = {key: field.pop(key) for key in ("description", "default") if key in field}
-            schema["properties"][name] = {"anyOf": [field, _NULL], **outside}
+            kept = {key: field.pop(key) for key in ("description", "default") if key in field}
+            schema["properties"][name] = {"anyOf": [field, _NULL], **kept}
 
 
 def _without_null(field: Json) -> Json:
-    """A query string knows no null: what is not there is left out."""
-    parts = [part for part in field.pop("anyOf", [{}]) if part != _NULL]
-    return field | parts[0] if len(parts) == 1 else field | {"anyOf": parts}
+    """Remove null from a field's types: a query string has no null."""
+    options = [option for option in field.pop("anyOf", [{}]) if option != _NULL]
+    return field | options[0] if len(options) == 1 else field | {"anyOf": options}

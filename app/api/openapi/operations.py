@@ -21,17 +21,17 @@ _SECURITY: Mapping[str | None, list[Json]] = {
 
 
 class Operations:
-    """Makes operations that refer to the schemas of one document."""
+    """Builds operations that refer to the schemas of one document."""
 
     def __init__(self, references: Mapping[Schema, Json], schemas: Json) -> None:
         self._references = references
         self._schemas = schemas
 
-    def operation(self, route: Route) -> Json:
-        """The operation of one route."""
-        summary, _, more = route.about.partition("\n")
+    def build(self, route: Route) -> Json:
+        """Return the operation of one route."""
+        summary, _, more = route.description.partition("\n")
         contract = route.contract
-        made: Json = {
+        operation: Json = {
             "operationId": route.endpoint.replace(".", "_"),
             "tags": [route.tag],
             "summary": summary.rstrip("."),
@@ -41,7 +41,7 @@ class Operations:
             "requestBody": self._body(route),
             "responses": self._responses(route),
         }
-        return {key: value for key, value in made.items() if value or key == "security"}
+        return {key: value for key, value in operation.items() if value or key == "security"}
 
     def _body(self, route: Route) -> Json | None:
         contract = route.contract
@@ -52,43 +52,44 @@ class Operations:
                 "required": not accepts_empty_object(schema),
                 "content": {JSON: {"schema": reference}},
             }
-        if contract.pictures:
-            return {"required": True, "content": _image_content(contract.pictures)}
+        if contract.max_images:
+            return {"required": True, "content": _image_content(contract.max_images)}
         return None
 
     def _responses(self, route: Route) -> Json:
         contract = route.contract
-        found: dict[int, list[ErrorResponse]] = defaultdict(list)
-        for refusal in list_error_responses(route):
-            found[refusal.status].append(refusal)
-        made = {str(status): self._refused(route, found[status]) for status in sorted(found)}
+        errors: dict[int, list[ErrorResponse]] = defaultdict(list)
+        for error in list_error_responses(route):
+            errors[error.status].append(error)
+        responses = {str(status): self._error(route, errors[status]) for status in sorted(errors)}
         if contract.status is None:
-            return made
+            return responses
         success = {
             "description": HTTPStatus(contract.status).phrase,
             "headers": _headers(route, *contract.response_headers),
-            "content": {kind: self._media(kind, shape) for kind, shape in contract.media.items()},
+            "content": {name: self._media(name, schema) for name, schema in contract.media.items()},
         }
-        return {str(contract.status): success} | made
+        return {str(contract.status): success} | responses
 
-    def _refused(self, route: Route, ways: list[ErrorResponse]) -> Json:
-        more = ("Retry-After",) if ways[0].status in (429, 503) else ()
-        references = [self._references[shape] for shape in dict.fromkeys(way.shape for way in ways)]
+    def _error(self, route: Route, errors: list[ErrorResponse]) -> Json:
+        more = ("Retry-After",) if errors[0].status in (429, 503) else ()
+        schemas = dict.fromkeys(error.schema for error in errors)
+        references = [self._references[schema] for schema in schemas]
         schema = references[0] if len(references) == 1 else {"anyOf": references}
         return {
-            "description": "\n".join(f"- {way.meaning}" for way in ways)
-            if len(ways) > 1
-            else ways[0].meaning,
+            "description": "\n".join(f"- {error.meaning}" for error in errors)
+            if len(errors) > 1
+            else errors[0].meaning,
             "headers": _headers(route, *more),
             "content": {JSON: {"schema": schema}},
         }
 
-    def _media(self, kind: str, shape: Schema | None) -> Json:
-        if shape is not None:
-            return {"schema": self._references[shape]}
-        if kind == JSON:
+    def _media(self, media_type: str, schema: Schema | None) -> Json:
+        if schema is not None:
+            return {"schema": self._references[schema]}
+        if media_type == JSON:
             return {"schema": {"type": "object"}}
-        return {"schema": {"type": "string"}} if kind.startswith("text/") else {}
+        return {"schema": {"type": "string"}} if media_type.startswith("text/") else {}
 
 
 def _parameters(route: Route) -> list[Json]:
@@ -98,16 +99,16 @@ def _parameters(route: Route) -> list[Json]:
         {"in": "header", "name": name, "description": text, "schema": {"type": "string"}}
         for name, text in contract.headers.items()
     ]
-    return [*route.places, *query, *headers]
+    return [*route.path_parameters, *query, *headers]
 
 
-def _image_content(most: int) -> Json:
-    if most > 1:
-        file: Json = {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": most}
+def _image_content(max_images: int) -> Json:
+    if max_images > 1:
+        file: Json = {"type": "array", "items": _IMAGE, "minItems": 1, "maxItems": max_images}
     else:
         file = _IMAGE
     form = {"type": "object", "required": ["file"], "properties": {"file": file}}
-    raw = {f"image/{kind}": {"schema": _IMAGE} for kind in IMAGE_TYPES} if most == 1 else {}
+    raw = {f"image/{name}": {"schema": _IMAGE} for name in IMAGE_TYPES} if max_images == 1 else {}
     return {"multipart/form-data": {"schema": form}, **raw}
 
 

@@ -1,4 +1,4 @@
-"""The routes of an application as the OpenAPI document shows them, each with its contract."""
+"""The routes that the OpenAPI document describes, each with its contract."""
 
 import inspect
 import re
@@ -22,46 +22,46 @@ _PATH_PARAMETER = re.compile(r"<(?:(?P<kind>\w+)(?:\((?P<arguments>[^)]*)\))?:)?
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one rule; `about` is what its view's docstring says."""
+    """One method of one rule; `description` is its view's docstring."""
 
     rule: str
     method: str
     endpoint: str
-    about: str
+    description: str
     is_limited: bool
     contract: Contract
 
     @property
     def path(self) -> str:
-        """Its path with {places}."""
+        """Return the path with {parameters} in braces."""
         return _PATH_PARAMETER.sub(r"{\g<name>}", self.rule)
 
     @property
-    def places(self) -> list[Json]:
-        """The places in its path as OpenAPI parameters."""
+    def path_parameters(self) -> list[Json]:
+        """Return the parameters in the path as OpenAPI parameters."""
         return [
             {
                 "in": "path",
                 "name": name,
                 "required": True,
-                "schema": _parameter_schema(kind, arguments),
+                "schema": _parameter_schema(converter, arguments),
             }
-            for kind, arguments, name in _PATH_PARAMETER.findall(self.rule)
+            for converter, arguments, name in _PATH_PARAMETER.findall(self.rule)
         ]
 
     @property
     def tag(self) -> str:
-        """The blueprint that it belongs to."""
+        """Return the name of its blueprint."""
         return self.endpoint.partition(".")[0]
 
     @property
     def is_writing(self) -> bool:
-        """Whether it may change something."""
+        """Return whether it may change something."""
         return self.method != "get"
 
 
 def list_routes(app: Flask) -> Iterator[Route]:
-    """Every route but the pages'."""
+    """List all routes except those of the pages."""
     for rule in app.url_map.iter_rules():
         blueprint = rule.endpoint.rpartition(".")[0]
         view = app.view_functions[rule.endpoint]
@@ -72,18 +72,18 @@ def list_routes(app: Flask) -> Iterator[Route]:
                     rule=rule.rule,
                     method=method.lower(),
                     endpoint=rule.endpoint,
-                    about=inspect.getdoc(view) or "",
+                    description=inspect.getdoc(view) or "",
                     is_limited=not exemption & ExemptionScope.DEFAULT,
                     contract=contract_of(view),
                 )
 
 
-def _parameter_schema(kind: str, arguments: str) -> Json:
-    if kind == "uuid":
+def _parameter_schema(converter: str, arguments: str) -> Json:
+    if converter == "uuid":
         return {"type": "string", "format": "uuid"}
-    if kind == "int":
-        most = re.search(r"max=(\d+)", arguments)
-        return {"type": "integer", "minimum": 0} | ({"maximum": int(most[1])} if most else {})
-    if kind == "any":
+    if converter == "int":
+        maximum = re.search(r"max=(\d+)", arguments)
+        return {"type": "integer", "minimum": 0} | ({"maximum": int(maximum[1])} if maximum else {})
+    if converter == "any":
         return {"type": "string", "enum": [each.strip() for each in arguments.split(",")]}
     return {"type": "string"}

@@ -1,7 +1,8 @@
-"""Group commits: transactions on the database's own driver, for what every prediction writes.
+"""Batch writes: transactions on the database driver itself, for the rows of every prediction.
 
-Statements are made by SQLAlchemy once and run without it: it takes longer to find a statement that
-it compiled before than SQLite takes to run it.
+Statements are compiled by SQLAlchemy once and run without it: looking up a compiled statement in
+SQLAlchemy's cache takes longer than SQLite takes to run it. docs/decisions/0017 has the numbers;
+tests/services/predictions/test_batch_writer.py checks that what is written is what the ORM reads.
 """
 
 import threading
@@ -17,118 +18,130 @@ from app.store.engine.db import BUSY_TIMEOUT_S, insert_for_dialect
 from app.store.tables import Base
 
 _Row = Mapping[str, Any]
-_Done = TypeVar("_Done")
+_Result = TypeVar("_Result")
 
 
 class BatchTransaction(NamedTuple):
-    """An open transaction: the driver's cursor, and which database it is on."""
+    """An open transaction: the driver's cursor and the database's dialect."""
 
     cursor: Any
     dialect: Dialect
 
 
 class BatchWriter:
-    """Opens transactions on rows that arrived together, one at a time."""
+    """Run transactions on rows that arrived together, one transaction at a time."""
 
     def __init__(self, engine: Engine) -> None:
-        """Write through an engine of its own; nothing is connected before the first use."""
+        """Write through an engine of its own; nothing connects before the first write."""
         self._engine = engine
         self._driver = engine.dialect.loaded_dbapi
         self._is_sqlite = engine.dialect.name == "sqlite"
-        self._turn = threading.Lock()
-        self._kept: PoolProxiedConnection | None = None
-        event.listen(engine, "engine_disposed", self._let_go)
+        # The lock guards _connection too: only the thread that holds it may take or return one.
+        self._lock = threading.Lock()
+        self._connection: PoolProxiedConnection | None = None
+        event.listen(engine, "engine_disposed", self._discard_connection)
 
-    def write(self, work: Callable[[BatchTransaction], _Done]) -> _Done:
-        """Do work in a transaction: committed when it is done, rolled back by an error.
+    def write(self, work: Callable[[BatchTransaction], _Result]) -> _Result:
+        """Run `work` in a transaction: commit when it returns, roll back when it raises.
 
-        On SQLite it survives kill -9 when this returns; a power cut may take the last moments.
-        Raises SQLAlchemy's errors, as every unit of work does.
+        Committed rows survive kill -9; on SQLite, a power cut may lose the last moments
+        (tests/integration/test_durability.py). Raises SQLAlchemy's errors, as an ORM transaction
+        does.
         """
         dialect, connection = self._engine.dialect, None
-        is_committed = is_lost = False
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
-            raise PoolTimeoutError("Those who write before take too long")
+        is_committed = is_disconnected = False
+        if not self._lock.acquire(timeout=BUSY_TIMEOUT_S):
+            raise PoolTimeoutError("Timed out waiting for earlier batch writes")
         try:
-            connection = self._taken()
+            connection = self._take_connection()
             cursor = connection.cursor()
             if self._is_sqlite:
+                # Take the write lock first: a transaction that upgrades from a read fails at once
+                # with SQLITE_BUSY instead of waiting for the busy timeout.
                 cursor.execute("BEGIN IMMEDIATE")
-            done = work(BatchTransaction(cursor, dialect))
+            result = work(BatchTransaction(cursor, dialect))
             connection.commit()
             is_committed = True
         except self._driver.Error as error:
+            # Nothing but the driver runs here, so its errors are translated by hand; the error
+            # handlers know SQLAlchemy's classes only.
             if connection is not None and dialect.is_disconnect(error, connection, None):
-                is_lost = True
+                is_disconnected = True
                 connection.invalidate(error)
             raise DBAPIError.instance(
-                None, None, error, self._driver.Error, True, is_lost, dialect
+                None, None, error, self._driver.Error, True, is_disconnected, dialect
             ) from error
         finally:
             if connection is not None:
-                self._put_back(connection, is_committed=is_committed)
-            self._turn.release()
-        return done
+                self._return_connection(connection, is_committed=is_committed)
+            self._lock.release()
+        return result
 
-    def _taken(self) -> PoolProxiedConnection:
-        connection, self._kept = self._kept, None
+    def _take_connection(self) -> PoolProxiedConnection:
+        connection, self._connection = self._connection, None
         return self._engine.raw_connection() if connection is None else connection
 
-    def _put_back(self, connection: PoolProxiedConnection, *, is_committed: bool) -> None:
-        """Keep SQLite's: the pool takes as long as a row. PostgreSQL's is tried at each taking."""
-        if self._is_sqlite and is_committed:
-            self._kept = connection
-        else:
-            connection.close()  # rolled back where it was not committed
+    def _return_connection(self, connection: PoolProxiedConnection, *, is_committed: bool) -> None:
+        """Keep a SQLite connection for the next write, and give any other back to the pool.
 
-    def _let_go(self, _: Engine) -> None:
-        with self._turn:
-            if self._kept is not None:
-                self._kept.invalidate()
-                self._kept = None
+        A checkout from the pool takes as long as writing a row. PostgreSQL connections go through
+        the pool nevertheless, because its pre-ping replaces those that the server has closed.
+        """
+        if self._is_sqlite and is_committed:
+            self._connection = connection
+        else:
+            connection.close()  # rolls back what was not committed
+
+    def _discard_connection(self, _: Engine) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.invalidate()
+                self._connection = None
 
 
 class CompiledStatement:
-    """A statement in a database's own SQL."""
+    """A statement compiled to the SQL of one database."""
 
     def __init__(
         self, statement: Executable, dialect: Dialect, columns: Sequence[str] | None = None
     ) -> None:
-        """Compile a statement; an INSERT with the columns that each row has."""
+        """Compile a statement; for an INSERT, name the columns that every row has."""
         compiled: Any = statement.compile(dialect=dialect, column_keys=columns)  # type: ignore[attr-defined]
         self._sql, self._is_positional = str(compiled), compiled.positiontup is not None
+        # The driver gets values as the column's type would bind them (UUIDs, UTC times, JSON).
         self._binds = [
-            (name, _convert(compiled.binds[name].type, dialect))
+            (name, _bind_processor(compiled.binds[name].type, dialect))
             for name in compiled.positiontup or compiled.binds
         ]
 
-    def run(self, group: BatchTransaction, rows: Sequence[_Row]) -> None:
-        """Run it for each row."""
+    def run(self, transaction: BatchTransaction, rows: Sequence[_Row]) -> None:
+        """Run the statement once for each row."""
         if rows:
-            group.cursor.executemany(self._sql, [self._bound(row) for row in rows])
+            transaction.cursor.executemany(self._sql, [self._parameters(row) for row in rows])
 
-    def first(self, group: BatchTransaction, row: _Row) -> tuple[Any, ...] | None:
-        """Run it; returns the first row that it gives."""
-        group.cursor.execute(self._sql, self._bound(row))
-        found: list[tuple[Any, ...]] = group.cursor.fetchall()
+    def first(self, transaction: BatchTransaction, row: _Row) -> tuple[Any, ...] | None:
+        """Run the statement and return the first row of its result, or None."""
+        transaction.cursor.execute(self._sql, self._parameters(row))
+        # Fetch all rows: an unread result would keep the statement open in the driver.
+        found: list[tuple[Any, ...]] = transaction.cursor.fetchall()
         return found[0] if found else None
 
-    def _bound(self, row: _Row) -> Any:
-        bound = [
-            row[name] if convert is None else convert(row[name]) for name, convert in self._binds
+    def _parameters(self, row: _Row) -> Any:
+        values = [
+            row[name] if process is None else process(row[name]) for name, process in self._binds
         ]
         if self._is_positional:
-            return bound
-        return {name: value for (name, _), value in zip(self._binds, bound, strict=True)}
+            return values
+        return {name: value for (name, _), value in zip(self._binds, values, strict=True)}
 
 
 def insert_rows(table: type[Base], dialect: Dialect) -> CompiledStatement:
-    """Insert whole rows."""
+    """Compile an INSERT of whole rows."""
     return CompiledStatement(insert(table), dialect, _columns(table))
 
 
 def insert_ignore(table: type[Base], dialect: Dialect, *returned: Any) -> CompiledStatement:
-    """Insert whole rows, but for those that are there, by whatever makes them unique."""
+    """Compile an INSERT of whole rows that skips those which violate a unique constraint."""
     statement = insert_for_dialect(dialect, table).on_conflict_do_nothing()
     if returned:
         return CompiledStatement(statement.returning(*returned), dialect, _columns(table))
@@ -136,11 +149,11 @@ def insert_ignore(table: type[Base], dialect: Dialect, *returned: Any) -> Compil
 
 
 def upsert_add(table: type[Base], counted: Sequence[str], dialect: Dialect) -> CompiledStatement:
-    """Insert whole rows; where one with the same key is there, add to its counts."""
+    """Compile an INSERT of whole rows that adds the `counted` columns to an existing row's."""
     new = insert_for_dialect(dialect, table)
-    grown = {name: getattr(table, name) + new.excluded[name] for name in counted}
+    sums = {name: getattr(table, name) + new.excluded[name] for name in counted}
     keys = [column.name for column in cast("Table", table.__table__).primary_key]
-    statement = new.on_conflict_do_update(index_elements=keys, set_=grown)
+    statement = new.on_conflict_do_update(index_elements=keys, set_=sums)
     return CompiledStatement(statement, dialect, _columns(table))
 
 
@@ -148,5 +161,6 @@ def _columns(table: type[Base]) -> list[str]:
     return [*cast("Table", table.__table__).columns.keys()]
 
 
-def _convert(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
-    return cast("Callable[[Any], Any] | None", kind.dialect_impl(dialect).bind_processor(dialect))
+def _bind_processor(column_type: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
+    processor = column_type.dialect_impl(dialect).bind_processor(dialect)
+    return cast("Callable[[Any], Any] | None", processor)

@@ -31,7 +31,7 @@ def by_werkzeug(content_type: str, sent: bytes) -> list[bytes]:
 def assert_alike(sent: bytes) -> None:
     """Whatever the short way finds is all that the parser finds."""
     by_parser = by_werkzeug(TYPE, sent)
-    assert parse_files(TYPE, sent, most=9) in ([], by_parser)
+    assert parse_files(TYPE, sent, max_parts=9) in ([], by_parser)
     found = parse_single_file(TYPE, sent)
     assert found is None or [found] == by_parser
 
@@ -40,7 +40,7 @@ def test_what_clients_send_is_found() -> None:
     with_type = HEAD + b"Content-Type: image/png\r\n"
     for head in (HEAD, with_type):
         assert parse_single_file(TYPE, body(b"a picture", head=head)) == b"a picture"
-        assert parse_files(TYPE, body(b"one", b"", b"three", head=head), most=3) == [
+        assert parse_files(TYPE, body(b"one", b"", b"three", head=head), max_parts=3) == [
             b"one",
             b"",
             b"three",
@@ -62,9 +62,9 @@ def test_what_is_not_plain_is_left_to_the_parser() -> None:
     assert parse_single_file(TYPE, body(b"a") + b"epilogue") is None
     assert parse_single_file(TYPE, body(b"a")[:-4]) is None
     assert parse_single_file(TYPE, body(b"a", b"b")) is None
-    assert parse_files(TYPE, body(b"a", b"b", b"c"), most=2) == []
-    assert parse_files(TYPE, body(b"a") + body(b"b"), most=2) == []
-    assert parse_files(TYPE, body(), most=2) == []
+    assert parse_files(TYPE, body(b"a", b"b", b"c"), max_parts=2) == []
+    assert parse_files(TYPE, body(b"a") + body(b"b"), max_parts=2) == []
+    assert parse_files(TYPE, body(), max_parts=2) == []
     sent = body(b"a").replace(BOUNDARY.encode(), b"a:b")  # a boundary that needs its quotes
     assert parse_single_file("multipart/form-data; boundary=a:b", sent) is None
     assert parse_single_file('multipart/form-data; boundary="a:b"', sent) == b"a"

@@ -23,14 +23,14 @@ SWITCHES, DETECTED_WITHIN = 200, 300
 
 
 def rows() -> Iterator[Row]:
-    """False alarms in a world that stays, and how soon one that changes is told."""
+    """False alarms in a world that stable, and how soon one that changes is told."""
     rng = np.random.default_rng(SEED)
     golden = load_base_sets().golden
-    stays = _outputs(plain_set("golden", golden))
-    spoilt = _outputs(transformed_set("corrupted", golden, _corrupt))
+    stable = _outputs(plain_set("golden", golden))
+    corrupted = _outputs(transformed_set("corrupted", golden, _corrupt))
     alarms = 0
     for _ in tqdm(range(STABLE_WINDOWS), "stable windows", leave=False):
-        before, after = (_sample(stays, size, rng) for size in (REFERENCE, RECENT))
+        before, after = (_sample(stable, size, rng) for size in (REFERENCE, RECENT))
         alarms += compare(before, after, rng).is_alarm
     yield Row(
         f"drift: false alarms in {STABLE_WINDOWS:,} stable windows",
@@ -38,28 +38,28 @@ def rows() -> Iterator[Row]:
         f"{alarms}",
         missed=alarms > MAX_ALARMS,
     )
-    found_after = [
-        _detected_after(stays, spoilt, rng) for _ in tqdm(range(SWITCHES), "switches", leave=False)
+    detected_after = [
+        _detected_after(stable, corrupted, rng) for _ in tqdm(range(SWITCHES), "switches", leave=False)
     ]
-    late = sum(after > DETECTED_WITHIN for after in found_after)
+    late = sum(after > DETECTED_WITHIN for after in detected_after)
     yield Row(
-        f"drift: a switch to corrupted pictures is told, of {SWITCHES}",
-        f"all within {DETECTED_WITHIN} answers",
-        f"{SWITCHES - late}, median after {np.median(found_after):.0f},"
-        f" last after {max(found_after)}",
+        f"drift: a switch to corrupted images is detected, of {SWITCHES}",
+        f"all within {DETECTED_WITHIN} predictions",
+        f"{SWITCHES - late}, median after {np.median(detected_after):.0f},"
+        f" last after {max(detected_after)}",
         missed=late > 0,
     )
 
 
-def _detected_after(stays: PredictionWindow, spoilt: PredictionWindow, rng: Generator) -> int:
-    """How many corrupted pictures were answered when it was told; looked at as the service does."""
-    reference, quiet = (_sample(stays, size, rng) for size in (REFERENCE, RECENT))
-    later = _sample(spoilt, 2 * DETECTED_WITHIN, rng)
+def _detected_after(stable: PredictionWindow, corrupted: PredictionWindow, rng: Generator) -> int:
+    """How many corrupted images were answered when it was told; looked at as the service does."""
+    reference, stable_recent = (_sample(stable, size, rng) for size in (REFERENCE, RECENT))
+    later = _sample(corrupted, 2 * DETECTED_WITHIN, rng)
     for after in range(MIN_NEW, 2 * DETECTED_WITHIN + 1, MIN_NEW):
         recent = PredictionWindow(
             *(
                 np.concatenate([before, now[:after]])[-RECENT:]
-                for before, now in zip(vars(quiet).values(), vars(later).values(), strict=True)
+                for before, now in zip(vars(stable_recent).values(), vars(later).values(), strict=True)
             )
         )
         if compare(reference, recent, rng).is_alarm:
@@ -68,7 +68,7 @@ def _detected_after(stays: PredictionWindow, spoilt: PredictionWindow, rng: Gene
 
 
 def _outputs(of: EvaluationSet) -> PredictionWindow:
-    """What both shipped models make of pictures."""
+    """What both shipped models make of images."""
     v1, v2 = (
         of.probabilities(open_session(model_path(version, SEEDS[0]).read_bytes()))
         for version in ("v1", "v2")

@@ -1,4 +1,4 @@
-"""What only benchmarks examine on: golden digits as pictures of every kind, scans, and stresses."""
+"""What only benchmarks examine on: golden digits as images of every kind, scans, and stresses."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +19,7 @@ FEWER_IMAGES = {"huge": 300}
 
 
 def images_of_kind(kind: str, golden: LabeledDigits) -> LabeledFiles:
-    """Picture files of a kind from the first golden digits."""
+    """Image files of a kind from the first golden digits."""
     return render_images(kind, golden, FEWER_IMAGES.get(kind, IMAGES_PER_KIND))
 
 

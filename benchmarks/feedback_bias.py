@@ -18,43 +18,43 @@ def one_account(wins: Wins, _: Generator) -> Wins:
 
 
 def reporting_rates(
-    v1_called: float, v2_called: float, weight: float = 0.5
+    v1_rate: float, v2_rate: float, weight: float = 0.5
 ) -> Callable[[Wins, Generator], Wins]:
     """Users see one version's answer and call out some of its errors; what they call out counts."""
 
-    def words(wins: Wins, rng: Generator) -> Wins:
-        called = _reported(wins, rng, v1_called, v2_called, weight)
-        fewest = int(called.sum(axis=1).min())
-        first = np.argsort(~called, axis=1, kind="stable")[:, :fewest]
+    def select(wins: Wins, rng: Generator) -> Wins:
+        reported = _reported(wins, rng, v1_rate, v2_rate, weight)
+        min_count = int(reported.sum(axis=1).min())
+        first = np.argsort(~reported, axis=1, kind="stable")[:, :min_count]
         return np.take_along_axis(wins, first, axis=1)
 
-    return words
+    return select
 
 
-def leaky_review_queue(v1_called: float, v2_called: float) -> Callable[[Wins, Generator], Wins]:
-    """What users called out leaves the queue; reviewers see the rest."""
+def leaky_review_queue(v1_rate: float, v2_rate: float) -> Callable[[Wins, Generator], Wins]:
+    """What users reported out leaves the queue; reviewers see the rest."""
 
-    def left(wins: Wins, rng: Generator) -> Wins:
-        kept = ~_reported(wins, rng, v1_called, v2_called, 0.5)
-        fewest = int(kept.sum(axis=1).min())
-        first = np.argsort(~kept, axis=1, kind="stable")[:, :fewest]
+    def remaining(wins: Wins, rng: Generator) -> Wins:
+        kept = ~_reported(wins, rng, v1_rate, v2_rate, 0.5)
+        min_count = int(kept.sum(axis=1).min())
+        first = np.argsort(~kept, axis=1, kind="stable")[:, :min_count]
         return np.take_along_axis(wins, first, axis=1)
 
-    return left
+    return remaining
 
 
 def _reported(
-    wins: Wins, rng: Generator, v1_called: float, v2_called: float, weight: float
+    wins: Wins, rng: Generator, v1_rate: float, v2_rate: float, weight: float
 ) -> npt.NDArray[np.bool_]:
-    """Which pictures users call an error on: what was served was wrong, and they cared to say."""
+    """Which images users call an error on: what was served was wrong, and they cared to say."""
     v2_served = rng.random(wins.shape) < weight
-    chance = np.where(v2_served, np.where(wins, 0, v2_called), np.where(wins, v1_called, 0))
+    chance = np.where(v2_served, np.where(wins, 0, v2_rate), np.where(wins, v1_rate, 0))
     return rng.random(wins.shape) < chance
 
 
 def users_with_preferences(wins: Wins, rng: Generator) -> Wins:
     """Half of the users say the same 20 times over, the others what is so."""
     users = wins.shape[1] // 20
-    alike = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)
-    stubborn = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)
-    return np.where(stubborn, alike, wins[:, : users * 20])
+    preferences = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)
+    is_biased = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)
+    return np.where(is_biased, preferences, wins[:, : users * 20])

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.imaging`: what it costs to decode and normalise a picture, on one core."""
+"""`python -m benchmarks.imaging`: what it costs to decode and normalize a image, on one core."""
 
 import time
 
@@ -15,7 +15,7 @@ ROUNDS = 5
 
 
 def main() -> None:
-    """Print the median over all pictures and rounds for each size."""
+    """Print the median over all images and rounds for each size."""
     cv2.setNumThreads(1)
     golden = load_base_sets().golden.digits
     rng = np.random.default_rng(1)
@@ -24,14 +24,14 @@ def main() -> None:
         "JPEG, 320x240": [RENDERERS["photograph"](digit, rng) for digit in golden[:60]],
         "JPEG, up to 4 megapixels": [RENDERERS["huge"](digit, rng) for digit in golden[:8]],
     }
-    print("| picture | median ms |\n| --- | --- |")
+    print("| image | median ms |\n| --- | --- |")
     for name, files in sizes.items():
         costs_ms = [cost_ms(file) for _ in tqdm(range(ROUNDS), name, leave=False) for file in files]
         print(f"| {name} | {np.median(costs_ms):.2f} |", flush=True)
 
 
 def cost_ms(file: bytes) -> float:
-    """Wall-clock milliseconds that one picture takes."""
+    """Wall-clock milliseconds that one image takes."""
     started_at_s = time.perf_counter()
     normalization.preprocess(file)
     return (time.perf_counter() - started_at_s) * 1000

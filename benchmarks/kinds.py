@@ -1,4 +1,4 @@
-"""`python -m benchmarks.kinds`: how well each kind of picture is read, and a sheet of each.
+"""`python -m benchmarks.kinds`: how well each kind of image is read, and a sheet of each.
 
 Prints the table of docs/IMAGES.md and draws the sheets beside it.
 """
@@ -16,7 +16,7 @@ from benchmarks.evaluation_images import images_of_kind, scanned_digits
 from config import ROOT
 
 SHEETS = ROOT / "docs" / "images"
-SCANNED_KIND = "scanned digits"
+SCANNED_KIND = "scikit-learn's digits, 64x64"
 COLUMNS, CELL_SIDE = 8, 112
 
 
@@ -25,24 +25,24 @@ def main() -> None:
     sessions = [
         open_session((ROOT / "models" / f"{version}.onnx").read_bytes()) for version in ("v1", "v2")
     ]
-    print("| kind | pictures | refused | v1 | v2 |\n| --- | --- | --- | --- | --- |")
+    print("| kind | images | rejected | v1 | v2 |\n| --- | --- | --- | --- | --- |")
     golden = load_base_sets().golden
     for kind in [*RENDERERS, SCANNED_KIND]:
         files, labels = scanned_digits() if kind == SCANNED_KIND else images_of_kind(kind, golden)
-        taken = make_set(kind, files, labels)
-        shares = [f"{taken.right(session).mean():.2%}" for session in sessions]
-        refused = int(taken.refused.sum())
+        evaluation_set = make_set(kind, files, labels)
+        shares = [f"{evaluation_set.correct(session).mean():.2%}" for session in sessions]
+        refused = int(evaluation_set.rejected.sum())
         print(f"| {kind} | {len(files):,} | {refused} | {' | '.join(shares)} |", flush=True)
         draw_sheet(SHEETS / f"{kind.split()[0]}.png", files[:COLUMNS])
 
 
 def draw_sheet(path: Path, files: list[bytes]) -> None:
-    """Draw pictures above what imaging made of them."""
+    """Draw images above what imaging made of them."""
     sheet = Image.new("RGB", (COLUMNS * CELL_SIDE, 2 * CELL_SIDE), "#7f8fa6")
     for column, file in enumerate(files):
-        picture = Image.open(io.BytesIO(file)).convert("RGBA")
-        picture.thumbnail((CELL_SIDE - 8, CELL_SIDE - 8))
-        sheet.paste(picture, (column * CELL_SIDE + 4, 4), picture)
+        image = Image.open(io.BytesIO(file)).convert("RGBA")
+        image.thumbnail((CELL_SIDE - 8, CELL_SIDE - 8))
+        sheet.paste(image, (column * CELL_SIDE + 4, 4), image)
         if (digit := preprocess_or_none(file)) is not None:
             found = Image.fromarray(digit).resize(
                 (CELL_SIDE - 8, CELL_SIDE - 8), Image.Resampling.NEAREST

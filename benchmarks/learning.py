@@ -35,22 +35,22 @@ def other_rows() -> Sequence[Iterator[Row]]:
 
 def new_style(processes: Executor) -> Iterator[Row]:
     """A style that v2 reads badly; alone on the machine, since its seconds count."""
-    lesson = processes.submit(retrain_cases.new_style).result()
-    before, after = lesson.before.style, lesson.after.style
+    result = processes.submit(retrain_cases.new_style).result()
+    before, after = result.before.style, result.after.style
     wanted = before + (1 - before) / 2
     yield Row(
-        f"{LABELS} labels of a style that v2 reads {before:.1%} right: other pictures of it",
+        f"{LABELS} labels of a style on which v2's accuracy is {before:.1%}: accuracy on other images of it",
         f">= {wanted:.1%}",
-        f"{after:.1%} ({lesson.status})",
+        f"{after:.1%} ({result.status})",
         missed=after < wanted,
     )
     yield Row(
-        "the same: seconds, examination included",
+        "the same: seconds, evaluation included",
         f"<= {MAX_SECONDS}",
-        f"{lesson.seconds:.0f}",
-        missed=lesson.seconds > MAX_SECONDS,
+        f"{result.seconds:.0f}",
+        missed=result.seconds > MAX_SECONDS,
     )
-    yield _accuracy_lost("the same", lesson, MAX_LOST)
+    yield _accuracy_lost("the same", result, MAX_LOST)
 
 
 def scenarios(processes: Executor) -> Iterator[Row]:
@@ -60,41 +60,41 @@ def scenarios(processes: Executor) -> Iterator[Row]:
     poisoned = [processes.submit(retrain_cases.poisoned, turn) for turn in range(POISONED_RUNS)]
     for done in tqdm(poisoned, "poison", leave=False):
         done.result()
-    yield _accuracy_lost(f"{ONE_SIDED_LABELS} labels of one digit alone", alone.result(), MAX_LOST)
+    yield _accuracy_lost(f"{ONE_SIDED_LABELS} labels of a single digit", alone.result(), MAX_LOST)
     for number, name in enumerate(POISONS):
         yield _poisoning(name, poisoned[number :: len(POISONS)])
     yield _in_a_row(repeated.result())
 
 
-def _accuracy_lost(what: str, lesson: RetrainResult, most: float) -> Row:
+def _accuracy_lost(what: str, result: RetrainResult, most: float) -> Row:
     return Row(
-        f"{what}: golden lost",
+        f"{what}: golden accuracy lost",
         f"<= {most} points",
-        f"{lesson.golden_lost:.2f} ({lesson.status})",
-        missed=round(lesson.golden_lost, 6) > most,
+        f"{result.golden_lost:.2f} ({result.status})",
+        missed=round(result.golden_lost, 6) > most,
     )
 
 
 def _poisoning(name: str, poisoned: Sequence[Future[RetrainResult]]) -> Row:
-    found = [each.result() for each in poisoned]
-    deployed = sum(lesson.status == "deployed" for lesson in found)
-    worst = max(lesson.golden_lost for lesson in found)
+    results = [each.result() for each in poisoned]
+    deployed = sum(result.status == "deployed" for result in results)
+    worst = max(result.golden_lost for result in results)
     return Row(
-        f"poison, {name}, {len(found)} runs: golden lost at worst",
+        f"poisoning, {name}, {len(results)} runs: golden accuracy lost at worst",
         f"<= {MAX_LOST_REPEATED} points",
         f"{worst:.2f}, {deployed} of them deployed",
         missed=round(worst, 6) > MAX_LOST_REPEATED,
     )
 
 
-def _in_a_row(found: Sequence[RetrainResult]) -> Row:
-    deployed = sum(lesson.status == "deployed" for lesson in found)
-    lost = 100 * (found[0].after.golden - found[-1].after.golden)
+def _in_a_row(results: Sequence[RetrainResult]) -> Row:
+    deployed = sum(result.status == "deployed" for result in results)
+    lost = 100 * (results[0].after.golden - results[-1].after.golden)
     return Row(
-        f"{REPEATED_RETRAINS} retrains in a row: golden lost from the first to the last",
+        f"{REPEATED_RETRAINS} retrains in a row: golden accuracy lost from the first to the last",
         f"<= {MAX_LOST_REPEATED} points",
-        f"{lost:.2f}, {deployed} of them deployed, the style read"
-        f" {found[0].before.style:.1%} right before and {found[-1].after.style:.1%} after",
+        f"{lost:.2f}, {deployed} of them deployed, accuracy on the style"
+        f" {results[0].before.style:.1%} before and {results[-1].after.style:.1%} after",
         missed=round(lost, 6) > MAX_LOST_REPEATED,
     )
 

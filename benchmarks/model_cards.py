@@ -18,7 +18,7 @@ PURPOSES = {
 class Figures:
     """What was measured of one ONNX file; shares and errors are in 0..1, arrays are of golden."""
 
-    notes: dict[str, str]
+    metadata: dict[str, str]
     sha256: str
     size_bytes: int
     parameters: int
@@ -32,8 +32,8 @@ class Figures:
     corruptions: dict[str, float]
     calibration_error: float
     confidences: npt.NDArray[np.float32]
-    right: npt.NDArray[np.bool_]
-    strange: dict[str, npt.NDArray[np.float32]]
+    correct: npt.NDArray[np.bool_]
+    ood_confidences: dict[str, npt.NDArray[np.float32]]
     auroc: dict[str, float]
 
 
@@ -41,7 +41,7 @@ def render(version: str, figures: Figures) -> str:
     """Write the card in Markdown."""
     return "\n\n".join(
         [
-            f"# {version}: {figures.notes['name']}",
+            f"# {version}: {figures.metadata['name']}",
             PURPOSES[version],
             _file(version, figures),
             _recipe(version, figures),
@@ -73,7 +73,7 @@ test images are the golden set, read for the figures below and for nothing else:
 epoch, seed or threshold.
 
 ## Recipe
-Every image went through `app/imaging` first, as a client's picture does. Part of each batch are
+Every image went through `app/imaging` first, as a client's image does. Part of each batch are
 digits varied before that (`app/training/augmentation.py`: bent, thickened, dirtied, one in twenty
 as an image file of one of the kinds below), and images of no digit, whose answer is "all ten
 alike".
@@ -83,8 +83,8 @@ with the logits divided by a temperature.
 | setting | value |
 | --- | --- |
 {rows}
-| seed | {figures.notes["seed"]} |
-| temperature | {figures.notes["temperature"]} |
+| seed | {figures.metadata["seed"]} |
+| temperature | {figures.metadata["temperature"]} |
 
 `make models` trains both versions from scratch, five seeds each; the first is shipped, the other
 four lie in `seeds/`. The same seed gives the same net bit for bit only on the same kind of machine
@@ -97,7 +97,7 @@ def _accuracy(figures: Figures) -> str:
     recalls = " | ".join(f"{recall:.2%}" for recall in figures.recall_by_digit)
     return f"""## Accuracy
 `make measure` prints every figure of this card anew from the files themselves, through ONNX
-Runtime. Each picture goes through `app/imaging` first; one that it refuses counts as wrong.
+Runtime. Each image goes through `app/imaging` first; one that it refuses counts as wrong.
 
 | set | accuracy |
 | --- | --- |
@@ -107,7 +107,7 @@ Runtime. Each picture goes through `app/imaging` first; one that it refuses coun
 | golden, standard deviation over seeds | {seeds.std():.3%} |
 | golden, each seed | {", ".join(f"{share:.2%}" for share in seeds)} |
 
-The five share the pool of varied pictures.
+The five share the pool of varied images.
 
 Golden recall by digit:
 
@@ -115,7 +115,7 @@ Golden recall by digit:
 |{" --- |" * 10}
 | {recalls} |
 
-Golden digits as pictures of a kind (`docs/IMAGES.md` shows them):
+Golden digits as images of a kind (`docs/IMAGES.md` shows them):
 
 | kind | accuracy |
 | --- | --- |
@@ -141,26 +141,26 @@ And under the fifteen corruptions of MNIST-C (Mu and Gilmer, 2019), made here by
 
 
 def _confidence(version: str, figures: Figures) -> str:
-    strange = "\n".join(
+    ood_confidences = "\n".join(
         f"| {name} | {len(found):,} | {found.mean():.3f} | {figures.auroc[name]:.3f} |"
-        for name, found in figures.strange.items()
+        for name, found in figures.ood_confidences.items()
     )
-    together = np.concatenate(list(figures.strange.values()))
+    together = np.concatenate(list(figures.ood_confidences.values()))
     return f"""## Confidence
 | | |
 | --- | --- |
 | expected calibration error, golden, 15 bins of equal mass | {figures.calibration_error:.3%} |
 | mean top probability, golden | {figures.confidences.mean():.3f} |
 
-Pictures of no digit, made otherwise than those it learned from: mean top probability, and how often
+Images of no digit, made otherwise than those it learned from: mean top probability, and how often
 a golden digit's is higher (AUROC). The letters are all 52, those that look like digits too.
 
-| pictures | seen | mean top probability | AUROC |
+| images | seen | mean top probability | AUROC |
 | --- | --- | --- | --- |
-{strange}
+{ood_confidences}
 | all of them | {len(together):,} | {together.mean():.3f} | {figures.auroc["all of them"]:.3f} |
 
-![How sure it is, and how right]({version}.svg)
+![How sure it is, and how correct]({version}.svg)
 """
 
 

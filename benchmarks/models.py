@@ -35,14 +35,14 @@ class EvaluationSets:
     kinds: dict[str, EvaluationSet]
     stresses: dict[str, EvaluationSet]
     corruptions: dict[str, EvaluationSet]
-    strangers: dict[str, EvaluationSet]
+    ood: dict[str, EvaluationSet]
 
 
 def main() -> None:
     """Print every figure and write the cards with their plots."""
-    exams = make_evaluation_sets()
+    sets = make_evaluation_sets()
     for version in VERSIONS:
-        figures = measure(version, exams)
+        figures = measure(version, sets)
         text = model_cards.render(version, figures)
         print(text, flush=True)
         (MODELS / f"{version}.md").write_text(text)
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def make_evaluation_sets() -> EvaluationSets:
-    """Pass every picture of every exam through imaging; a few minutes."""
+    """Pass every image of every exam through imaging; a few minutes."""
     sets = load_base_sets()
     return EvaluationSets(
         validation=plain_set("validation", sets.validation),
@@ -64,65 +64,65 @@ def make_evaluation_sets() -> EvaluationSets:
         corruptions={
             name: corrupted_set(name, sets.golden) for name in tqdm(CORRUPTIONS, "corruptions")
         },
-        strangers={
+        ood={
             name: make_set(name, files := list(make()), np.full(len(files), -1))
             for name, make in OOD_IMAGES.items()
         },
     )
 
 
-def measure(version: str, exams: EvaluationSets) -> Figures:
+def measure(version: str, sets: EvaluationSets) -> Figures:
     """Examine the shipped model of a version, and for mean and spread its other seeds."""
-    artefact = model_path(version, SEEDS[0]).read_bytes()
-    session = open_session(artefact)
-    golden = exams.golden.probabilities(session)
-    right = exams.golden.right(session)
+    artifact = model_path(version, SEEDS[0]).read_bytes()
+    session = open_session(artifact)
+    golden = sets.golden.probabilities(session)
+    correct = sets.golden.correct(session)
     confidences = golden.max(axis=1)
-    strange = {name: _confidences(of, session) for name, of in exams.strangers.items()}
+    ood_confidences = {name: _confidences(of, session) for name, of in sets.ood.items()}
     net = architectures.ARCHITECTURES[version]()
     return Figures(
-        notes=session.get_modelmeta().custom_metadata_map,
-        sha256=hashlib.sha256(artefact).hexdigest(),
-        size_bytes=len(artefact),
+        metadata=session.get_modelmeta().custom_metadata_map,
+        sha256=hashlib.sha256(artifact).hexdigest(),
+        size_bytes=len(artifact),
         parameters=architectures.count_parameters(net),
         multiply_adds=onnx_export.count_multiply_adds(net),
         microseconds=_microseconds(session),
-        validation=_accuracy(exams.validation, session),
+        validation=_accuracy(sets.validation, session),
         golden_by_seed=tuple(
-            _accuracy(exams.golden, open_session(model_path(version, seed).read_bytes()))
+            _accuracy(sets.golden, open_session(model_path(version, seed).read_bytes()))
             for seed in SEEDS
         ),
         recall_by_digit=tuple(
-            float(right[exams.golden.labels == digit].mean()) for digit in range(10)
+            float(correct[sets.golden.labels == digit].mean()) for digit in range(10)
         ),
-        kinds={name: _accuracy(of, session) for name, of in exams.kinds.items()},
-        stresses={name: _accuracy(of, session) for name, of in exams.stresses.items()},
-        corruptions={name: _accuracy(of, session) for name, of in exams.corruptions.items()},
-        calibration_error=expected_calibration_error(confidences, right),
+        kinds={name: _accuracy(of, session) for name, of in sets.kinds.items()},
+        stresses={name: _accuracy(of, session) for name, of in sets.stresses.items()},
+        corruptions={name: _accuracy(of, session) for name, of in sets.corruptions.items()},
+        calibration_error=expected_calibration_error(confidences, correct),
         confidences=confidences,
-        right=right,
-        strange=strange,
-        auroc={name: auroc(confidences, found) for name, found in strange.items()}
-        | {"all of them": auroc(confidences, np.concatenate(list(strange.values())))},
+        correct=correct,
+        ood_confidences=ood_confidences,
+        auroc={name: auroc(confidences, found) for name, found in ood_confidences.items()}
+        | {"all of them": auroc(confidences, np.concatenate(list(ood_confidences.values())))},
     )
 
 
 def _accuracy(of: EvaluationSet, session: InferenceSession) -> float:
-    return float(of.right(session).mean())
+    return float(of.correct(session).mean())
 
 
 def _confidences(of: EvaluationSet, session: InferenceSession) -> npt.NDArray[np.float32]:
-    """The top probability of each picture that imaging let through."""
-    return of.probabilities(session).max(axis=1)[~of.refused]
+    """The top probability of each image that imaging let through."""
+    return of.probabilities(session).max(axis=1)[~of.rejected]
 
 
 def _microseconds(session: InferenceSession) -> float:
-    """Median cost of one picture, one at a time on one core, the session as it serves."""
-    picture = to_model_input(np.zeros((28, 28), dtype=np.uint8))
+    """Median cost of one image, one at a time on one core, the session as it serves."""
+    image = to_model_input(np.zeros((28, 28), dtype=np.uint8))
     costs_s = []
     for _ in range(_ROUNDS):
         started_at_s = time.perf_counter()
-        session.run(None, {"digits": picture})
+        session.run(None, {"digits": image})
         costs_s.append(time.perf_counter() - started_at_s)
     return float(np.median(costs_s)) * 1e6
 

@@ -1,4 +1,4 @@
-"""The plot of a model card: calibration, accuracy by kind of picture, digits beside strangers."""
+"""The plot of a model card: calibration, accuracy by kind of image, digits beside ood."""
 
 from pathlib import Path
 
@@ -17,22 +17,22 @@ def draw(path: Path, figures: Figures) -> None:
     """Draw three panels as an SVG file, the same bytes for the same figures."""
     mpl.rcParams["svg.hashsalt"] = "cifra"
     figure = Figure(figsize=(13, 4), layout="constrained")
-    calibration, kinds, strangers = figure.subplots(1, 3)
+    calibration, kinds, ood = figure.subplots(1, 3)
     _draw_calibration(calibration, figures)
     _draw_kinds(kinds, figures)
-    _draw_ood(strangers, figures)
+    _draw_ood(ood, figures)
     figure.savefig(path, metadata={"Date": None})
 
 
 def _draw_calibration(axes: Axes, figures: Figures) -> None:
-    _, confidences, shares = zip(*reliability(figures.confidences, figures.right), strict=True)
+    _, confidences, shares = zip(*reliability(figures.confidences, figures.correct), strict=True)
     lowest = min(*confidences, *shares) - 0.005
-    axes.plot([lowest, 1], [lowest, 1], color="grey", linewidth=1)
+    axes.plot([lowest, 1], [lowest, 1], color="gray", linewidth=1)
     axes.plot(confidences, shares, "o-", color=_INK)
     axes.set(
         title=f"Calibration on golden: error {figures.calibration_error:.2%}",
         xlabel="mean top probability of a bin",
-        ylabel="share that was right",
+        ylabel="share that was correct",
     )
 
 
@@ -40,21 +40,21 @@ def _draw_kinds(axes: Axes, figures: Figures) -> None:
     errors = {name: 100 * (1 - share) for name, share in figures.kinds.items()}
     axes.barh(list(errors), list(errors.values()), color=_INK)
     axes.invert_yaxis()
-    axes.set(title="Errors by kind of picture", xlabel="% read wrong")
+    axes.set(title="Errors by kind of image", xlabel="% read wrong")
 
 
 def _draw_ood(axes: Axes, figures: Figures) -> None:
-    strange = np.concatenate(list(figures.strange.values()))
+    ood_confidences = np.concatenate(list(figures.ood_confidences.values()))
     bins = np.linspace(0, 1, 41).tolist()
-    for name, values, colour in (
+    for name, values, color in (
         ("golden digits", figures.confidences, _INK),
-        ("no digit", strange, _HIGHLIGHT),
+        ("no digit", ood_confidences, _HIGHLIGHT),
     ):
         weights = np.full(len(values), 100 / len(values))
-        axes.hist(values, bins, weights=weights, alpha=0.7, color=colour, label=name)
+        axes.hist(values, bins, weights=weights, alpha=0.7, color=color, label=name)
     axes.set(
         title=f"Digits and others: AUROC {figures.auroc['all of them']:.3f}",
         xlabel="top probability",
-        ylabel="% of pictures",
+        ylabel="% of images",
     )
     axes.legend()

@@ -63,7 +63,7 @@ def rows() -> Iterator[Row]:
                 broken += not _is_consistent(job.id)
                 _release(job.id)
     yield Row(
-        f"kill -9 during a promotion, {KILLS} times: one whole model serves each version",
+        f"kill -9 during a promotion, {KILLS} times: each version is served by one complete model",
         f"{KILLS}",
         f"{KILLS - broken}, after {landed} of them the new one",
         missed=broken > 0 or not 0 < landed < KILLS,
@@ -75,7 +75,7 @@ def promote(folder: Path, turn: int, parent: Connection) -> None:
     net = onnx.load(ROOT / "models" / "v2.onnx")
     helper.set_model_props(net, {"name": f"candidate {turn}"})
     with second_app(make_config(folder)) as app, app.app_context():
-        claimed = jobs.claim()
+        claimed = jobs.claim_next()
         if claimed is None:
             raise RuntimeError("there is no job")
         wanted = jobs.training_spec(claimed)
@@ -117,7 +117,7 @@ def _release(job_id: int) -> None:
     with write_transaction() as session:
         past = datetime.now(UTC) - timedelta(seconds=1)
         session.execute(text("UPDATE retrain_job SET lease_until = :past"), {"past": past})
-    jobs.claim()
+    jobs.claim_next()
 
 
 def _add_labels(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Worlds to learn in: an application, labelled pictures, retrains, and how v2 reads after them."""
+"""Worlds to learn in: an application, labeled images, retrains, and how v2 reads after them."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ class RetrainResult:
     """What a retrain came to, and what v2 could before and can after it."""
 
     status: str
-    said: str
+    error: str
     seconds: float
     before: Accuracies
     after: Accuracies
@@ -60,32 +60,32 @@ class Scenario:
     def __init__(self, app: Flask, folder: Path) -> None:
         self.app = app
         self._workshop = TrainingConfig(folder / "retrains", 1, TIME_LIMIT_S, child_environment())
-        self._groups = 0
+        self._group_count = 0
 
-    def label(self, pictures: Sequence[DigitImage], digits: Sequence[int], senders: int) -> None:
-        """Have pictures sent by so many new accounts, and labelled so."""
-        self._groups += 1
-        made = submitters(self.app, senders, f"group{self._groups}-")
-        label(self.app, pictures, digits, made)
+    def label(self, images: Sequence[DigitImage], digits: Sequence[int], senders: int) -> None:
+        """Have images sent by so many new accounts, and labeled so."""
+        self._group_count += 1
+        made = submitters(self.app, senders, f"group{self._group_count}-")
+        label(self.app, images, digits, made)
 
     def retrain(self) -> RetrainResult:
         """Ask for a retrain of v2 and see it through."""
-        before = self.skill()
+        before = self.accuracies()
         with self.app.app_context():
-            asked = jobs.create(1, Version.V2, "auto")
+            requested = jobs.create(1, Version.V2, "auto")
             run_pending(self._workshop, threading.Event())
-            job = jobs.get(asked.id)
+            job = jobs.get(requested.id)
         if job.started_at is None or job.finished_at is None:
             raise RuntimeError(f"the retrain is {job.status}")
         seconds = (job.finished_at - job.started_at).total_seconds()
-        return RetrainResult(job.status, job.error or "", seconds, before, self.skill())
+        return RetrainResult(job.status, job.error or "", seconds, before, self.accuracies())
 
-    def skill(self) -> Accuracies:
+    def accuracies(self) -> Accuracies:
         """How well v2 reads now."""
         with self.app.app_context():
-            artefact = registry.get_artifact(registry.deployment_history_ids(Version.V2)[0])
-        session = open_session(artefact.onnx)
-        return Accuracies(*(float(of.right(session).mean()) for of in _evaluation_sets()))
+            artifact = registry.get_artifact(registry.deployment_history_ids(Version.V2)[0])
+        session = open_session(artifact.onnx)
+        return Accuracies(*(float(of.correct(session).mean()) for of in _evaluation_sets()))
 
 
 @contextmanager
@@ -99,12 +99,12 @@ def scenario() -> Iterator[Scenario]:
 
 @cache
 def training_digits() -> LabeledDigits:
-    """What labelled pictures are made from: MNIST's training set."""
+    """What labeled images are made from: MNIST's training set."""
     return load_base_sets().training
 
 
 def outlines(indexes: npt.NDArray[np.int64]) -> list[DigitImage]:
-    """Digits of the training set, hollow, as picture files would have them."""
+    """Digits of the training set, hollow, as image files would have them."""
     return [outline(training_digits().digits[index]) for index in indexes]
 
 

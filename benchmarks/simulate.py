@@ -53,10 +53,10 @@ def main() -> None:
 def same_versions(rng: Generator) -> Iterator[Row]:
     """A/A: both versions alike, looked at after every label."""
     wins = rng.random((RUNS, CHECKS)) < 0.5
-    named, _ = decide(wins)
+    has_winner, _ = decide(wins)
     mcnemar = _mcnemar_error_rate(wins)
     yield _false_winner_row(
-        "A/A, 1,500 looks: a winner is named", named, f"McNemar at each look: {mcnemar:.0%}"
+        "A/A, 1,500 counts: a winner is has_winner", has_winner, f"McNemar at each check: {mcnemar:.0%}"
     )
 
 
@@ -64,11 +64,11 @@ def worked_example(rng: Generator) -> Iterator[Row]:
     """98.5 % against 99.0 %: how soon, and how often the wrong one."""
     shares = np.array([ONLY_V1_CORRECT, ONLY_V2_CORRECT, BOTH_WRONG_DIFFERENTLY])
     kinds = rng.choice(3, (RUNS, CHECKS), p=shares / shares.sum())
-    informative, labels, wrong = [], [], 0
+    discordant, labels, wrong = [], [], 0
     for run in kinds:
         wins = run[run < 2] == 1
         _, at = decide(wins[None, :])
-        informative.append(at[0])
+        discordant.append(at[0])
         labels.append(1 + np.flatnonzero(run < 2)[at[0] - 1])
         wrong += not wins[: at[0]].mean() > 0.5
     accuracy = (
@@ -76,16 +76,16 @@ def worked_example(rng: Generator) -> Iterator[Row]:
         1 - BOTH_WRONG_ALIKE - BOTH_WRONG_DIFFERENTLY - ONLY_V1_CORRECT,
     )
     unpaired = unpaired_labels_needed(*accuracy, alpha=ALPHA, power=0.8)
-    median = np.median(informative)
+    median = np.median(discordant)
     yield Row(
-        "98.5 % against 99.0 %: informative labels to the verdict, median",
+        "98.5 % against 99.0 %: discordant labels to the verdict, median",
         "<= 60",
-        f"{median:.0f} ({np.median(labels):.0f} disagreements labelled)",
+        f"{median:.0f} ({np.median(labels):.0f} disagreements labeled)",
         missed=bool(median > 60),
         simpler=f"an unpaired test at 80 % power: {unpaired:,.0f} labels",
     )
     yield Row(
-        "the same: the wrong one is named",
+        "the same: the wrong winner is named",
         "<= 1 %",
         f"{wrong / RUNS:.2%}",
         missed=wrong > RUNS / 100,
@@ -94,29 +94,29 @@ def worked_example(rng: Generator) -> Iterator[Row]:
 
 def user_feedback(rng: Generator) -> Iterator[Row]:
     """A/A where users speak up as they do; the verdict comes from the blind queue beside them."""
-    for what, words in (
-        ("one account, 8 words, all against v1", one_account),
-        ("users call out 40 % of v1's and 35 % of v2's errors", reporting_rates(0.40, 0.35)),
+    for what, feedback_model in (
+        ("one account, 8 ratings, all against v1", one_account),
+        ("users report 40 % of v1's and 35 % of v2's errors", reporting_rates(0.40, 0.35)),
         ("40 % and 30 %", reporting_rates(0.40, 0.30)),
-        ("equal habits, 40 %, v2 answers a fifth", reporting_rates(0.40, 0.40, weight=0.2)),
-        ("sticky users, 20 words each, half as each likes", users_with_preferences),
-        ("80 % and 40 %, and what they call out leaves the queue", leaky_review_queue(0.80, 0.40)),
+        ("equal reporting rates of 40 %, v2 answers a fifth", reporting_rates(0.40, 0.40, weight=0.2)),
+        ("users assigned, 20 ratings each, half of them by personal preference", users_with_preferences),
+        ("80 % and 40 %, and what users report leaves the queue", leaky_review_queue(0.80, 0.40)),
     ):
         wins = rng.random((RUNS, CHECKS)) < 0.5
-        named, _ = decide(_in_review_order(wins, rng))
-        swayed, _ = decide(words(wins, rng))
+        has_winner, _ = decide(_in_review_order(wins, rng))
+        by_feedback, _ = decide(feedback_model(wins, rng))
         yield _false_winner_row(
-            f"A/A, {what}", named, f"counting what users say: {swayed.mean():.0%}"
+            f"A/A, {what}", has_winner, f"counting user feedback: {by_feedback.mean():.0%}"
         )
 
 
 def resubmitted_images(rng: Generator) -> Iterator[Row]:
-    """A/A where every picture arrives three times and reviewers keep pace with it."""
+    """A/A where every image arrives three times and reviewers keep pace with it."""
     wins = rng.random((RUNS, CHECKS)) < 0.5
-    named, _ = decide(wins)  # the queue asks about a picture once
-    thrice, _ = decide(np.repeat(wins[:, : CHECKS // 3], 3, axis=1))
+    has_winner, _ = decide(wins)  # the queue asks about a image once
+    repeated, _ = decide(np.repeat(wins[:, : CHECKS // 3], 3, axis=1))
     yield _false_winner_row(
-        "A/A, each picture sent thrice", named, f"asked each time: {thrice.mean():.0%}"
+        "A/A, each image sent three times", has_winner, f"labeled each time: {repeated.mean():.0%}"
     )
 
 
@@ -124,25 +124,25 @@ def drift(rng: Generator) -> Iterator[Row]:
     """A/A on the whole, v2 better in the first half of the time and v1 in the second."""
     better = np.repeat([0.75, 0.25], CHECKS)
     wins = rng.random((RUNS, 2 * CHECKS)) < better
-    named, _ = decide(_in_review_order(wins, rng)[:, :CHECKS])
+    has_winner, _ = decide(_in_review_order(wins, rng)[:, :CHECKS])
     oldest_first, _ = decide(wins[:, :CHECKS])
     yield _false_winner_row(
-        "A/A, which one errs drifts", named, f"oldest first: {oldest_first.mean():.0%}"
+        "A/A, which version errs drifts", has_winner, f"oldest first: {oldest_first.mean():.0%}"
     )
 
 
 def assigned_as_configured(rng: Generator) -> Iterator[Row]:
     """A ramp that draws as it is set, looked at after every request."""
     weights = np.repeat(RAMP, RAMP_REQUESTS // len(RAMP))
-    voided = 0
+    invalidated = 0
     for _ in range(RUNS):
-        voided += bool(_log_mismatch(rng.random(RAMP_REQUESTS) < weights, RAMP).max() >= _INVALID)
+        invalidated += bool(_log_mismatch(rng.random(RAMP_REQUESTS) < weights, RAMP).max() >= _INVALID)
     limit = 0.001 + 3 * sqrt(0.001 * 0.999 / RUNS)
     yield Row(
-        "A/A, ramp 1-5-10-25-50 %, 20,000 requests: voided",
+        "A/A, ramp 1-5-10-25-50 %, 20,000 requests: invalidated",
         f"<= {limit:.2%}",
-        f"{voided / RUNS:.2%}",
-        missed=voided / RUNS > limit,
+        f"{invalidated / RUNS:.2%}",
+        missed=invalidated / RUNS > limit,
     )
 
 
@@ -155,7 +155,7 @@ def assigned_otherwise(rng: Generator) -> Iterator[Row]:
         ]
         median = float(np.median(found))
         yield Row(
-            f"{share:.0%} drawn where 50 % was set: requests until void, median",
+            f"{share:.0%} assigned where 50 % was set: requests until invalidated, median",
             f"<= {most:,}",
             f"{median:,.0f}",
             missed=median > most,
@@ -166,7 +166,7 @@ def accuracies(rng: Generator) -> Iterator[Row]:
     """Whether intervals of an accuracy, made of few labels, hold the accuracy of all requests."""
     kinds = (ONLY_V1_CORRECT, ONLY_V2_CORRECT, BOTH_WRONG_DIFFERENTLY, BOTH_WRONG_ALIKE)
     for requests in (1_000, 10_000, 100_000):
-        held, widths = 0, []
+        covered, widths = 0, []
         for _ in range(RUNS):
             only_v1_correct, only_v2_correct, neither_correct, alike, both = rng.multinomial(
                 requests, [*kinds, 1 - sum(kinds)]
@@ -178,38 +178,38 @@ def accuracies(rng: Generator) -> Iterator[Row]:
                 Stratum(disagreements, disagreements, int(only_v2_correct)),
                 Stratum(requests - disagreements, audited, audited - wrong),
             ).interval
-            held += interval.low <= (both + only_v2_correct) / requests <= interval.high
+            covered += interval.low <= (both + only_v2_correct) / requests <= interval.high
             widths.append(100 * interval.width)
         width, limit = float(np.mean(widths)), 0.95 - 3 * sqrt(0.95 * 0.05 / RUNS)
         is_wide = requests == 10_000 and width > 2
         yield Row(
-            f"accuracy's interval at {requests:,} requests: holds it",
+            f"accuracy interval at {requests:,} requests: coverage",
             f">= {limit:.1%}" + (", width <= 2 points" if requests == 10_000 else ""),
-            f"{held / RUNS:.1%}, {width:.2f} points wide",
-            missed=held / RUNS < limit or is_wide,
+            f"{covered / RUNS:.1%}, {width:.2f} points wide",
+            missed=covered / RUNS < limit or is_wide,
         )
 
 
 def real_models(rng: Generator) -> Iterator[Row]:
-    """Two seeds of v1 on real pictures, their roles exchanged by a coin for each picture."""
+    """Two seeds of v1 on real images, their roles exchanged by a coin for each image."""
     seeds = [model_path("v1", seed) for seed in SEEDS[:2]]
     limit = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / REPLAYS)
-    what = f"two seeds of v1 on {REAL_IMAGES:,} real pictures, roles by a coin, {REPLAYS} replays"
+    what = f"two seeds of v1 on {REAL_IMAGES:,} real images, roles by a coin, {REPLAYS} replays"
     golden = load_base_sets().golden
     chosen = rng.integers(0, len(golden.labels), REAL_IMAGES)
-    pictures = np.stack([augment(golden.digits[index], rng) for index in chosen])
-    taken = EvaluationSet(pictures, np.zeros(REAL_IMAGES, dtype=bool), golden.labels[chosen])
-    right = [taken.right(open_session(path.read_bytes())) for path in seeds]
+    images = np.stack([augment(golden.digits[index], rng) for index in chosen])
+    evaluation_set = EvaluationSet(images, np.zeros(REAL_IMAGES, dtype=bool), golden.labels[chosen])
+    right = [evaluation_set.correct(open_session(path.read_bytes())) for path in seeds]
     second_won = right[1][right[0] != right[1]]
-    named = 0
+    has_winner = 0
     for _ in range(REPLAYS):
         wins = rng.permutation(second_won) ^ (rng.random(len(second_won)) < 0.5)
-        named += bool(decide(wins[None, :])[0][0])
+        has_winner += bool(decide(wins[None, :])[0][0])
     yield Row(
-        f"{what}, {len(second_won):,} informative: a winner is named",
+        f"{what}, {len(second_won):,} discordant: a winner is named",
         f"<= {limit:.1%}",
-        f"{named / REPLAYS:.1%}",
-        missed=named / REPLAYS > limit,
+        f"{has_winner / REPLAYS:.1%}",
+        missed=has_winner / REPLAYS > limit,
     )
 
 
@@ -229,42 +229,42 @@ _INVALID = log(MISMATCH_E_VALUE)
 
 
 def decide(wins: Wins) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """For each run whether a winner was ever named, and at which label (the last if never)."""
-    won, looks = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
-    log_e = gammaln(1 + won) + gammaln(1 + looks - won) - gammaln(2 + looks) + looks * log(2)
-    assert abs(log_e[0, -1] - log_e_value(int(won[0, -1]), int(looks[-1]))) < 1e-6
+    """For each run whether a winner was ever has_winner, and at which label (the last if never)."""
+    won, counts = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
+    log_e = gammaln(1 + won) + gammaln(1 + counts - won) - gammaln(2 + counts) + counts * log(2)
+    assert abs(log_e[0, -1] - log_e_value(int(won[0, -1]), int(counts[-1]))) < 1e-6
     reached = log_e >= -log(ALPHA)
     at = np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, wins.shape[1])
     return reached.any(axis=1), at
 
 
-def _false_winner_row(what: str, named: npt.NDArray[np.bool_], simpler: str) -> Row:
-    """A row on how often a winner is named where there is none."""
-    limit = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / len(named))
-    share = float(named.mean())
+def _false_winner_row(what: str, has_winner: npt.NDArray[np.bool_], simpler: str) -> Row:
+    """A row on how often a winner is has_winner where there is none."""
+    limit = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / len(has_winner))
+    share = float(has_winner.mean())
     return Row(what, f"<= {limit:.1%}", f"{share:.1%}", share > limit, simpler)
 
 
 def _mcnemar_error_rate(wins: Wins) -> float:
     """How often a test of a fixed size, made at each look, is significant at one of them."""
-    won, looks = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
-    statistic = (2 * won - looks) ** 2 / looks
+    won, counts = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
+    statistic = (2 * won - counts) ** 2 / counts
     return float(np.mean((statistic > 3.841)[:, 9:].any(axis=1)))
 
 
 def _in_review_order(wins: Wins, rng: Generator) -> Wins:
     """The order in which the service asks: by the hash of each prediction's id and the salt."""
     split = TrafficSplit(0.5, AssignmentUnit.REQUEST, rng.bytes(16).hex())
-    places = [split.review_order_key(UUID(bytes=rng.bytes(16))) for _ in range(wins.shape[1])]
-    return wins[:, np.argsort(places)]
+    order_keys = [split.review_order_key(UUID(bytes=rng.bytes(16))) for _ in range(wins.shape[1])]
+    return wins[:, np.argsort(order_keys)]
 
 
 def _log_mismatch(
-    drew_v2: npt.NDArray[np.bool_], weights: tuple[float, ...]
+    assigned_v2: npt.NDArray[np.bool_], weights: tuple[float, ...]
 ) -> npt.NDArray[np.float64]:
     """The mismatch's log e-value after every request, over stages of equal length."""
     found, before = [], 0.0
-    for part, weight in zip(np.array_split(drew_v2, len(weights)), weights, strict=True):
+    for part, weight in zip(np.array_split(assigned_v2, len(weights)), weights, strict=True):
         v2, total = part.cumsum(), np.arange(1, len(part) + 1)
         log_e = gammaln(100.0) - gammaln(100.0 + total)
         for count, share in ((v2, weight), (total - v2, 1 - weight)):

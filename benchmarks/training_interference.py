@@ -37,7 +37,7 @@ def rows() -> Iterator[Row]:
             _cancel_training(load.admin, location)
         medians = [1_000 * float(np.median([_p99(each) for each in of])) for of in (idle, training)]
     yield Row(
-        f"p99 while it trains, at {rate:.0f} requests a second ({CAPACITY_SHARE:.0%} of capacity)",
+        f"p99 during training, at {rate:.0f} requests a second ({CAPACITY_SHARE:.0%} of capacity)",
         f"<= {MAX_RATIO:.0f} times the idle one",
         f"{medians[1]:.1f} ms, {medians[1] / medians[0]:.2f} times {medians[0]:.1f} ms",
         missed=medians[1] > MAX_RATIO * medians[0],
@@ -88,16 +88,16 @@ class Load:
         started_at_s = time.perf_counter() + 0.1
 
         def send(number: int) -> list[float]:
-            taken = []
+            waits_s = []
             for at in range(number, REQUESTS, CLIENTS):
                 due_s = started_at_s + at / rate
                 time.sleep(max(0.0, due_s - time.perf_counter()))
                 self._post(self._clients[number], at)
-                taken.append(time.perf_counter() - due_s)
-            return taken
+                waits_s.append(time.perf_counter() - due_s)
+            return waits_s
 
         with ThreadPoolExecutor(CLIENTS) as pool:
-            return [seconds for taken in pool.map(send, range(CLIENTS)) for seconds in taken]
+            return [seconds for waits_s in pool.map(send, range(CLIENTS)) for seconds in waits_s]
 
     def _post(self, client: Client, number: int) -> None:
         answer = client.predict("ab", self._files[number % len(self._files)])
@@ -132,6 +132,6 @@ def _wait_for(admin: Client, location: str, **wanted: str) -> None:
 
 def _add_labels(server: Server) -> None:
     training = load_base_sets().training
-    pictures, digits = training.digits[:LABELS], training.labels[:LABELS]
+    images, digits = training.digits[:LABELS], training.labels[:LABELS]
     with second_app(make_config(server.data_dir)) as app:
-        label(app, list(pictures), digits.tolist(), submitters(app, 2))
+        label(app, list(images), digits.tolist(), submitters(app, 2))

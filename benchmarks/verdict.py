@@ -1,8 +1,8 @@
-"""`python -m benchmarks.verdict`: an experiment from start to verdict, over HTTP, on real pictures.
+"""`python -m benchmarks.verdict`: an experiment from start to verdict, over HTTP, on real images.
 
-Golden digits, made harder so that v1 errs more, are sent to a served Cifra; what the review queue
-asks for is labelled with what the pictures show, until the verdict names a version. Ends with an
-error where it names none, or not the one that reads more of the pictures right.
+Golden digits, prediction_id harder so that v1 errs more, are sent to a served Cifra; what the review queue
+asks for is labeled with what the images show, until the verdict names a version. Ends with an
+error where it names none, or not the one that reads more of the images right.
 """
 
 import sys
@@ -31,19 +31,19 @@ ACCURACY_IMAGES = 10_000
 POWER = 0.8
 
 SentImages = dict[str, tuple[bytes, int]]
-"""By prediction: the picture that was sent, and the digit on it."""
+"""By prediction: the image that was sent, and the digit on it."""
 
 
 def main() -> None:
     """Print what it took; end with 1 where the verdict is missing or wrong."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
-        admin, client, pictures = server.admin_client(), server.register("client"), harder_digits()
-        shown: SentImages = {}
-        with tqdm(total=MAX_IMAGES, unit="picture") as progress:
-            while len(shown) < MAX_IMAGES and not is_decided(admin):
-                shown |= dict(send(client, *next(pictures)) for _ in range(ROUND_IMAGES))
+        admin, client, images = server.admin_client(), server.register("client"), harder_digits()
+        sent: SentImages = {}
+        with tqdm(total=MAX_IMAGES, unit="image") as progress:
+            while len(sent) < MAX_IMAGES and not is_decided(admin):
+                sent |= dict(send(client, *next(images)) for _ in range(ROUND_IMAGES))
                 progress.update(ROUND_IMAGES)
-                label_until_decided(admin, shown)
+                label_until_decided(admin, sent)
         experiment = running_experiment(admin)
     accuracies = true_accuracies()
     print_figures(experiment, accuracies)
@@ -59,23 +59,23 @@ def harder_digits() -> Iterator[tuple[bytes, int]]:
             yield encode_png(augment(golden.digits[index], rng)), int(golden.labels[index])
 
 
-def send(client: Client, picture: bytes, digit: int) -> tuple[str, tuple[bytes, int]]:
-    """Have a picture read through the A/B split."""
-    answer = client.predict("ab", picture)
+def send(client: Client, image: bytes, digit: int) -> tuple[str, tuple[bytes, int]]:
+    """Have a image read through the A/B split."""
+    answer = client.predict("ab", image)
     assert answer.status_code == 200, answer.text
-    return answer.json()["prediction_id"], (picture, digit)
+    return answer.json()["prediction_id"], (image, digit)
 
 
-def label_until_decided(reviewer: Client, shown: SentImages) -> None:
-    """Label what the queue asks for, blind, with what is on the picture."""
+def label_until_decided(reviewer: Client, sent: SentImages) -> None:
+    """Label what the queue asks for, blind, with what is on the image."""
     while not is_decided(reviewer):
         item = reviewer.call("GET", "/admin/review").json()["item"]
         if item is None:
             return
-        made = item["prediction_id"]
-        word = {"digit": shown[made][1]} if made in shown else {"skip": True}  # a probe
-        said = reviewer.call("POST", f"/admin/review/{made}", json=word)
-        assert said.status_code == 201, said.text
+        prediction_id = item["prediction_id"]
+        label = {"digit": sent[prediction_id][1]} if prediction_id in sent else {"skip": True}  # a probe
+        answer = reviewer.call("POST", f"/admin/review/{prediction_id}", json=label)
+        assert answer.status_code == 201, answer.text
 
 
 def running_experiment(client: Client) -> dict[str, Any]:
@@ -90,12 +90,12 @@ def is_decided(client: Client) -> bool:
 
 
 def true_accuracies() -> dict[str, float]:
-    """How many of such pictures each version reads right, all labels in hand."""
+    """How many of such images each version reads right, all labels in hand."""
     files, labels = zip(*islice(harder_digits(), ACCURACY_IMAGES), strict=True)
-    taken = make_set("truth", files, np.array(labels))
+    evaluation_set = make_set("truth", files, np.array(labels))
     return {
         version: float(
-            taken.right(open_session((ROOT / "models" / f"{version}.onnx").read_bytes())).mean()
+            evaluation_set.correct(open_session((ROOT / "models" / f"{version}.onnx").read_bytes())).mean()
         )
         for version in ("v1", "v2")
     }
@@ -112,7 +112,7 @@ def print_figures(experiment: dict[str, Any], accuracies: dict[str, float]) -> N
         "requests": f"{experiment['requests']:,}",
         "disagreements": f"{experiment['disagreements']:,}",
         "informative labels": f"{labels['informative']:,}",
-        "disagreements labelled": f"{labels['disagreements']:,}",
+        "disagreements labeled": f"{labels['disagreements']:,}",
         "labels given, audit included": f"{labels['all']:,}",
         f"labels that an unpaired test needs at {POWER:.0%} power": f"{unpaired:,.0f}",
     }

@@ -1,4 +1,4 @@
-"""Commands that give people access."""
+"""Commands for accounts: create an admin, set a password."""
 
 import click
 from flask.cli import with_appcontext
@@ -15,7 +15,7 @@ _PASSWORD = click.option("--password", prompt=True, hide_input=True, confirmatio
 @_PASSWORD
 @with_appcontext
 def create_admin(username: str, password: str) -> None:
-    """Make an admin, or make an account one, with a new password."""
+    """Create an admin, or make an account an admin; sets its password."""
     with cli_errors():
         users.create_admin(container().hasher, username, password)
     click.echo(f"{username} is an admin")
@@ -26,7 +26,7 @@ def create_admin(username: str, password: str) -> None:
 @_PASSWORD
 @with_appcontext
 def set_password(username: str, password: str) -> None:
-    """Give an account a new password, old accounts without one among them."""
+    """Set the password of an account, also of an old account without one."""
     with cli_errors():
         users.set_password(container().hasher, username, password)
     click.echo(f"{username} has a new password, and was logged out everywhere")

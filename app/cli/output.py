@@ -1,4 +1,4 @@
-"""What commands say: errors on one line, and how far they are."""
+"""The output of commands: errors on one line, and progress."""
 
 import sys
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from app.domain.errors import CifraError
 
 @contextmanager
 def cli_errors() -> Iterator[None]:
-    """End the command with the message of an error that was raised on purpose."""
+    """Turn a domain error into a one-line error message of the command."""
     try:
         yield
     except CifraError as error:
         raise click.ClickException(error.message) from error
 
 
-def show_progress(stage: str, share: float) -> None:
-    """Say how far a stage is: all along on a terminal, and at its end elsewhere."""
-    is_terminal, is_done = sys.stderr.isatty(), share >= 1
+def show_progress(stage: str, progress: float) -> None:
+    """Show the progress of a stage: continuously on a terminal, otherwise only at its end."""
+    is_terminal, is_done = sys.stderr.isatty(), progress >= 1
     if is_done or is_terminal:
-        back = "\r" if is_terminal else ""
-        click.echo(f"{back}{stage}: {share:.0%}", nl=is_done, err=True)
+        carriage_return = "\r" if is_terminal else ""
+        click.echo(f"{carriage_return}{stage}: {progress:.0%}", nl=is_done, err=True)

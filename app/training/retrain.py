@@ -1,7 +1,7 @@
 """`python -m app.training.retrain FOLDER`: one retrain, in a process of its own.
 
-Reads order.json, lessons.npz, start.onnx, serving.onnx and shipped.onnx from the folder; writes
-candidate.onnx and marks.json there, each completely or not at all, and reports its
+Reads spec.json, labels.npz, start.onnx, deployed.onnx and bundled.onnx from the folder; writes
+candidate.onnx and metrics.json there, each completely or not at all, and reports its
 progress on standard output, one JSON object per line. It exits when its standard input is closed.
 """
 
@@ -42,10 +42,10 @@ def main(folder: Path) -> None:
     """Train, calibrate and evaluate a candidate."""
     os.nice(NICENESS)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    spec = RetrainSpec(**json.loads((folder / "order.json").read_text()))
+    spec = RetrainSpec(**json.loads((folder / "spec.json").read_text()))
     cv2.setNumThreads(1)
     torch.set_num_threads(spec.threads)
-    with np.load(folder / "lessons.npz") as archive:
+    with np.load(folder / "labels.npz") as archive:
         train = LabeledDigits(archive["digits"], archive["labels"])
         holdout = LabeledDigits(archive["holdout_digits"], archive["holdout_labels"])
     base, progress = load_base_sets(), ProgressWriter()
@@ -57,11 +57,11 @@ def main(folder: Path) -> None:
     net = fine_tune(net, train, replay, config, spec.seed, progress.write_training)
     progress.write("evaluating", 0)
     candidate = _calibrate_and_export(net, base.validation, spec)
-    others = [(folder / name).read_bytes() for name in ("serving.onnx", "shipped.onnx")]
+    others = [(folder / name).read_bytes() for name in ("deployed.onnx", "bundled.onnx")]
     sessions = [open_session(artifact) for artifact in (candidate, *others)]
     metrics = evaluate_candidate(sessions, base.validation, holdout, train)
     _write(folder / "candidate.onnx", candidate)
-    _write(folder / "marks.json", json.dumps(asdict(metrics)).encode())
+    _write(folder / "metrics.json", json.dumps(asdict(metrics)).encode())
     progress.write("evaluating", 1)
 
 

@@ -31,17 +31,17 @@ ROUNDS, TURNS, SECONDS, WARM_S = 5, 4, 1, 2
 CONNECTIONS = 16
 IMAGES, CHECKED_ANSWERS, MIN_CORRECT = 1_000, 200, 0.98
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
-HEADER = """# How fast Cifra answers
+HEADER = """# Serving benchmarks
 
-`make bench` writes this page: Cifra with token, limits, stored rows and, in A/B, both models,
-beside a bare FastAPI and ONNX Runtime server that has none of them. Both run on one core, the load
-on another; wrk posts a thousand distinct golden digits. In each of five rounds all servers take
-four turns of a second; a ratio is the median of the rounds' own, and behind it stand the medians of
-ours and the peer's, and the spread of the ratio.
+`make bench` writes this page. It compares Cifra, with tokens, rate limits, stored rows and, for
+A/B, both models, with a bare FastAPI and ONNX Runtime server that has none of them. Each server
+runs on one core and the load generator on another; wrk posts a thousand distinct golden digits. In
+each of five rounds every server is measured four times for a second. Each figure is the median of
+the rounds' ratios; in parentheses are the medians of Cifra and of FastAPI, and the ratio's range.
 
 Measured on: {machine}.
 
-| what | bar | figure |
+| what | limit | figure |
 | --- | --- | --- |"""
 SMALL, LARGE = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
 
@@ -82,20 +82,20 @@ def main() -> None:
     rounds = 2 if quick else ROUNDS
     kept: list[Row] = []
     with TemporaryDirectory() as folder, _written_results(kept, write=not quick):
-        pictures = write_images(Path(folder) / "pictures")
+        images = write_images(Path(folder) / "images")
         parts = [
             compare_servers(
-                Path(folder) / "small", "v1's net in both slots", (SMALL, SMALL), pictures, rounds
+                Path(folder) / "small", "v1's model in both slots", (SMALL, SMALL), images, rounds
             ),
             compare_servers(
-                Path(folder) / "shipped", "the shipped models", (SMALL, LARGE), pictures, rounds
+                Path(folder) / "shipped", "the bundled models", (SMALL, LARGE), images, rounds
             ),
         ]
         if not quick:
             parts += [extra_results.batches(Path(folder)), extra_results.starts(Path(folder))]
             parts += [
-                extra_results.growth(Path(folder), pictures),
-                extra_results.memory(Path(folder), pictures),
+                extra_results.growth(Path(folder), images),
+                extra_results.memory(Path(folder), images),
             ]
         print_table(parts, len(parts), "serving", kept=kept)
 
@@ -125,7 +125,7 @@ def _machine() -> str:
 
 
 def compare_servers(
-    folder: Path, name: str, models: tuple[Path, Path], pictures: ImageFolder, rounds: int
+    folder: Path, name: str, models: tuple[Path, Path], images: ImageFolder, rounds: int
 ) -> Iterator[Row]:
     """One pair of models: every server under the same load, in turn."""
     folder.mkdir()
@@ -140,22 +140,22 @@ def compare_servers(
             "http 1": (http.target("/api/v2/predict"), 1),
         }
         for target, _ in targets.values():
-            _check_answers(target, pictures)
-        found = _alternate(targets, pictures, rounds)
+            _check_answers(target, images)
+        found = _alternate(targets, images, rounds)
     yield from (_row(limit, name, found) for limit in LIMITS)
 
 
 def _alternate(
-    targets: Mapping[str, tuple[Target, int]], pictures: ImageFolder, rounds: int
+    targets: Mapping[str, tuple[Target, int]], images: ImageFolder, rounds: int
 ) -> dict[str, list[Measurement]]:
     found: dict[str, list[Measurement]] = {name: [] for name in targets}
     for target, connections in targets.values():
-        measure(target, pictures, connections, WARM_S)
+        measure(target, images, connections, WARM_S)
     with tqdm(total=rounds * TURNS * len(targets), desc="loads", leave=False) as progress:
         for _ in range(rounds):
             turns: dict[str, list[Measurement]] = {name: [] for name in targets}
             for name, (target, connections) in [*targets.items()] * TURNS:
-                turns[name].append(measure(target, pictures, connections, SECONDS))
+                turns[name].append(measure(target, images, connections, SECONDS))
                 progress.update()
             for name, measured in turns.items():
                 found[name].append(_combine_turns(name, measured))
@@ -187,15 +187,15 @@ def _row(limit: RatioLimit, name: str, found: Mapping[str, list[Measurement]]) -
     )
 
 
-def _check_answers(target: Target, pictures: ImageFolder) -> None:
+def _check_answers(target: Target, images: ImageFolder) -> None:
     """End the program where answers are not right: a wrong answer is quickly given."""
     labels = load_base_sets().golden.labels
     headers = {"Authorization": f"Bearer {target.token}"}
     right = 0
     for number in range(CHECKED_ANSWERS):
-        picture = (pictures.folder / f"{number}.png").read_bytes()
+        image = (images.folder / f"{number}.png").read_bytes()
         answer = requests.post(
-            target.url, files={"file": ("digit.png", picture)}, headers=headers, timeout=30
+            target.url, files={"file": ("digit.png", image)}, headers=headers, timeout=30
         )
         right += answer.json()["prediccion"] == labels[number]
     if right < MIN_CORRECT * CHECKED_ANSWERS:

@@ -28,21 +28,22 @@ CONNECTIONS, SECONDS = 16, 4
 
 _LOOP = """
 import sys, time
-from app.imaging import digits
+from app.imaging import normalization
 from app.services.models.onnx_runtime import open_session
 from pathlib import Path
 session = open_session(Path("models/v2.onnx").read_bytes())
 files = [each.read_bytes() for each in sorted(Path(sys.argv[1]).glob("*.png"))]
 for turn in range(2):
-    begun_s = time.perf_counter()
+    started_at_s = time.perf_counter()
     for file in files:
-        session.run(["probabilities"], {"digits": digits.as_input(digits.read(file))})
-print(len(files) / (time.perf_counter() - begun_s))
+        inputs = normalization.to_model_input(normalization.preprocess(file))
+        session.run(["probabilities"], {"digits": inputs})
+print(len(files) / (time.perf_counter() - started_at_s))
 """
 
 
 def batches(folder: Path) -> Iterator[Row]:
-    """Pictures a second in batches of 64, beside decode, normalise and run in one plain loop."""
+    """Images a second in batches of 64, beside decode, normalize and run in one plain loop."""
     pngs = [encode_png(digit) for digit in load_base_sets().golden.digits[: BATCH * 10]]
     loop_folder = folder / "loop"
     loop_folder.mkdir()
@@ -56,7 +57,7 @@ def batches(folder: Path) -> Iterator[Row]:
             loops.append(_loop_rate(loop_folder))
     ratio = float(np.median(ours) / np.median(loops))
     yield Row(
-        f"batches of {BATCH}, pictures/s beside one plain loop",
+        f"batches of {BATCH}, images/s relative to a simple loop",
         f">= {MIN_LOOP_RATIO} times",
         f"{ratio:.2f} ({np.median(ours):.0f} and {np.median(loops):.0f})",
         missed=ratio < MIN_LOOP_RATIO,
@@ -75,20 +76,20 @@ def starts(folder: Path) -> Iterator[Row]:
             _post(tier, encode_png(load_base_sets().golden.digits[0]))
             memory_mb, has_torch = tier.memory_mb(), _maps_torch(tier.pid)
     yield Row(
-        "embedded: start to first answer",
+        "embedded: start to first response",
         f"<= {MAX_START_S} s",
         f"{np.median(seconds):.2f} s",
         missed=float(np.median(seconds)) > MAX_START_S,
     )
     yield Row(
-        "embedded: resident memory of its two processes",
+        "embedded: resident memory of both processes",
         f"<= {MAX_MB} MB, without torch",
         f"{memory_mb:.0f} MB, {'with' if has_torch else 'without'} torch",
         missed=memory_mb > MAX_MB or has_torch,
     )
 
 
-def growth(folder: Path, pictures: ImageFolder) -> Iterator[Row]:
+def growth(folder: Path, images: ImageFolder) -> Iterator[Row]:
     """Requests a second on an empty database and on one of a million predictions, in turn."""
     empty, full = folder / "empty", folder / "full"
     for data in (empty, full):
@@ -100,7 +101,7 @@ def growth(folder: Path, pictures: ImageFolder) -> Iterator[Row]:
         for turn in tqdm(range(ROUNDS + 1), "growth", leave=False):
             for data, tier in ((empty, before), (full, after)):
                 target = tier.target("/api/ab/predict")
-                measured = measure(target, pictures, CONNECTIONS, SECONDS)
+                measured = measure(target, images, CONNECTIONS, SECONDS)
                 if turn:
                     found[data].append(measured.rate)
     ratio = float(np.median(found[full]) / np.median(found[empty]))
@@ -112,17 +113,17 @@ def growth(folder: Path, pictures: ImageFolder) -> Iterator[Row]:
     )
 
 
-def memory(folder: Path, pictures: ImageFolder) -> Iterator[Row]:
+def memory(folder: Path, images: ImageFolder) -> Iterator[Row]:
     """Resident memory before and after many requests."""
     data = folder / "memory"
     prepare_database(data, MODELS)
     sizes_mb, sent = [], 0
     with cifra(data, HTTP_TIER) as tier, tqdm(total=MANY_REQUESTS, leave=False) as progress:
         target = tier.target("/api/ab/predict")
-        measure(target, pictures, CONNECTIONS, SECONDS)
+        measure(target, images, CONNECTIONS, SECONDS)
         while sent < MANY_REQUESTS:
             sizes_mb.append(tier.memory_mb())
-            done = measure(target, pictures, CONNECTIONS, 10).requests
+            done = measure(target, images, CONNECTIONS, 10).requests
             sent += done
             progress.update(done)
         sizes_mb.append(tier.memory_mb())

@@ -1,4 +1,4 @@
-"""The peer: a bare FastAPI server that decodes a picture, divides by 255 and runs the model.
+"""The peer: a bare FastAPI server that decodes a image, divides by 255 and runs the model.
 
 It checks no token, counts no limit and stores nothing. Run by uvicorn in an environment of its own
 (requirements-bench.txt); PEER_MODEL names the ONNX file.
@@ -20,9 +20,9 @@ app = FastAPI()
 
 @app.post("/predict")
 async def predict(file: UploadFile) -> dict[str, object]:
-    """Read one picture of 28x28."""
-    picture = Image.open(io.BytesIO(await file.read())).convert("L")
-    digit = np.asarray(picture, dtype=np.float32)[None, None] / np.float32(255)
+    """Read one image of 28x28."""
+    image = Image.open(io.BytesIO(await file.read())).convert("L")
+    digit = np.asarray(image, dtype=np.float32)[None, None] / np.float32(255)
     shares = session.run(["probabilities"], {"digits": digit})[0][0]
     best = int(shares.argmax())
     return {"prediccion": best, "probabilidad": float(shares[best])}

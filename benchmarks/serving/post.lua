@@ -1,4 +1,4 @@
--- Posts distinct pictures for wrk: one file after another from a folder, raw or as multipart.
+-- Posts distinct images for wrk: one file after another from a folder, raw or as multipart.
 -- wrk ... -s post.lua URL -- FOLDER COUNT raw|multipart TOKEN
 
 local boundary = "----cifra-benchmark"
@@ -16,10 +16,10 @@ local function read(path)
   return content
 end
 
-local function multipart(picture)
+local function multipart(image)
   return "--" .. boundary .. "\r\n"
     .. 'Content-Disposition: form-data; name="file"; filename="digit.png"\r\n'
-    .. "Content-Type: image/png\r\n\r\n" .. picture .. "\r\n--" .. boundary .. "--\r\n"
+    .. "Content-Type: image/png\r\n\r\n" .. image .. "\r\n--" .. boundary .. "--\r\n"
 end
 
 function init(args)

@@ -45,7 +45,7 @@ class RunningServer:
     pid: int
 
     def target(self, route: str, form: str = "multipart") -> Target:
-        """Where to post pictures to."""
+        """Where to post images to."""
         return Target(f"{self.url}{route}", form, self.token)
 
     def cpu_s(self) -> float:

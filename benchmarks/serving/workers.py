@@ -47,16 +47,16 @@ def rows() -> Iterator[Row]:
         postgres, redis = PostgresServer(), RedisServer(folder)
         stack.callback(postgres.end)
         stack.callback(redis.kill)
-        pictures = write_images(folder / "pictures")
+        images = write_images(folder / "images")
         tiers = [
             stack.enter_context(_serve(folder / f"tier{count}", postgres, redis, count))
             for count in WORKERS
         ]
-        watch = stack.enter_context(_sampled_locks(postgres, WORKERS[-1]))
-        costs = _alternate(tiers, pictures, postgres, redis)
+        samples = stack.enter_context(_sampled_locks(postgres, WORKERS[-1]))
+        costs = _alternate(tiers, images, postgres, redis)
     one, two = map(_microseconds, costs.cifra)
     yield Row(
-        f"processor microseconds a request, {ROUTE}, two workers",
+        f"processor microseconds per request, {ROUTE}, two workers",
         f"<= {MAX_RATIO} times one's",
         f"{two / one:.2f} times ({two:.0f} and {one:.0f})",
         missed=two > MAX_RATIO * one,
@@ -69,16 +69,16 @@ def rows() -> Iterator[Row]:
     )
     for name, spent in (("PostgreSQL", costs.postgres), ("Redis", costs.redis)):
         yield Row(
-            f"the same: processor microseconds a request in {name}",
-            "told",
+            f"the same: processor microseconds per request in {name}",
+            "reported",
             f"{_microseconds(spent):.0f}",
             missed=False,
         )
-    waiting = watch.waiting / max(watch.seen, 1)
+    waiting = samples.waiting / max(samples.total, 1)
     yield Row(
         "the same: transactions seen waiting for a lock in PostgreSQL",
         f"<= {MAX_WAITING:.0%}",
-        f"{waiting:.1%} of {watch.seen:,}",
+        f"{waiting:.1%} of {samples.total:,}",
         missed=waiting > MAX_WAITING,
     )
 
@@ -115,30 +115,30 @@ class _Costs:
 
 def _alternate(
     tiers: Sequence[RunningServer],
-    pictures: ImageFolder,
+    images: ImageFolder,
     postgres: PostgresServer,
     redis: RedisServer,
 ) -> _Costs:
     costs = _Costs()
-    beside = [*postgres.processes, psutil.Process(redis.pid)]
+    dependencies = [*postgres.processes, psutil.Process(redis.pid)]
     for turn in tqdm(range(ROUNDS + 1), "rounds", leave=False):
         for tier, count, found in zip(tiers, WORKERS, costs.cifra, strict=True):
             if turn == 1:
-                beside = [*postgres.processes, psutil.Process(redis.pid)]
-            before, workers_before, beside_before = (
+                dependencies = [*postgres.processes, psutil.Process(redis.pid)]
+            before, workers_before, dependencies_before = (
                 tier.cpu_s(),
                 _worker_cpu_seconds(tier),
-                _cpu_seconds(beside),
+                _cpu_seconds(dependencies),
             )
             seconds = LOAD_S if turn else WARM_S
-            measured = measure(tier.target(ROUTE), pictures, count * CONNECTIONS, seconds)
+            measured = measure(tier.target(ROUTE), images, count * CONNECTIONS, seconds)
             if measured.failed:
                 raise SystemExit(f"{measured.failed} requests failed")
             if turn == 0:
                 continue
             found.append((tier.cpu_s() - before) / measured.requests)
             if tier is tiers[-1]:
-                *database, limits = _differences(beside_before, _cpu_seconds(beside))
+                *database, limits = _differences(dependencies_before, _cpu_seconds(dependencies))
                 costs.postgres.append(sum(database) / measured.requests)
                 costs.redis.append(limits / measured.requests)
                 each = _differences(workers_before, _worker_cpu_seconds(tier))
@@ -170,29 +170,29 @@ class _LockSamples:
     """Transactions that were seen at work, and how many of them waited for another's lock."""
 
     def __init__(self) -> None:
-        self.waiting = self.seen = 0
+        self.waiting = self.total = 0
 
 
 @contextmanager
 def _sampled_locks(postgres: PostgresServer, count: int) -> Iterator[_LockSamples]:
     """Look fifty times a second at what a tier's connections do."""
-    watch, over = _LockSamples(), threading.Event()
+    samples, is_over = _LockSamples(), threading.Event()
     engine = create_engine(postgres.url.replace("://", "+psycopg://"))
 
-    def look() -> None:
+    def sample() -> None:
         with engine.connect() as connection:
-            while not over.wait(SAMPLE_INTERVAL_S):
+            while not is_over.wait(SAMPLE_INTERVAL_S):
                 found = connection.execute(text(WAITING_SQL), {"name": _name(count)}).one()
-                watch.waiting, watch.seen = watch.waiting + found[0], watch.seen + found[1]
+                samples.waiting, samples.total = samples.waiting + found[0], samples.total + found[1]
                 connection.rollback()
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    thread = threading.Thread(target=sample)
+    thread.start()
     try:
-        yield watch
+        yield samples
     finally:
-        over.set()
-        looking.join()
+        is_over.set()
+        thread.join()
         engine.dispose()
 
 

@@ -21,7 +21,7 @@ class ImageFolder:
 
 @dataclass(frozen=True)
 class Target:
-    """What is posted to: its address, how the picture is sent, and the token, if it takes one."""
+    """What is posted to: its address, how the image is sent, and the token, if it takes one."""
 
     url: str
     form: str = "multipart"
@@ -50,12 +50,12 @@ def ensure_wrk() -> None:
         raise SystemExit("This benchmark needs wrk: apt install wrk")
 
 
-def measure(target: Target, pictures: ImageFolder, connections: int, seconds: int) -> Measurement:
-    """Post pictures as fast as they are answered."""
+def measure(target: Target, images: ImageFolder, connections: int, seconds: int) -> Measurement:
+    """Post images as fast as they are answered."""
     command = [
         *("taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"),
         *("--timeout", "30s", "-s", str(SCRIPT), target.url, "--"),
-        *(str(pictures.folder), str(pictures.count), target.form, *_if_any(target.token)),
+        *(str(images.folder), str(images.count), target.form, *_if_any(target.token)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Measurement(**json.loads(done.stdout.splitlines()[-1]))

@@ -1,1 +1,1 @@
-"""Life for an instance of its own: people who send pictures and speak up, a reviewer, a retrain."""
+"""Life for an instance of its own: people who send images and speak up, a reviewer, a retrain."""

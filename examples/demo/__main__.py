@@ -50,7 +50,7 @@ def fill(town: Simulation, wanted: argparse.Namespace) -> None:
 
 
 def send_and_label(town: Simulation, requests: int, labels: int) -> None:
-    """Have pictures sent until there are so many answers, and some of them labelled."""
+    """Have images sent until there are so many answers, and some of them labeled."""
     missing = requests - town.sent
     if missing > 0:
         send(town, missing)
@@ -58,20 +58,20 @@ def send_and_label(town: Simulation, requests: int, labels: int) -> None:
 
 
 def send(town: Simulation, most: int) -> None:
-    """Have so many pictures answered."""
+    """Have so many images answered."""
     refused = 0
-    with tqdm(desc="people send pictures", total=most, unit="picture") as progress:
+    with tqdm(desc="people send images", total=most, unit="image") as progress:
         while progress.n < most:
             is_answered = town.send_one()
             progress.update(is_answered)
             refused += not is_answered
     report = town.admin.report()
-    print(f"  {report.total_feedback:,} words of theirs, {refused:,} pictures without one digit")
+    print(f"  {report.total_feedback:,} words of theirs, {refused:,} images without one digit")
 
 
 def label(town: Simulation, most: int) -> None:
-    """Have the reviewer label so many pictures, or all that wait."""
-    with tqdm(desc=f"{REVIEWER} labels", total=most, unit="picture") as progress:
+    """Have the reviewer label so many images, or all that wait."""
+    with tqdm(desc=f"{REVIEWER} labels", total=most, unit="image") as progress:
         while progress.n < most and town.label_one():
             progress.update()
     found = town.admin.report().experiment
@@ -110,9 +110,9 @@ and there are  {people}, with the same password as {REVIEWER}
 
 
 def keep_sending(town: Simulation) -> None:
-    """Send a few pictures a second, and label now and then."""
+    """Send a few images a second, and label now and then."""
     print("Traffic goes on slowly; Ctrl-C ends it.", flush=True)
-    with tqdm(desc="people send pictures", unit="picture") as progress:
+    with tqdm(desc="people send images", unit="image") as progress:
         for turn in count(1):
             progress.update(town.send_one())
             if turn % LABEL_EVERY == 0:

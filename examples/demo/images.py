@@ -1,4 +1,4 @@
-"""Pictures as the demo's people send them, with what they show; made from digits of MNIST.
+"""Images as the demo's people send them, with what they show; made from digits of MNIST.
 
 The digits are of the training set: the golden and the validation set have other uses.
 """
@@ -24,14 +24,14 @@ _WORN_CORRUPTIONS = ("rotate", "shear", "motion_blur", "fog", "spatter", "dotted
 
 @dataclass(frozen=True)
 class SampleImage:
-    """A picture file, and the digit on it if there is one."""
+    """A image file, and the digit on it if there is one."""
 
     file: bytes
     shows: int | None
 
 
 def sample_image(style: str, digits: LabeledDigits, rng: Generator) -> SampleImage:
-    """A picture of any one of these digits, or of none, in one of STYLES."""
+    """A image of any one of these digits, or of none, in one of STYLES."""
     index = int(rng.integers(len(digits.labels)))
     file = STYLES[style](digits.digits[index], rng)
     return SampleImage(file, None if style in {NO_DIGIT, BLANK} else int(digits.labels[index]))

@@ -69,7 +69,7 @@ class SimulatedUser:
     client: Cifra
 
     def send(self, digits: LabeledDigits, rng: Generator) -> tuple[SampleImage, bool]:
-        """Send a picture, and speak up about the answer or not; with whether it was answered."""
+        """Send a image, and speak up about the answer or not; with whether it was answered."""
         sent = sample_image(_choose(self.habits.styles, rng), digits, rng)
         try:
             answer = self.client.predict(sent.file, via=_choose(self.habits.routes, rng))

@@ -1,4 +1,4 @@
-"""Somebody who labels what the queue asks about, by what they see on the picture."""
+"""Somebody who labels what the queue asks about, by what they see on the image."""
 
 import json
 from pathlib import Path
@@ -15,9 +15,9 @@ from examples.demo.images import SampleImage
 
 
 class KnownLabels:
-    """Knows what is on every picture that was sent, also by those who sent it in earlier runs.
+    """Knows what is on every image that was sent, also by those who sent it in earlier runs.
 
-    People see what a picture shows; a program has to be told, and keeps it in a file.
+    People see what a image shows; a program has to be told, and keeps it in a file.
     """
 
     def __init__(self, notes: Path) -> None:
@@ -26,15 +26,15 @@ class KnownLabels:
         if notes.exists():
             self._shows |= dict(json.loads(line) for line in notes.read_text().splitlines())
 
-    def remember(self, picture: SampleImage) -> None:
-        """Remember what a picture shows, by what the models see of it."""
+    def remember(self, image: SampleImage) -> None:
+        """Remember what a image shows, by what the models see of it."""
         try:
-            seen = image_hash(normalization.preprocess(picture.file).tobytes())
+            seen = image_hash(normalization.preprocess(image.file).tobytes())
         except ImageError:
             return
-        self._shows[seen] = picture.shows
+        self._shows[seen] = image.shows
         with self._notes.open("a") as notes:
-            notes.write(json.dumps([seen, picture.shows]) + "\n")
+            notes.write(json.dumps([seen, image.shows]) + "\n")
 
     def knows(self, image: bytes) -> bool:
         """Whether this image was seen before."""
@@ -52,7 +52,7 @@ class SimulatedReviewer:
         self._client, self._eyes = client, eyes
 
     def label_next(self) -> bool:
-        """Label the picture that is next; False where none waits."""
+        """Label the image that is next; False where none waits."""
         item = self._client.review_next()
         if item is None:
             return False

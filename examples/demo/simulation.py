@@ -39,13 +39,13 @@ class Simulation:
         return sum(version.served for version in self.admin.report().versions.values())
 
     def send_one(self) -> bool:
-        """Have somebody send a picture, and perhaps speak up; whether it was answered."""
+        """Have somebody send a image, and perhaps speak up; whether it was answered."""
         sent, is_answered = choose_user(self._people, self._rng).send(self._digits, self._rng)
         self._eyes.remember(sent)
         return is_answered
 
     def label_one(self) -> bool:
-        """Have the reviewer label a picture; False where none waits."""
+        """Have the reviewer label a image; False where none waits."""
         return self._reviewer.label_next()
 
     def _enter(self, name: str, *, is_reviewer: bool = False) -> Cifra:

@@ -13,15 +13,15 @@ from tests.conftest import GoldenSet
 
 def test_a_model_that_is_right_as_often_as_it_says_has_no_calibration_error() -> None:
     confidences = np.repeat([0.5, 0.75], 4).astype(np.float32)
-    right = np.array([1, 0, 1, 0, 1, 1, 1, 0], dtype=bool)
-    assert expected_calibration_error(confidences, right, bins=2) == pytest.approx(0)
-    assert reliability(confidences, right, bins=2) == [(0.5, 0.5, 0.5), (0.5, 0.75, 0.75)]
+    correct = np.array([1, 0, 1, 0, 1, 1, 1, 0], dtype=bool)
+    assert expected_calibration_error(confidences, correct, bins=2) == pytest.approx(0)
+    assert reliability(confidences, correct, bins=2) == [(0.5, 0.5, 0.5), (0.5, 0.75, 0.75)]
 
 
 def test_the_calibration_error_is_the_mean_gap_whichever_way_it_goes() -> None:
     confidences = np.repeat([0.5, 0.9], 10).astype(np.float32)
-    right = np.repeat([True, False], [10, 10])
-    assert expected_calibration_error(confidences, right, bins=2) == pytest.approx(0.7)
+    correct = np.repeat([True, False], [10, 10])
+    assert expected_calibration_error(confidences, correct, bins=2) == pytest.approx(0.7)
 
 
 def test_auroc_is_the_share_of_pairs_in_the_right_order() -> None:
@@ -30,19 +30,19 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order() -> None:
     assert auroc(digits, others) == 0.75
 
 
-def test_a_refused_picture_counts_as_wrong(golden: GoldenSet) -> None:
-    taken = make_set("two", [golden.png(0), b"no picture"], np.array([7, 0]))
-    assert taken.refused.tolist() == [False, True]
-    assert taken.pictures.shape == (2, 28, 28)
+def test_a_refused_image_counts_as_wrong(golden: GoldenSet) -> None:
+    evaluation_set = make_set("two", [golden.png(0), b"no image"], np.array([7, 0]))
+    assert evaluation_set.rejected.tolist() == [False, True]
+    assert evaluation_set.images.shape == (2, 28, 28)
 
 
 @pytest.mark.parametrize("name", STRESSES)
 def test_a_stressed_digit_is_still_there_and_is_not_the_same(golden: GoldenSet, name: str) -> None:
     few = LabeledDigits(golden.digits[:50], golden.labels[:50].astype(np.int64))
     plain = make_set("plain", [golden.png(index) for index in range(50)], few.labels)
-    taken = stressed_set(name, few)
-    assert taken.refused.sum() <= 1
-    same = np.all(taken.pictures == plain.pictures, axis=(1, 2)).mean()
+    evaluation_set = stressed_set(name, few)
+    assert evaluation_set.rejected.sum() <= 1
+    same = np.all(evaluation_set.images == plain.images, axis=(1, 2)).mean()
     assert same <= (1 if name.startswith("shifted") else 0)  # imaging takes a shift out again
 
 

@@ -20,12 +20,12 @@ from tests.support.server_process import UNLIMITED, free_port, serve
 from tests.support.smtp_server import mail_server
 
 
-def found_by(check: Check, app: Flask, config: Config | None = None) -> list[Finding]:
+def findings_of(check: Check, app: Flask, config: Config | None = None) -> list[Finding]:
     with app.app_context():
         return list(check(config or container_of(app).config))
 
 
-def only(found: list[Finding], level: Level) -> Finding:
+def only_finding(found: list[Finding], level: Level) -> Finding:
     """The one finding of a level; each that is not well says what to do."""
     (one,) = [each for each in found if each.level is level]
     assert one.advice
@@ -33,7 +33,7 @@ def only(found: list[Finding], level: Level) -> Finding:
 
 
 @pytest.mark.slow
-def test_all_is_well_beside_a_server_that_works(tmp_path: Path, golden: GoldenSet) -> None:
+def test_all_checks_pass_beside_a_running_server(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path / "data", **UNLIMITED) as server:
         assert server.register("ana").predict("ab", golden.png(0)).status_code == 200
         server.data_dir.chmod(0o700)
@@ -48,7 +48,7 @@ def test_all_is_well_beside_a_server_that_works(tmp_path: Path, golden: GoldenSe
 
 
 @pytest.mark.slow
-def test_a_fail_ends_the_command_with_an_error(tmp_path: Path) -> None:
+def test_a_failed_check_makes_the_command_fail(tmp_path: Path) -> None:
     assert run_flask(tmp_path, "prepare").returncode == 0
     (tmp_path / "secret_key").chmod(0o644)
     (tmp_path / "torch.py").write_text("raise ImportError('libtorch is not there')")
@@ -60,30 +60,31 @@ def test_a_fail_ends_the_command_with_an_error(tmp_path: Path) -> None:
     assert done.stderr == "Error: 1 of these must be seen to\n"
 
 
-def test_settings_that_invite_trouble_are_warned_of(app: Flask) -> None:
+def test_risky_settings_give_warnings(app: Flask) -> None:
     config = replace(container_of(app).config, cors_origins=("*",), ratelimit_enabled=False)
-    found = found_by(doctor_checks.check_settings, app, config)
+    found = findings_of(doctor_checks.check_settings, app, config)
     assert [each.level for each in found] == [Level.OK, Level.WARN, Level.WARN]
 
 
-def test_an_open_data_dir_is_warned_of(app: Flask) -> None:
+def test_an_accessible_data_dir_gives_a_warning(app: Flask) -> None:
     data_dir = container_of(app).config.data_dir
     data_dir.chmod(0o755)
     assert (
-        only(found_by(doctor_checks.check_files, app), Level.WARN).advice == f"chmod 700 {data_dir}"
+        only_finding(findings_of(doctor_checks.check_files, app), Level.WARN).advice
+        == f"chmod 700 {data_dir}"
     )
     data_dir.chmod(0o700)
-    assert {each.level for each in found_by(doctor_checks.check_files, app)} == {Level.OK}
+    assert {each.level for each in findings_of(doctor_checks.check_files, app)} == {Level.OK}
 
 
 def test_damaged_signing_keys_are_found(tmp_path: Path) -> None:
     config = Config.from_env({"DATA_DIR": str(tmp_path)})
     app = create_app(config)
-    assert {each.level for each in found_by(doctor_checks.check_signing_keys, app)} == {Level.OK}
+    assert {each.level for each in findings_of(doctor_checks.check_signing_keys, app)} == {Level.OK}
     (tmp_path / "jwt_retired_keys").write_text("nonsense")
     assert (
         "jwt_retired_keys is damaged"
-        in only(found_by(doctor_checks.check_signing_keys, app), Level.FAIL).text
+        in only_finding(findings_of(doctor_checks.check_signing_keys, app), Level.FAIL).text
     )
 
 
@@ -96,74 +97,79 @@ def test_a_full_disk_is_found(
 ) -> None:
     usage = shutil.disk_usage("/")._replace(free=free_bytes)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    assert [each.level for each in found_by(doctor_checks.check_disk, app)] == [level]
+    assert [each.level for each in findings_of(doctor_checks.check_disk, app)] == [level]
 
 
-def test_a_database_that_does_not_answer_is_found_without_its_password(tmp_path: Path) -> None:
+def test_an_unreachable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://cifra:secret-word@127.0.0.1:{free_port()}/cifra"
-    found = found_by(
+    found = findings_of(
         doctor_checks.check_database, create_app(make_config(tmp_path, DATABASE_URL=url))
     )
-    assert "does not answer" in only(found, Level.FAIL).text
+    assert "does not answer" in only_finding(found, Level.FAIL).text
     assert "secret-word" not in str(found)
     assert len(found) == 1
 
 
-def test_a_database_of_yesterday_is_found(tmp_path: Path) -> None:
+def test_an_unmigrated_database_gives_a_warning(tmp_path: Path) -> None:
     app = create_app(make_config(tmp_path))
-    assert "at migration None" in only(found_by(doctor_checks.check_database, app), Level.WARN).text
+    assert (
+        "at migration None"
+        in only_finding(findings_of(doctor_checks.check_database, app), Level.WARN).text
+    )
 
 
-def test_a_damaged_file_is_found(tmp_path: Path) -> None:
+def test_a_damaged_database_file_is_found(tmp_path: Path) -> None:
     with bootstrapped_app(make_config(tmp_path)) as app:
-        assert {each.level for each in found_by(doctor_checks.check_database, app)} == {Level.OK}
+        assert {each.level for each in findings_of(doctor_checks.check_database, app)} == {Level.OK}
     with (tmp_path / "app.db").open("r+b") as file:
         file.seek(0, 2)
         file.seek(file.tell() - 6 * 4096)
         file.write(b"\xff" * 4096 * 6)
     app = create_app(make_config(tmp_path))
-    assert "damaged" in only(found_by(doctor_checks.check_database, app), Level.FAIL).text
+    assert (
+        "damaged" in only_finding(findings_of(doctor_checks.check_database, app), Level.FAIL).text
+    )
 
 
-def change(app: Flask, statement: str, **values: object) -> None:
+def execute(app: Flask, statement: str, **values: object) -> None:
     with app.app_context(), write_transaction() as session:
         session.execute(text(statement), values)
 
 
-def test_on_each_database_all_is_well_until_something_is_not(
+def test_wrong_counters_and_clocks_are_found_on_each_database(
     app_on_each: Flask, golden: GoldenSet
 ) -> None:
     assert register_user(app_on_each, "ana").predict("v2", golden.png(0)).status_code == 200
-    assert {each.level for each in found_by(doctor_checks.check_database, app_on_each)} == {
+    assert {each.level for each in findings_of(doctor_checks.check_database, app_on_each)} == {
         Level.OK
     }
-    change(app_on_each, "UPDATE traffic_count SET served = served + 1")
-    advice = only(found_by(doctor_checks.check_database, app_on_each), Level.FAIL).advice
+    execute(app_on_each, "UPDATE traffic_count SET served = served + 1")
+    advice = only_finding(findings_of(doctor_checks.check_database, app_on_each), Level.FAIL).advice
     assert advice == "flask --app wsgi verify-counters --repair"
-    change(app_on_each, "UPDATE traffic_count SET served = served - 1")
+    execute(app_on_each, "UPDATE traffic_count SET served = served - 1")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     if app_on_each.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
         tomorrow = tomorrow.replace(tzinfo=None)
-    change(app_on_each, "UPDATE prediction SET created_at = :at", at=str(tomorrow))
+    execute(app_on_each, "UPDATE prediction SET created_at = :at", at=str(tomorrow))
     assert (
         "behind the newest row"
-        in only(found_by(doctor_checks.check_database, app_on_each), Level.FAIL).text
+        in only_finding(findings_of(doctor_checks.check_database, app_on_each), Level.FAIL).text
     )
 
 
-def test_a_torn_model_is_found(app: Flask) -> None:
-    change(app, "UPDATE model SET artifact = :torn WHERE id = 2", torn=b"no model")
-    found = only(found_by(doctor_checks.check_database, app), Level.FAIL)
+def test_a_damaged_model_is_found(app: Flask) -> None:
+    execute(app, "UPDATE model SET artifact = :torn WHERE id = 2", torn=b"no model")
+    found = only_finding(findings_of(doctor_checks.check_database, app), Level.FAIL)
     assert found.text == "v2: The artifact of cifra-improved is damaged"
     assert found.advice == "roll back: POST /admin/versions/v2/rollback"
 
 
-def test_a_mail_server_that_answers_or_does_not(tmp_path: Path) -> None:
+def test_the_mail_server_is_checked(tmp_path: Path) -> None:
     port = free_port()
     more = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port)}
     app = create_app(make_config(tmp_path, **more))
-    assert only(found_by(doctor_checks.check_mail, app), Level.FAIL).text == (
+    assert only_finding(findings_of(doctor_checks.check_mail, app), Level.FAIL).text == (
         f"mail: 127.0.0.1:{port} does not take us: ConnectionRefusedError"
     )
     with mail_server(port):
-        assert [each.level for each in found_by(doctor_checks.check_mail, app)] == [Level.OK]
+        assert [each.level for each in findings_of(doctor_checks.check_mail, app)] == [Level.OK]

@@ -1,4 +1,4 @@
-"""Pictures, words and history with the Python client, against a served Cifra."""
+"""Images, words and history with the Python client, against a served Cifra."""
 
 import inspect
 import io
@@ -27,7 +27,7 @@ from tests.support.server_process import QUICK, ROOT, Server, serve
 SEVEN = ROOT / "examples" / "digits" / "7.png"
 
 
-def test_a_picture_is_read_from_bytes_a_path_and_a_file_by_every_route(client: Cifra) -> None:
+def test_a_image_is_read_from_bytes_a_path_and_a_file_by_every_route(client: Cifra) -> None:
     with SEVEN.open("rb") as file:
         from_file = client.predict(file, via="v1")
     made = [client.predict(SEVEN), client.predict(SEVEN.read_bytes(), via="ab"), from_file]
@@ -44,9 +44,9 @@ def test_answers_cannot_be_changed(client: Cifra) -> None:
         made.digit = 8  # type: ignore[misc]
 
 
-def test_a_picture_that_is_none_is_refused_with_all_that_the_server_says(client: Cifra) -> None:
+def test_a_image_that_is_none_is_refused_with_all_that_the_server_says(client: Cifra) -> None:
     with pytest.raises(ImageRejected) as refused:
-        client.predict(b"no picture")
+        client.predict(b"no image")
     assert (refused.value.status, refused.value.title) == (415, "Unreadable image")
     assert refused.value.detail.startswith("The file is not a PNG")
     assert refused.value.request_id is not None
@@ -54,7 +54,7 @@ def test_a_picture_that_is_none_is_refused_with_all_that_the_server_says(client:
 
 
 def test_a_batch_gives_an_answer_or_an_error_for_each(client: Cifra) -> None:
-    good, bad = client.predict_batch([SEVEN, b"no picture"])
+    good, bad = client.predict_batch([SEVEN, b"no image"])
     assert isinstance(good, Prediction)
     assert good.digit == 7
     assert isinstance(bad, ImageRejected)

@@ -70,7 +70,7 @@ def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
 def test_a_retrain_is_asked_for_waited_for_and_cancelled(tmp_path: Path) -> None:
     training = load_base_sets().training
     with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
-        with pytest.raises(Unprocessable, match="reviewed pictures"):
+        with pytest.raises(Unprocessable, match="reviewed images"):
             admin.retrain()
         with second_app(make_config(it.data_dir)) as app:
             label(app, list(training.digits[:30]), training.labels[:30], submitters(app, 2))

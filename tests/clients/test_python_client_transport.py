@@ -102,7 +102,7 @@ def test_a_get_that_broke_off_is_repeated(client: Cifra, answers: Answers) -> No
 def test_what_changes_something_is_never_repeated(client: Cifra, answers: Answers) -> None:
     answers.say(503, {"title": "Unavailable", "detail": "not now"}, {"Retry-After": "1"})
     with pytest.raises(ServerError):
-        client.predict(b"a picture")
+        client.predict(b"a image")
     answers.turns.clear()
     answers.say(BREAKS_OFF, "")
     with pytest.raises(Unreachable):
@@ -125,7 +125,7 @@ def test_a_server_that_is_no_cifra_is_told(client: Cifra, answers: Answers) -> N
     answers.turns.clear()
     answers.say(200, {"prediccion": "seven"})
     with pytest.raises(UnexpectedResponse, match="Prediction"):
-        client.predict(b"a picture")
+        client.predict(b"a image")
 
 
 def test_an_error_without_a_body_of_ours_keeps_its_status(client: Cifra, answers: Answers) -> None:

@@ -38,7 +38,7 @@ def test_the_demo_fills_an_instance_with_requests_words_and_labels(tmp_path: Pat
     printed, _ = demo.communicate(timeout=FILLED_WITHIN_S)
     assert demo.returncode == 0, printed
     assert "words of theirs" in printed
-    assert "no retrain: A retrain needs 20 reviewed pictures" in printed
+    assert "no retrain: A retrain needs 20 reviewed images" in printed
     assert "/dashboard" in printed
     for person in USERS:
         assert person.name in printed

@@ -1,4 +1,4 @@
-"""Bytes to a grey plane: formats, modes, orientation, limits, hostile files."""
+"""Bytes to a gray plane: formats, modes, orientation, limits, hostile files."""
 
 import struct
 import tracemalloc
@@ -22,7 +22,7 @@ def gradient(mode: str = "L") -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_is_decoded_to_the_same_greys(kind: str) -> None:
+def test_every_format_is_decoded_to_the_same_grays(kind: str) -> None:
     plane = decode(encode_image(gradient(), kind))
     assert plane.shape == (20, 40)
     assert plane.dtype == np.float32
@@ -33,37 +33,37 @@ def test_every_format_is_decoded_to_the_same_greys(kind: str) -> None:
 def test_every_mode_of_png_is_decoded(mode: str) -> None:
     if mode.startswith("I"):
         wide = np.tile(np.linspace(0, 65_535, 40), (20, 1))
-        picture = Image.fromarray(wide.astype(np.uint16 if mode == "I;16" else np.int32))
+        image = Image.fromarray(wide.astype(np.uint16 if mode == "I;16" else np.int32))
         kind = "PNG" if mode == "I;16" else "TIFF"
     else:
-        picture, kind = gradient(mode), "PNG"
-    plane = decode(encode_image(picture, kind))
+        image, kind = gradient(mode), "PNG"
+    plane = decode(encode_image(image, kind))
     assert plane[:, :10].mean() < 0.2
     assert plane[:, -10:].mean() > 0.8
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "F", "YCbCr"])
 def test_modes_that_only_other_formats_have_are_decoded(mode: str) -> None:
-    picture = gradient("RGB").convert("RGB" if mode == "F" else mode)
+    image = gradient("RGB").convert("RGB" if mode == "F" else mode)
     if mode == "F":
-        picture = Image.fromarray(np.asarray(gradient(), dtype=np.float32) * 7 - 3)
-    plane = decode(encode_image(picture, "JPEG" if mode == "YCbCr" else "TIFF"))
+        image = Image.fromarray(np.asarray(gradient(), dtype=np.float32) * 7 - 3)
+    plane = decode(encode_image(image, "JPEG" if mode == "YCbCr" else "TIFF"))
     assert plane[:, :10].mean() < 0.2
     assert plane[:, -10:].mean() > 0.8
 
 
 @pytest.mark.parametrize("most", [255, 4095, 65_535])
-def test_a_16_bit_picture_is_as_light_as_the_bits_that_it_uses(most: int) -> None:
+def test_a_16_bit_image_is_as_light_as_the_bits_that_it_uses(most: int) -> None:
     wide = np.tile(np.linspace(0, most, 40), (20, 1)).astype(np.uint16)
     assert decode(encode_image(Image.fromarray(wide))).max() == 1
 
 
-def test_a_float_picture_of_the_widest_range_is_decoded() -> None:
+def test_a_float_image_of_the_widest_range_is_decoded() -> None:
     wide = np.array([[-3e38, 3e38]], dtype=np.float32)
     assert decode(encode_image(Image.fromarray(wide), "TIFF")).tolist() == [[0, 1]]
 
 
-def test_a_lab_picture_is_decoded() -> None:
+def test_a_lab_image_is_decoded() -> None:
     lab = Image.merge("LAB", [gradient(), Image.new("L", (40, 20), 0), Image.new("L", (40, 20), 0)])
     plane = decode(encode_image(lab, "TIFF"))
     assert plane[:, :10].mean() < 0.2
@@ -80,12 +80,12 @@ def test_exif_orientation_is_honoured() -> None:
 
 
 @pytest.mark.parametrize(("ink", "ground"), [(0, 1.0), (255, 0.0)])
-def test_transparent_pictures_get_the_ground_that_their_ink_stands_out_from(
+def test_transparent_images_get_the_ground_that_their_ink_stands_out_from(
     ink: int, ground: float
 ) -> None:
-    picture = np.zeros((20, 20, 4), dtype=np.uint8)
-    picture[5:15, 8:12] = (ink, ink, ink, 255)
-    plane = decode(encode_image(Image.fromarray(picture)))
+    image = np.zeros((20, 20, 4), dtype=np.uint8)
+    image[5:15, 8:12] = (ink, ink, ink, 255)
+    plane = decode(encode_image(Image.fromarray(image)))
     assert plane[0, 0] == ground
     assert plane[10, 10] == ink / 255
 
@@ -157,7 +157,7 @@ def test_a_torn_file_of_every_format_is_unreadable(kind: str) -> None:
         encode_image(gradient(), "PPM"),
     ],
 )
-def test_what_is_not_a_picture_of_our_formats_is_unreadable(file: bytes) -> None:
+def test_what_is_not_a_image_of_our_formats_is_unreadable(file: bytes) -> None:
     with pytest.raises(UnreadableImage):
         decode(file)
 

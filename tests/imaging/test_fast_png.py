@@ -37,9 +37,9 @@ def png(width: int, height: int, deflated: bytes, kind: bytes = b"\x08\0\0\0\0")
 
 def by_pillow(file: bytes) -> np.ndarray | None:
     try:
-        with Image.open(io.BytesIO(file), formats=["PNG"]) as picture:
-            picture.load()
-            return np.asarray(picture)
+        with Image.open(io.BytesIO(file), formats=["PNG"]) as image:
+            image.load()
+            return np.asarray(image)
     except (OSError, SyntaxError, ValueError):
         return None
 
@@ -58,16 +58,16 @@ def test_digits_are_decoded_as_they_were(golden: GoldenSet) -> None:
 
 
 def test_what_is_not_plain_is_left_to_pillow(golden: GoldenSet) -> None:
-    grey = Image.fromarray(golden.digits[0])
+    gray = Image.fromarray(golden.digits[0])
     tagged = io.BytesIO()
     exif = Image.Exif()
     exif[274] = 6
-    grey.save(tagged, "PNG", exif=exif)
-    others = [encode_image(grey.convert(mode)) for mode in ("1", "P", "LA", "RGB", "RGBA", "I;16")]
-    for file in [*others, tagged.getvalue(), encode_image(grey, "JPEG"), b"", b"\x89PNG\r\n\x1a\n"]:
+    gray.save(tagged, "PNG", exif=exif)
+    others = [encode_image(gray.convert(mode)) for mode in ("1", "P", "LA", "RGB", "RGBA", "I;16")]
+    for file in [*others, tagged.getvalue(), encode_image(gray, "JPEG"), b"", b"\x89PNG\r\n\x1a\n"]:
         assert fast_png.decode(file, MOST) is None
-    assert fast_png.decode(encode_image(grey.resize((65, 64))), MOST) is None
-    assert fast_png.decode(encode_image(grey) + b"\0", MOST) is None
+    assert fast_png.decode(encode_image(gray.resize((65, 64))), MOST) is None
+    assert fast_png.decode(encode_image(gray) + b"\0", MOST) is None
 
 
 def test_a_torn_or_changed_file_is_left_to_pillow(golden: GoldenSet) -> None:

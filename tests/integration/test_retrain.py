@@ -113,7 +113,7 @@ def test_a_killed_training_ends_its_job_and_the_old_model_serves_on(
     location = started(admin)
     training_of(school).kill()
     job = until(admin, location, "failed")
-    assert job["error"] == "the training process ended: status -9"
+    assert job["error"] == "the training process exited: status -9"
     assert admin.predict("v1", golden.png_of(3)).status_code == 200
     assert admin.call("GET", "/admin/deployments").json()["deployments"][0]["reason"] == "bundled"
 

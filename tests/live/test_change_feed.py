@@ -7,7 +7,7 @@ import pytest
 
 from app.services.notifications import alerts
 from tests.conftest import GoldenSet, make_config, second_app
-from tests.support.live_client import Listener, listening, wait_until
+from tests.support.live_client import LiveClient, connect_live, wait_until
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 
@@ -18,12 +18,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def dashboard(server: Server) -> Iterator[Listener]:
-    with listening(server.url, server.admin_client().tokens["access_token"]) as listener:
+def dashboard(server: Server) -> Iterator[LiveClient]:
+    with connect_live(server.url, server.admin_client().tokens["access_token"]) as listener:
         yield listener
 
 
-def said(ana: Client, picture: bytes) -> str:
+def predict_and_confirm(ana: Client, picture: bytes) -> str:
     """Send a picture, call the answer right, return the prediction's id."""
     prediction_id: str = ana.predict("ab", picture).json()["prediction_id"]
     word = {"prediction_id": prediction_id, "correct": True}
@@ -31,62 +31,60 @@ def said(ana: Client, picture: bytes) -> str:
     return prediction_id
 
 
-def test_an_admin_hears_of_traffic_words_and_the_experiment(
-    server: Server, dashboard: Listener, golden: GoldenSet
+def test_an_admin_receives_traffic_feedback_and_experiment_events(
+    server: Server, dashboard: LiveClient, golden: GoldenSet
 ) -> None:
-    said(server.register("ana"), golden.png(0))
+    predict_and_confirm(server.register("ana"), golden.png(0))
     traffic = dashboard.wait_for("traffic", requests=1)
     assert sum(each["served"] for each in traffic["versions"].values()) == 1
     assert dashboard.wait_for("feedback", total_feedback=1)["correct_feedback"] == 1
     experiment_traffic = dashboard.wait_for("experiment")
     wait_until(
-        lambda: dashboard.all("experiment")[-1]["experiment"]["requests"] == 1, "the request"
+        lambda: dashboard.received("experiment")[-1]["experiment"]["requests"] == 1, "the request"
     )
     report = server.admin_client().call("GET", "/admin/report").json()
-    assert experiment_traffic.keys() == report.keys() - dashboard.all("feedback")[0].keys() | {
+    assert experiment_traffic.keys() == report.keys() - dashboard.received("feedback")[0].keys() | {
         "versions"
     }
-    assert dashboard.all("experiment")[-1]["experiment"] == report["experiment"]
+    assert dashboard.received("experiment")[-1]["experiment"] == report["experiment"]
 
 
-def test_an_admin_who_comes_in_hears_at_once_what_is_served(
-    server: Server, dashboard: Listener
-) -> None:
+def test_a_joining_admin_receives_traffic_at_once(server: Server, dashboard: LiveClient) -> None:
     assert dashboard.wait_for("traffic", requests=0, pending_reviews=0)
-    with listening(server.url, server.admin_client().tokens["access_token"]) as second:
+    with connect_live(server.url, server.admin_client().tokens["access_token"]) as second:
         assert second.wait_for("traffic", requests=0, pending_reviews=0)
 
 
-def test_many_predictions_are_a_few_events(
-    server: Server, dashboard: Listener, golden: GoldenSet
+def test_many_predictions_become_few_events(
+    server: Server, dashboard: LiveClient, golden: GoldenSet
 ) -> None:
     ana = server.register("ana")
     for _ in range(200):
         assert ana.predict("ab", golden.png(0)).status_code == 200
     dashboard.wait_for("traffic", requests=200)
-    assert len(dashboard.all("traffic")) < 100
-    assert len(dashboard.all("experiment")) < 100
+    assert len(dashboard.received("traffic")) < 100
+    assert len(dashboard.received("experiment")) < 100
 
 
-def test_an_admin_hears_of_deployments_and_alerts(server: Server, dashboard: Listener) -> None:
+def test_an_admin_receives_deployment_events(server: Server, dashboard: LiveClient) -> None:
     admin = server.admin_client()
     models = admin.call("GET", "/admin/models").json()["models"]
     v1 = next(model["id"] for model in models if "v1" in model["deployed_as"])
     made = admin.call("POST", f"/admin/models/{v1}/deploy", json={"version": "v2"}).json()
     assert dashboard.wait_for("deployment", id=made["id"]) == made
     admin.call("POST", "/admin/versions/v2/rollback")
-    wait_until(lambda: len(dashboard.all("deployment")) == 2, "the roll-back")
+    wait_until(lambda: len(dashboard.received("deployment")) == 2, "the roll-back")
     newest = admin.call("GET", "/admin/deployments").json()["deployments"][0]
-    assert dashboard.all("deployment")[-1] == newest
+    assert dashboard.received("deployment")[-1] == newest
 
 
-def test_a_user_hears_what_became_of_their_own_pictures_and_of_nothing_else(
+def test_a_user_receives_review_results_of_their_own_images_only(
     server: Server, golden: GoldenSet
 ) -> None:
     ana, ben, admin = server.register("ana"), server.register("ben"), server.admin_client()
     with (
-        listening(server.url, ana.tokens["access_token"]) as hers,
-        listening(server.url, ben.tokens["access_token"]) as his,
+        connect_live(server.url, ana.tokens["access_token"]) as hers,
+        connect_live(server.url, ben.tokens["access_token"]) as his,
     ):
         made = ana.predict("ab", golden.png(0)).json()
         other = (made["prediccion"] + 1) % 10
@@ -103,11 +101,11 @@ def test_a_user_hears_what_became_of_their_own_pictures_and_of_nothing_else(
             admin.call("POST", f"/admin/review/{item['prediction_id']}", json=label)
         told = hers.wait_for("prediction", prediction_id=made["prediction_id"])
         assert (told["digit"], told["not_a_digit"]) == (made["prediccion"], False)
-        assert {event for event, _ in hers.heard} == {"prediction"}
-        assert his.heard == []
+        assert {event for event, _ in hers.events} == {"prediction"}
+        assert his.events == []
 
 
-def test_what_another_process_did_is_heard_too(server: Server, dashboard: Listener) -> None:
+def test_changes_by_another_process_are_sent_too(server: Server, dashboard: LiveClient) -> None:
     with second_app(make_config(server.data_dir)) as app, app.app_context():
         alerts.create("test", "from elsewhere")
     assert dashboard.wait_for("alert")["message"] == "from elsewhere"

@@ -22,9 +22,9 @@ class DocumentedClient(FlaskClient):
     """A client whose answers must be what the document says, in fields that it names alone."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        answer = super().open(*args, **kwargs)
-        check_response(self.application, answer)
-        return answer
+        response = super().open(*args, **kwargs)
+        check_response(self.application, response)
+        return response
 
 
 class Document:
@@ -46,7 +46,7 @@ class Document:
         found: dict[str, Any] = self._document["paths"][self._paths[rule].path][method.lower()]
         return found
 
-    def wrong(self, schema: dict[str, Any], value: object) -> list[str]:
+    def schema_errors(self, schema: dict[str, Any], value: object) -> list[str]:
         """What is wrong with a value."""
         found = self._validator(schema).iter_errors(value)
         return [f"{error.instance_path}: {error.message}" for error in found]
@@ -67,38 +67,44 @@ class Document:
         return found
 
 
-def check_response(app: Flask, answer: TestResponse) -> None:
+def check_response(app: Flask, response: TestResponse) -> None:
     """Fail where an answer is not what the document says."""
-    rule = _matching_rule(app, answer)
+    rule = _matching_rule(app, response)
     if rule is None or rule.endpoint.startswith(f"{PAGES_BLUEPRINT}."):
         return
     if not _documents:  # making one for each test would take a while, and all are the same
         _documents.append(Document(app))
-    operation = _documents[0].operation(rule.rule, answer.request.method)
+    operation = _documents[0].operation(rule.rule, response.request.method)
     if operation is not None:
-        _check(_documents[0], operation, answer)
+        _check(_documents[0], operation, response)
 
 
-def _matching_rule(app: Flask, answer: TestResponse) -> Rule | None:
+def _matching_rule(app: Flask, response: TestResponse) -> Rule | None:
     """The rule that answered; None where there is none for this address and method."""
-    asked = answer.request
+    request = response.request
     adapter = app.url_map.bind("localhost")
     with suppress(HTTPException):
-        if asked.method not in {"HEAD", "OPTIONS"}:
-            return adapter.match(asked.path, method=asked.method, return_rule=True)[0]
+        if request.method not in {"HEAD", "OPTIONS"}:
+            return adapter.match(request.path, method=request.method, return_rule=True)[0]
     return None
 
 
-def _check(document: Document, operation: dict[str, Any], answer: TestResponse) -> None:
-    name, status = operation["operationId"], str(answer.status_code)
-    assert status in operation["responses"], f"{name} does not say that it answers {answer.status}"
-    said = operation["responses"][status]
-    for header, reference in said["headers"].items():
+def _check(document: Document, operation: dict[str, Any], response: TestResponse) -> None:
+    name, status = operation["operationId"], str(response.status_code)
+    assert status in operation["responses"], (
+        f"{name} does not say that it answers {response.status}"
+    )
+    documented = operation["responses"][status]
+    for header, reference in documented["headers"].items():
         found = document.header(reference)
-        assert header in answer.headers or not found.get("required"), f"{name}: no {header}"
-    assert answer.mimetype in said["content"], f"{name} answers {status} as {answer.mimetype}"
-    schema = said["content"][answer.mimetype].get("schema")
+        assert header in response.headers or not found.get("required"), f"{name}: no {header}"
+    assert response.mimetype in documented["content"], (
+        f"{name} answers {status} as {response.mimetype}"
+    )
+    schema = documented["content"][response.mimetype].get("schema")
     if schema is not None:
-        is_json = answer.mimetype == "application/json"
-        value = json.loads(answer.data) if is_json else answer.text
-        assert not (wrong := document.wrong(schema, value)), f"{name} {status}: {wrong}"
+        is_json = response.mimetype == "application/json"
+        value = json.loads(response.data) if is_json else response.text
+        assert not (schema_errors := document.schema_errors(schema, value)), (
+            f"{name} {status}: {schema_errors}"
+        )

@@ -41,48 +41,46 @@ def marked(labels: list[int]) -> LabeledDigits:
     return LabeledDigits(np.full((len(labels), 28, 28), 7, np.uint8), np.array(labels))
 
 
-def batches(lessons: LabeledDigits, replay: Replay, steps: int) -> list[tuple[int, np.ndarray]]:
-    """For each batch how many lessons are in it, and how often each digit is its target."""
-    course = replace(FINE_TUNE_CONFIG, steps=steps)
+def batches(train: LabeledDigits, replay: Replay, steps: int) -> list[tuple[int, np.ndarray]]:
+    """For each batch how many train are in it, and how often each digit is its target."""
+    config = replace(FINE_TUNE_CONFIG, steps=steps)
     found = []
-    for pictures, targets in fine_tuning._batches(
-        lessons, replay, course, np.random.default_rng(1)
-    ):
+    for images, targets in fine_tuning._batches(train, replay, config, np.random.default_rng(1)):
         sure = targets.max(axis=1) > 0.5
         counts = np.bincount(targets[sure].argmax(axis=1), minlength=10)
-        found.append((int((pictures == 7).all(axis=(1, 2)).sum()), counts))
+        found.append((int((images == 7).all(axis=(1, 2)).sum()), counts))
     return found
 
 
 def test_a_batch_has_every_digit_as_often_and_at_least_half_of_it_is_replayed(
     replay: Replay,
 ) -> None:
-    for lessons, counts in batches(marked(list(range(10)) * 50), replay, steps=20):
+    for train, counts in batches(marked(list(range(10)) * 50), replay, steps=20):
         assert len(set(counts)) == 1
-        assert 0 < lessons <= counts.sum() / 2
+        assert 0 < train <= counts.sum() / 2
 
 
 def test_labels_of_one_digit_alone_are_a_small_part_of_each_batch(replay: Replay) -> None:
-    for lessons, counts in batches(marked([3] * 500), replay, steps=20):
+    for train, counts in batches(marked([3] * 500), replay, steps=20):
         assert len(set(counts)) == 1
-        assert lessons <= counts[3] / 2
+        assert train <= counts[3] / 2
 
 
 def test_a_single_label_is_not_seen_more_often_than_it_may(replay: Replay) -> None:
-    seen = sum(lessons for lessons, _ in batches(marked([3]), replay, steps=FINE_TUNE_CONFIG.steps))
+    seen = sum(train for train, _ in batches(marked([3]), replay, steps=FINE_TUNE_CONFIG.steps))
     assert 0.8 * FINE_TUNE_CONFIG.max_repeats < seen < 1.2 * FINE_TUNE_CONFIG.max_repeats
 
 
-@pytest.mark.parametrize("artefact", [V1, V2])
-def test_a_net_comes_back_from_its_file_as_it_was(artefact: bytes, few: LabeledDigits) -> None:
-    again = onnx_export.to_onnx(onnx_export.from_onnx(artefact), {"name": "again"})
+@pytest.mark.parametrize("artifact", [V1, V2])
+def test_a_net_comes_back_from_its_file_as_it_was(artifact: bytes, few: LabeledDigits) -> None:
+    again = onnx_export.to_onnx(onnx_export.from_onnx(artifact), {"name": "again"})
     inputs = {"digits": to_model_input(few.digits[:200])}
-    expected, found = (open_session(each).run(None, inputs)[0] for each in (artefact, again))
+    expected, found = (open_session(each).run(None, inputs)[0] for each in (artifact, again))
     assert np.abs(expected - found).max() < 1e-5
 
 
-def accuracy(artefact: bytes, of: LabeledDigits) -> float:
-    answers = open_session(artefact).run(None, {"digits": to_model_input(of.digits)})[0]
+def accuracy(artifact: bytes, of: LabeledDigits) -> float:
+    answers = open_session(artifact).run(None, {"digits": to_model_input(of.digits)})[0]
     return float((answers.argmax(axis=1) == of.labels).mean())
 
 
@@ -90,27 +88,27 @@ def test_a_candidate_learns_its_lessons_and_keeps_what_it_knew(
     few: LabeledDigits, replay: Replay
 ) -> None:
     outlined = preprocess_all(np.stack([outline(digit) for digit in few.digits[:100]]), "outlines")
-    lessons = LabeledDigits(outlined, few.labels[:100])
-    course, told = replace(FINE_TUNE_CONFIG, steps=300), []
+    train = LabeledDigits(outlined, few.labels[:100])
+    config, told = replace(FINE_TUNE_CONFIG, steps=300), []
     net = fine_tune(
-        onnx_export.from_onnx(V1), lessons, replay, course, 1, lambda *said: told.append(said)
+        onnx_export.from_onnx(V1), train, replay, config, 1, lambda *said: told.append(said)
     )
     made = onnx_export.to_onnx(net, {"name": "candidate"})
-    assert accuracy(made, lessons) > accuracy(V1, lessons) + 0.2
+    assert accuracy(made, train) > accuracy(V1, train) + 0.2
     known = LabeledDigits(replay.plain.digits[1_000:], few.labels[1_000:])
     assert accuracy(made, known) > accuracy(V1, known) - 0.01
     assert [share for share, *_ in told] == pytest.approx(np.arange(1, 301) / 300)
     assert told[-1][2] == 0
 
 
-def lay_out(folder: Path, lessons: LabeledDigits) -> None:
+def lay_out(folder: Path, train: LabeledDigits) -> None:
     """What the server leaves for a retrain's child."""
     order = {"name": "candidate", "seed": 1, "threads": 1, "steps": FEW_STEPS}
-    (folder / "order.json").write_text(json.dumps(order))
-    for name in ("start", "serving", "shipped"):
+    (folder / "spec.json").write_text(json.dumps(order))
+    for name in ("start", "deployed", "bundled"):
         (folder / f"{name}.onnx").write_bytes(V1)
-    held = {"holdout_digits": lessons.digits[:20], "holdout_labels": lessons.labels[:20]}
-    np.savez(folder / "lessons.npz", digits=lessons.digits, labels=lessons.labels, **held)
+    held = {"holdout_digits": train.digits[:20], "holdout_labels": train.labels[:20]}
+    np.savez(folder / "labels.npz", digits=train.digits, labels=train.labels, **held)
 
 
 def child(folder: Path) -> subprocess.Popen[bytes]:
@@ -137,9 +135,9 @@ def test_a_retrains_child_says_how_far_it_is_and_leaves_a_candidate_with_its_mar
     assert all(line["loss"] > 0 for line in said if line["stage"] == "training")
     notes = open_session((tmp_path / "candidate.onnx").read_bytes()).get_modelmeta()
     assert notes.custom_metadata_map["name"] == "candidate"
-    marks = TypeAdapter(CandidateMetrics).validate_json((tmp_path / "marks.json").read_bytes())
+    marks = TypeAdapter(CandidateMetrics).validate_json((tmp_path / "metrics.json").read_bytes())
     assert marks.validation.images == 6_000
-    assert set(marks.kinds) == {"photograph", "drawing", "corruptions"}
+    assert set(marks.by_image_kind) == {"photograph", "drawing", "corruptions"}
     assert marks.holdout.images == 20
     assert [gate.passed for gate in evaluate(marks)][:5] == [True] * 5
 

@@ -56,7 +56,7 @@ def pool(few: LabeledDigits) -> AugmentedPool:
     return make_pool(few, passes=2, seed=7)
 
 
-def test_a_varied_digit_is_another_picture_and_mostly_the_same_digit(few: LabeledDigits) -> None:
+def test_a_varied_digit_is_another_image_and_mostly_the_same_digit(few: LabeledDigits) -> None:
     rng = np.random.default_rng(1)
     found = np.stack([augment(digit, rng) for digit in few.digits[:400]])
     assert found.shape == (400, 28, 28)
@@ -67,7 +67,7 @@ def test_a_varied_digit_is_another_picture_and_mostly_the_same_digit(few: Labele
     assert 0.9 < np.mean(answers == few.labels[:400]) < 1
 
 
-def test_a_picture_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
+def test_a_image_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
     few: LabeledDigits,
 ) -> None:
     rng = np.random.default_rng(1)
@@ -79,7 +79,7 @@ def test_a_picture_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
         assert np.count_nonzero(found.any(axis=0)) > 8
 
 
-def test_a_pool_holds_every_digit_each_pass_and_pictures_of_none(
+def test_a_pool_holds_every_digit_each_pass_and_images_of_none(
     few: LabeledDigits, pool: AugmentedPool
 ) -> None:
     assert pool.digits.shape == (2000, 28, 28)
@@ -116,15 +116,15 @@ def test_a_fit_learns_and_the_same_seed_learns_the_same(
     assert onnx_export.to_onnx(one, {"name": "x"}) == onnx_export.to_onnx(other, {"name": "x"})
 
 
-def test_a_net_learns_to_be_unsure_of_pictures_of_none(
+def test_a_net_learns_to_be_unsure_of_images_of_none(
     few: LabeledDigits, pool: AugmentedPool
 ) -> None:
     recipe = replace(RECIPES["v1"], epochs=8, ema_decay=0.9, non_digit_share=0.3)
     torch.manual_seed(1)
     net = training_loop.fit(architectures.baseline(), pool, recipe, seed=1)
 
-    def mean_top(pictures: npt.NDArray[np.uint8]) -> float:
-        found = torch.from_numpy(training_loop.compute_logits(net, pictures)).softmax(dim=1)
+    def mean_top(images: npt.NDArray[np.uint8]) -> float:
+        found = torch.from_numpy(training_loop.compute_logits(net, images)).softmax(dim=1)
         return float(found.max(dim=1).values.mean())
 
     assert mean_top(pool.non_digits) < 0.5 < mean_top(pool.digits)
@@ -160,15 +160,15 @@ def test_the_exported_file_answers_as_the_net_does(version: str, few: LabeledDig
             module.running_mean = torch.rand(module.num_features)
             module.running_var = torch.rand(module.num_features) + 0.5
     notes = {"name": "a name", "seed": "3"}
-    artefact = onnx_export.to_onnx(net, notes)
-    session = open_session(artefact)
+    artifact = onnx_export.to_onnx(net, notes)
+    session = open_session(artifact)
     found = session.run(None, {"digits": to_model_input(few.digits[:100])})[0]
     expected = (
         torch.from_numpy(training_loop.compute_logits(net, few.digits[:100])).softmax(dim=1).numpy()
     )
     assert np.abs(found - expected).max() < 1e-5
     assert session.get_modelmeta().custom_metadata_map == notes
-    assert {node.op_type for node in onnx.load_from_string(artefact).graph.node} <= {
+    assert {node.op_type for node in onnx.load_from_string(artifact).graph.node} <= {
         *("Conv", "Relu", "MaxPool", "Flatten", "Gemm", "Softmax")
     }
 
@@ -205,7 +205,7 @@ def test_onnx_runtime_is_imported_in_one_place_alone() -> None:
         for path in (ROOT / "app").rglob("*.py")
         if re.search(r"^(import|from) onnxruntime", path.read_text(), re.M)
     ]
-    assert importers == ["artefacts.py"]
+    assert importers == ["artifacts.py"]
 
 
 def test_onnx_runtime_leaves_no_telemetry_behind(tmp_path: Path) -> None:

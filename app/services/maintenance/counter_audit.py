@@ -10,8 +10,8 @@ def list_differences() -> Iterator[str]:
     """Yield a line for each counter that differs from its rows."""
     with read_transaction() as session:
         found = {
-            name: (kind.counted(session), kind.recount(session))
-            for name, kind in counter_audit.COUNTERS.items()
+            name: (spec.stored(session), spec.recount(session))
+            for name, spec in counter_audit.COUNTERS.items()
         }
     for name, (counted, recounted) in found.items():
         for key in sorted(counted.keys() | recounted.keys(), key=str):

@@ -1,4 +1,8 @@
-"""Retraining: a job is a row first; who takes it up holds it by a lease and a fence."""
+"""Retrain jobs, queued in the database and claimed with a lease and a fencing token.
+
+A worker claims a job for the length of a lease, which its heartbeats renew. If it stops, another
+worker claims the job with a higher fencing token, and the first can write nothing anymore.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,26 +27,26 @@ from app.store.tables import RetrainJob
 LEASE = timedelta(seconds=15)
 MAX_ATTEMPTS = 3
 MAX_LABELS = 20_000
-MAX_ERROR_LENGTH = 200  # characters of an error
+MAX_ERROR_LENGTH = 200  # characters
 
 _UNKNOWN = "There is no such retrain"
-_GIVEN_UP = f"given up: it was taken up {MAX_ATTEMPTS} times and never ended"
+_ABANDONED = f"abandoned: claimed {MAX_ATTEMPTS} times and never finished"
 
 
 class LeaseLost(Exception):
-    """Somebody else has taken the job up since, or it has ended: leave it alone."""
+    """Another worker has claimed the job, or it has ended: write nothing more."""
 
 
 class JobCancelled(Exception):
-    """The job was cancelled while it ran."""
+    """The job was cancelled while it was running."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A retrain that was asked for, how far it is, and what became of it.
+    """A retrain job with its progress and result.
 
-    It ends as `deployed`, `ready` (it passed, and waits to be deployed), `rejected`, `cancelled`
-    or `failed`.
+    It ends as `deployed`, `ready` (passed, to be deployed manually), `rejected`, `cancelled` or
+    `failed`.
     """
 
     id: int
@@ -65,7 +69,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Claim:
-    """A job that was taken up; with the models that it starts from, and that it is held against."""
+    """A claimed job, with the models to start from and to compare with."""
 
     job_id: int
     fencing_token: int
@@ -75,9 +79,9 @@ class Claim:
 
 
 def create(user_id: int, version: Version, deploy: str) -> Job:
-    """Ask for a retrain.
+    """Create a retrain job.
 
-    Raises Conflict while another one has not ended, NothingToLearn where there are too few labels.
+    Raise Conflict while another one is open, NotEnoughLabels if there are too few labels.
     """
     job = RetrainJob(
         requested_by=user_id,
@@ -91,9 +95,7 @@ def create(user_id: int, version: Version, deploy: str) -> Job:
         labels = _label_split(session)
     found = len(labels.train) + len(labels.holdout)
     if found < MIN_LABELS or not labels.holdout:
-        raise NotEnoughLabels(
-            f"A retrain needs {MIN_LABELS} reviewed pictures, and there are {found}"
-        )
+        raise NotEnoughLabels(f"A retrain needs {MIN_LABELS} reviewed images; there are {found}")
     with write_transaction() as session:
         acquire(session, AdvisoryLock.RETRAINS)
         _reject_if_open(session)
@@ -102,7 +104,7 @@ def create(user_id: int, version: Version, deploy: str) -> Job:
 
 
 def get(job_id: int) -> Job:
-    """A retrain by its id. Raises NotFound."""
+    """Return a retrain job. Raise NotFound."""
     with read_transaction() as session:
         job = retrain_jobs.get(session, job_id)
         if job is None:
@@ -110,25 +112,25 @@ def get(job_id: int) -> Job:
         return _job(job)
 
 
-def log(job_id: int) -> str:
-    """The end of what a retrain's training wrote. Raises NotFound."""
+def get_log(job_id: int) -> str:
+    """Return the end of a job's training log. Raise NotFound."""
     with read_transaction() as session:
-        found = retrain_jobs.get_log(session, job_id)
-    if found is None:
+        log = retrain_jobs.get_log(session, job_id)
+    if log is None:
         raise NotFound(_UNKNOWN)
-    return found
+    return log
 
 
 def list_recent(limit: int) -> list[Job]:
-    """The last retrains, the newest first."""
+    """Return the last jobs, the newest first."""
     with read_transaction() as session:
         return [_job(job) for job in retrain_jobs.list_recent(session, limit)]
 
 
 def cancel(job_id: int) -> Job:
-    """Cancel a retrain; one that runs ends within a second or two.
+    """Cancel a job; a running one ends within a second or two.
 
-    Raises NotFound, Conflict for one that has ended.
+    Raise NotFound, or Conflict if it has ended.
     """
     with write_transaction() as session:
         acquire(session, AdvisoryLock.RETRAINS)
@@ -143,10 +145,10 @@ def cancel(job_id: int) -> Job:
         return _job(job)
 
 
-def claim() -> Claim | None:
-    """Take the open job up; None where there is none, or where somebody else trains it.
+def claim_next() -> Claim | None:
+    """Claim the open job; return None if there is none or another worker's lease is valid.
 
-    One whose lease has run out is taken up again, and given up after a few times.
+    A job whose lease has expired is claimed again; after MAX_ATTEMPTS claims it fails.
     """
     now = datetime.now(UTC)
     with write_transaction() as session:
@@ -155,107 +157,105 @@ def claim() -> Claim | None:
         if job is None or (job.lease_until is not None and job.lease_until > now):
             return None
         if job.is_cancelled or job.fencing_token == MAX_ATTEMPTS:
-            _end_without_candidate(session, job, _GIVEN_UP)
+            _end_without_candidate(session, job, _ABANDONED)
             return None
         version = Version(job.version)
-        serving = model_rows.get_deployed(session, version)
-        shipped = model_rows.get_bundled(session, version)
-        if serving is None or shipped is None:
-            _end(session, job, "failed", f"no model serves {version}")
+        deployed = model_rows.get_deployed(session, version)
+        bundled = model_rows.get_bundled(session, version)
+        if deployed is None or bundled is None:
+            _end(session, job, "failed", f"no model is deployed as {version}")
             return None
         job.fencing_token += 1
         job.status, job.started_at, job.lease_until = "running", now, now + LEASE
-        return Claim(job.id, job.fencing_token, version, shipped.id, serving.id)
+        return Claim(job.id, job.fencing_token, version, bundled.id, deployed.id)
 
 
 def has_open_job() -> bool:
-    """Whether a retrain has not ended."""
+    """Return whether a job is queued or running."""
     with read_transaction() as session:
         return retrain_jobs.get_open(session) is not None
 
 
-def training_spec(claimed: Claim) -> TrainingSpec:
-    """What a job's training needs. Raises UnfitModel where a model is damaged."""
+def training_spec(claim: Claim) -> TrainingSpec:
+    """Return the inputs of a job's training. Raise InvalidModel if a model is damaged."""
     with read_transaction() as session:
         labels = _label_split(session)
-    shipped, serving = (
-        registry.get_artifact(of) for of in (claimed.start_model_id, claimed.deployed_model_id)
-    )
+    bundled = registry.get_artifact(claim.start_model_id)
+    deployed = registry.get_artifact(claim.deployed_model_id)
     return TrainingSpec(
-        name=f"{shipped.model.name}-retrain-{claimed.job_id}",
-        seed=claimed.job_id,
+        name=f"{bundled.model.name}-retrain-{claim.job_id}",
+        seed=claim.job_id,
         labels=labels,
-        start=shipped.onnx,
-        serving=serving.onnx,
-        bundled=shipped.onnx,
+        start=bundled.onnx,
+        deployed=deployed.onnx,
+        bundled=bundled.onnx,
     )
 
 
-def heartbeat(claimed: Claim, said: Progress | None) -> None:
-    """Keep a job, and note how far it is. Raises Superseded, Cancelled."""
+def heartbeat(claim: Claim, progress: Progress | None) -> None:
+    """Renew the lease and record the progress. Raise LeaseLost, JobCancelled."""
     with write_transaction() as session:
-        job = _get_claimed(session, claimed)
+        job = _get_claimed(session, claim)
         if job.is_cancelled:
             raise JobCancelled
         job.lease_until = datetime.now(UTC) + LEASE
-        if said is not None:
-            job.stage, job.progress = said.stage, said.progress
-            job.loss, job.seconds_left = said.loss, said.seconds_left
+        if progress is not None:
+            job.stage, job.progress = progress.stage, progress.progress
+            job.loss, job.seconds_left = progress.loss, progress.seconds_left
 
 
-def release(claimed: Claim) -> None:
-    """Let another process take a job up at once. Raises Superseded."""
+def release(claim: Claim) -> None:
+    """Return a job to the queue, so that another worker can claim it. Raise LeaseLost."""
     with write_transaction() as session:
-        job = _get_claimed(session, claimed)
+        job = _get_claimed(session, claim)
         job.status, job.lease_until = "queued", None
         job.stage = job.progress = job.loss = job.seconds_left = None
 
 
-def fail(claimed: Claim, error: str, log: str) -> None:
-    """End a job that came to no candidate, as cancelled if it was. Raises Superseded."""
+def fail(claim: Claim, error: str, log: str) -> None:
+    """End a job that has no candidate, as cancelled or failed. Raise LeaseLost."""
     with write_transaction() as session:
-        job = _get_claimed(session, claimed)
+        job = _get_claimed(session, claim)
         _end_without_candidate(session, job, error)
         job.log = log
 
 
-def complete(claimed: Claim, made: TrainingSpec, candidate: Candidate, log: str) -> None:
-    """Judge a candidate, keep it, and put it into service if it passed every gate and may.
+def complete(claim: Claim, spec: TrainingSpec, candidate: Candidate, log: str) -> None:
+    """Evaluate a candidate, store it, and deploy it if it passed every gate and may be deployed.
 
-    All of it is one transaction: whatever happens, one whole model serves the version. Raises
-    Superseded.
+    It is one transaction, so that a version is never without a complete model. Raise LeaseLost.
     """
-    gates = evaluate(candidate.marks)
+    gates = evaluate(candidate.metrics)
     reason = rejection_reason(gates)
     with write_transaction() as session:
         acquire(session, AdvisoryLock.RETRAINS)
         acquire(session, AdvisoryLock.MODELS)
-        job = _get_claimed(session, claimed)
+        job = _get_claimed(session, claim)
         job.log = log
         if job.is_cancelled:
             _end(session, job, "cancelled")
             return
-        model = registry.get_or_create(session, made.name, candidate.onnx)
-        model.version, model.rejection_reason = claimed.version, reason
+        model = registry.get_or_create(session, spec.name, candidate.onnx)
+        model.version, model.rejection_reason = claim.version, reason
         job.model_id, job.gates = model.id, [_gate_as_json(gate) for gate in gates]
-        job.train_labels, job.holdout_labels = len(made.labels.train), len(made.labels.holdout)
+        job.train_labels, job.holdout_labels = len(spec.labels.train), len(spec.labels.holdout)
         if reason is not None:
             _end(session, job, "rejected", reason)
         elif job.deploy == "manual":
             _end(session, job, "ready")
-        elif not model_rows.is_deployed(session, claimed.version, claimed.deployed_model_id):
-            _end(session, job, "ready", "another model went into service while it was trained")
-        elif guarded_rollout.is_cooling_down(session, claimed.version):
-            _end(session, job, "ready", "a model was rolled back lately: deploy it by hand")
+        elif not model_rows.is_deployed(session, claim.version, claim.deployed_model_id):
+            _end(session, job, "ready", "another model was deployed during training")
+        elif guarded_rollout.is_cooling_down(session, claim.version):
+            _end(session, job, "ready", "a model was rolled back recently: deploy it manually")
         else:
-            registry.deploy_in(session, claimed.version, model, f"retrain {job.id}")
+            registry.deploy_in(session, claim.version, model, f"retrain {job.id}")
             _end(session, job, "deployed")
 
 
 def _reject_if_open(session: Session) -> None:
-    under_way = retrain_jobs.get_open(session)
-    if under_way is not None:
-        raise Conflict(f"Retrain {under_way.id} has not ended yet")
+    open_job = retrain_jobs.get_open(session)
+    if open_job is not None:
+        raise Conflict(f"Retrain {open_job.id} has not ended yet")
 
 
 def _label_split(session: Session) -> LabelSplit:
@@ -266,15 +266,15 @@ def _label_split(session: Session) -> LabelSplit:
     )
 
 
-def _get_claimed(session: Session, claimed: Claim) -> RetrainJob:
-    job = retrain_jobs.lock_claimed(session, claimed.job_id, claimed.fencing_token)
+def _get_claimed(session: Session, claim: Claim) -> RetrainJob:
+    job = retrain_jobs.lock_claimed(session, claim.job_id, claim.fencing_token)
     if job is None:
         raise LeaseLost
     return job
 
 
 def _end_without_candidate(session: Session, job: RetrainJob, error: str) -> None:
-    """End a job that came to no candidate: cancelled if it was, or else failed."""
+    """End a job that has no candidate: cancelled if that was requested, otherwise failed."""
     _end(session, job, "cancelled") if job.is_cancelled else _end(session, job, "failed", error)
 
 
@@ -289,7 +289,7 @@ def _end(session: Session, job: RetrainJob, status: str, error: str | None = Non
 
 
 def _gate_as_json(gate: Gate) -> dict[str, Any]:
-    """A gate as it is stored with the job, and as clients see it."""
+    """Return a gate as it is stored with the job and shown to clients."""
     return {
         "name": gate.name,
         "passed": gate.passed,

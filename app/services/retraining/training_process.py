@@ -1,4 +1,8 @@
-"""Training in a child process: files go in, progress comes out, and in the end a candidate."""
+"""Training in a child process, app.training.retrain; this process never imports torch.
+
+The inputs are files in a folder; the child writes its progress to standard output, one line of JSON
+at a time, and finally the candidate and its metrics to the folder.
+"""
 
 import json
 import queue
@@ -26,7 +30,7 @@ MAX_LOG_BYTES = 64_000
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Where training is done, on how many threads, how long it may take, and what it is told."""
+    """The working folder, thread count, time limit and environment of training processes."""
 
     folder: Path
     threads: int
@@ -34,25 +38,25 @@ class TrainingConfig:
     environment: Mapping[str, str]
 
     def clear(self) -> None:
-        """Remove what trainings left that were killed: it holds people's pictures."""
+        """Delete what killed training processes left behind: it contains users' images."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What is to be trained: the model to start from and those to be held against, as ONNX."""
+    """The inputs of a training: labels, and the models to start from and compare with, as ONNX."""
 
     name: str
     seed: int
     labels: LabelSplit
     start: bytes
-    serving: bytes
+    deployed: bytes
     bundled: bytes
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is; `progress` is what is done of the stage."""
+    """The progress of a training; `progress` is the completed fraction of the stage."""
 
     stage: str
     progress: float
@@ -62,97 +66,100 @@ class Progress:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What came of a training."""
+    """A trained model with its metrics."""
 
     onnx: bytes
-    marks: CandidateMetrics
+    metrics: CandidateMetrics
 
 
 class TrainingFailed(Exception):
-    """The child ended without a candidate, or took too long."""
+    """The child exited without a candidate, or took too long."""
 
 
 class TrainingProcess:
-    """One training; its folder is removed at the end, and its child never outlives the block."""
+    """A training process as a context manager: on exit the child is killed, its folder deleted."""
 
     def __init__(self, config: TrainingConfig, name: str, spec: TrainingSpec) -> None:
-        self._workshop = config
+        self._config = config
         self._folder = config.folder / name
-        self._assignment = spec
-        self._said: queue.Queue[Progress | None] = queue.Queue()
+        self._spec = spec
+        self._progress: queue.Queue[Progress | None] = queue.Queue()
 
     def __enter__(self) -> "TrainingProcess":
         self._folder.mkdir(parents=True)
-        _write_inputs(self._folder, self._assignment, self._workshop.threads)
+        _write_inputs(self._folder, self._spec, self._config.threads)
         with (self._folder / "log").open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603  our own module
                 [sys.executable, "-W", "default", "-m", "app.training.retrain", str(self._folder)],
                 cwd=ROOT,
-                env=self._workshop.environment,
+                env=self._config.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        self._listening = threading.Thread(target=self._listen, name="training", daemon=True)
-        self._listening.start()
+        self._reader = threading.Thread(target=self._read_progress, name="training", daemon=True)
+        self._reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._child.kill()
         self._child.wait()
-        self._listening.join()
+        self._reader.join()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def wait_for_candidate(self, heartbeat: Callable[[Progress | None], None]) -> Candidate:
-        """Wait for the candidate; tells how far it is, or None, at least once a second.
+    def wait_for_candidate(self, on_progress: Callable[[Progress | None], None]) -> Candidate:
+        """Wait for the candidate, calling `on_progress` with new progress or None every second.
 
-        Raises TrainingFailed, and whatever the heartbeat raises.
+        Raise TrainingFailed, and whatever `on_progress` raises.
         """
-        ends_at_s = time.monotonic() + self._workshop.time_limit_s
+        deadline_s = time.monotonic() + self._config.time_limit_s
         while True:
             try:
-                said = self._said.get(timeout=HEARTBEAT_INTERVAL_S)
+                progress = self._progress.get(timeout=HEARTBEAT_INTERVAL_S)
             except queue.Empty:
-                heartbeat(None)
+                on_progress(None)
             else:
-                if said is None:
-                    return self._candidate()
-                heartbeat(said)
-            if time.monotonic() > ends_at_s:
-                raise TrainingFailed(f"took longer than {self._workshop.time_limit_s:.0f} s")
+                if progress is None:
+                    return self._read_candidate()
+                on_progress(progress)
+            if time.monotonic() > deadline_s:
+                raise TrainingFailed(f"took longer than {self._config.time_limit_s:.0f} s")
 
     @property
     def log(self) -> str:
-        """The end of what the child wrote on its standard error."""
+        """Return the end of the child's standard error."""
         return (self._folder / "log").read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
 
-    def _listen(self) -> None:
-        """Runs in a thread of its own: pipe and child take as long as they like to end."""
-        for line in self._child.stdout or ():
-            if (said := _parse_progress(line)) is not None:
-                self._said.put(said)
-        self._child.wait()
-        self._said.put(None)
+    def _read_progress(self) -> None:
+        """Queue progress, then None once the child has exited.
 
-    def _candidate(self) -> Candidate:
+        It runs in its own thread, because reading the pipe and waiting for the child can block.
+        """
+        for line in self._child.stdout or ():
+            if (progress := _parse_progress(line)) is not None:
+                self._progress.put(progress)
+        self._child.wait()
+        self._progress.put(None)
+
+    def _read_candidate(self) -> Candidate:
         status = self._child.returncode
         if status:
             lines = self.log.strip().splitlines() or [f"status {status}"]
-            raise TrainingFailed(f"the training process ended: {lines[-1]}")
+            raise TrainingFailed(f"the training process exited: {lines[-1]}")
         try:
-            marks = TypeAdapter(CandidateMetrics).validate_json(
-                (self._folder / "marks.json").read_bytes()
+            metrics = TypeAdapter(CandidateMetrics).validate_json(
+                (self._folder / "metrics.json").read_bytes()
             )
-            return Candidate((self._folder / "candidate.onnx").read_bytes(), marks)
+            return Candidate((self._folder / "candidate.onnx").read_bytes(), metrics)
         except (OSError, ValidationError) as error:
-            raise TrainingFailed("the training process left no candidate") from error
+            raise TrainingFailed("the training process wrote no candidate") from error
 
 
 def _parse_progress(line: bytes) -> Progress | None:
-    """What a line says; None for one that something else printed."""
+    """Parse a line of standard output; return None if it is not a progress report."""
     try:
         return TypeAdapter(Progress).validate_json(line)
     except ValidationError:
@@ -160,13 +167,13 @@ def _parse_progress(line: bytes) -> Progress | None:
 
 
 def _write_inputs(folder: Path, spec: TrainingSpec, threads: int) -> None:
-    order = {"name": spec.name, "seed": spec.seed, "threads": threads}
-    (folder / "order.json").write_text(json.dumps(order))
-    for name in ("start", "serving", "shipped"):
+    parameters = {"name": spec.name, "seed": spec.seed, "threads": threads}
+    (folder / "spec.json").write_text(json.dumps(parameters))
+    for name in ("start", "deployed", "bundled"):
         (folder / f"{name}.onnx").write_bytes(getattr(spec, name))
     train, holdout = spec.labels.train, spec.labels.holdout
     np.savez(
-        folder / "lessons.npz",
+        folder / "labels.npz",
         digits=_image_array(train),
         labels=_digit_array(train),
         holdout_digits=_image_array(holdout),

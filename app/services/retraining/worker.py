@@ -1,4 +1,4 @@
-"""Taking open retrains up: one at a time, trained by a child process, concluded or given up."""
+"""The retrain worker: claim open jobs one at a time and train each in a child process."""
 
 import logging
 import threading
@@ -19,17 +19,17 @@ from app.services.retraining.training_process import (
 _log = logging.getLogger(__name__)
 
 
-class _Stopping(Exception):
-    """The process ends: whoever starts next takes the job up."""
+class _StopRequested(Exception):
+    """This process is stopping; the next worker to start claims the job."""
 
 
 def run_pending(config: TrainingConfig, stop_event: threading.Event) -> None:
-    """Train what waits, until nothing does or the process ends. Needs an application context."""
-    while not stop_event.is_set() and (claim := jobs.claim()) is not None:
+    """Run open jobs until there is none or the process stops. Needs an application context."""
+    while not stop_event.is_set() and (claim := jobs.claim_next()) is not None:
         try:
             _train(config, claim, stop_event)
         except LeaseLost:
-            _log.warning("retrain %s was taken up elsewhere", claim.job_id)
+            _log.warning("retrain %s was claimed by another worker", claim.job_id)
     if not jobs.has_open_job():
         config.clear()
 
@@ -37,12 +37,13 @@ def run_pending(config: TrainingConfig, stop_event: threading.Event) -> None:
 def _train(config: TrainingConfig, claim: Claim, stop_event: threading.Event) -> None:
     def heartbeat(progress: Progress | None) -> None:
         if stop_event.is_set():
-            raise _Stopping
+            raise _StopRequested
         try:
             jobs.heartbeat(claim, progress)
         except (OperationalError, PoolTimeoutError):
-            # The lease bears some; who takes the job up then raises its fence.
-            _log.warning("retrain %s: its lease was not renewed", claim.job_id, exc_info=True)
+            # The lease outlasts a few failures. If it expires, another worker claims the job with a
+            # higher fencing token, and the next heartbeat raises LeaseLost.
+            _log.warning("retrain %s: the lease could not be renewed", claim.job_id, exc_info=True)
 
     try:
         spec = jobs.training_spec(claim)
@@ -52,7 +53,7 @@ def _train(config: TrainingConfig, claim: Claim, stop_event: threading.Event) ->
     with TrainingProcess(config, f"{claim.job_id}-{claim.fencing_token}", spec) as training:
         try:
             candidate = training.wait_for_candidate(heartbeat)
-        except _Stopping:
+        except _StopRequested:
             jobs.release(claim)
         except JobCancelled:
             jobs.fail(claim, "cancelled", training.log)

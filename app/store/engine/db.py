@@ -1,6 +1,6 @@
-"""The database: its engine's settings, and the two kinds of unit of work that services open.
+"""Configure the database engines, and open read and write transactions on them.
 
-Only services open a unit of work, once per use case; stores run queries inside it.
+Only services open a transaction, once per use case; stores run queries inside it.
 """
 
 import sqlite3
@@ -16,16 +16,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from app.store.engine.postgres_timeouts import PatientConnection
+from app.store.engine.postgres_timeouts import TimeoutConnection
 from app.store.tables import Base
 
 BUSY_TIMEOUT_S = 10
-BATCH_BIND = "groups"  # the name of the engine that group commits go through
-WRITE_OPTION = "cifra_writes"  # the execution option of a connection whose transaction will write
+BATCH_BIND = "batches"  # the bind key of the engine for batch writes
+WRITE_OPTION = "cifra_writes"  # the execution option of a connection that will write
 
 
 class AdvisoryLock(IntEnum):
-    """What only one unit of work at a time may decide; the numbers name locks in PostgreSQL."""
+    """Decisions that only one transaction at a time may make; values are PostgreSQL's lock keys.
+
+    All workers on a database share them, so a value never changes.
+    """
 
     MIGRATIONS = 20_260_901
     ADMINS = 20_260_902
@@ -39,9 +42,9 @@ db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": Fal
 
 
 def engine_options(database_url: str, threads: int) -> dict[str, Any]:
-    """Engine settings for SQLAlchemy: a connection for every thread, and bounded waits."""
+    """Return the settings of the main engine: a connection for each thread, and timeouts."""
     pool = {"pool_size": threads + 4, "max_overflow": 8, "pool_timeout": BUSY_TIMEOUT_S}
-    shared = pool | {"hide_parameters": True}  # errors are logged; what people sent is not
+    shared = pool | {"hide_parameters": True}  # errors are logged, user data is not
     if database_url.startswith("sqlite"):
         driver = {"isolation_level": None, "timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
         return shared | {"connect_args": driver}
@@ -49,29 +52,30 @@ def engine_options(database_url: str, threads: int) -> dict[str, Any]:
 
 
 def batch_engine_options(database_url: str) -> dict[str, Any]:
-    """Settings of the engine for group commits: one of them is written at a time."""
+    """Return the settings of the engine for batch writes, which run one at a time."""
     return engine_options(database_url, 0) | {"pool_size": 1, "max_overflow": 0}
 
 
 def configure_engines() -> None:
-    """Make SQLite keep what it acknowledged and never upgrade a read to a write.
+    """Make SQLite durable, and begin its write transactions with BEGIN IMMEDIATE.
 
-    The driver opens no transaction by itself (isolation_level None). A unit that writes begins
-    with BEGIN IMMEDIATE and so waits for its turn up to the busy timeout; one that began by
-    reading would be refused at once when it came to write. Needs an application context.
+    The driver begins no transactions by itself (isolation_level None). BEGIN IMMEDIATE waits for
+    the write lock up to the busy timeout; a transaction that reads first and then writes would
+    fail at once with SQLITE_BUSY. Needs an application context.
     """
     if db.engine.dialect.name == "sqlite":
         event.listen(db.engine, "connect", partial(_set_pragmas, "FULL"))
         event.listen(db.engine, "begin", begin_sqlite)
-        # What groups commit is with the system, and so survives the end of this process, however.
+        # Without an fsync per commit, batch writes survive the process (kill -9 included), but
+        # not a power cut: tests/integration/test_durability.py.
         event.listen(db.engines[BATCH_BIND], "connect", partial(_set_pragmas, "NORMAL"))
 
 
 def enable_timeouts() -> None:
-    """Wait for PostgreSQL no longer than it may take to answer, from now on.
+    """Time out on a PostgreSQL that does not answer (postgres_timeouts.py), from now on.
 
-    For a process that serves; a migration or a recount may take as long as it takes. Needs an
-    application context.
+    Only processes that serve requests call it; a migration or a recount may take any time. Needs
+    an application context.
     """
     for engine in db.engines.values():
         if engine.dialect.name == "postgresql":
@@ -80,33 +84,33 @@ def enable_timeouts() -> None:
 
 
 def _connect(_: Dialect, __: ConnectionPoolEntry, arguments: Any, options: Any) -> Any:
-    return PatientConnection.open(*arguments, **options)
+    return TimeoutConnection.open(*arguments, **options)
 
 
 def dispose_engines() -> None:
-    """Let go of all connections that are not in use. Needs an application context."""
+    """Close all idle connections. Needs an application context."""
     for engine in db.engines.values():
         engine.dispose()
 
 
 def begin_sqlite(connection: Connection) -> None:
-    """Begin a transaction of the kind that the unit of work asked for."""
-    writes = connection.get_execution_options().get(WRITE_OPTION, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    """Begin a transaction, with the write lock if the connection has WRITE_OPTION."""
+    is_write = connection.get_execution_options().get(WRITE_OPTION, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
 def _set_pragmas(synchronous: str, connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
+    connection.execute("PRAGMA secure_delete=ON")  # overwrite erased data
 
 
 @contextmanager
 def read_transaction() -> Iterator[Session]:
-    """Open a unit of work that reads one consistent state.
+    """Open a transaction that reads one consistent snapshot.
 
-    It ends with the block; rows that were read can still be looked at afterwards.
+    It ends with the block; rows that were loaded can still be read afterwards.
     """
     session = _idle_session()
     try:
@@ -119,7 +123,7 @@ def read_transaction() -> Iterator[Session]:
 
 @contextmanager
 def write_transaction() -> Iterator[Session]:
-    """Open a unit of work that writes: committed with the block, or rolled back by an error.
+    """Open a transaction that writes: commit after the block, or roll back if it raises.
 
     Rows are synced to disk before it returns.
     """
@@ -132,18 +136,18 @@ def write_transaction() -> Iterator[Session]:
         session.close()
 
 
-def acquire(session: Session, turn: AdvisoryLock) -> None:
-    """Wait until no other unit of work has this turn, and keep it to the end of this one.
+def acquire(session: Session, lock: AdvisoryLock) -> None:
+    """Wait for a lock, and hold it until the transaction ends.
 
-    For units that look at many rows, or at none, and decide by what they saw. SQLite lets one unit
-    write at a time anyway.
+    For decisions that rest on many rows, or on the absence of rows, where no row lock helps. SQLite
+    runs one write transaction at a time anyway.
     """
     if db.engine.dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(turn)))
+        session.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
 def count_connections() -> dict[str, int]:
-    """How many connections of this process are in use, and how many are kept for the next one."""
+    """Return how many of this process's connections are in use, and how many idle."""
     pool = db.engine.pool
     if not isinstance(pool, QueuePool):
         return {}
@@ -151,17 +155,17 @@ def count_connections() -> dict[str, int]:
 
 
 def insert_for(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what to do on a conflict, in the database's own dialect."""
+    """Return an INSERT with ON CONFLICT clauses, in the dialect of the session's database."""
     return insert_for_dialect(session.get_bind().dialect, table)
 
 
 def insert_for_dialect(dialect: Dialect, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """The same for a dialect."""
+    """Return an INSERT with ON CONFLICT clauses, in this dialect."""
     return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _idle_session() -> Session:
     session = db.session()
     if session.in_transaction():
-        raise RuntimeError("a unit of work is open already; services do not nest them")
+        raise RuntimeError("a transaction is already open; services must not nest them")
     return session

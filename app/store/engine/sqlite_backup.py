@@ -1,4 +1,4 @@
-"""SQLite files as files: copying one while it is written to, and whether one is sound."""
+"""Copy SQLite files while they are written to, and check them for faults."""
 
 import logging
 import sqlite3
@@ -11,39 +11,40 @@ from app.domain.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
-PAGES_AT_ONCE = 1_000
+PAGES_PER_STEP = 1_000
 WAIT_S = 10
 
 
-def copy(source: Path, target: Path, tell: Callable[[float], None]) -> None:
-    """Copy a database as it is at one moment, into one file; tells what share is done.
+def copy_database(source: Path, target: Path, on_progress: Callable[[float], None]) -> None:
+    """Copy one consistent state of a database into one file; report the fraction that is done.
 
-    Who writes goes on meanwhile. Raises sqlite3.Error.
+    Others can write meanwhile. Raises sqlite3.Error.
     """
-    with closing(_open(source)) as original, closing(sqlite3.connect(target)) as made:
-        # A copy begins anew whenever somebody writes, unless a transaction holds the state still.
+    with closing(_open(source)) as original, closing(sqlite3.connect(target)) as copied:
+        # SQLite starts a backup over whenever another connection writes, so that one of a busy
+        # database might never end; an open read transaction pins the state that is copied.
         original.execute("BEGIN")
         original.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         original.backup(
-            made,
-            pages=PAGES_AT_ONCE,
-            progress=lambda _, left, total: tell(1 - left / max(total, 1)),
+            copied,
+            pages=PAGES_PER_STEP,
+            progress=lambda _, left, total: on_progress(1 - left / max(total, 1)),
         )
-        made.execute("PRAGMA journal_mode=DELETE")
+        copied.execute("PRAGMA journal_mode=DELETE")
 
 
 def back_up_before(revision: str, path: Path) -> None:
-    """Copy a database to a file beside it, for its owner alone, before a migration changes it.
+    """Copy a database to a file next to it, readable by its owner only, before a migration.
 
-    A database without rows is not copied, and a copy that is already there is kept. What is
-    copied is the last state that was committed. Raises Unavailable where no copy can be made.
+    Copies the last committed state. Does nothing if the database has no rows or the copy exists
+    already. Raises Unavailable if the copy cannot be made.
     """
     target = path.with_name(f"{path.name}.before-{revision}")
     try:
         if target.exists() or _is_empty(path):
             return
         with NamedTemporaryFile(dir=path.parent, prefix=f".{target.name}-") as partial:
-            copy(path, Path(partial.name), lambda _: None)
+            copy_database(path, Path(partial.name), lambda _: None)
             with suppress(FileExistsError):
                 target.hardlink_to(partial.name)
     except (OSError, sqlite3.Error) as error:
@@ -52,7 +53,7 @@ def back_up_before(revision: str, path: Path) -> None:
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether no table has a row, but for the one that names the migration."""
+    """Return whether no table but Alembic's has a row."""
     with closing(_open(path)) as database:
         tables = database.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'alembic_version'"
@@ -63,20 +64,20 @@ def _is_empty(path: Path) -> bool:
         )
 
 
-def faults(path: Path) -> list[str]:
-    """What is broken in a database file; nothing in a sound one."""
+def list_faults(path: Path) -> list[str]:
+    """Return descriptions of what is corrupt in a database file; empty if it is sound."""
     try:
         with closing(_open(path)) as database:
             found = [str(row[0]) for row in database.execute("PRAGMA integrity_check(5)")]
             orphans = database.execute("PRAGMA foreign_key_check").fetchall()
     except sqlite3.Error as error:
         return [str(error)]
-    dangling = [f"a row of {row[0]} points to nothing" for row in orphans[:5]]
+    dangling = [f"a row of {row[0]} references a missing row" for row in orphans[:5]]
     return [*(line for line in found if line != "ok"), *dangling]
 
 
-def revision(path: Path) -> str:
-    """The migration that a database is at; empty for one of another program, or of old."""
+def read_revision(path: Path) -> str:
+    """Return the revision that a database is at; "" if Alembic never migrated it."""
     with closing(_open(path)) as database:
         try:
             found = database.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -86,6 +87,6 @@ def revision(path: Path) -> str:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open a database that is there; the driver begins no transaction by itself."""
+    """Open an existing database, with no transaction begun by the driver."""
     uri = f"{path.resolve().as_uri()}?mode=rw"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=WAIT_S)

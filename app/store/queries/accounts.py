@@ -1,4 +1,4 @@
-"""Queries on accounts and their logins."""
+"""Queries on user accounts and their logins."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -13,44 +13,54 @@ from app.store.tables import LoginSession, User
 
 
 def get(session: Session, user_id: int) -> User | None:
-    """The account with this id."""
+    """Return the user with this id."""
     return session.get(User, user_id)
 
 
 def get_by_username(session: Session, username: str) -> User | None:
-    """The account with this exact name."""
+    """Return the user with this exact name."""
     return session.scalar(select(User).where(User.username == username))
 
 
 def list_page(session: Session, after: int, limit: int) -> Sequence[User]:
-    """Accounts in the order of their ids, from past `after`."""
+    """Return the users with ids above `after`, in the order of their ids."""
     return session.scalars(select(User).where(User.id > after).order_by(User.id).limit(limit)).all()
 
 
 def count_active_admins(session: Session) -> int:
-    """How many admins could log in."""
-    able = (User.role == Role.ADMIN, User.locked.is_(False), User.password_hash.is_not(None))
-    return session.scalar(select(func.count()).select_from(User).where(*able)) or 0
+    """Return how many admins can log in."""
+    active = (User.role == Role.ADMIN, User.locked.is_(False), User.password_hash.is_not(None))
+    return session.scalar(select(func.count()).select_from(User).where(*active)) or 0
 
 
 def add(session: Session, user: User) -> None:
-    """Add an account; its id is known afterwards."""
+    """Add a user and assign the id."""
     session.add(user)
     session.flush()
 
 
+# The three strengths of row locks below are PostgreSQL's; SQLite locks the whole database in
+# write_transaction. A writer of rows that refer to a user takes FOR KEY SHARE, which excludes only
+# lock_exclusive; so nothing can refer to a user that is being deleted.
+
+
 def lock_key_share(session: Session, user_id: int) -> None:
-    """Keep an account from being removed before this unit ends."""
+    """Keep a user from being deleted until the transaction ends (FOR KEY SHARE)."""
     session.get(User, user_id, with_for_update={"read": True, "key_share": True})
 
 
+def lock_for_update(session: Session, user_id: int) -> User | None:
+    """Return a user as it is now, and let nobody else change it (FOR NO KEY UPDATE)."""
+    return session.get(User, user_id, with_for_update={"key_share": True})
+
+
 def lock_exclusive(session: Session, user_id: int) -> None:
-    """Wait until nothing that refers to an account is being written, and let nothing begin."""
+    """Wait for writers of rows that refer to a user, and let no others begin (FOR UPDATE)."""
     session.get(User, user_id, with_for_update=True)
 
 
 def delete_user(session: Session, user_id: int) -> None:
-    """Remove an account with its logins; what else is its own must be gone."""
+    """Delete a user with the logins; all else that belongs to the user must be gone already."""
     session.execute(delete(User).where(User.id == user_id))
 
 
@@ -60,19 +70,14 @@ def add_login(session: Session, login: LoginSession) -> None:
 
 
 def lock_login(session: Session, login_id: UUID) -> LoginSession | None:
-    """The login with this id, ended or not; nobody else changes it before this unit ends."""
+    """Return a login, ended or not, and let nobody else change it until the transaction ends."""
     return session.get(LoginSession, login_id, with_for_update=True)
-
-
-def lock_for_update(session: Session, user_id: int) -> User | None:
-    """The account with this id as it is now; nobody else changes it before this unit ends."""
-    return session.get(User, user_id, with_for_update={"key_share": True})
 
 
 def get_users_by_login(
     session: Session, login_ids: Collection[UUID], now: datetime
 ) -> dict[UUID, User]:
-    """The accounts behind those of these logins that are good."""
+    """Return the users of these logins by login id, without ended logins and locked users."""
     query = (
         select(LoginSession.id, User)
         .join(User)
@@ -87,7 +92,7 @@ def get_users_by_login(
 
 
 def revoke_logins(session: Session, user_id: int, now: datetime) -> None:
-    """End every login of an account."""
+    """Revoke all logins of a user."""
     session.execute(
         update(LoginSession)
         .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))
@@ -96,6 +101,6 @@ def revoke_logins(session: Session, user_id: int, now: datetime) -> None:
 
 
 def delete_expired_logins(session: Session, now: datetime) -> None:
-    """Remove logins whose every token has expired."""
+    """Delete logins whose tokens have all expired."""
     expired = delete(LoginSession).where(LoginSession.expires_at < now)
     session.execute(expired, execution_options={KEEPS_SESSIONS: True})

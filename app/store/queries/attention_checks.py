@@ -1,4 +1,4 @@
-"""Queries on probes: pictures with known digits, shown to reviewers among the others."""
+"""Queries on attention checks: images with known digits, mixed into reviewers' queues."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from app.store.tables import AttentionCheck
 
 
-def add(session: Session, probe: AttentionCheck) -> None:
-    """Add a probe that a reviewer is about to see."""
-    session.add(probe)
+def add(session: Session, check: AttentionCheck) -> None:
+    """Add an attention check."""
+    session.add(check)
 
 
 def get_pending(session: Session, reviewer_id: int, now: datetime) -> AttentionCheck | None:
-    """The probe that a reviewer has in front of them."""
+    """Return the attention check that a reviewer holds a lease on."""
     query = select(AttentionCheck).where(
         AttentionCheck.reviewer_id == reviewer_id,
         AttentionCheck.answer.is_(None),
@@ -24,17 +24,17 @@ def get_pending(session: Session, reviewer_id: int, now: datetime) -> AttentionC
     return session.scalar(query.limit(1))
 
 
-def get(session: Session, probe_id: UUID, reviewer_id: int) -> AttentionCheck | None:
-    """One of a reviewer's probes."""
-    probe = session.get(AttentionCheck, probe_id)
-    return probe if probe is not None and probe.reviewer_id == reviewer_id else None
+def get(session: Session, check_id: UUID, reviewer_id: int) -> AttentionCheck | None:
+    """Return one of a reviewer's attention checks."""
+    check = session.get(AttentionCheck, check_id)
+    return check if check is not None and check.reviewer_id == reviewer_id else None
 
 
 def results_by_reviewer(session: Session) -> dict[int, tuple[int, int]]:
-    """For each reviewer how many probes they read right, of how many; who skips one reads none."""
-    right = func.sum(case((AttentionCheck.answer == AttentionCheck.true_digit, 1), else_=0))
-    query = select(AttentionCheck.reviewer_id, right, func.count()).where(
+    """Return how many attention checks each reviewer got right and answered; a skip is wrong."""
+    correct = func.sum(case((AttentionCheck.answer == AttentionCheck.true_digit, 1), else_=0))
+    query = select(AttentionCheck.reviewer_id, correct, func.count()).where(
         AttentionCheck.answer.is_not(None)
     )
     rows = session.execute(query.group_by(AttentionCheck.reviewer_id))
-    return {reviewer_id: (int(known), int(read)) for reviewer_id, known, read in rows}
+    return {reviewer_id: (int(right), int(answered)) for reviewer_id, right, answered in rows}

@@ -1,4 +1,4 @@
-"""Queries on experiments, their stages, and who was exposed to which version."""
+"""Queries on experiments, their stages, and which users were exposed to which version."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,45 +12,45 @@ from app.store.tables import Experiment, ExperimentStage, Exposure
 
 
 def add(session: Session, experiment: Experiment) -> None:
-    """Add an experiment; its id is known afterwards."""
+    """Add an experiment and assign the id."""
     session.add(experiment)
     session.flush()
 
 
 def add_stage(session: Session, experiment: Experiment, stage: ExperimentStage) -> None:
-    """Divide A/B traffic anew from the commit on."""
+    """Add a stage; its weight splits A/B traffic from the commit on."""
     stage.experiment_id = experiment.id
     session.add(stage)
     session.flush()
 
 
 def get(session: Session, experiment_id: int) -> Experiment | None:
-    """The experiment with this id."""
+    """Return the experiment with this id."""
     return session.get(Experiment, experiment_id)
 
 
 def lock_for_update(session: Session, experiment_id: int) -> Experiment:
-    """The experiment with this id as it is now; nobody else changes it before this unit ends."""
+    """Return an experiment as it is now, and let nobody else change it in this transaction."""
     return session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
 
 
 def lock_by_stage(session: Session, stage_id: int) -> Experiment:
-    """The experiment of a stage; nobody else changes it before this unit ends."""
+    """Return the experiment of a stage, and let nobody else change it in this transaction."""
     return lock_for_update(session, session.get_one(ExperimentStage, stage_id).experiment_id)
 
 
 def get_latest(session: Session) -> Experiment | None:
-    """The last experiment, running or not."""
+    """Return the newest experiment, running or ended."""
     return session.scalar(select(Experiment).order_by(Experiment.id.desc()).limit(1))
 
 
 def list_recent(session: Session, limit: int) -> Sequence[Experiment]:
-    """The last experiments, the newest first."""
+    """Return the last experiments, newest first."""
     return session.scalars(select(Experiment).order_by(Experiment.id.desc()).limit(limit)).all()
 
 
 def get_current_stage(session: Session) -> tuple[ExperimentStage, Experiment] | None:
-    """The stage that says how A/B traffic is divided now, with its experiment."""
+    """Return the stage that sets the current traffic split, with its experiment."""
     query = select(ExperimentStage, Experiment).join(
         Experiment, ExperimentStage.experiment_id == Experiment.id
     )
@@ -59,25 +59,28 @@ def get_current_stage(session: Session) -> tuple[ExperimentStage, Experiment] | 
 
 
 def list_stages(session: Session, experiment_id: int) -> Sequence[ExperimentStage]:
-    """The stages of an experiment, the first one first."""
+    """Return the stages of an experiment, oldest first."""
     query = select(ExperimentStage).where(ExperimentStage.experiment_id == experiment_id)
     return session.scalars(query.order_by(ExperimentStage.id)).all()
 
 
 def record_exposure(
-    group: BatchTransaction, stage_id: int, unit_hash: str, version: str
+    transaction: BatchTransaction, stage_id: int, unit_hash: str, version: str
 ) -> NewUnits:
-    """Note that a user met a version in a stage; a unit where they had not met it yet."""
-    met = {"stage_id": stage_id, "unit_hash": unit_hash, "version": version}
-    looking, adding = _exposing(group.dialect)
-    crossed = looking.first(group, met) is not None
-    added = adding.first(group, met | {"crossed_over": crossed})
-    return NO_NEW_UNITS if added is None else NewUnits(1, int(crossed))
+    """Record that a user was exposed to a version in a stage; return one new unit the first time.
+
+    The row itself decides who was first: of two concurrent inserts, one returns no row.
+    """
+    exposure = {"stage_id": stage_id, "unit_hash": unit_hash, "version": version}
+    select_other, insert_exposure = _exposure_statements(transaction.dialect)
+    crossed_over = select_other.first(transaction, exposure) is not None
+    inserted = insert_exposure.first(transaction, exposure | {"crossed_over": crossed_over})
+    return NO_NEW_UNITS if inserted is None else NewUnits(1, int(crossed_over))
 
 
 @cache
-def _exposing(dialect: Dialect) -> tuple[CompiledStatement, CompiledStatement]:
-    """Looks for the other version in what a user met; adds what they meet, and tells if it did."""
+def _exposure_statements(dialect: Dialect) -> tuple[CompiledStatement, CompiledStatement]:
+    """Compile the SELECT of a user's other version, and the INSERT that returns only new rows."""
     row = Exposure
     same = (row.stage_id == bindparam("stage_id"), row.unit_hash == bindparam("unit_hash"))
     other = select(row.version).where(*same, row.version != bindparam("version"))

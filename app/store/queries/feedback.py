@@ -1,4 +1,4 @@
-"""Queries on people's words."""
+"""Queries on user feedback."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,43 +8,42 @@ from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store.queries import counters
-from app.store.queries.counters import FeedbackCount
-from app.store.tables import Feedback
+from app.store.tables import Feedback, FeedbackCount
 
 
 def add(session: Session, feedback: Feedback) -> None:
-    """Add a word and count it."""
+    """Add feedback and count it."""
     session.add(feedback)
-    count(session, feedback, 1)
+    adjust_counters(session, feedback, 1)
 
 
-def count(session: Session, word: Feedback, by: int) -> None:
-    """Add a word to the counters, or take it out again."""
-    counters.add(
+def adjust_counters(session: Session, feedback: Feedback, by: int) -> None:
+    """Add feedback to the counters (1), or subtract it (-1)."""
+    counters.increment(
         session,
         FeedbackCount,
-        {"experiment_id": word.experiment_id or 0, "version": word.version or ""},
+        {"experiment_id": feedback.experiment_id or 0, "version": feedback.version or ""},
         total=by,
-        correct=by * word.correct,
-        eligible=by * word.is_eligible,
-        eligible_correct=by * (word.is_eligible and word.correct),
+        correct=by * feedback.correct,
+        eligible=by * feedback.is_eligible,
+        eligible_correct=by * (feedback.is_eligible and feedback.correct),
     )
 
 
-def find_on(session: Session, prediction_id: UUID) -> Feedback | None:
-    """The word on a prediction."""
+def get_by_prediction(session: Session, prediction_id: UUID) -> Feedback | None:
+    """Return the feedback on a prediction."""
     return session.scalar(select(Feedback).where(Feedback.prediction_id == prediction_id))
 
 
-def spoken_on(session: Session, prediction_ids: Iterable[UUID]) -> dict[UUID, Feedback]:
-    """The words on these predictions, by prediction; those without one are left out."""
+def get_by_predictions(session: Session, prediction_ids: Iterable[UUID]) -> dict[UUID, Feedback]:
+    """Return the feedback on those of these predictions that have any, by prediction id."""
     wanted = list(prediction_ids)
     found = session.scalars(select(Feedback).where(Feedback.prediction_id.in_(wanted)))
-    return {word.prediction_id: word for word in found if word.prediction_id is not None}
+    return {each.prediction_id: each for each in found if each.prediction_id is not None}
 
 
-def count_of_user(session: Session, experiment_id: int, user_id: int) -> int:
-    """How many words of a user count in an experiment."""
+def count_eligible_by_user(session: Session, experiment_id: int, user_id: int) -> int:
+    """Return how much eligible feedback a user gave in an experiment."""
     return session.scalars(
         select(func.count()).where(
             Feedback.experiment_id == experiment_id,
@@ -54,8 +53,8 @@ def count_of_user(session: Session, experiment_id: int, user_id: int) -> int:
     ).one()
 
 
-def is_image_counted(session: Session, experiment_id: int, image_hash: str) -> bool:
-    """Whether a word on the same picture counts in an experiment already."""
+def has_eligible_for_image(session: Session, experiment_id: int, image_hash: str) -> bool:
+    """Return whether an experiment has eligible feedback on the same image already."""
     found = select(Feedback.id).where(
         Feedback.experiment_id == experiment_id,
         Feedback.image_hash == image_hash,
@@ -64,43 +63,43 @@ def is_image_counted(session: Session, experiment_id: int, image_hash: str) -> b
     return session.scalar(found.limit(1)) is not None
 
 
-def erase_on(session: Session, prediction_id: UUID) -> None:
-    """Remove the word on a prediction."""
-    _erase(session, Feedback.prediction_id == prediction_id)
+def delete_by_prediction(session: Session, prediction_id: UUID) -> None:
+    """Delete the feedback on a prediction."""
+    _delete(session, Feedback.prediction_id == prediction_id)
 
 
-def erase_of(session: Session, user_id: int) -> None:
-    """Remove all words of a user."""
-    _erase(session, Feedback.user_id == user_id)
+def delete_by_user(session: Session, user_id: int) -> None:
+    """Delete all feedback of a user."""
+    _delete(session, Feedback.user_id == user_id)
 
 
-def erase_loose(session: Session, before: datetime) -> int:
-    """Remove the words from before a moment that name no prediction; returns how many there were.
+def delete_unlinked_before(session: Session, before: datetime) -> int:
+    """Delete old feedback that names no prediction; return how many rows there were.
 
-    Rows of an old database that have no time are older than any.
+    Rows of an old database that have no time count as old.
     """
     is_old = or_(Feedback.created_at.is_(None), Feedback.created_at < before)
-    return _erase(session, and_(Feedback.prediction_id.is_(None), is_old))
+    return _delete(session, and_(Feedback.prediction_id.is_(None), is_old))
 
 
-def _erase(session: Session, words: ColumnElement[bool]) -> int:
-    """Remove the words that a condition holds for, and take them out of the counters."""
-    correct, counted = (
+def _delete(session: Session, condition: ColumnElement[bool]) -> int:
+    """Delete the feedback that meets a condition, and subtract it from the counters."""
+    is_correct, is_eligible = (
         case((each, 1), else_=0) for each in (Feedback.correct, Feedback.is_eligible)
     )
     key = (func.coalesce(Feedback.experiment_id, 0), func.coalesce(Feedback.version, ""))
-    sums = [func.sum(each) for each in (correct, counted, correct * counted)]
-    query = select(*key, func.count(), *sums).where(words).group_by(*key)
+    sums = [func.sum(each) for each in (is_correct, is_eligible, is_correct * is_eligible)]
+    query = select(*key, func.count(), *sums).where(condition).group_by(*key)
     found = session.execute(query).all()
-    for experiment_id, version, total, right, used, used_right in found:
-        counters.add(
+    for experiment_id, version, total, correct, eligible, eligible_correct in found:
+        counters.increment(
             session,
             FeedbackCount,
             {"experiment_id": experiment_id, "version": version},
             total=-total,
-            correct=-right,
-            eligible=-used,
-            eligible_correct=-used_right,
+            correct=-correct,
+            eligible=-eligible,
+            eligible_correct=-eligible_correct,
         )
-    session.execute(delete(Feedback).where(words))
+    session.execute(delete(Feedback).where(condition))
     return sum(row[2] for row in found)

@@ -1,4 +1,4 @@
-"""Queries on guards: newly deployed models that their predecessors shadow."""
+"""Queries on guarded rollouts: newly deployed models that their predecessors shadow."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -12,32 +12,31 @@ from app.domain.guarded_rollout import RolloutStratum
 from app.domain.predictions import ShadowComparison
 from app.domain.review_labels import NOT_A_DIGIT
 from app.domain.verdicts import Evidence
-from app.store import tables
 from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_rows
-from app.store.tables import GuardedRollout, Review
+from app.store.tables import GuardedRollout, Review, RolloutComparison
 
 
-def add(session: Session, guard: GuardedRollout) -> None:
-    """Open a guard."""
-    session.add(guard)
+def add(session: Session, rollout: GuardedRollout) -> None:
+    """Add a guarded rollout."""
+    session.add(rollout)
 
 
 def list_active(session: Session) -> Sequence[GuardedRollout]:
-    """The guards that are not closed."""
+    """Return the guarded rollouts that are not closed, oldest first."""
     return session.scalars(
         select(GuardedRollout).where(GuardedRollout.closed_at.is_(None)).order_by(GuardedRollout.id)
     ).all()
 
 
 def list_recent(session: Session, limit: int) -> Sequence[GuardedRollout]:
-    """The last guards, the newest first."""
+    """Return the last guarded rollouts, newest first."""
     return session.scalars(
         select(GuardedRollout).order_by(GuardedRollout.id.desc()).limit(limit)
     ).all()
 
 
 def exists_closed_since(session: Session, version: str, outcome: str, since: datetime) -> bool:
-    """Whether a guard of a version was closed so since then."""
+    """Return whether a guarded rollout of a version was closed with this outcome since then."""
     query = select(GuardedRollout.id).where(
         GuardedRollout.version == version,
         GuardedRollout.outcome == outcome,
@@ -47,55 +46,58 @@ def exists_closed_since(session: Session, version: str, outcome: str, since: dat
 
 
 def add_comparisons(
-    group: BatchTransaction,
+    transaction: BatchTransaction,
     prediction_id: UUID,
-    cases: Iterable[ShadowComparison],
+    comparisons: Iterable[ShadowComparison],
     *,
     is_evidence: bool,
 ) -> None:
-    """Note what guards saw of a request, which may be evidence in an experiment."""
+    """Add the comparisons of a request, which may be evidence in an experiment as well."""
     rows = [
         {
-            "rollout_id": seen.rollout_id,
+            "rollout_id": comparison.rollout_id,
             "prediction_id": prediction_id,
-            "predicted_digit": seen.digit,
-            "predecessor_digit": seen.predecessor_digit,
-            "versions_disagree": is_evidence and seen.digit != seen.other_digit,
+            "predicted_digit": comparison.digit,
+            "predecessor_digit": comparison.predecessor_digit,
+            "versions_disagree": is_evidence and comparison.digit != comparison.other_digit,
         }
-        for seen in cases
+        for comparison in comparisons
     ]
-    _adding_cases(group.dialect).run(group, rows)
+    _insert(transaction.dialect).run(transaction, rows)
 
 
 @cache
-def _adding_cases(dialect: Dialect) -> CompiledStatement:
-    return insert_rows(tables.RolloutComparison, dialect)
+def _insert(dialect: Dialect) -> CompiledStatement:
+    return insert_rows(RolloutComparison, dialect)
 
 
-def count_requests(session: Session, guard_id: int) -> int:
-    """How many requests a guard saw."""
-    query = select(func.count()).where(tables.RolloutComparison.rollout_id == guard_id)
+def count_requests(session: Session, rollout_id: int) -> int:
+    """Return how many requests a guarded rollout compared."""
+    query = select(func.count()).where(RolloutComparison.rollout_id == rollout_id)
     return session.scalars(query).one()
 
 
-def list_strata(session: Session, guard_id: int) -> list[RolloutStratum]:
-    """Requests on which the models disagree, with their labels: disputed ones, and the rest."""
-    seen = tables.RolloutComparison
-    told = case((Review.label <= NOT_A_DIGIT, 1))
+def list_strata(session: Session, rollout_id: int) -> list[RolloutStratum]:
+    """Return the requests on which model and predecessor disagree, with their labels, in two strata.
+
+    First those on which the versions of an experiment disagree too, which are all queued for
+    review, then the rest.
+    """
+    row = RolloutComparison
     query = (
         select(
-            func.count(seen.prediction_id.distinct()),
-            func.count(case((Review.label == seen.predecessor_digit, 1))),
-            func.count(case((Review.label == seen.predicted_digit, 1))),
-            func.count(told),
+            func.count(row.prediction_id.distinct()),
+            func.count(case((Review.label == row.predecessor_digit, 1))),
+            func.count(case((Review.label == row.predicted_digit, 1))),
+            func.count(case((Review.label <= NOT_A_DIGIT, 1))),
         )
-        .outerjoin(Review, Review.prediction_id == seen.prediction_id)
-        .where(seen.rollout_id == guard_id, seen.predicted_digit != seen.predecessor_digit)
+        .outerjoin(Review, Review.prediction_id == row.prediction_id)
+        .where(row.rollout_id == rollout_id, row.predicted_digit != row.predecessor_digit)
     )
-    found = []
-    for is_disputed in (True, False):
-        rows = session.execute(query.where(seen.versions_disagree == is_disputed))
-        disagreements, predecessor, successor, labelled = rows.one()
-        evidence = Evidence(predecessor, successor, labelled - predecessor - successor)
-        found.append(RolloutStratum(disagreements, evidence))
-    return found
+    strata = []
+    for versions_disagree in (True, False):
+        rows = session.execute(query.where(row.versions_disagree == versions_disagree))
+        disagreements, predecessor, successor, labeled = rows.one()
+        evidence = Evidence(predecessor, successor, labeled - predecessor - successor)
+        strata.append(RolloutStratum(disagreements, evidence))
+    return strata

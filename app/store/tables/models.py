@@ -1,19 +1,19 @@
-"""Models, what serves, how new ones do, and the retrains that make them."""
+"""Models, deployments and guarded rollouts."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.tables.base import Base, UtcDateTime
 
 
 class Model(Base):
-    """A trained model: an immutable ONNX artefact, named by its checksum.
+    """A trained model: an immutable ONNX artifact, identified by its checksum.
 
-    `version` is what a retrain made it for; `rejection_reason` is why it may not serve, if any.
+    `version` is the version that a retrain made it for; `rejection_reason` says why it may not be
+    deployed, if so.
     """
 
     __tablename__ = "model"
@@ -29,7 +29,7 @@ class Model(Base):
 
 
 class Deployment(Base):
-    """A model put into service as a version; rows are only ever added."""
+    """A deployment of a model as a version; rows are only ever added."""
 
     __tablename__ = "deployment"
     __table_args__ = (
@@ -47,9 +47,9 @@ class Deployment(Base):
 
 
 class GuardedRollout(Base):
-    """A newly deployed model that its predecessor shadows, until one of them is shown to be better.
+    """A newly deployed model whose predecessor runs in shadow until one proves better.
 
-    Without `closed_at` it is open; `outcome` is how it was closed.
+    Without `closed_at` it is active; `outcome` is its result.
     """
 
     __tablename__ = "guarded_rollout"
@@ -64,10 +64,10 @@ class GuardedRollout(Base):
 
 
 class RolloutComparison(Base):
-    """An A/B request that a guard saw: what the model named, what its predecessor would have.
+    """The digits that a model in a guarded rollout and its predecessor predicted for a request.
 
-    `versions_disagree` where the other version disagreed with the model too, as an experiment
-    asks about.
+    `versions_disagree` is set if the model also disagreed with the other version of a running
+    experiment.
     """
 
     __tablename__ = "rollout_comparison"
@@ -77,46 +77,3 @@ class RolloutComparison(Base):
     predicted_digit: Mapped[int]
     predecessor_digit: Mapped[int]
     versions_disagree: Mapped[bool]
-
-
-class Alert(Base):
-    """Something that happened by itself and that an admin should know of."""
-
-    __tablename__ = "alert"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(20))
-    message: Mapped[str] = mapped_column(String(300))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class RetrainJob(Base):
-    """A retrain that was asked for and what became of it; the row is the truth.
-
-    Whoever trains renews `lease_until`, and writes only while `fencing_token`, which every claim
-    increases, is still the number that they claimed it with.
-    """
-
-    __tablename__ = "retrain_job"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    requested_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
-    version: Mapped[str] = mapped_column(String(2))
-    deploy: Mapped[str] = mapped_column(String(6))
-    status: Mapped[str] = mapped_column(String(9))
-    error: Mapped[str | None] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    fencing_token: Mapped[int] = mapped_column(server_default="0")
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    is_cancelled: Mapped[bool] = mapped_column(server_default=false())
-    stage: Mapped[str | None] = mapped_column(String(20))
-    progress: Mapped[float | None]
-    loss: Mapped[float | None]
-    seconds_left: Mapped[float | None]
-    train_labels: Mapped[int | None]
-    holdout_labels: Mapped[int | None]
-    gates: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
-    model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
-    log: Mapped[str | None] = mapped_column(Text, deferred=True)

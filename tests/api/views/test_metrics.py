@@ -25,7 +25,7 @@ from tests.conftest import (
     make_config,
     register_user,
 )
-from tests.support.live_client import Listener, wait_until
+from tests.support.live_client import LiveClient, wait_until
 from tests.support.review_data import label, submitters
 from tests.support.server_process import UNLIMITED, Server, serve
 
@@ -33,7 +33,7 @@ HTTP = "cifra_http_requests_total"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def parsed(text: str) -> Samples:
+def parse_samples(text: str) -> Samples:
     """Every sample of a scrape, by its name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -42,7 +42,7 @@ def parsed(text: str) -> Samples:
     }
 
 
-def value(samples: Samples, name: str, **labels: str) -> float:
+def sample_value(samples: Samples, name: str, **labels: str) -> float:
     return samples.get((name, frozenset(labels.items())), 0)
 
 
@@ -51,29 +51,29 @@ def scrape(client: FlaskClient) -> Samples:
     time.sleep(MAX_AGE_S)
     answer = client.get("/metrics")
     assert answer.status_code == 200
-    return parsed(answer.text)
+    return parse_samples(answer.text)
 
 
-def scrape_served(server: Server) -> Samples:
+def scrape_server(server: Server) -> Samples:
     time.sleep(MAX_AGE_S)
     answer = requests.get(f"{server.url}/metrics", timeout=30)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-    return parsed(answer.text)
+    return parse_samples(answer.text)
 
 
 @pytest.mark.slow
-def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: GoldenSet) -> None:
+def test_a_server_counts_requests_and_predictions(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         ana = server.register("ana")
-        before = scrape_served(server)
+        before = scrape_server(server)
         for number, route in enumerate(["v1", "v2", "v2"]):
             assert ana.predict(route, golden.png(number)).status_code == 200
         assert ana.predict("v2", b"no picture").status_code == 415
-        after = scrape_served(server)
+        after = scrape_server(server)
 
         def grown(name: str, **labels: str) -> float:
-            return value(after, name, **labels) - value(before, name, **labels)
+            return sample_value(after, name, **labels) - sample_value(before, name, **labels)
 
         posted = {"method": "POST", "route": "/api/v2/predict"}
         assert grown(HTTP, status="200", **posted) == 2
@@ -87,7 +87,7 @@ def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: 
             assert grown(f"{timed}_count", version=version) == served
             assert grown(f"{timed}_bucket", version=version, le="+Inf") == served
             assert 0 < grown(f"{timed}_sum", version=version) < served
-        assert value(after, "cifra_database_up") == 1
+        assert sample_value(after, "cifra_database_up") == 1
         models = {
             dict(labels)["version"]: dict(labels)["sha256"][:SHORT_HASH_LENGTH]
             for name, labels in after
@@ -100,10 +100,10 @@ def test_a_served_cifra_counts_requests_and_predictions(tmp_path: Path, golden: 
         assert any(
             name == "cifra_build_info" and ("version", VERSION) in labels for name, labels in after
         )
-        assert value(after, "process_resident_memory_bytes") > 10_000_000
+        assert sample_value(after, "process_resident_memory_bytes") > 10_000_000
 
 
-def test_the_rows_sums_are_those_of_the_report(
+def test_database_metrics_match_the_report(
     app_on_each: Flask, disagreements: Disagreements
 ) -> None:
     admin, ana = admin_client(app_on_each), register_user(app_on_each, "ana")
@@ -121,28 +121,28 @@ def test_the_rows_sums_are_those_of_the_report(
     report = admin.call("GET", "/admin/report").get_json()
     experiment = report["experiment"]
     assert experiment["labels"]["discordant"] > 0
-    assert value(found, "cifra_disagreements_total") == experiment["disagreements"] > 0
-    assert value(found, "cifra_experiment_requests") == experiment["requests"] == 11
-    assert value(found, "cifra_experiment_e_value") == experiment["e_value"]
-    assert value(found, "cifra_experiment_verdict", verdict=experiment["verdict"]) == 1
+    assert sample_value(found, "cifra_disagreements_total") == experiment["disagreements"] > 0
+    assert sample_value(found, "cifra_experiment_requests") == experiment["requests"] == 11
+    assert sample_value(found, "cifra_experiment_e_value") == experiment["e_value"]
+    assert sample_value(found, "cifra_experiment_verdict", verdict=experiment["verdict"]) == 1
     assert sum(n for (name, _), n in found.items() if name == "cifra_experiment_verdict") == 1
     for kind, count in experiment["labels"].items():
-        assert value(found, "cifra_experiment_labels", kind=kind) == count
+        assert sample_value(found, "cifra_experiment_labels", kind=kind) == count
     for version, its in report["versions"].items():
-        assert value(found, "cifra_predictions_total", version=version) == its["served"]
+        assert sample_value(found, "cifra_predictions_total", version=version) == its["served"]
         for correct, words in (
             ("true", its["correct"]),
             ("false", its["feedback_count"] - its["correct"]),
         ):
             said = {"version": version, "correct": correct}
-            assert value(found, "cifra_feedback", **said) == words
-    assert value(found, "cifra_feedback", version="none", correct="false") == 1
+            assert sample_value(found, "cifra_feedback", **said) == words
+    assert sample_value(found, "cifra_feedback", version="none", correct="false") == 1
     queue = admin.call("GET", "/admin/review").get_json()
     parts = [n for (name, _), n in found.items() if name == "cifra_review_queue"]
     assert sum(parts) == queue["pending"] > 0
 
 
-def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: GoldenSet) -> None:
+def test_waiting_jobs_and_mail_are_gauges(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
     assert admin.call("PATCH", "/me", json={"email": "a@b.org"}).status_code == 200
     label(app, golden.digits[:25], golden.labels[:25], submitters(app, 1))
@@ -158,18 +158,18 @@ def test_jobs_and_mail_that_wait_are_gauges(app: Flask, golden: GoldenSet) -> No
         *("queued", "running", "deployed", "ready", "rejected", "failed", "cancelled")
     }
     assert ("cifra_outbox_pending", frozenset()) in found
-    assert value(found, "cifra_live_connections") == 0
-    assert value(found, "cifra_ratelimit_fallback_in_use") == 0
-    assert value(found, "cifra_database_connections", state="idle") >= 1
+    assert sample_value(found, "cifra_live_connections") == 0
+    assert sample_value(found, "cifra_ratelimit_fallback_in_use") == 0
+    assert sample_value(found, "cifra_database_connections", state="idle") >= 1
 
 
 def test_open_live_connections_are_counted(server: Server) -> None:
     def open_now() -> float:
         answer = requests.get(f"{server.url}/metrics", timeout=30)
-        return value(parsed(answer.text), "cifra_live_connections")
+        return sample_value(parse_samples(answer.text), "cifra_live_connections")
 
     before = open_now()
-    listener = Listener(server.url, server.admin_client().tokens["access_token"])
+    listener = LiveClient(server.url, server.admin_client().tokens["access_token"])
     try:
         assert open_now() == before + 1
     finally:
@@ -177,7 +177,7 @@ def test_open_live_connections_are_counted(server: Server) -> None:
     wait_until(lambda: open_now() == before, "the end of the connection")
 
 
-def test_what_clients_send_makes_no_new_series(app: Flask) -> None:
+def test_client_input_creates_no_new_series(app: Flask) -> None:
     client = app.test_client()
     client.get("/metrics")
     before = set(scrape(client))
@@ -194,20 +194,20 @@ def test_what_clients_send_makes_no_new_series(app: Flask) -> None:
     assert added == {("unmatched", "GET"), ("unmatched", "other"), ("/livez", "GET")}
 
 
-def test_without_its_database_the_process_still_tells_of_itself(tmp_path: Path) -> None:
+def test_process_metrics_are_served_without_a_database(tmp_path: Path) -> None:
     app = create_app(make_config(tmp_path, DATABASE_URL="sqlite:////no/such/folder.db"))
     client = app.test_client()
     assert client.get("/readyz").status_code == 503
     answer = client.get("/metrics")
     assert answer.status_code == 200
-    found = parsed(answer.text)
+    found = parse_samples(answer.text)
     asked = {"method": "GET", "route": "/readyz", "status": "503"}
     assert found["cifra_database_up", frozenset()] == 0
-    assert value(found, HTTP, **asked) == 1
+    assert sample_value(found, HTTP, **asked) == 1
     assert not any(name.startswith("cifra_predictions") for name, _ in found)
 
 
-def test_a_scrape_is_never_limited_and_names_nobody(tmp_path: Path, golden: GoldenSet) -> None:
+def test_scrapes_are_unlimited_and_contain_no_usernames(tmp_path: Path, golden: GoldenSet) -> None:
     with bootstrapped_app(make_config(tmp_path, RATELIMIT_DEFAULT="2 per hour")) as app:
         register_user(app, "ana-of-the-long-name").predict("v2", golden.png(0))
         answers = [app.test_client().get("/metrics") for _ in range(5)]
@@ -215,7 +215,7 @@ def test_a_scrape_is_never_limited_and_names_nobody(tmp_path: Path, golden: Gold
     assert "ana-of-the-long-name" not in answers[-1].text
 
 
-def test_it_speaks_openmetrics_to_who_asks_for_it(app: Flask) -> None:
+def test_openmetrics_is_served_on_request(app: Flask) -> None:
     headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
     answer = app.test_client().get("/metrics", headers=headers)
     assert answer.content_type.startswith("application/openmetrics-text")
@@ -223,9 +223,9 @@ def test_it_speaks_openmetrics_to_who_asks_for_it(app: Flask) -> None:
     assert {"cifra_http_requests", "cifra_predictions", "cifra_prediction_duration_seconds"} < names
 
 
-def test_applications_in_one_process_count_each_for_itself(app: Flask, tmp_path: Path) -> None:
+def test_applications_in_one_process_count_separately(app: Flask, tmp_path: Path) -> None:
     with bootstrapped_app(make_config(tmp_path / "other")) as other:
         other.test_client().get("/livez")
         asked = {"method": "GET", "route": "/livez", "status": "200"}
-        counted = [value(scrape(each.test_client()), HTTP, **asked) for each in (app, other)]
+        counted = [sample_value(scrape(each.test_client()), HTTP, **asked) for each in (app, other)]
     assert counted == [0, 1]

@@ -73,7 +73,7 @@ def won_by(disagreements: Disagreements, version: Version) -> tuple[list[bytes],
     return [disagreements.pngs[at] for at in where], [disagreements.labels[at] for at in where]
 
 
-def test_a_model_that_proves_worse_is_rolled_back_by_itself_and_an_alert_says_so(
+def test_a_worse_model_is_rolled_back_automatically_with_an_alert(
     app_on_each: Flask,
     admin: UserClient,
     client: UserClient,
@@ -99,7 +99,7 @@ def test_a_model_that_proves_worse_is_rolled_back_by_itself_and_an_alert_says_so
     assert (last["user_id"], last["model"]["id"]) == (None, 2)
 
 
-def test_after_that_no_retrain_goes_into_service_by_itself_for_a_while(
+def test_after_an_automatic_rollback_no_retrained_model_is_deployed_automatically(
     app_on_each: Flask,
     admin: UserClient,
     client: UserClient,
@@ -115,14 +115,14 @@ def test_after_that_no_retrain_goes_into_service_by_itself_for_a_while(
         job = conclude(taken_up(), candidate())
         assert (job.status, job.error) == (
             "ready",
-            "a model was rolled back lately: deploy it by hand",
+            "a model was rolled back recently: deploy it manually",
         )
     ordered(admin, version="v1")
     with app_on_each.app_context():
         assert conclude(taken_up(), candidate(name="another")).status == "deployed"
 
 
-def test_a_model_that_proves_better_is_guarded_no_more(
+def test_a_better_model_ends_its_rollout(
     app_on_each: Flask,
     admin: UserClient,
     client: UserClient,
@@ -139,7 +139,7 @@ def test_a_model_that_proves_better_is_guarded_no_more(
     assert len(admin.call("GET", "/admin/deployments").get_json()["deployments"]) == 3
 
 
-def test_a_guard_that_nobody_labels_for_closes_in_the_end(
+def test_a_rollout_without_labels_ends_undecided(
     app_on_each: Flask,
     admin: UserClient,
     client: UserClient,
@@ -159,7 +159,7 @@ def test_a_guard_that_nobody_labels_for_closes_in_the_end(
     assert guards(admin)[0]["outcome"] == "undecided"
 
 
-def test_another_deployment_or_a_rollback_ends_a_guard_and_a_rollback_is_not_guarded(
+def test_a_deployment_or_rollback_ends_a_rollout_and_a_rollback_starts_none(
     app_on_each: Flask, admin: UserClient
 ) -> None:
     with app_on_each.app_context():
@@ -171,7 +171,7 @@ def test_another_deployment_or_a_rollback_ends_a_guard_and_a_rollback_is_not_gua
     assert [guard["outcome"] for guard in guards(admin)] == ["superseded", "superseded"]
 
 
-def test_both_versions_can_be_guarded_at_once(
+def test_both_versions_can_have_a_rollout_at_the_same_time(
     app_on_each: Flask, admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
     deploy(app_on_each, admin, model_id=2, version="v1")
@@ -180,10 +180,10 @@ def test_both_versions_can_be_guarded_at_once(
     assert [guard["disagreements"] for guard in guards(admin)] == [2, 2]
     with app_on_each.app_context():
         assert registry.deployment_history_ids(Version.V1)[0] == 2
-        assert jobs.claim() is None
+        assert jobs.claim_next() is None
 
 
-def test_a_model_that_follows_an_unproven_one_is_held_against_the_one_before(
+def test_a_model_deployed_during_a_rollout_is_compared_with_the_last_trusted_model(
     app_on_each: Flask,
     admin: UserClient,
     golden: GoldenSet,
@@ -201,7 +201,7 @@ def test_a_model_that_follows_an_unproven_one_is_held_against_the_one_before(
     assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 409
 
 
-def test_a_picture_in_an_experiments_queue_is_not_asked_about_a_second_time(
+def test_an_image_in_an_experiments_queue_is_not_queued_again_for_a_rollout(
     app_on_each: Flask, admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
     deploy(app_on_each, admin, model_id=2, version="v1")
@@ -212,7 +212,7 @@ def test_a_picture_in_an_experiments_queue_is_not_asked_about_a_second_time(
     assert guards(admin)[0]["disagreements"] == 3
 
 
-def test_an_unfit_predecessor_shadows_nothing_and_is_told_of_once(
+def test_an_invalid_predecessor_shadows_nothing_and_raises_one_alert(
     app_on_each: Flask, admin: UserClient, golden: GoldenSet, client: UserClient
 ) -> None:
     with app_on_each.app_context():

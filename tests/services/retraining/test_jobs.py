@@ -53,11 +53,11 @@ def admin(app_on_each: Flask, golden: GoldenSet, quiet: None) -> UserClient:
     return admin_client(app_on_each)
 
 
-def candidate(marks: CandidateMetrics = GOOD, name: str = "a candidate") -> Candidate:
+def candidate(metrics: CandidateMetrics = GOOD, name: str = "a candidate") -> Candidate:
     """v2's own net under another name."""
     net = onnx.load(ROOT / "models" / "v2.onnx")
     helper.set_model_props(net, {"name": name})
-    return Candidate(net.SerializeToString(), marks)
+    return Candidate(net.SerializeToString(), metrics)
 
 
 def ordered(admin: UserClient, **order: str) -> int:
@@ -69,7 +69,7 @@ def ordered(admin: UserClient, **order: str) -> int:
 
 
 def taken_up() -> Claim:
-    claimed = jobs.claim()
+    claimed = jobs.claim_next()
     assert claimed is not None
     return claimed
 
@@ -90,7 +90,7 @@ def run_out(job_id: int) -> None:
 def test_without_labels_there_is_nothing_to_learn_from(app: Flask) -> None:
     answer = admin_client(app).call("POST", "/admin/retrain")
     assert answer.status_code == 422
-    assert answer.get_json()["msg"] == "A retrain needs 20 reviewed pictures, and there are 0"
+    assert answer.get_json()["msg"] == "A retrain needs 20 reviewed images; there are 0"
 
 
 def test_a_second_retrain_is_refused_while_one_has_not_ended(admin: UserClient) -> None:
@@ -138,7 +138,7 @@ def test_a_rejected_candidate_is_kept_with_the_reason_and_may_not_serve(
     with app_on_each.app_context():
         job = conclude(taken_up(), candidate(BAD))
     assert job.status == "rejected"
-    assert (job.error or "").startswith("validation: -1.47% beside the model in service")
+    assert (job.error or "").startswith("validation: -1.47% compared with the deployed model")
     kept = admin.call("GET", "/admin/models").get_json()["models"][0]
     assert (kept["rejection_reason"], kept["deployed_as"]) == (job.error, [])
     answer = admin.call("POST", f"/admin/models/{kept['id']}/deploy", json={"version": "v2"})
@@ -166,7 +166,7 @@ def test_it_waits_too_where_the_model_it_was_held_against_serves_no_more(
         registry.deploy(1, Version.V2, 1)
         job = conclude(claimed, candidate())
     assert job.status == "ready"
-    assert job.error == "another model went into service while it was trained"
+    assert job.error == "another model was deployed during training"
 
 
 def test_a_cancelled_retrain_ends_at_once_when_it_waits_and_at_the_next_heartbeat_when_it_runs(
@@ -232,7 +232,7 @@ def test_a_job_that_is_held_is_not_taken_up_and_one_that_was_let_go_is(
     job_id = ordered(admin)
     with app_on_each.app_context():
         first = taken_up()
-        assert jobs.claim() is None
+        assert jobs.claim_next() is None
         run_out(job_id)
         second = taken_up()
         assert (second.job_id, second.fencing_token) == (first.job_id, first.fencing_token + 1)
@@ -263,11 +263,11 @@ def test_a_job_that_never_ends_is_given_up(app_on_each: Flask, admin: UserClient
         for _ in range(jobs.MAX_ATTEMPTS):
             taken_up()
             run_out(job_id)
-        assert jobs.claim() is None
+        assert jobs.claim_next() is None
         job = jobs.get(job_id)
     assert (job.status, job.error) == (
         "failed",
-        "given up: it was taken up 3 times and never ended",
+        "abandoned: claimed 3 times and never finished",
     )
 
 

@@ -21,7 +21,7 @@ ASSIGNMENT = TrainingSpec(
     seed=1,
     labels=LabelSplit((TrainingLabel(bytes(784), 3, 1),), (TrainingLabel(bytes(784), 4, 2),)),
     start=b"",
-    serving=b"",
+    deployed=b"",
     bundled=b"",
 )
 
@@ -63,8 +63,8 @@ def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("raise SystemExit('the disk is full')", "ended: the disk is full"),
-        ("print('done')", "left no candidate"),
+        ("raise SystemExit('the disk is full')", "exited: the disk is full"),
+        ("print('done')", "wrote no candidate"),
     ],
 )
 def test_a_child_that_ends_without_a_candidate_has_failed(

@@ -74,17 +74,17 @@ class Cifra:
         self._transport.call("POST", "/logout")
         self._transport.discard_tokens()
 
-    def predict(self, picture: ImageSource, via: Route = "v2") -> Prediction:
-        """Have a picture read by a version, or by the one that an A/B test draws.
+    def predict(self, image: ImageSource, via: Route = "v2") -> Prediction:
+        """Have a image read by a version, or by the one that an A/B test draws.
 
         Raises ImageRejected where no one digit can be read from it.
         """
-        sent = [_form_part(picture)]
+        sent = [_form_part(image)]
         return load(Prediction, self._transport.call("POST", f"/api/{via}/predict", files=sent))
 
-    def predict_batch(self, pictures: Iterable[ImageSource]) -> list[Prediction | ImageRejected]:
-        """Have up to 256 pictures read by v2: in their order, each an answer or its own error."""
-        sent = [_form_part(picture) for picture in pictures]
+    def predict_batch(self, images: Iterable[ImageSource]) -> list[Prediction | ImageRejected]:
+        """Have up to 256 images read by v2: in their order, each an answer or its own error."""
+        sent = [_form_part(image) for image in images]
         told = self._transport.call("POST", "/api/v2/predict/batch", files=sent)
         return [_prediction_or_error(result) for result in told["results"]]
 
@@ -135,7 +135,7 @@ class Cifra:
         return events
 
     def review_next(self) -> ReviewItem | None:
-        """For reviewers: the picture that is next, yours for two minutes; None if none waits."""
+        """For reviewers: the image that is next, yours for two minutes; None if none waits."""
         told = self._transport.call("GET", "/admin/review")
         item = told["item"]
         return item and ReviewItem(
@@ -154,9 +154,9 @@ class Cifra:
         not_a_digit: bool = False,
         skip: bool = False,
     ) -> None:
-        """For reviewers: label a picture that `review_next` gave, or skip it.
+        """For reviewers: label a image that `review_next` gave, or skip it.
 
-        Raises NotFound or Conflict for a picture that is not before you.
+        Raises NotFound or Conflict for a image that is not before you.
         """
         said = {"digit": digit, "not_a_digit": not_a_digit, "skip": skip}
         self._transport.call("POST", f"/admin/review/{prediction_id}", said)
@@ -240,13 +240,13 @@ class Cifra:
             query["before"] = page["next_before"]
 
 
-def _form_part(picture: ImageSource) -> File:
-    """A picture as a part of a form; a file is read once, so that it can be sent again."""
-    if isinstance(picture, bytes):
-        return "file", ("picture", picture)
-    if isinstance(picture, Path):
-        return "file", (picture.name, picture.read_bytes())
-    return "file", ("picture", picture.read())
+def _form_part(image: ImageSource) -> File:
+    """A image as a part of a form; a file is read once, so that it can be sent again."""
+    if isinstance(image, bytes):
+        return "file", ("image", image)
+    if isinstance(image, Path):
+        return "file", (image.name, image.read_bytes())
+    return "file", ("image", image.read())
 
 
 def _prediction_or_error(result: dict[str, Any]) -> Prediction | ImageRejected:

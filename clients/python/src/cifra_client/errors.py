@@ -12,7 +12,7 @@ CifraError
     ├── NotFound            404, no such thing, or not yours
     ├── Conflict            409, it is so already, or something stands in the way
     ├── Unprocessable       422, words that contradict each other; nothing to learn from
-    ├── ImageRejected      413, 415 or 422, no one digit can be read from the picture
+    ├── ImageRejected      413, 415 or 422, no one digit can be read from the image
     ├── RateLimited         429, has retry_after_s
     └── ServerError        5xx, has retry_after_s
 """
@@ -111,7 +111,7 @@ class Unprocessable(ApiError):
 
 
 class ImageRejected(ApiError):
-    """No one digit can be read from the picture; `title` says why."""
+    """No one digit can be read from the image; `title` says why."""
 
 
 class RateLimited(ApiError):

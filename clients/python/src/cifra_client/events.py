@@ -47,7 +47,7 @@ class FeedbackTotals:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A reviewer labelled one of your pictures; no digit is "not a digit"."""
+    """A reviewer labeled one of your images; no digit is "not a digit"."""
 
     prediction_id: str
     digit: int | None

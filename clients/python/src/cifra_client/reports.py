@@ -45,7 +45,7 @@ class Calibration:
 class VersionReport:
     """What is known of a version.
 
-    `confusion_matrix` holds requests: eleven rows by what the pictures show (the digits, then "no
+    `confusion_matrix` holds requests: eleven rows by what the images show (the digits, then "no
     digit"), ten columns by what was named.
     """
 

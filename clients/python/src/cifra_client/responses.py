@@ -28,7 +28,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOutput:
-    """What a model said of a picture; `probabilities` has ten, by digit, that sum to 1."""
+    """What a model said of a image; `probabilities` has ten, by digit, that sum to 1."""
 
     digit: int = json_field("prediccion")
     probability: float = json_field("probabilidad")
@@ -65,7 +65,7 @@ class PastPrediction(Prediction):
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """A picture to be labelled blind: a PNG of 28x28, and how many wait with it."""
+    """A image to be labeled blind: a PNG of 28x28, and how many wait with it."""
 
     prediction_id: str
     image: bytes

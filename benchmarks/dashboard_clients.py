@@ -17,15 +17,15 @@ PING, PONG, OPENED, EVENT = "2", "3", "40/live,", "42/live,"
 
 @dataclass
 class DashboardClients:
-    """How many events they heard in all; known at the end."""
+    """How many events they received in all; known at the end."""
 
-    heard: int = 0
+    received: int = 0
 
 
 @contextmanager
 def connected_dashboards(url: str, token: str, count: int) -> Iterator[DashboardClients]:
     """Have so many dashboards listen until the block ends."""
-    watchers = DashboardClients()
+    dashboards = DashboardClients()
     child = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.dashboard_clients", url, token, str(count)],
         stdin=subprocess.PIPE,
@@ -33,30 +33,30 @@ def connected_dashboards(url: str, token: str, count: int) -> Iterator[Dashboard
         text=True,
     )
     assert child.stdout
-    assert child.stdout.readline() == "all are in\n"
+    assert child.stdout.readline() == "connected\n"
     try:
-        yield watchers
+        yield dashboards
     finally:
-        watchers.heard = int(child.communicate(timeout=30)[0])
+        dashboards.received = int(child.communicate(timeout=30)[0])
 
 
 def main(url: str, token: str, count: int) -> None:
     """Read until the standard input ends; prints how many events came."""
     sockets = [_connect(url, token) for _ in range(count)]
-    print("all are in", flush=True)
-    waiting, heard, is_over = selectors.DefaultSelector(), 0, False
+    print("connected", flush=True)
+    selector, received, is_over = selectors.DefaultSelector(), 0, False
     for socket in sockets:
-        waiting.register(socket.sock, selectors.EVENT_READ, socket)
-    waiting.register(sys.stdin, selectors.EVENT_READ)
+        selector.register(socket.sock, selectors.EVENT_READ, socket)
+    selector.register(sys.stdin, selectors.EVENT_READ)
     while not is_over:
-        for ready, _ in waiting.select():
+        for ready, _ in selector.select():
             if ready.data is None:
                 is_over = True
             else:
-                heard += _receive_event(ready.data)
+                received += _receive_event(ready.data)
     for socket in sockets:
         socket.close()
-    print(heard)
+    print(received)
 
 
 def _connect(url: str, token: str) -> WebSocket:
@@ -65,7 +65,7 @@ def _connect(url: str, token: str) -> WebSocket:
     socket.recv()
     socket.send(f'40/live,{{"token": "{token}"}}')
     if not str(socket.recv()).startswith(OPENED):
-        raise SystemExit("a dashboard was not let in")
+        raise SystemExit("a dashboard could not connect")
     return socket
 
 

@@ -1,13 +1,19 @@
-"""Commands for whoever operates Cifra: `flask --app wsgi COMMAND`."""
+"""Commands for operators: `flask --app wsgi COMMAND`."""
 
 from flask import Flask
 
 from app.cli import accounts, database, doctor, keys, worker
 
 COMMANDS = (
-    *(accounts.create_admin, accounts.set_password),
-    *(database.prepare, database.verify_counters, database.backup, database.restore),
-    *(keys.rotate_key, doctor.doctor, worker.worker),
+    accounts.create_admin,
+    accounts.set_password,
+    database.prepare,
+    database.verify_counters,
+    database.backup,
+    database.restore,
+    keys.rotate_key,
+    doctor.doctor,
+    worker.worker,
 )
 
 

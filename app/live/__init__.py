@@ -1,1 +1,1 @@
-"""The live connection: who may listen, what they are sent, and when it ends."""
+"""Live updates over Socket.IO: who may subscribe, and which events are sent."""

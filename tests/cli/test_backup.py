@@ -1,4 +1,4 @@
-"""Backup and restore: under load, elsewhere, and what is torn, foreign or in the way is refused."""
+"""Backup and restore: under load, to another directory, and rejected if anything is invalid."""
 
 import io
 import json
@@ -24,13 +24,13 @@ from tests.conftest import (
 from tests.support.cli import run_flask
 from tests.support.server_process import UNLIMITED, Client, serve
 
-LEAST_WHILE_LOADED = 20
+MIN_REQUESTS_BEFORE_BACKUP = 20
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, golden: GoldenSet) -> Path:
-    """What a Cifra keeps that has answered a little, with a backup of it beside."""
-    folder = tmp_path_factory.mktemp("kept")
+def data_dir(tmp_path_factory: pytest.TempPathFactory, golden: GoldenSet) -> Path:
+    """A data directory with some predictions, and a backup of it in the same folder."""
+    folder = tmp_path_factory.mktemp("data")
     with bootstrapped_app(make_config(folder, RATELIMIT_ENABLED="false")) as app:
         ana = register_user(app, "ana")
         for number in range(3):
@@ -40,23 +40,21 @@ def kept(tmp_path_factory: pytest.TempPathFactory, golden: GoldenSet) -> Path:
     return folder
 
 
-def answers(client: Client) -> dict[str, object]:
-    """What must be the same after a restore."""
+def admin_responses(client: Client) -> dict[str, object]:
+    """Return responses that must be the same after a restore."""
     paths = ("report", "models", "deployments", "users", "experiments")
     return {path: client.call("GET", f"/admin/{path}").json() for path in paths}
 
 
 @pytest.mark.slow
-def test_a_backup_under_load_restored_elsewhere_answers_the_same(
-    tmp_path: Path, golden: GoldenSet
-) -> None:
+def test_a_backup_under_load_restores_to_the_same_state(tmp_path: Path, golden: GoldenSet) -> None:
     here, there, file = tmp_path / "here", tmp_path / "there", tmp_path / "backup.tgz"
-    ending = threading.Event()
+    stop_event = threading.Event()
     statuses: list[int] = []
     ids: list[str] = []
 
     def load(client: Client) -> None:
-        while not ending.is_set():
+        while not stop_event.is_set():
             made = client.predict("ab", golden.png(len(statuses) % 100))
             statuses.append(made.status_code)
             ids.append(made.json()["prediction_id"])
@@ -66,13 +64,13 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
         loading = [threading.Thread(target=load, args=[client]) for client in clients]
         for thread in loading:
             thread.start()
-        while len(statuses) < LEAST_WHILE_LOADED:
+        while len(statuses) < MIN_REQUESTS_BEFORE_BACKUP:
             assert all(thread.is_alive() for thread in loading)
         before = len(ids)
         acknowledged = set(ids)
         backed_up = run_flask(here, "backup", file)
         during = len(statuses) - before
-        ending.set()
+        stop_event.set()
         for thread in loading:
             thread.join()
         assert backed_up.returncode == 0, backed_up.stderr
@@ -80,7 +78,7 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
         assert "copying the database: 100%\n" in backed_up.stderr
         later = run_flask(here, "backup", tmp_path / "later.tgz", "--with-secrets")
         assert later.returncode == 0, later.stderr
-        password, expected = server.admin_password, answers(server.admin_client())
+        password, expected = server.admin_password, admin_responses(server.admin_client())
     assert set(statuses) == {200}
     assert during > 0
 
@@ -95,7 +93,7 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
     again = tmp_path / "again"
     assert run_flask(again, "restore", tmp_path / "later.tgz").returncode == 0
     with serve(again, **UNLIMITED) as server:
-        assert answers(server.login("admin", password)) == expected
+        assert admin_responses(server.login("admin", password)) == expected
         sender = server.login("sender 0", "password of sender 0")
         assert sender.predict("v2", golden.png(0)).status_code == 200
         returned = clients[1]
@@ -104,10 +102,12 @@ def test_a_backup_under_load_restored_elsewhere_answers_the_same(
 
 
 @pytest.mark.slow
-def test_without_the_secrets_passwords_work_and_tokens_do_not(kept: Path, tmp_path: Path) -> None:
+def test_a_restore_without_secrets_keeps_passwords_but_not_tokens(
+    data_dir: Path, tmp_path: Path
+) -> None:
     there = tmp_path / "there"
-    assert run_flask(there, "restore", kept / "backup.tgz").returncode == 0
-    with tarfile.open(kept / "backup.tgz") as archive:
+    assert run_flask(there, "restore", data_dir / "backup.tgz").returncode == 0
+    with tarfile.open(data_dir / "backup.tgz") as archive:
         assert archive.getnames() == ["manifest.json", "app.db"]
     assert {path.name for path in there.iterdir()} >= {"app.db", "jwt_secret_key"}
     assert stat.S_IMODE((there / "app.db").stat().st_mode) == 0o600
@@ -115,52 +115,57 @@ def test_without_the_secrets_passwords_work_and_tokens_do_not(kept: Path, tmp_pa
         assert server.login("ana", "password of ana")
 
 
-def test_secrets_are_packed_when_they_are_asked_for(kept: Path, tmp_path: Path) -> None:
-    run_flask(kept, "rotate-key")
+def test_secrets_are_backed_up_on_request(data_dir: Path, tmp_path: Path) -> None:
+    run_flask(data_dir, "rotate-key")
     file = tmp_path / "with.tgz"
-    assert run_flask(kept, "backup", file, "--with-secrets").returncode == 0
+    assert run_flask(data_dir, "backup", file, "--with-secrets").returncode == 0
     assert run_flask(tmp_path / "there", "restore", file).returncode == 0
     for name in ("secret_key", "jwt_secret_key", "jwt_retired_keys"):
         restored = tmp_path / "there" / name
-        assert restored.read_text() == (kept / name).read_text()
+        assert restored.read_text() == (data_dir / name).read_text()
         assert stat.S_IMODE(restored.stat().st_mode) == 0o600
 
 
-def test_nothing_is_overwritten(kept: Path, tmp_path: Path) -> None:
+def test_existing_files_are_never_overwritten(data_dir: Path, tmp_path: Path) -> None:
     file = tmp_path / "there.tgz"
     file.write_text("something dear")
-    refused = run_flask(kept, "backup", file)
-    assert (refused.returncode, refused.stderr) == (1, f"Error: {file} already exists\n")
+    rejected = run_flask(data_dir, "backup", file)
+    assert (rejected.returncode, rejected.stderr) == (1, f"Error: {file} already exists\n")
     assert file.read_text() == "something dear"
-    before = (kept / "app.db").read_bytes()
-    refused = run_flask(kept, "restore", kept / "backup.tgz")
-    assert (refused.returncode, refused.stderr) == (1, f"Error: {kept}/app.db already exists\n")
-    assert (kept / "app.db").read_bytes() == before
+    before = (data_dir / "app.db").read_bytes()
+    rejected = run_flask(data_dir, "restore", data_dir / "backup.tgz")
+    assert (rejected.returncode, rejected.stderr) == (
+        1,
+        f"Error: {data_dir}/app.db already exists\n",
+    )
+    assert (data_dir / "app.db").read_bytes() == before
     there = tmp_path / "journal"
     there.mkdir()
     (there / "app.db-wal").write_text("of another database")
-    assert "app.db-wal already exists" in run_flask(there, "restore", kept / "backup.tgz").stderr
+    assert (
+        "app.db-wal already exists" in run_flask(there, "restore", data_dir / "backup.tgz").stderr
+    )
 
 
 @pytest.mark.slow
-def test_a_restore_under_a_running_server_is_refused(kept: Path, tmp_path: Path) -> None:
+def test_a_restore_under_a_running_server_is_rejected(data_dir: Path, tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         for path in tmp_path.glob("app.db*"):
             shutil.move(path, tmp_path / f"moved-{path.name}")
-        refused = run_flask(tmp_path, "restore", kept / "backup.tgz")
-        assert refused.returncode == 1
-        assert f"A server is running on {tmp_path}; stop it first" in refused.stderr
+        rejected = run_flask(tmp_path, "restore", data_dir / "backup.tgz")
+        assert rejected.returncode == 1
+        assert f"A server is running on {tmp_path}; stop it first" in rejected.stderr
         assert not (tmp_path / "app.db").exists()
         for path in tmp_path.glob("moved-*"):
             shutil.move(path, tmp_path / path.name.removeprefix("moved-"))
     assert server.process.returncode == 0
     for path in tmp_path.glob("app.db*"):
         path.unlink()
-    assert run_flask(tmp_path, "restore", kept / "backup.tgz").returncode == 0
+    assert run_flask(tmp_path, "restore", data_dir / "backup.tgz").returncode == 0
 
 
-def repacked(source: Path, target: Path, **changed: bytes | None) -> Path:
-    """An archive with other files in it; None leaves one out."""
+def repack(source: Path, target: Path, **changed: bytes | None) -> Path:
+    """Copy an archive with changed files; None leaves a file out."""
     with tarfile.open(source) as old, tarfile.open(target, "w:gz") as new:
         files = {name: old.extractfile(name).read() for name in old.getnames()}  # type: ignore[union-attr]
         files |= {name.replace("_", "."): content for name, content in changed.items()}
@@ -172,8 +177,8 @@ def repacked(source: Path, target: Path, **changed: bytes | None) -> Path:
     return target
 
 
-def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_path: Path) -> None:
-    good = kept / "backup.tgz"
+def test_an_invalid_archive_is_rejected_and_leaves_no_files(data_dir: Path, tmp_path: Path) -> None:
+    good = data_dir / "backup.tgz"
     whole = good.read_bytes()
     with tarfile.open(good) as archive:
         database = archive.extractfile("app.db").read()  # type: ignore[union-attr]
@@ -191,15 +196,15 @@ def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_p
     }
     for name, (content, _) in cases.items():
         (tmp_path / name).write_bytes(content)
-    repacked(good, tmp_path / "changed", app_db=bytes(changed))
-    repacked(good, tmp_path / "longer", app_db=database + b"more")
-    repacked(good, tmp_path / "without", app_db=None)
-    repacked(good, tmp_path / "unnamed", manifest_json=None)
-    repacked(good, tmp_path / "later", manifest_json=json.dumps(later).encode())
+    repack(good, tmp_path / "changed", app_db=bytes(changed))
+    repack(good, tmp_path / "longer", app_db=database + b"more")
+    repack(good, tmp_path / "without", app_db=None)
+    repack(good, tmp_path / "unnamed", manifest_json=None)
+    repack(good, tmp_path / "later", manifest_json=json.dumps(later).encode())
     escaping = json.dumps(manifest | {"files": files}).encode()
-    repacked(good, tmp_path / "escaping", manifest_json=escaping)
+    repack(good, tmp_path / "escaping", manifest_json=escaping)
     unknown = json.dumps(manifest | {"revision": "9999"}).encode()
-    repacked(good, tmp_path / "unknown", manifest_json=unknown)
+    repack(good, tmp_path / "unknown", manifest_json=unknown)
     expected = {name: text for name, (_, text) in cases.items()} | {
         "changed": "app.db in the archive does not match its checksum",
         "longer": "app.db in the archive does not match its checksum",
@@ -213,21 +218,23 @@ def test_what_is_torn_or_foreign_is_refused_and_leaves_nothing(kept: Path, tmp_p
     there = tmp_path / "there"
     with second_app(Config.from_env({"DATA_DIR": str(there)})) as app:
         for name, text in expected.items():
-            refused = app.test_cli_runner().invoke(args=["restore", str(tmp_path / name)])
-            assert refused.exit_code == 1, name
-            assert text in refused.stderr, name
-            assert isinstance(refused.exception, SystemExit), name  # told in words, not raised
+            rejected = app.test_cli_runner().invoke(args=["restore", str(tmp_path / name)])
+            assert rejected.exit_code == 1, name
+            assert text in rejected.stderr, name
+            assert isinstance(rejected.exception, SystemExit), (
+                name
+            )  # an error message, not a traceback
             assert {path.name for path in there.iterdir()} == {"secret_key", "jwt_secret_key"}, name
 
 
-def test_a_backup_that_fails_leaves_nothing(kept: Path, tmp_path: Path) -> None:
+def test_a_failed_backup_leaves_no_files(data_dir: Path, tmp_path: Path) -> None:
     empty = run_flask(tmp_path / "new", "backup", tmp_path / "made.tgz")
     assert empty.returncode == 1
     assert "There is no database at" in empty.stderr
-    nowhere = run_flask(kept, "backup", tmp_path / "no" / "such" / "folder.tgz")
+    nowhere = run_flask(data_dir, "backup", tmp_path / "no" / "such" / "folder.tgz")
     assert nowhere.returncode == 1
     assert "No such file or directory" in nowhere.stderr
-    shutil.copytree(kept, tmp_path / "damaged")
+    shutil.copytree(data_dir, tmp_path / "damaged")
     with (tmp_path / "damaged" / "app.db").open("r+b") as database:
         database.seek(3 * 4096)
         database.write(b"\xff" * 4096)
@@ -238,13 +245,13 @@ def test_a_backup_that_fails_leaves_nothing(kept: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
-def test_on_postgresql_its_own_tool_is_named_without_the_password(
+def test_on_postgresql_the_command_names_its_own_tool_without_the_password(
     tmp_path: Path, command: str
 ) -> None:
     url = "postgresql://cifra:secret-word@db.example:5433/cifra"
-    refused = run_flask(tmp_path, command, tmp_path / "b.tgz", DATABASE_URL=url, **SECRETS)
-    assert refused.returncode == 1
+    rejected = run_flask(tmp_path, command, tmp_path / "b.tgz", DATABASE_URL=url, **SECRETS)
+    assert rejected.returncode == 1
     tool = {"backup": "pg_dump", "restore": "pg_restore"}[command]
-    assert tool in refused.stderr
-    assert "postgresql://cifra@db.example:5433/cifra" in refused.stderr
-    assert "secret-word" not in refused.stderr
+    assert tool in rejected.stderr
+    assert "postgresql://cifra@db.example:5433/cifra" in rejected.stderr
+    assert "secret-word" not in rejected.stderr

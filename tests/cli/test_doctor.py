@@ -1,4 +1,4 @@
-"""The doctor: everything is well in a good Cifra, and each thing that is not is found and named."""
+"""The doctor command: all checks pass on a healthy installation, and each problem is found."""
 
 import shutil
 from dataclasses import replace
@@ -26,7 +26,7 @@ def findings_of(check: Check, app: Flask, config: Config | None = None) -> list[
 
 
 def only_finding(found: list[Finding], level: Level) -> Finding:
-    """The one finding of a level; each that is not well says what to do."""
+    """Return the one finding of a level, which must have advice."""
     (one,) = [each for each in found if each.level is level]
     assert one.advice
     return one
@@ -43,7 +43,7 @@ def test_all_checks_pass_beside_a_running_server(tmp_path: Path, golden: GoldenS
     assert len(lines) >= 10
     assert all(line.startswith("ok    ") for line in lines), done.stdout
     assert "a server is running" in lines[0]
-    assert "reads 300 of 300 known digits" in done.stdout
+    assert "recognizes 300 of 300 known digits" in done.stdout
     assert "training: PyTorch" in done.stdout
 
 
@@ -54,10 +54,15 @@ def test_a_failed_check_makes_the_command_fail(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libtorch is not there')")
     done = run_flask_process(tmp_path, "doctor", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
-    line = f"FAIL  {tmp_path}/secret_key can be read by others -> chmod 600 {tmp_path}/secret_key"
+    line = (
+        f"FAIL  {tmp_path}/secret_key is readable by other users -> chmod 600 {tmp_path}/secret_key"
+    )
     assert line in done.stdout.splitlines()
-    assert "warn  training: PyTorch cannot be imported, retrains fail -> pip install" in done.stdout
-    assert done.stderr == "Error: 1 of these must be seen to\n"
+    assert (
+        "warn  training: PyTorch cannot be imported, retrain jobs fail -> pip install"
+        in done.stdout
+    )
+    assert done.stderr == "Error: checks failed: 1\n"
 
 
 def test_risky_settings_give_warnings(app: Flask) -> None:
@@ -158,7 +163,7 @@ def test_wrong_counters_and_clocks_are_found_on_each_database(
 
 
 def test_a_damaged_model_is_found(app: Flask) -> None:
-    execute(app, "UPDATE model SET artifact = :torn WHERE id = 2", torn=b"no model")
+    execute(app, "UPDATE model SET artifact = :damaged WHERE id = 2", damaged=b"no model")
     found = only_finding(findings_of(doctor_checks.check_database, app), Level.FAIL)
     assert found.text == "v2: The artifact of cifra-improved is damaged"
     assert found.advice == "roll back: POST /admin/versions/v2/rollback"
@@ -169,7 +174,7 @@ def test_the_mail_server_is_checked(tmp_path: Path) -> None:
     more = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port)}
     app = create_app(make_config(tmp_path, **more))
     assert only_finding(findings_of(doctor_checks.check_mail, app), Level.FAIL).text == (
-        f"mail: 127.0.0.1:{port} does not take us: ConnectionRefusedError"
+        f"mail: cannot connect to 127.0.0.1:{port}: ConnectionRefusedError"
     )
     with mail_server(port):
         assert [each.level for each in findings_of(doctor_checks.check_mail, app)] == [Level.OK]

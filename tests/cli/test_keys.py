@@ -1,4 +1,4 @@
-"""Rotating the signing key beside a running server: nobody is logged out, nothing restarted."""
+"""Rotation of the signing key beside a running server: nobody is logged out."""
 
 import base64
 import hmac
@@ -39,7 +39,7 @@ def status(app: Flask, token: str) -> int:
 
 
 @pytest.mark.slow
-def test_a_running_server_takes_a_new_key_up_and_logs_nobody_out(tmp_path: Path) -> None:
+def test_a_running_server_loads_a_rotated_key_and_logs_nobody_out(tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
         ana = server.register("ana")
         old_kid = header_of(ana.tokens["access_token"])["kid"]
@@ -47,7 +47,7 @@ def test_a_running_server_takes_a_new_key_up_and_logs_nobody_out(tmp_path: Path)
         assert rotated.returncode == 0, rotated.stderr
         assert f"{old_kid} is trusted until " in rotated.stdout
         new_kid = Key((tmp_path / "jwt_secret_key").read_text()).kid
-        assert rotated.stdout.startswith(f"tokens are signed with {new_kid} now\n")
+        assert rotated.stdout.startswith(f"tokens are now signed with {new_kid}\n")
         assert ana.call("GET", "/predictions").status_code == 200
         headers = {"Authorization": f"Bearer {ana.tokens['refresh_token']}"}
         refreshed = requests.post(f"{server.url}/refresh", headers=headers, timeout=30)
@@ -65,12 +65,12 @@ def test_a_running_server_takes_a_new_key_up_and_logs_nobody_out(tmp_path: Path)
         assert back.call("GET", "/predictions").status_code == 200
 
 
-def test_keys_of_the_settings_are_changed_by_hand_and_the_command_says_how(tmp_path: Path) -> None:
-    refused = run_flask(tmp_path, "rotate-key", **SECRETS)
-    assert refused.returncode == 1
-    assert "Nothing was changed yet" in refused.stderr
-    assert "JWT_PREVIOUS_KEYS" in refused.stderr
-    assert SECRETS["JWT_SECRET_KEY"] not in refused.stderr
+def test_rotate_key_explains_how_to_change_keys_in_the_settings(tmp_path: Path) -> None:
+    rejected = run_flask(tmp_path, "rotate-key", **SECRETS)
+    assert rejected.returncode == 1
+    assert "Nothing was changed yet" in rejected.stderr
+    assert "JWT_PREVIOUS_KEYS" in rejected.stderr
+    assert SECRETS["JWT_SECRET_KEY"] not in rejected.stderr
     assert list(tmp_path.glob("jwt_*")) == []
 
 
@@ -88,47 +88,47 @@ def test_previous_keys_of_the_settings_are_trusted(tmp_path: Path) -> None:
 
 @pytest.fixture
 def token(app: Flask) -> str:
-    """A good access token; the key is the one of the settings."""
+    """A valid access token, signed with the key of the settings."""
     return register_user(app, "ana").tokens["access_token"]
 
 
-def signed_anew(token: str, key: str, **header: Any) -> str:
+def sign_again(token: str, key: str, **header: Any) -> str:
     claims = jwt.decode(token, options={"verify_signature": False})
     return jwt.encode(claims, key, "HS256", headers=header)
 
 
-def test_a_token_from_before_there_were_key_names_is_good(app: Flask, token: str) -> None:
-    before = signed_anew(token, SECRETS["JWT_SECRET_KEY"])
+def test_a_token_without_key_id_is_accepted(app: Flask, token: str) -> None:
+    before = sign_again(token, SECRETS["JWT_SECRET_KEY"])
     assert "kid" not in header_of(before)
     assert status(app, before) == 200
-    assert status(app, signed_anew(token, "another key, of 32 bytes at least")) == 422
+    assert status(app, sign_again(token, "another key, of 32 bytes at least")) == 422
 
 
-def sealed(header: dict[str, Any], token: str, key: str) -> str:
-    """A token's claims under any header, with a signature that is right for HS256."""
-    said = f"{coded(json.dumps(header).encode())}.{token.split('.')[1]}"
-    return f"{said}.{coded(hmac.digest(key.encode(), said.encode(), 'sha256'))}"
+def forge(header: dict[str, Any], token: str, key: str) -> str:
+    """Return a token with the same claims, another header, and a valid HS256 signature."""
+    signed = f"{base64url(json.dumps(header).encode())}.{token.split('.')[1]}"
+    return f"{signed}.{base64url(hmac.digest(key.encode(), signed.encode(), 'sha256'))}"
 
 
-def coded(raw: bytes) -> str:
+def base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 @pytest.mark.parametrize("kid", ["00000000", "", "../../etc/passwd", "\N{SNOWMAN}", 5, ["a"]])
-def test_a_wrong_key_name_is_refused_like_any_malformed_token(
+def test_an_unknown_key_id_is_rejected_as_a_malformed_token(
     app: Flask, token: str, kid: object
 ) -> None:
     key, header = SECRETS["JWT_SECRET_KEY"], header_of(token)
-    assert status(app, sealed(header, token, key)) == 200
-    assert status(app, sealed(header | {"kid": kid}, token, key)) == 422
+    assert status(app, forge(header, token, key)) == 200
+    assert status(app, forge(header | {"kid": kid}, token, key)) == 422
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS512", "RS256", ""])
-def test_another_algorithm_is_refused_like_any_malformed_token(
+def test_another_algorithm_is_rejected_as_a_malformed_token(
     app: Flask, token: str, algorithm: str
 ) -> None:
     key, header = SECRETS["JWT_SECRET_KEY"], header_of(token) | {"alg": algorithm}
-    forged = sealed(header, token, key)
+    forged = forge(header, token, key)
     assert status(app, forged) == 422
     assert status(app, forged.rpartition(".")[0] + ".") == 422
     claims = jwt.decode(token, options={"verify_signature": False})

@@ -14,7 +14,7 @@ import pytest
 
 from app.training.datasets import load_base_sets
 from tests.conftest import SECRETS, GoldenSet, make_config, postgres_database, second_app
-from tests.support.live_client import listening, wait_until
+from tests.support.live_client import connect_live, wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.review_data import label, submitters
 from tests.support.server_process import EMBEDDED, HTTP_TIER, QUICK, ROOT, Client, Server, serve
@@ -22,7 +22,7 @@ from tests.support.server_process import EMBEDDED, HTTP_TIER, QUICK, ROOT, Clien
 WORKERS = 2
 
 
-class Place:
+class SharedServices:
     """A database and a Redis that everything shares, and what a server there is told of them."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
@@ -40,22 +40,22 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Place]:
+def shared(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[SharedServices]:
     folder = tmp_path_factory.mktemp("place")
     with postgres_database(postgres_url) as url:
-        made = Place(folder, url)
+        made = SharedServices(folder, url)
         yield made
         made.redis.go_on()
         made.redis.kill()
 
 
 @pytest.fixture(scope="module")
-def tier(place: Place) -> Iterator[Server]:
-    with serve(place.folder / "tier", HTTP_TIER, **place.settings) as running:
+def tier(shared: SharedServices) -> Iterator[Server]:
+    with serve(shared.folder / "tier", HTTP_TIER, **shared.settings) as running:
         yield running
 
 
-def all_at_once(client: Client, golden: GoldenSet, route: str, count: int) -> list[int]:
+def predict_concurrently(client: Client, golden: GoldenSet, route: str, count: int) -> list[int]:
     """Post pictures from eight threads, each on connections of its own; returns the statuses."""
 
     def post(index: int) -> int:
@@ -74,13 +74,13 @@ def test_both_workers_serve(tier: Server, golden: GoldenSet) -> None:
     ana = tier.register("ana")
     workers = psutil.Process(tier.process.pid).children(recursive=True)
     before = {each.pid: sum(each.cpu_times()[:2]) for each in workers}
-    assert all_at_once(ana, golden, "ab", 400) == [200] * 400
+    assert predict_concurrently(ana, golden, "ab", 400) == [200] * 400
     busy = [each for each in workers if sum(each.cpu_times()[:2]) > before[each.pid] + 0.05]
     assert len(busy) == WORKERS
 
 
 def test_a_limit_is_counted_once_for_all_workers(tier: Server, golden: GoldenSet) -> None:
-    statuses = all_at_once(tier.register("ben"), golden, "v2", 60)
+    statuses = predict_concurrently(tier.register("ben"), golden, "v2", 60)
     assert (statuses.count(200), statuses.count(429)) == (40, 20)
 
 
@@ -88,10 +88,10 @@ def test_a_revoked_token_is_refused_by_every_worker_within_two_seconds(
     tier: Server, golden: GoldenSet
 ) -> None:
     cleo = tier.register("cleo")
-    assert all_at_once(cleo, golden, "ab", 40) == [200] * 40
+    assert predict_concurrently(cleo, golden, "ab", 40) == [200] * 40
     assert cleo.call("POST", "/logout").status_code == 200
     time.sleep(2)
-    assert all_at_once(cleo, golden, "ab", 40) == [401] * 40
+    assert predict_concurrently(cleo, golden, "ab", 40) == [401] * 40
 
 
 def test_a_deployment_reaches_every_worker_within_two_seconds(
@@ -108,58 +108,60 @@ def test_a_deployment_reaches_every_worker_within_two_seconds(
     assert hashes == {other["hash"]}
 
 
-def test_without_redis_predictions_go_on_and_admins_are_told(
-    tier: Server, place: Place, golden: GoldenSet
+def test_without_redis_predictions_continue_and_admins_are_alerted(
+    tier: Server, shared: SharedServices, golden: GoldenSet
 ) -> None:
     admin, emil = tier.admin_client(), tier.register("emil")
     for stop, start in (
-        (place.redis.kill, place.redis.start),
-        (place.redis.pause, place.redis.go_on),
+        (shared.redis.kill, shared.redis.start),
+        (shared.redis.pause, shared.redis.go_on),
     ):
         stop()
-        begun_s = time.monotonic()
-        assert all_at_once(emil, golden, "ab", 40) == [200] * 40
-        assert time.monotonic() - begun_s < 20
+        started_at_s = time.monotonic()
+        assert predict_concurrently(emil, golden, "ab", 40) == [200] * 40
+        assert time.monotonic() - started_at_s < 20
         start()
-    alerts = wait_until(lambda: told(admin, "rate limits"), "the alert")
+    alerts = wait_until(lambda: alert_messages(admin, "rate limits"), "the alert")
     assert alerts == ["Redis unavailable: each process counts rate limits on its own"]
     time.sleep(2.5)
-    all_at_once(emil, golden, "ab", 20)
-    statuses = all_at_once(tier.register("frida"), golden, "v2", 60)
+    predict_concurrently(emil, golden, "ab", 20)
+    statuses = predict_concurrently(tier.register("frida"), golden, "v2", 60)
     assert (statuses.count(200), statuses.count(429)) == (40, 20)
 
 
-def told(admin: Client, kind: str) -> list[str]:
+def alert_messages(admin: Client, kind: str) -> list[str]:
     alerts = admin.call("GET", "/admin/alerts").json()["alerts"]
     return [alert["message"] for alert in alerts if alert["kind"] == kind]
 
 
-def test_dashboards_on_any_worker_hear_everything(place: Place, golden: GoldenSet) -> None:
-    with serve(place.folder / "live", EMBEDDED, **place.settings) as live, ExitStack() as stack:
-        admin = live.admin_client_of(place.folder / "tier")
+def test_dashboards_on_any_worker_receive_every_event(
+    shared: SharedServices, golden: GoldenSet
+) -> None:
+    with serve(shared.folder / "live", EMBEDDED, **shared.settings) as live, ExitStack() as stack:
+        admin = live.admin_client_of(shared.folder / "tier")
         token = admin.tokens["access_token"]
-        dashboards = [stack.enter_context(listening(live.url, token)) for _ in range(8)]
+        dashboards = [stack.enter_context(connect_live(live.url, token)) for _ in range(8)]
         for dashboard in dashboards:
             dashboard.wait_for("traffic")
         before = admin.call("GET", "/admin/report").json()["versions"]["v1"]["served"]
         admin.predict("v1", golden.png(0))
 
         def served() -> list[int]:
-            return [each.all("traffic")[-1]["versions"]["v1"]["served"] for each in dashboards]
+            return [each.received("traffic")[-1]["versions"]["v1"]["served"] for each in dashboards]
 
         wait_until(lambda: served() == [before + 1] * 8, "all dashboards")
 
 
 @contextmanager
-def working(place: Place) -> Iterator["subprocess.Popen[bytes]"]:
+def run_worker(shared: SharedServices) -> Iterator["subprocess.Popen[bytes]"]:
     """A worker, as `make worker` starts it."""
-    folder = place.folder / "worker"
+    folder = shared.folder / "worker"
     folder.mkdir(exist_ok=True)
     with (folder / "log").open("ab") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
             cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(folder), **place.settings},
+            env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(folder), **shared.settings},
             stdout=log,
             stderr=log,
         )
@@ -170,22 +172,24 @@ def working(place: Place) -> Iterator["subprocess.Popen[bytes]"]:
             assert worker.wait(30) == 0, (folder / "log").read_text()
 
 
-def test_a_retrain_is_trained_by_a_worker_and_by_no_server(tier: Server, place: Place) -> None:
+def test_a_retrain_job_runs_on_a_worker_and_on_no_server(
+    tier: Server, shared: SharedServices
+) -> None:
     training = load_base_sets().training
     with second_app(
-        make_config(place.folder / "tier", DATABASE_URL=place.settings["DATABASE_URL"])
+        make_config(shared.folder / "tier", DATABASE_URL=shared.settings["DATABASE_URL"])
     ) as app:
         label(app, list(training.digits[:30]), training.labels[:30].tolist(), submitters(app, 2))
     admin = tier.admin_client()
-    asked = admin.call("POST", "/admin/retrain", json={"deploy": "manual"})
-    assert asked.status_code == 202
+    accepted = admin.call("POST", "/admin/retrain", json={"deploy": "manual"})
+    assert accepted.status_code == 202
 
     def status() -> str:
-        return str(admin.call("GET", asked.headers["Location"]).json()["status"])
+        return str(admin.call("GET", accepted.headers["Location"]).json()["status"])
 
     time.sleep(3)
     assert status() == "queued"
-    with working(place):
+    with run_worker(shared):
         wait_until(lambda: status() == "running", "a worker")
-        admin.call("POST", f"{asked.headers['Location']}/cancel")
+        admin.call("POST", f"{accepted.headers['Location']}/cancel")
         wait_until(lambda: status() == "cancelled", "the end")

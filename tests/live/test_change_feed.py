@@ -1,4 +1,4 @@
-"""What listeners are told, and whom nothing is told, over real sockets."""
+"""Which events are sent to which clients, over real sockets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +19,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def dashboard(server: Server) -> Iterator[LiveClient]:
-    with connect_live(server.url, server.admin_client().tokens["access_token"]) as listener:
-        yield listener
+    with connect_live(server.url, server.admin_client().tokens["access_token"]) as client:
+        yield client
 
 
-def predict_and_confirm(ana: Client, picture: bytes) -> str:
-    """Send a picture, call the answer right, return the prediction's id."""
-    prediction_id: str = ana.predict("ab", picture).json()["prediction_id"]
-    word = {"prediction_id": prediction_id, "correct": True}
-    assert ana.call("POST", "/feedback", json=word).status_code == 201
+def predict_and_confirm(ana: Client, image: bytes) -> str:
+    """Send an image, confirm the prediction, and return its id."""
+    prediction_id: str = ana.predict("ab", image).json()["prediction_id"]
+    feedback = {"prediction_id": prediction_id, "correct": True}
+    assert ana.call("POST", "/feedback", json=feedback).status_code == 201
     return prediction_id
 
 
@@ -73,7 +73,7 @@ def test_an_admin_receives_deployment_events(server: Server, dashboard: LiveClie
     made = admin.call("POST", f"/admin/models/{v1}/deploy", json={"version": "v2"}).json()
     assert dashboard.wait_for("deployment", id=made["id"]) == made
     admin.call("POST", "/admin/versions/v2/rollback")
-    wait_until(lambda: len(dashboard.received("deployment")) == 2, "the roll-back")
+    wait_until(lambda: len(dashboard.received("deployment")) == 2, "the rollback")
     newest = admin.call("GET", "/admin/deployments").json()["deployments"][0]
     assert dashboard.received("deployment")[-1] == newest
 
@@ -83,26 +83,26 @@ def test_a_user_receives_review_results_of_their_own_images_only(
 ) -> None:
     ana, ben, admin = server.register("ana"), server.register("ben"), server.admin_client()
     with (
-        connect_live(server.url, ana.tokens["access_token"]) as hers,
-        connect_live(server.url, ben.tokens["access_token"]) as his,
+        connect_live(server.url, ana.tokens["access_token"]) as anas,
+        connect_live(server.url, ben.tokens["access_token"]) as bens,
     ):
         made = ana.predict("ab", golden.png(0)).json()
         other = (made["prediccion"] + 1) % 10
-        word = {"prediction_id": made["prediction_id"], "digit": other}
-        assert ana.call("POST", "/feedback", json=word).status_code == 201
+        feedback = {"prediction_id": made["prediction_id"], "digit": other}
+        assert ana.call("POST", "/feedback", json=feedback).status_code == 201
         item = wait_until(
-            lambda: admin.call("GET", "/admin/review").json()["item"], "a flagged picture"
+            lambda: admin.call("GET", "/admin/review").json()["item"], "a flagged image"
         )
         assert isinstance(item, dict)
         label = {"digit": made["prediccion"]}
         admin.call("POST", f"/admin/review/{item['prediction_id']}", json=label)
-        while item["prediction_id"] != made["prediction_id"]:  # it was a probe
+        while item["prediction_id"] != made["prediction_id"]:  # it was an attention check
             item = admin.call("GET", "/admin/review").json()["item"]
             admin.call("POST", f"/admin/review/{item['prediction_id']}", json=label)
-        told = hers.wait_for("prediction", prediction_id=made["prediction_id"])
-        assert (told["digit"], told["not_a_digit"]) == (made["prediccion"], False)
-        assert {event for event, _ in hers.events} == {"prediction"}
-        assert his.events == []
+        result = anas.wait_for("prediction", prediction_id=made["prediction_id"])
+        assert (result["digit"], result["not_a_digit"]) == (made["prediccion"], False)
+        assert {event for event, _ in anas.events} == {"prediction"}
+        assert bens.events == []
 
 
 def test_changes_by_another_process_are_sent_too(server: Server, dashboard: LiveClient) -> None:

@@ -1,4 +1,4 @@
-"""Commands as an operator types them, on what a server keeps."""
+"""Run operators' commands on a data directory."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.server_process import ROOT
 
 @dataclass(frozen=True)
 class Result:
-    """What a command came to."""
+    """The exit status and the output of a command."""
 
     returncode: int
     stdout: str
@@ -22,19 +22,19 @@ class Result:
 
 
 def run_flask(data_dir: Path, *args: str | Path, **settings: str) -> Result:
-    """Run a command of an application of its own, in this process: starting one takes seconds."""
+    """Run a command in this process, with a new application: starting a process takes seconds."""
     app = create_app(Config.from_env(_environment(data_dir) | settings))
-    done = app.test_cli_runner().invoke(args=[*map(str, args)])
+    result = app.test_cli_runner().invoke(args=[*map(str, args)])
     with app.app_context():
         dispose_engines()
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return Result(done.exit_code, done.stdout, done.stderr)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Result(result.exit_code, result.stdout, result.stderr)
 
 
 def run_flask_process(data_dir: Path, *args: str | Path, **settings: str) -> Result:
-    """Run `flask --app wsgi ...` in a process of its own."""
-    done = subprocess.run(
+    """Run `flask --app wsgi ...` in a new process."""
+    result = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", *map(str, args)],
         cwd=ROOT,
         env=_environment(data_dir) | settings,
@@ -43,7 +43,7 @@ def run_flask_process(data_dir: Path, *args: str | Path, **settings: str) -> Res
         timeout=120,
         check=False,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Result(result.returncode, result.stdout, result.stderr)
 
 
 def _environment(data_dir: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A dashboard's end of the live connection, as a client library has it."""
+"""A Socket.IO client that records the events of the live connection."""
 
 import time
 from collections.abc import Iterator
@@ -8,46 +8,46 @@ from typing import Any
 import socketio
 
 EVENTS = ("traffic", "feedback", "experiment", "retrain", "deployment", "alert", "prediction")
-TIMEOUT_S = 90  # generous: on a busy machine a process takes long to start
+TIMEOUT_S = 90  # generous: on a busy machine a process is slow to start
 
 
-class Listener:
-    """What was heard, in its order, as (event, payload)."""
+class LiveClient:
+    """A connected client; `events` are (name, payload) in order of arrival."""
 
-    def __init__(self, url: str, token: object, *, again: bool = False) -> None:
-        self.heard: list[tuple[str, dict[str, Any]]] = []
-        self.refusals: list[Any] = []
-        self.client = socketio.Client(reconnection=again, reconnection_delay=0.2)
-        self.client.on("connect_error", self.refusals.append, namespace="/live")
+    def __init__(self, url: str, token: object, *, reconnect: bool = False) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.connect_errors: list[Any] = []
+        self.sio = socketio.Client(reconnection=reconnect, reconnection_delay=0.2)
+        self.sio.on("connect_error", self.connect_errors.append, namespace="/live")
         for event in EVENTS:
-            self.client.on(event, self._hears(event), namespace="/live")
-        self.client.connect(
+            self.sio.on(event, self._append_to_events(event), namespace="/live")
+        self.sio.connect(
             url,
             namespaces=["/live"],
             auth=None if token is None else {"token": token},
             transports=["websocket"],
         )
-        self.first_socket = self.client.eio.ws
+        self.first_socket = self.sio.eio.ws
 
-    def _hears(self, event: str) -> Any:
-        return lambda told: self.heard.append((event, told))
+    def _append_to_events(self, event: str) -> Any:
+        return lambda payload: self.events.append((event, payload))
 
-    def all(self, event: str) -> list[dict[str, Any]]:
-        """Everything heard of one event so far."""
-        return [told for name, told in self.heard if name == event]
+    def received(self, event: str) -> list[dict[str, Any]]:
+        """Return the payloads of one event received so far."""
+        return [payload for name, payload in self.events if name == event]
 
     def wait_for(self, event: str, **fields: object) -> dict[str, Any]:
-        """The first of an event that has these fields, once it comes."""
+        """Wait for an event with these fields, and return its first payload."""
         found = wait_until(lambda: next(iter(self._with(event, fields)), None), f"{event} {fields}")
         assert isinstance(found, dict)
         return found
 
-    def wait_for_end(self) -> None:
-        """Wait until the server has shown us out."""
-        wait_until(lambda: "/live" not in self.client.namespaces, "the end")
+    def wait_for_disconnect(self) -> None:
+        """Wait until the server has disconnected this client."""
+        wait_until(lambda: "/live" not in self.sio.namespaces, "the disconnect")
 
     def _with(self, event: str, fields: dict[str, object]) -> list[dict[str, Any]]:
-        return [told for told in self.all(event) if fields.items() <= told.items()]
+        return [payload for payload in self.received(event) if fields.items() <= payload.items()]
 
 
 def wait_until(condition: Any, what: str) -> object:
@@ -56,17 +56,17 @@ def wait_until(condition: Any, what: str) -> object:
         if found := condition():
             return found
         time.sleep(0.05)
-    raise AssertionError(f"waited in vain for {what}")
+    raise AssertionError(f"timed out waiting for {what}")
 
 
 @contextmanager
-def listening(url: str, token: object, *, again: bool = False) -> Iterator[Listener]:
-    """Listen until the block ends."""
-    listener = Listener(url, token, again=again)
+def connect_live(url: str, token: object, *, reconnect: bool = False) -> Iterator[LiveClient]:
+    """Connect a client until the block ends."""
+    client = LiveClient(url, token, reconnect=reconnect)
     try:
-        yield listener
+        yield client
     finally:
-        listener.client.reconnection = False
-        listener.client.shutdown()  # ends its looking for a server that has gone, too
-        listener.client.eio.disconnect()
-        listener.first_socket.close()  # where the server ended it, the library leaves it open
+        client.sio.reconnection = False
+        client.sio.shutdown()  # also stops attempts to reconnect to a server that is gone
+        client.sio.eio.disconnect()
+        client.first_socket.close()  # the library leaves it open if the server closed it

@@ -1,4 +1,4 @@
-"""A test client that holds every answer against the application's own OpenAPI document."""
+"""A test client that validates every response against the application's own OpenAPI document."""
 
 import json
 from contextlib import suppress
@@ -19,7 +19,7 @@ _documents: list["Document"] = []
 
 
 class DocumentedClient(FlaskClient):
-    """A client whose answers must be what the document says, in fields that it names alone."""
+    """A client whose responses must match the document and contain no other fields."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = super().open(*args, **kwargs)
@@ -28,7 +28,7 @@ class DocumentedClient(FlaskClient):
 
 
 class Document:
-    """An application's document with its operations by route; objects are closed."""
+    """The document of an application; its schemas allow no additional properties."""
 
     def __init__(self, app: Flask) -> None:
         self._document = openapi.build_document(app)
@@ -40,19 +40,19 @@ class Document:
                 schema.setdefault("additionalProperties", False)
 
     def operation(self, rule: str, method: str) -> dict[str, Any] | None:
-        """What the document says of a route; None for one that a test has added."""
+        """Return the operation of a route; None for a route that a test has added."""
         if rule not in self._paths or self._paths[rule].contract.status is None:
             return None
         found: dict[str, Any] = self._document["paths"][self._paths[rule].path][method.lower()]
         return found
 
     def schema_errors(self, schema: dict[str, Any], value: object) -> list[str]:
-        """What is wrong with a value."""
+        """Return the schema errors of a value."""
         found = self._validator(schema).iter_errors(value)
         return [f"{error.instance_path}: {error.message}" for error in found]
 
     def _validator(self, schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-        """The validator of a schema; making one takes longer than most requests."""
+        """Return the cached validator of a schema: creating one takes longer than most requests."""
         key = json.dumps(schema, sort_keys=True)
         if key not in self._validators:
             closed = {**schema, "components": self._components}
@@ -62,17 +62,17 @@ class Document:
         return self._validators[key]
 
     def header(self, reference: dict[str, str]) -> dict[str, Any]:
-        """A header by its reference."""
+        """Return a header by its reference."""
         found: dict[str, Any] = self._components["headers"][reference["$ref"].rpartition("/")[2]]
         return found
 
 
 def check_response(app: Flask, response: TestResponse) -> None:
-    """Fail where an answer is not what the document says."""
+    """Fail if a response does not match the document."""
     rule = _matching_rule(app, response)
     if rule is None or rule.endpoint.startswith(f"{PAGES_BLUEPRINT}."):
         return
-    if not _documents:  # making one for each test would take a while, and all are the same
+    if not _documents:  # creating one per test is slow, and all are equal
         _documents.append(Document(app))
     operation = _documents[0].operation(rule.rule, response.request.method)
     if operation is not None:
@@ -80,7 +80,7 @@ def check_response(app: Flask, response: TestResponse) -> None:
 
 
 def _matching_rule(app: Flask, response: TestResponse) -> Rule | None:
-    """The rule that answered; None where there is none for this address and method."""
+    """Return the rule that handled a request; None if no rule matches."""
     request = response.request
     adapter = app.url_map.bind("localhost")
     with suppress(HTTPException):
@@ -92,7 +92,7 @@ def _matching_rule(app: Flask, response: TestResponse) -> Rule | None:
 def _check(document: Document, operation: dict[str, Any], response: TestResponse) -> None:
     name, status = operation["operationId"], str(response.status_code)
     assert status in operation["responses"], (
-        f"{name} does not say that it answers {response.status}"
+        f"{name} does not document the status {response.status}"
     )
     documented = operation["responses"][status]
     for header, reference in documented["headers"].items():

@@ -56,7 +56,7 @@ def get_job(job_id: int) -> serializers.Json:
 @responds(also=("text/plain",))
 def get_job_log(job_id: int) -> Response:
     """Get the training log of a retrain job."""
-    return Response(jobs.log(job_id), mimetype="text/plain")
+    return Response(jobs.get_log(job_id), mimetype="text/plain")
 
 
 @blueprint.post("/<int(max=2147483647):job_id>/cancel")

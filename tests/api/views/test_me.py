@@ -1,4 +1,4 @@
-"""One's own account: what it shows, its address, and who may be mailed about what."""
+"""Your own account: its fields, the email address, and notifications."""
 
 from typing import Any
 
@@ -21,19 +21,19 @@ def ana(app: Flask) -> UserClient:
     return register_user(app, "ana")
 
 
-def me(person: UserClient) -> dict[str, Any]:
-    shown: dict[str, Any] = person.call("GET", "/me").get_json()
-    return shown
+def get_account(person: UserClient) -> dict[str, Any]:
+    account: dict[str, Any] = person.call("GET", "/me").get_json()
+    return account
 
 
-def change(person: UserClient, **wanted: object) -> TestResponse:
-    return person.call("PATCH", "/me", json=wanted)
+def update_account(person: UserClient, **fields: object) -> TestResponse:
+    return person.call("PATCH", "/me", json=fields)
 
 
-def test_everybody_sees_their_own_account(ana: UserClient) -> None:
-    shown = me(ana)
-    assert shown.pop("created_at")
-    assert shown == {
+def test_a_user_sees_their_own_account(ana: UserClient) -> None:
+    account = get_account(ana)
+    assert account.pop("created_at")
+    assert account == {
         "id": 2,
         "username": "ana",
         "email": None,
@@ -44,52 +44,57 @@ def test_everybody_sees_their_own_account(ana: UserClient) -> None:
     }
 
 
-def test_everybody_can_set_and_remove_their_address(ana: UserClient) -> None:
-    assert change(ana, email=ADDRESS).get_json()["email"] == ADDRESS
-    assert me(ana)["email"] == ADDRESS
-    assert change(ana, email="").get_json()["email"] is None
-    assert me(ana)["email"] is None
+def test_a_user_can_set_and_remove_their_email_address(ana: UserClient) -> None:
+    assert update_account(ana, email=ADDRESS).get_json()["email"] == ADDRESS
+    assert get_account(ana)["email"] == ADDRESS
+    assert update_account(ana, email="").get_json()["email"] is None
+    assert get_account(ana)["email"] is None
 
 
-def test_an_admin_says_what_to_be_mailed_about(admin: UserClient) -> None:
+def test_an_admin_chooses_notifications(admin: UserClient) -> None:
     assert (
-        change(admin, email=ADDRESS, notifications=["retrain", "alert", "alert"]).status_code == 200
+        update_account(
+            admin, email=ADDRESS, notifications=["retrain", "alert", "alert"]
+        ).status_code
+        == 200
     )
-    assert me(admin)["notifications"] == ["alert", "retrain"]
-    assert change(admin, notifications=["verdict"]).get_json()["notifications"] == ["verdict"]
-    assert change(admin, notifications=[]).get_json()["notifications"] == []
+    assert get_account(admin)["notifications"] == ["alert", "retrain"]
+    assert update_account(admin, notifications=["verdict"]).get_json()["notifications"] == [
+        "verdict"
+    ]
+    assert update_account(admin, notifications=[]).get_json()["notifications"] == []
 
 
-def test_an_address_that_changes_leaves_what_is_mailed(admin: UserClient) -> None:
-    change(admin, email=ADDRESS, notifications=["alert"])
-    assert change(admin, email="b@example.org").get_json()["notifications"] == ["alert"]
+def test_changing_the_address_keeps_notifications(admin: UserClient) -> None:
+    update_account(admin, email=ADDRESS, notifications=["alert"])
+    assert update_account(admin, email="b@example.org").get_json()["notifications"] == ["alert"]
 
 
-def test_without_an_address_there_is_no_mail(admin: UserClient) -> None:
-    refused = change(admin, notifications=["alert"])
-    assert (refused.status_code, refused.get_json()["msg"]) == (
+def test_notifications_require_an_address(admin: UserClient) -> None:
+    rejected = update_account(admin, notifications=["alert"])
+    assert (rejected.status_code, rejected.get_json()["msg"]) == (
         400,
         "Notifications need an email address: send `email` too",
     )
-    change(admin, email=ADDRESS, notifications=["alert"])
-    assert change(admin, email="", notifications=["alert"]).status_code == 400
-    assert me(admin)["email"] == ADDRESS
-    assert change(admin, email="").get_json()["notifications"] == []
-    assert change(admin, email=ADDRESS).get_json()["notifications"] == []
+    update_account(admin, email=ADDRESS, notifications=["alert"])
+    assert update_account(admin, email="", notifications=["alert"]).status_code == 400
+    assert get_account(admin)["email"] == ADDRESS
+    assert update_account(admin, email="").get_json()["notifications"] == []
+    assert update_account(admin, email=ADDRESS).get_json()["notifications"] == []
 
 
-def test_who_is_no_admin_cannot_ask_for_mail(ana: UserClient) -> None:
-    refused = change(ana, email=ADDRESS, notifications=["alert"])
-    assert (refused.status_code, refused.get_json()["msg"]) == (
+def test_only_admins_can_enable_notifications(ana: UserClient) -> None:
+    rejected = update_account(ana, email=ADDRESS, notifications=["alert"])
+    assert (rejected.status_code, rejected.get_json()["msg"]) == (
         403,
         "Only admins receive notifications",
     )
-    assert me(ana)["email"] is None
-    assert change(ana, notifications=[]).status_code == 200
+    assert get_account(ana)["email"] is None
+    assert update_account(ana, notifications=[]).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("wanted", "reason"),
+    ("fields", "reason"),
     [
         ({}, "email or notifications required"),
         ({"email": None}, "email or notifications required"),
@@ -108,16 +113,16 @@ def test_who_is_no_admin_cannot_ask_for_mail(ana: UserClient) -> None:
         ),
     ],
 )
-def test_a_change_that_makes_no_sense_is_refused(
-    admin: UserClient, wanted: dict[str, object], reason: str
+def test_an_invalid_update_is_rejected(
+    admin: UserClient, fields: dict[str, object], reason: str
 ) -> None:
-    refused = change(admin, **wanted)
-    assert (refused.status_code, refused.get_json()["msg"]) == (400, reason)
-    assert me(admin)["email"] is None
+    rejected = update_account(admin, **fields)
+    assert (rejected.status_code, rejected.get_json()["msg"]) == (400, reason)
+    assert get_account(admin)["email"] is None
 
 
 @pytest.mark.parametrize("ending", ["\r\n", "\n", "\r", "\r\nBcc: b@example.org"])
-def test_no_line_break_comes_in_by_registering(app: Flask, ending: str) -> None:
+def test_registration_rejects_line_breaks(app: Flask, ending: str) -> None:
     sent = {"username": "ana", "password": "a long password", "email": ADDRESS}
     for field in ("username", "email"):
         broken = sent | {field: sent[field] + ending}

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: right beside the report, bounded, and there when the database is not."""
+"""Metrics for Prometheus: equal to the report, bounded, and served without the database."""
 
 import time
 from pathlib import Path
@@ -34,7 +34,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def parse_samples(text: str) -> Samples:
-    """Every sample of a scrape, by its name and labels."""
+    """Return every sample of a scrape by its name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -47,7 +47,7 @@ def sample_value(samples: Samples, name: str, **labels: str) -> float:
 
 
 def scrape(client: FlaskClient) -> Samples:
-    """What an application tells after the last reading of the rows has become old."""
+    """Scrape an application after its cached snapshot has expired."""
     time.sleep(MAX_AGE_S)
     answer = client.get("/metrics")
     assert answer.status_code == 200
@@ -69,7 +69,7 @@ def test_a_server_counts_requests_and_predictions(tmp_path: Path, golden: Golden
         before = scrape_server(server)
         for number, route in enumerate(["v1", "v2", "v2"]):
             assert ana.predict(route, golden.png(number)).status_code == 200
-        assert ana.predict("v2", b"no picture").status_code == 415
+        assert ana.predict("v2", b"no image").status_code == 415
         after = scrape_server(server)
 
         def grown(name: str, **labels: str) -> float:
@@ -109,14 +109,14 @@ def test_database_metrics_match_the_report(
     admin, ana = admin_client(app_on_each), register_user(app_on_each, "ana")
     for png in disagreements.pngs[:3]:
         made = ana.predict("ab", png).get_json()
-        word = {"prediction_id": made["prediction_id"], "correct": True}
-        assert ana.call("POST", "/feedback", json=word).status_code == 201
+        feedback = {"prediction_id": made["prediction_id"], "correct": True}
+        assert ana.call("POST", "/feedback", json=feedback).status_code == 201
     assert (
         ana.call("POST", "/feedback", json={"prediction": 1, "correct": False}).status_code == 201
     )
     senders = submitters(app_on_each, 1)
-    pictures = [normalization.preprocess(png) for png in disagreements.pngs[3:11]]
-    label(app_on_each, pictures, disagreements.labels[3:11], senders)
+    digits = [normalization.preprocess(png) for png in disagreements.pngs[3:11]]
+    label(app_on_each, digits, disagreements.labels[3:11], senders)
     found = scrape(app_on_each.test_client())
     report = admin.call("GET", "/admin/report").get_json()
     experiment = report["experiment"]
@@ -130,12 +130,12 @@ def test_database_metrics_match_the_report(
         assert sample_value(found, "cifra_experiment_labels", kind=kind) == count
     for version, its in report["versions"].items():
         assert sample_value(found, "cifra_predictions_total", version=version) == its["served"]
-        for correct, words in (
+        for correct, count in (
             ("true", its["correct"]),
             ("false", its["feedback_count"] - its["correct"]),
         ):
-            said = {"version": version, "correct": correct}
-            assert sample_value(found, "cifra_feedback", **said) == words
+            by = {"version": version, "correct": correct}
+            assert sample_value(found, "cifra_feedback", **by) == count
     assert sample_value(found, "cifra_feedback", version="none", correct="false") == 1
     queue = admin.call("GET", "/admin/review").get_json()
     parts = [n for (name, _), n in found.items() if name == "cifra_review_queue"]
@@ -173,7 +173,7 @@ def test_open_live_connections_are_counted(server: Server) -> None:
     try:
         assert open_now() == before + 1
     finally:
-        listener.client.disconnect()
+        listener.sio.disconnect()
     wait_until(lambda: open_now() == before, "the end of the connection")
 
 
@@ -201,9 +201,9 @@ def test_process_metrics_are_served_without_a_database(tmp_path: Path) -> None:
     answer = client.get("/metrics")
     assert answer.status_code == 200
     found = parse_samples(answer.text)
-    asked = {"method": "GET", "route": "/readyz", "status": "503"}
+    request_labels = {"method": "GET", "route": "/readyz", "status": "503"}
     assert found["cifra_database_up", frozenset()] == 0
-    assert sample_value(found, HTTP, **asked) == 1
+    assert sample_value(found, HTTP, **request_labels) == 1
     assert not any(name.startswith("cifra_predictions") for name, _ in found)
 
 
@@ -226,6 +226,9 @@ def test_openmetrics_is_served_on_request(app: Flask) -> None:
 def test_applications_in_one_process_count_separately(app: Flask, tmp_path: Path) -> None:
     with bootstrapped_app(make_config(tmp_path / "other")) as other:
         other.test_client().get("/livez")
-        asked = {"method": "GET", "route": "/livez", "status": "200"}
-        counted = [sample_value(scrape(each.test_client()), HTTP, **asked) for each in (app, other)]
+        request_labels = {"method": "GET", "route": "/livez", "status": "200"}
+        counted = [
+            sample_value(scrape(each.test_client()), HTTP, **request_labels)
+            for each in (app, other)
+        ]
     assert counted == [0, 1]

@@ -26,7 +26,9 @@ def files(tmp_path: Path) -> KeyFiles:
     return kept
 
 
-def test_a_rotation_is_noticed_at_once_and_the_earlier_key_still_verifies(files: KeyFiles) -> None:
+def test_a_rotation_takes_effect_at_once_and_the_previous_key_still_verifies(
+    files: KeyFiles,
+) -> None:
     keys = SigningKeys(FIRST, files=files)
     first = keys.current()
     new = files.rotate()
@@ -38,7 +40,7 @@ def test_a_rotation_is_noticed_at_once_and_the_earlier_key_still_verifies(files:
     assert len({first.kid, new.kid}) == 2
 
 
-def test_a_token_that_names_no_key_is_held_against_the_oldest(files: KeyFiles) -> None:
+def test_a_token_without_a_key_id_is_verified_with_the_oldest_key(files: KeyFiles) -> None:
     keys = SigningKeys(FIRST, files=files)
     files.rotate()
     files.rotate()
@@ -47,7 +49,7 @@ def test_a_token_that_names_no_key_is_held_against_the_oldest(files: KeyFiles) -
     assert oldest.secret == FIRST
 
 
-def test_key_files_are_for_their_owner_alone(files: KeyFiles) -> None:
+def test_only_the_owner_can_read_key_files(files: KeyFiles) -> None:
     files.rotate()
     for path in (files.current, files.retired):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -67,7 +69,7 @@ def test_a_key_is_trusted_until_its_last_token_has_expired(files: KeyFiles) -> N
     assert FIRST not in files.retired.read_text()
 
 
-def test_a_running_server_lets_a_key_go_that_has_grown_too_old(
+def test_a_running_server_stops_trusting_an_expired_key(
     files: KeyFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = SigningKeys(FIRST, files=files)
@@ -84,7 +86,7 @@ def test_a_running_server_lets_a_key_go_that_has_grown_too_old(
     assert keys.current() == new
 
 
-def test_after_a_leak_no_earlier_key_is_trusted(files: KeyFiles) -> None:
+def test_after_a_leak_no_previous_key_is_trusted(files: KeyFiles) -> None:
     keys = SigningKeys(FIRST, files=files)
     first, second = keys.current(), files.rotate()
     third = files.rotate(keep_old=False)
@@ -104,7 +106,7 @@ def test_after_a_leak_no_earlier_key_is_trusted(files: KeyFiles) -> None:
         ("jwt_retired_keys", "\0\0\0"),
     ],
 )
-def test_damaged_files_leave_a_server_with_the_keys_that_it_has(
+def test_a_server_keeps_its_keys_when_the_files_are_damaged(
     files: KeyFiles, caplog: pytest.LogCaptureFixture, name: str, content: str
 ) -> None:
     keys = SigningKeys(FIRST, files=files)
@@ -127,15 +129,15 @@ def test_keys_from_the_settings_need_no_file() -> None:
 
 
 @pytest.mark.slow
-def test_rotations_at_once_lose_no_key(tmp_path: Path) -> None:
+def test_concurrent_rotations_lose_no_key(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "rotate-key"]
     rotating = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    told = [process.communicate(timeout=120)[0].splitlines()[0] for process in rotating]
-    made = {line.removeprefix("tokens are signed with ").removesuffix(" now") for line in told}
+    lines = [process.communicate(timeout=120)[0].splitlines()[0] for process in rotating]
+    made = {line.removeprefix("tokens are now signed with ") for line in lines}
     found = KeyFiles(tmp_path / "jwt_secret_key", MONTH).read()
     assert len(made) == 4
     assert made < {key.kid for key in found}

@@ -87,7 +87,7 @@ def test_the_users_view_counts_20_words_of_one_user_and_one_of_one_picture(
     found = report(admin)["user_feedback"]
     assert sum(version["eligible"] for version in found["versions"].values()) == 21
     assert sum(version["eligible_correct"] for version in found["versions"].values()) == 20
-    assert "never moves the verdict" in found["note"]
+    assert "does not affect the verdict" in found["note"]
 
 
 def test_where_users_are_assigned_each_of_them_counts_once(app: Flask, golden: GoldenSet) -> None:

@@ -100,7 +100,7 @@ class UserFeedbackCounts:
 
 @dataclass(frozen=True)
 class UserFeedback:
-    """What users volunteered; it never moves the verdict."""
+    """What users volunteered; it does not affect the verdict."""
 
     note: str
     versions: Mapping[str, UserFeedbackCounts]

@@ -1,1 +1,1 @@
-"""Rows: the tables and the named queries on them; a store never commits."""
+"""Persistence: the tables and the queries on them; a store never commits."""

@@ -1,1 +1,1 @@
-"""Open database engines, transactions and batch writes, and time them out."""
+"""Database engines, transactions, batch writes and timeouts."""

@@ -1,4 +1,9 @@
-"""Tells when this process changed an account or a login, so that nothing remembered outlives it."""
+"""Count the commits of this process that change accounts or logins, so that caches can be dropped.
+
+A cached token check is valid only while `auth_version()` is unchanged: a logout, a lock or a new
+role is in force here with its commit (tests/store/engine/test_auth_changes.py). Other processes
+learn of it when their cache entry expires.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -9,45 +14,46 @@ from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
 from app.store.tables import LoginSession, User
 
-KEEPS_SESSIONS = "cifra_harmless"  # the execution option of a statement that ends no login
+KEEPS_SESSIONS = "cifra_keeps_sessions"  # the execution option of a statement that ends no login
 
-_FLAG = "cifra_revokes"
+_CHANGED = "cifra_auth_changed"  # the key in Session.info
 _counter = itertools.count(1)
-_latest = 0
+_version = 0
 
 
 def auth_version() -> int:
-    """A number that is another one after each commit that changed an account or a login here."""
-    return _latest
+    """Return a number that differs after each commit that changed an account or a login here."""
+    return _version
 
 
 def track_changes(sessions: scoped_session[Any]) -> None:
-    """Have the units of work of these sessions noticed; again is no matter."""
-    for name, notice in _NOTICES.items():
-        if not event.contains(sessions, name, notice):
-            event.listen(sessions, name, notice)
+    """Track the transactions of these sessions; calling it again has no effect."""
+    for name, listener in _LISTENERS.items():
+        if not event.contains(sessions, name, listener):
+            event.listen(sessions, name, listener)
 
 
-def _see_rows(session: Session, *_: object) -> None:
+def _flag_changed_rows(session: Session, *_: object) -> None:
     if any(isinstance(row, (LoginSession, User)) for row in (*session.dirty, *session.deleted)):
-        session.info[_FLAG] = True
+        session.info[_CHANGED] = True
 
 
-def _see_statement(state: ORMExecuteState) -> None:
+def _flag_bulk_statement(state: ORMExecuteState) -> None:
+    """Flag UPDATE and DELETE statements, whose rows are in neither `dirty` nor `deleted`."""
     if (state.is_update or state.is_delete) and not state.execution_options.get(KEEPS_SESSIONS):
         mapper = state.bind_mapper
         if mapper is not None and mapper.class_ in (LoginSession, User):
-            state.session.info[_FLAG] = True
+            state.session.info[_CHANGED] = True
 
 
-def _tell(session: Session) -> None:
-    global _latest  # noqa: PLW0603  one process, one number
-    if session.info.pop(_FLAG, False):
-        _latest = next(_counter)
+def _advance_version(session: Session) -> None:
+    global _version  # noqa: PLW0603  one process, one number
+    if session.info.pop(_CHANGED, False):
+        _version = next(_counter)
 
 
-_NOTICES: dict[str, Callable[..., None]] = {
-    "before_flush": _see_rows,
-    "do_orm_execute": _see_statement,
-    "after_commit": _tell,
+_LISTENERS: dict[str, Callable[..., None]] = {
+    "before_flush": _flag_changed_rows,
+    "do_orm_execute": _flag_bulk_statement,
+    "after_commit": _advance_version,
 }

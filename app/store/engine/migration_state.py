@@ -1,4 +1,4 @@
-"""Which migrations there are, and which one a database is at."""
+"""List the migrations, and read which one a database is at."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 
 
-def known(migrations: Path) -> list[str]:
-    """Every migration in this folder, the last one first."""
+def list_revisions(migrations: Path) -> list[str]:
+    """Return the revisions in this folder, newest first."""
     return [script.revision for script in ScriptDirectory(str(migrations)).walk_revisions()]
 
 
-def current(session: Session) -> str | None:
-    """The migration that the database is at; None for one that was never migrated."""
+def current_revision(session: Session) -> str | None:
+    """Return the revision that the database is at, or None if it was never migrated."""
     return MigrationContext.configure(session.connection()).get_current_revision()

@@ -5,8 +5,8 @@ sent, so neither TCP keepalives nor tcp_user_timeout fire.
 
 A wait of `TIMEOUT_S` without an answer opens the circuit of the whole process for `CIRCUIT_OPEN_S`.
 While it is open, every wait ends after `OPEN_CIRCUIT_TIMEOUT_S`, because one request may wait on
-several connections in turn. Any answer closes it. A statement that waits long for a lock looks the
-same as a stopped server, so processes that migrate or recount do without (enable_timeouts in db.py).
+several connections in turn. Any answer closes it. A statement that waits long for a lock looks like
+a stopped server, so processes that migrate or recount do without (enable_timeouts in db.py).
 
 tests/integration/test_postgres_faults.py stops a real PostgreSQL;
 tests/store/engine/test_postgres_timeouts.py opens the circuit and closes it.

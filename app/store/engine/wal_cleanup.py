@@ -1,6 +1,6 @@
-"""What SQLite keeps of erased rows: old pages in the write-ahead log, until that is emptied.
+"""Remove erased data from SQLite's write-ahead log, where old versions of pages remain.
 
-In the file itself nothing stays: `secure_delete` overwrites at once (app/store/engine/db.py).
+In the database file itself nothing remains: `secure_delete` overwrites at once (db.py).
 """
 
 import sqlite3
@@ -10,25 +10,25 @@ from pathlib import Path
 
 WAIT_S = 0.2  # nobody can write meanwhile
 
-_noted = threading.Event()
-_noted.set()  # what the process before may not have come to
+_is_dirty = threading.Event()
+_is_dirty.set()  # an earlier process may have ended before it truncated the log
 
 
-def note() -> None:
-    """Say that something was erased, once that is committed."""
-    _noted.set()
+def mark_dirty() -> None:
+    """Record that data was erased; call it after the commit."""
+    _is_dirty.set()
 
 
-def clean_log(database: Path) -> bool:
-    """Empty the write-ahead log where something was erased; False if somebody is in the way."""
-    if not _noted.is_set():
+def truncate_wal(database: Path) -> bool:
+    """Empty the write-ahead log if data was erased; return False if another connection uses it."""
+    if not _is_dirty.is_set():
         return True
-    _noted.clear()  # before it is done: what is erased meanwhile is for the next time
+    _is_dirty.clear()  # before the checkpoint: what is erased during it needs another one
     is_busy = True
     try:
         with closing(sqlite3.connect(database, timeout=WAIT_S)) as connection:
             is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         if is_busy:
-            _noted.set()
+            _is_dirty.set()
     return not is_busy

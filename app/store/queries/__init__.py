@@ -1,1 +1,1 @@
-"""Query and update rows; nothing here commits."""
+"""Query and update rows; a query never commits."""

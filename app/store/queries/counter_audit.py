@@ -151,9 +151,7 @@ _BUCKET_KEY = ("version", "bucket")
 _FEEDBACK = ("total", "correct", "eligible", "eligible_correct")
 
 COUNTERS = {
-    "predictions": CounterSpec(
-        TrafficCount, _STAGE_KEY, ("served", "disagreements"), _predictions
-    ),
+    "predictions": CounterSpec(TrafficCount, _STAGE_KEY, ("served", "disagreements"), _predictions),
     "units": CounterSpec(TrafficCount, _STAGE_KEY, ("assigned_units", "crossed_over"), _units),
     "latencies": CounterSpec(LatencyCount, _BUCKET_KEY, ("served",), _latencies),
     "labels": CounterSpec(LabelCount, _REVIEW_KEY + _DIGITS_KEY, ("labels",), _labels),

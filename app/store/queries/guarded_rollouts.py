@@ -78,10 +78,10 @@ def count_requests(session: Session, rollout_id: int) -> int:
 
 
 def list_strata(session: Session, rollout_id: int) -> list[RolloutStratum]:
-    """Return the requests on which model and predecessor disagree, with their labels, in two strata.
+    """Return requests on which model and predecessor disagree, with their labels, in two strata.
 
-    First those on which the versions of an experiment disagree too, which are all queued for
-    review, then the rest.
+    The first are those on which the versions of an experiment disagree too, which are all queued
+    for review.
     """
     row = RolloutComparison
     query = (

@@ -1,4 +1,4 @@
-"""Queries on the outbox: what waits to be mailed to whom."""
+"""Queries on the outbox: notifications that are not mailed yet."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -13,30 +13,31 @@ from app.domain.roles import Role
 from app.store import tables
 from app.store.tables import User
 
-MAX_MESSAGE_CHARS = 400  # characters of a message
+MAX_MESSAGE_CHARS = 400
 
 
 @dataclass(frozen=True)
 class OutboxSize:
-    """How many notices wait to be mailed, and since when the oldest does."""
+    """How many notifications are not mailed yet, and when the oldest was added."""
 
     count: int
     oldest_at: datetime | None
 
 
 def add(session: Session, kind: NotificationKind, message: str) -> None:
-    """Put a notice into the outbox for every admin who wants its kind, with the event itself.
+    """Add a notification for every admin who subscribed to its kind.
 
-    No admin's account is removed before this unit ends.
+    Called in the transaction of the event itself, so that neither exists without the other. The
+    lock keeps the admins' accounts from being deleted before the commit.
     """
     admins = select(User).where(User.role == Role.ADMIN, User.email.is_not(None)).order_by(User.id)
-    told_at = datetime.now(UTC)
+    created_at = datetime.now(UTC)
     session.add_all(
         tables.Notification(
             user_id=user.id,
             kind=kind,
             message=single_line(message)[:MAX_MESSAGE_CHARS],
-            created_at=told_at,
+            created_at=created_at,
         )
         for user in session.scalars(admins.with_for_update(read=True, key_share=True))
         if kind in subscribed_kinds(user)
@@ -44,37 +45,34 @@ def add(session: Session, kind: NotificationKind, message: str) -> None:
 
 
 def subscribed_kinds(user: User) -> Collection[str]:
-    """The kinds that an account is to be mailed about: none where it is no admin who can be."""
-    can_be = user.role == Role.ADMIN and not user.locked and is_valid_email(user.email or "")
-    return user.notification_kinds or () if can_be else ()
+    """Return the kinds that a user is mailed about; empty unless an unlocked admin with address."""
+    can_be_mailed = user.role == Role.ADMIN and not user.locked and is_valid_email(user.email or "")
+    return user.notification_kinds or () if can_be_mailed else ()
 
 
 def outbox_size(session: Session) -> OutboxSize:
-    """What waits to be mailed."""
+    """Return how much there is to mail."""
     row = tables.Notification
     count, oldest_at = session.execute(select(func.count(), func.min(row.created_at))).one()
     return OutboxSize(count, oldest_at)
 
 
 def list_due_user_ids(session: Session, now: datetime) -> list[int]:
-    """The accounts for which something waits that may be mailed now."""
-    may_be = or_(User.next_mail_at.is_(None), User.next_mail_at <= now)
+    """Return the ids of users with notifications who may be mailed now."""
+    is_due = or_(User.next_mail_at.is_(None), User.next_mail_at <= now)
     query = (
         select(User.id)
         .join(tables.Notification, tables.Notification.user_id == User.id)
-        .where(may_be)
+        .where(is_due)
     )
     return list(session.scalars(query.distinct().order_by(User.id)))
 
 
 def list_pending(session: Session, user_id: int, limit: int) -> list[Notification]:
-    """What waits for an account, in the order of time; words of users only where there is room."""
+    """Return a user's notifications, oldest first; those on feedback last, if the limit allows."""
     row = tables.Notification
-    query = (
-        select(row)
-        .where(row.user_id == user_id)
-        .order_by(row.kind == NotificationKind.FEEDBACK, row.id)
-    )
+    is_feedback = row.kind == NotificationKind.FEEDBACK
+    query = select(row).where(row.user_id == user_id).order_by(is_feedback, row.id)
     return [
         Notification(found.id, NotificationKind(found.kind), found.message, found.created_at)
         for found in session.scalars(query.limit(limit))
@@ -82,11 +80,11 @@ def list_pending(session: Session, user_id: int, limit: int) -> list[Notificatio
 
 
 def delete_sent(session: Session, ids: Iterable[int]) -> None:
-    """Remove what was mailed."""
+    """Delete notifications that were mailed."""
     session.execute(delete(tables.Notification).where(tables.Notification.id.in_(list(ids))))
 
 
 def delete_other_kinds(session: Session, user_id: int, kinds: Collection[str]) -> None:
-    """Remove what waits for an account and is of none of these kinds."""
+    """Delete a user's notifications of all kinds but these."""
     row = tables.Notification
     session.execute(delete(row).where(row.user_id == user_id, row.kind.not_in(kinds)))

@@ -1,4 +1,4 @@
-"""Queries on retrain jobs, and on the labels that they learn from."""
+"""Queries on retrain jobs, and on the labels that they train on."""
 
 from collections.abc import Collection, Sequence
 
@@ -14,18 +14,22 @@ FINAL_STATUSES = ("deployed", "ready", "rejected", "failed", "cancelled")
 
 
 def add(session: Session, job: RetrainJob) -> None:
-    """Add a job; its id is known afterwards."""
+    """Add a job and assign the id."""
     session.add(job)
     session.flush()
 
 
 def get(session: Session, job_id: int) -> RetrainJob | None:
-    """The job with this id."""
+    """Return the job with this id."""
     return session.get(RetrainJob, job_id)
 
 
 def lock_claimed(session: Session, job_id: int, fencing_token: int) -> RetrainJob | None:
-    """The running job that was taken up with this fence; None where another one has it since."""
+    """Return the running job if its fencing token is still this one, locked; else None.
+
+    The worker that claimed a job writes through this function only: once its lease has ended and
+    another worker claimed the job, the token differs and nothing is written.
+    """
     query = select(RetrainJob).where(
         RetrainJob.id == job_id,
         RetrainJob.fencing_token == fencing_token,
@@ -35,44 +39,46 @@ def lock_claimed(session: Session, job_id: int, fencing_token: int) -> RetrainJo
 
 
 def get_open(session: Session) -> RetrainJob | None:
-    """The oldest job that has not ended."""
+    """Return the oldest job that has not ended."""
     query = select(RetrainJob).where(RetrainJob.status.in_(OPEN_STATUSES)).order_by(RetrainJob.id)
     return session.scalar(query.limit(1))
 
 
 def list_recent(session: Session, limit: int) -> Sequence[RetrainJob]:
-    """The last jobs, the newest first."""
+    """Return the last jobs, newest first."""
     return session.scalars(select(RetrainJob).order_by(RetrainJob.id.desc()).limit(limit)).all()
 
 
 def count_by_status(session: Session) -> dict[str, int]:
-    """How many jobs there are of each status, those among them that none has."""
+    """Return how many jobs have each status, zeros included."""
     query = select(RetrainJob.status, func.count()).group_by(RetrainJob.status)
     found = {status: count for status, count in session.execute(query)}  # noqa: C416  of rows
     return {status: found.get(status, 0) for status in OPEN_STATUSES + FINAL_STATUSES}
 
 
 def get_log(session: Session, job_id: int) -> str | None:
-    """What a job's training wrote while it ran."""
+    """Return the training log of a job."""
     query = select(RetrainJob).where(RetrainJob.id == job_id).options(undefer(RetrainJob.log))
     job = session.scalar(query)
     return None if job is None else job.log or ""
 
 
-def list_labels(session: Session, unreliable: Collection[int], limit: int) -> list[TrainingLabel]:
-    """What reviewers said of pictures that are not erased, the newest first.
+def list_labels(
+    session: Session, unreliable_reviewer_ids: Collection[int], limit: int
+) -> list[TrainingLabel]:
+    """Return the last labels of images that are not erased, newest first.
 
-    But for those who are not reliable, or whose account and probes are gone.
+    Leaves out labels of unreliable reviewers, and of deleted ones, whose attention checks are gone.
     """
     query = (
         select(Prediction.digit_image, Review.label, Prediction.user_id)
         .join(Review, Review.prediction_id == Prediction.id)
         .where(Review.label < NOT_A_DIGIT, Prediction.digit_image.is_not(None))
-        .where(Review.reviewer_id.is_not(None), Review.reviewer_id.not_in(unreliable))
+        .where(Review.reviewer_id.is_not(None), Review.reviewer_id.not_in(unreliable_reviewer_ids))
         .order_by(Review.id.desc())
         .limit(limit)
     )
     return [
-        TrainingLabel(image or b"", truth, submitter or 0)
-        for image, truth, submitter in session.execute(query)
+        TrainingLabel(image or b"", digit, submitter_id or 0)
+        for image, digit, submitter_id in session.execute(query)
     ]

@@ -1,4 +1,4 @@
-"""Queries on the review queue and on what reviewers said."""
+"""Queries on the review queue and on the reviews."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,16 +18,22 @@ from app.domain.review_labels import ERASED, NOT_A_DIGIT
 from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_ignore
 from app.store.engine.db import insert_for
 from app.store.queries import counters
-from app.store.queries.counters import ConfidenceCount, LabelCount
-from app.store.tables import Feedback, Prediction, Review, ReviewItem
+from app.store.tables import (
+    ConfidenceCount,
+    Feedback,
+    LabelCount,
+    Prediction,
+    Review,
+    ReviewItem,
+)
 
 VersionProbabilities = dict[Version, npt.NDArray[np.float32]]
-"""Ten probabilities (10,) by version."""
+"""Probabilities (10,) by version."""
 
 
 @dataclass(frozen=True)
 class QueueSize:
-    """How many pictures of each part of the queue wait for a label."""
+    """How many images of each kind are waiting for a label."""
 
     disagreements: int
     audits: int
@@ -35,32 +41,35 @@ class QueueSize:
 
     @property
     def total(self) -> int:
-        """Of all parts."""
+        """The sum of all kinds."""
         return self.disagreements + self.audits + self.user_flagged
 
 
 def enqueue(session: Session, **item: Any) -> None:
-    """Put a picture into the queue, by the columns of ReviewItem, unless it has been there before.
+    """Add an image to the queue, by the columns of ReviewItem, unless it was ever queued before.
 
-    The same picture again, sent by mistake or on purpose, would be one toss counted twice.
+    A resubmitted image is queued only once; otherwise one observation would be counted twice.
     """
     session.execute(insert_for(session, ReviewItem).values(**item).on_conflict_do_nothing())
 
 
-def enqueue_batch(group: BatchTransaction, items: Iterable[dict[str, Any]]) -> None:
-    """The same in a group commit, for pictures that nobody holds; in the order of their hashes."""
-    queue_size = {"is_open": True, "leased_by": None, "leased_until": None}
+def enqueue_batch(transaction: BatchTransaction, items: Iterable[dict[str, Any]]) -> None:
+    """Add images to the queue in a batch write, unless they were ever queued before.
+
+    Rows are sorted by their unique key: batches that insert the same images cannot deadlock.
+    """
+    unleased = {"is_open": True, "leased_by": None, "leased_until": None}
     ordered = sorted(items, key=lambda item: (item["experiment_id"] or 0, item["image_hash"]))
-    _enqueueing(group.dialect).run(group, [item | queue_size for item in ordered])
+    _insert_items(transaction.dialect).run(transaction, [item | unleased for item in ordered])
 
 
 @cache
-def _enqueueing(dialect: Dialect) -> CompiledStatement:
+def _insert_items(dialect: Dialect) -> CompiledStatement:
     return insert_ignore(ReviewItem, dialect)
 
 
 def withdraw_stale(session: Session, prediction_id: UUID, running_id: int | None) -> None:
-    """Take a picture that nobody labelled out of the queue of an experiment that has ended."""
+    """Remove an unlabeled image from the queue of an experiment that has ended."""
     item = lock_item(session, prediction_id)
     if item is not None and item.is_open and item.experiment_id not in (None, running_id):
         session.delete(item)
@@ -70,12 +79,11 @@ def withdraw_stale(session: Session, prediction_id: UUID, running_id: int | None
 def next_item(
     session: Session, experiment_id: int | None, reviewer_id: int, now: datetime
 ) -> ReviewItem | None:
-    """The picture that this reviewer is to see next: disagreements first, each part by place.
+    """Return the next image for a reviewer and lock it: disagreements first, then by order key.
 
-    Of an experiment, or of none: what users flagged.
-
-    One that they hold already comes first; none that they skipped, that another one holds, or that
-    they sent themselves: they were told an answer.
+    `experiment_id` None is the queue of images flagged by users. An image that the reviewer holds
+    a lease on comes first. Images that the reviewer skipped, that are leased to somebody else or
+    that the reviewer submitted, and so has seen a prediction for, are left out.
     """
     query = (
         select(ReviewItem)
@@ -101,15 +109,15 @@ def next_item(
 
 
 def lock_item(session: Session, prediction_id: UUID) -> ReviewItem | None:
-    """A picture that waits; nobody else changes it before this unit ends."""
+    """Return an item, and let nobody else change it until the transaction ends."""
     return session.get(ReviewItem, prediction_id, with_for_update={"key_share": True})
 
 
 def withdraw_erased(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
-    """Take a user's pictures, or one of them, out of the queue; what nobody said yet is noted.
+    """Close the queue items of a user's images, or of one, because they are being erased.
 
-    That they were erased is counted, because who erases chooses which pictures are left. What names
-    the picture stays in its experiment: sent again, it would be one toss counted twice.
+    Unlabeled ones are counted as erased: erasure may bias the sample. The image hash stays in its
+    experiment, so that the image is not queued again if it is resubmitted.
     """
     query = select(ReviewItem).join(Prediction, ReviewItem.prediction_id == Prediction.id)
     owned = query.where(Prediction.user_id == user_id).with_for_update(of=ReviewItem)
@@ -125,9 +133,9 @@ def withdraw_erased(session: Session, user_id: int, prediction_id: UUID | None =
 
 
 def withdraw_expired(session: Session, prediction_id: UUID) -> None:
-    """Take a picture that has become too old out of the queue.
+    """Remove an image that has passed its retention period from the queue.
 
-    Nobody chose it, so it is not counted as erased: it leaves as if it had never been drawn.
+    Age does not bias the sample, so the image is not counted as erased.
     """
     item = lock_item(session, prediction_id)
     if item is not None and (item.is_open or item.experiment_id is None):
@@ -135,32 +143,32 @@ def withdraw_expired(session: Session, prediction_id: UUID) -> None:
         session.flush()
 
 
-def make_review(item: ReviewItem, truth: int, reviewer_id: int | None) -> Review:
-    """What is said now of a picture in the queue."""
+def make_review(item: ReviewItem, label: int, reviewer_id: int | None) -> Review:
+    """Return a review of an item, made now."""
     return Review(
         experiment_id=item.experiment_id,
         prediction_id=item.prediction_id,
         reviewer_id=reviewer_id,
         is_audit=item.is_audit,
-        label=truth,
+        label=label,
         created_at=datetime.now(UTC),
     )
 
 
 def queue_size(session: Session, experiment_id: int) -> QueueSize:
-    """How long the queue is: an experiment's parts, and what users flagged."""
-    flagged = ReviewItem.experiment_id.is_(None)
+    """Return the size of the queue: an experiment's images, and those flagged by users."""
+    is_flagged = ReviewItem.experiment_id.is_(None)
     counts = select(
-        func.count(case((and_(~flagged, ~ReviewItem.is_audit), 1))),
-        func.count(case((and_(~flagged, ReviewItem.is_audit), 1))),
-        func.count(case((flagged, 1))),
+        func.count(case((and_(~is_flagged, ~ReviewItem.is_audit), 1))),
+        func.count(case((and_(~is_flagged, ReviewItem.is_audit), 1))),
+        func.count(case((is_flagged, 1))),
     )
-    is_waiting = or_(ReviewItem.experiment_id == experiment_id, flagged)
-    return QueueSize(*session.execute(counts.where(ReviewItem.is_open, is_waiting)).one())
+    is_queued = or_(ReviewItem.experiment_id == experiment_id, is_flagged)
+    return QueueSize(*session.execute(counts.where(ReviewItem.is_open, is_queued)).one())
 
 
 def count_flagged_by(session: Session, user_id: int) -> int:
-    """How many pictures that a user flagged wait."""
+    """Return how many images flagged by a user are waiting."""
     query = select(func.count()).select_from(ReviewItem).join(Prediction)
     query = query.join(Feedback, Feedback.prediction_id == Prediction.id)
     return session.scalars(
@@ -171,19 +179,19 @@ def count_flagged_by(session: Session, user_id: int) -> int:
 
 
 def add(session: Session, review: Review) -> None:
-    """Add what was said of a picture, and count it where it is evidence."""
+    """Add a review, and count it if it belongs to an experiment."""
     session.add(review)
     _count(session, review, 1)
 
 
 def lock_last_review(session: Session, reviewer_id: int) -> Review | None:
-    """What a reviewer said last."""
+    """Return a reviewer's last review, and let nobody else change it in this transaction."""
     query = select(Review).where(Review.reviewer_id == reviewer_id)
     return session.scalar(query.order_by(Review.id.desc()).limit(1).with_for_update())
 
 
 def list_recent(session: Session, limit: int) -> list[tuple[int, int, UUID, int]]:
-    """The last words on pictures with an owner: review, owner, prediction and truth."""
+    """Return the last labels of images that have an owner: review, owner, prediction and label."""
     query = (
         select(Review.id, Prediction.user_id, Review.prediction_id, Review.label)
         .join(Prediction, Prediction.id == Review.prediction_id)
@@ -195,19 +203,19 @@ def list_recent(session: Session, limit: int) -> list[tuple[int, int, UUID, int]
 
 
 def delete(session: Session, review: Review) -> None:
-    """Take back what was said."""
+    """Delete a review, and subtract it from the counters."""
     session.delete(review)
     _count(session, review, -1)
 
 
 def get_probabilities(session: Session, prediction_id: UUID) -> VersionProbabilities:
-    """What both versions said of a picture."""
+    """Return what the versions predicted for an image."""
     stored = session.get_one(Prediction, prediction_id)
     version = Version(stored.version)
-    said = {version: stored.probabilities, version.other: stored.shadow_probabilities}
+    by_version = {version: stored.probabilities, version.other: stored.shadow_probabilities}
     return {
         each: np.frombuffer(packed, dtype="<f4").astype(np.float32)
-        for each, packed in said.items()
+        for each, packed in by_version.items()
         if packed is not None
     }
 
@@ -215,18 +223,18 @@ def get_probabilities(session: Session, prediction_id: UUID) -> VersionProbabili
 def _count(session: Session, review: Review, by: int) -> None:
     if review.experiment_id is None:
         return
-    said = get_probabilities(session, review.prediction_id)
-    digits = {version: int(said[version].argmax()) for version in Version}
-    part = {"experiment_id": review.experiment_id, "is_audit": review.is_audit}
-    named = {"v1_digit": digits[Version.V1], "v2_digit": digits[Version.V2]}
-    counters.increment(session, LabelCount, part | named | {"label": review.label}, labels=by)
+    probabilities = get_probabilities(session, review.prediction_id)
+    digits = {version: int(probabilities[version].argmax()) for version in Version}
+    key = {"experiment_id": review.experiment_id, "is_audit": review.is_audit}
+    versions = {"v1_digit": digits[Version.V1], "v2_digit": digits[Version.V2]}
+    counters.increment(session, LabelCount, key | versions | {"label": review.label}, labels=by)
     if review.label > NOT_A_DIGIT:
         return
     for version in Version:
-        sure = float(said[version].max())
+        confidence = float(probabilities[version].max())
         correct = by * (digits[version] == review.label)
-        bucket = part | {"version": version, "bucket": bucket_of(sure)}
-        millionths = by * round(sure * 1_000_000)
+        bucket = key | {"version": version, "bucket": bucket_of(confidence)}
+        millionths = by * round(confidence * 1_000_000)
         counters.increment(
             session,
             ConfidenceCount,

@@ -1,4 +1,4 @@
-"""Accounts and their logins."""
+"""User accounts and their logins."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,11 +12,12 @@ from app.store.tables.base import Base, UtcDateTime
 class User(Base):
     """An account; without a password hash nobody can log in to it.
 
-    `notification_kinds` is what it is to be mailed about; no mail goes to it before `next_mail_at`.
+    `notification_kinds` is what the user wants to be mailed about; no mail is sent before
+    `next_mail_at`.
     """
 
     __tablename__ = "user"
-    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  no id is ever used again
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  ids are never reused
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(80), unique=True)
@@ -30,7 +31,7 @@ class User(Base):
 
 
 class LoginSession(Base):
-    """One login and all tokens that come from it: the refresh family."""
+    """A login with all the tokens that come from it: a refresh-token family."""
 
     __tablename__ = "login_session"
 

@@ -1,4 +1,4 @@
-"""What waits to be mailed."""
+"""The outbox of notification mails."""
 
 from datetime import datetime
 
@@ -9,11 +9,12 @@ from app.store.tables.base import Base, UtcDateTime
 
 
 class Notification(Base):
-    """The outbox: something that one admin is to be told; it goes when it was mailed."""
+    """A notification for one admin, kept until it has been mailed."""
 
     __tablename__ = "notification"
-    __table_args__ = (  # no id is ever used again: a process may remove late what it mailed
+    __table_args__ = (
         Index(None, "user_id", "id"),
+        # Ids are never reused: a process may delete a notification long after it mailed it.
         {"sqlite_autoincrement": True},
     )
 

@@ -20,8 +20,7 @@ from app.services.models import registry
 from app.store.engine.db import read_transaction, write_transaction
 from app.store.queries import counters
 from app.store.queries import experiments as exposures
-from app.store.queries.counters import TrafficCount
-from app.store.tables import Experiment, Exposure
+from app.store.tables import Experiment, Exposure, TrafficCount
 from config import ROOT
 from tests.conftest import (
     GoldenSet,

@@ -43,25 +43,25 @@ CHANGES = (
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_is_noticed(app: Flask, login: sessions.TokenGrant, change: str) -> None:
     register_user(app, "ana")
-    before = auth_changes.latest()
+    before = auth_changes.auth_version()
     with app.app_context():
         changes(app, login)[change]()
-    assert auth_changes.latest() != before
+    assert auth_changes.auth_version() != before
 
 
 def test_predictions_and_words_are_no_change(app: Flask, golden: GoldenSet) -> None:
     ana = register_user(app, "ana")
-    before = auth_changes.latest()
+    before = auth_changes.auth_version()
     made = ana.predict("ab", golden.png(0)).get_json()
     word = {"prediction_id": made["prediction_id"], "correct": True}
     assert ana.call("POST", "/feedback", json=word).status_code == 201
     assert admin_client(app).call("GET", "/admin/report").status_code == 200
-    assert auth_changes.latest() == before
+    assert auth_changes.auth_version() == before
 
 
 def test_what_is_rolled_back_is_no_change(app: Flask) -> None:
-    before = auth_changes.latest()
+    before = auth_changes.auth_version()
     with app.app_context(), pytest.raises(Exception, match="last admin"):
         users.update(1, role=Role.USER, locked=None)
     register_user(app, "ana")
-    assert auth_changes.latest() == before
+    assert auth_changes.auth_version() == before

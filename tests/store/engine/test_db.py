@@ -46,7 +46,7 @@ def test_a_unit_that_reads_commits_nothing(app_on_each: Flask) -> None:
 def test_units_do_not_nest(app: Flask) -> None:
     with app.app_context(), read_transaction() as session:
         session.scalar(COUNT)
-        with pytest.raises(RuntimeError, match="open already"), write_transaction():
+        with pytest.raises(RuntimeError, match="already open"), write_transaction():
             pass
 
 

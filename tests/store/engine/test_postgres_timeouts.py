@@ -13,7 +13,7 @@ def test_whoever_answers_is_trusted_again(
     monkeypatch.setattr(postgres_timeouts, "TIMEOUT_S", 0.5)
     with TimeoutConnection.open(postgres_url) as slow, pytest.raises(psycopg.OperationalError):
         slow.execute("SELECT pg_sleep(5)")
-    assert TimeoutConnection._is_wary()
+    assert TimeoutConnection._is_circuit_open()
     with TimeoutConnection.open(postgres_url) as quick:
         assert quick.execute("SELECT 1").fetchone() == (1,)
-    assert not TimeoutConnection._is_wary()
+    assert not TimeoutConnection._is_circuit_open()

@@ -45,14 +45,14 @@ def test_a_copy_is_one_moment_and_nobody_waits_for_it(database: Path, tmp_path: 
     while moved[0] < 10:
         assert mover.is_alive()
     before = moved[0]
-    sqlite_backup.copy(database, target, told.append)
+    sqlite_backup.copy_database(database, target, told.append)
     after = moved[0]
     ending.set()
     mover.join()
     assert after > before
     assert told == sorted(told)
     assert told[-1] == 1
-    assert sqlite_backup.faults(target) == []
+    assert sqlite_backup.list_faults(target) == []
     with closing(sqlite3.connect(target)) as copied:
         (first, second), ballast = (
             [row[0] for row in copied.execute("SELECT money FROM account ORDER BY id")],
@@ -66,13 +66,13 @@ def test_a_copy_is_one_moment_and_nobody_waits_for_it(database: Path, tmp_path: 
 
 
 def test_a_damaged_database_is_told_from_a_sound_one(database: Path) -> None:
-    assert sqlite_backup.faults(database) == []
+    assert sqlite_backup.list_faults(database) == []
     with database.open("r+b") as file:
         file.seek(100 * 4096)
         file.write(b"\xff" * 4096)
-    assert sqlite_backup.faults(database) != []
+    assert sqlite_backup.list_faults(database) != []
     database.write_bytes(b"no database at all, but long enough to have a header" * 10)
-    assert sqlite_backup.faults(database) == ["file is not a database"]
+    assert sqlite_backup.list_faults(database) == ["file is not a database"]
 
 
 def test_a_row_that_points_to_nothing_is_a_fault(tmp_path: Path) -> None:
@@ -82,5 +82,5 @@ def test_a_row_that_points_to_nothing_is_a_fault(tmp_path: Path) -> None:
         made.execute("CREATE TABLE account (id INTEGER PRIMARY KEY)")
         made.execute("INSERT INTO child VALUES (5)")
         made.commit()
-    assert sqlite_backup.faults(path) == ["a row of child points to nothing"]
-    assert sqlite_backup.revision(path) == ""
+    assert sqlite_backup.list_faults(path) == ["a row of child points to nothing"]
+    assert sqlite_backup.read_revision(path) == ""

@@ -1,4 +1,4 @@
-"""The commands for operators."""
+"""The commands for operators: accounts and the preparation of the database."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def test_create_admin_makes_an_account_an_admin_with_a_new_password(app: Flask) 
     assert UserClient(app, "ana", "stronger now").call("GET", "/admin/users").status_code == 200
 
 
-def test_a_password_that_breaks_a_rule_is_refused_with_it(app: Flask) -> None:
+def test_an_invalid_password_is_rejected_with_the_rule(app: Flask) -> None:
     for command in ("create-admin", "set-password"):
         run = app.test_cli_runner().invoke(args=[command, "admin", "--password", "short"])
         assert run.exit_code == 1
@@ -31,7 +31,7 @@ def test_a_password_that_breaks_a_rule_is_refused_with_it(app: Flask) -> None:
     assert admin_client(app)
 
 
-def test_set_password_for_nobody_is_refused(app: Flask) -> None:
+def test_set_password_of_an_unknown_account_is_rejected(app: Flask) -> None:
     run = app.test_cli_runner().invoke(args=["set-password", "nobody", "--password", "long enough"])
     assert run.output == "Error: There is no account with that name\n"
 
@@ -42,14 +42,14 @@ def test_set_password_logs_out_everywhere(app: Flask) -> None:
     assert ana.call("GET", "/predictions").status_code == 401
 
 
-def test_a_database_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+def test_an_unusable_database_is_reported_in_one_line(tmp_path: Path) -> None:
     app = create_app(make_config(tmp_path, DATABASE_URL="sqlite:///no/such/folder.db"))
     run = app.test_cli_runner().invoke(args=["prepare"])
     assert run.exit_code == 1
     assert run.output == "Error: The database cannot be used: unable to open database file\n"
 
 
-def test_a_first_admin_that_breaks_a_rule_is_one_line_and_leaves_no_password(
+def test_an_invalid_first_admin_is_reported_in_one_line_and_leaves_no_password(
     tmp_path: Path,
 ) -> None:
     for setting in (
@@ -63,7 +63,7 @@ def test_a_first_admin_that_breaks_a_rule_is_one_line_and_leaves_no_password(
         assert not (tmp_path / ADMIN_FILE).exists()
 
 
-def test_prepares_at_once_agree_on_one_admin_and_its_password(tmp_path: Path) -> None:
+def test_concurrent_prepares_agree_on_one_admin_and_its_password(tmp_path: Path) -> None:
     for round_ in range(4):
         folder = tmp_path / str(round_)
         code = "from wsgi import app; print(app.test_cli_runner().invoke(args=['prepare']).output)"
@@ -72,18 +72,18 @@ def test_prepares_at_once_agree_on_one_admin_and_its_password(tmp_path: Path) ->
             subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=-1)
             for _ in range(2)
         ]
-        told = [start.communicate(timeout=60)[0].decode() for start in starts]
-        assert all(str(folder / ADMIN_FILE) in line for line in told), told
+        outputs = [start.communicate(timeout=60)[0].decode() for start in starts]
+        assert all(str(folder / ADMIN_FILE) in line for line in outputs), outputs
         app = create_app(Config.from_env(environment))
         assert UserClient(app, "admin", (folder / ADMIN_FILE).read_text().strip())
         with app.app_context():
             dispose_engines()
 
 
-def test_prepare_may_be_run_again_and_again(tmp_path: Path) -> None:
+def test_prepare_can_be_repeated(tmp_path: Path) -> None:
     app = create_app(make_config(tmp_path))
     first = app.test_cli_runner().invoke(args=["prepare"])
     assert first.output == "admin: admin, password from ADMIN_PASSWORD\n"
     second = app.test_cli_runner().invoke(args=["prepare"])
-    assert second.output == "admin: made earlier\n"
+    assert second.output == "admin: created earlier\n"
     assert UserClient(app, "admin", ADMIN_PASSWORD)

@@ -1,4 +1,4 @@
-"""What was acknowledged is there: under many threads at once, and after kill -9."""
+"""Acknowledged data is stored: with many concurrent threads, and after kill -9."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +13,8 @@ from tests.support.server_process import UNLIMITED, Client, Server
 THREADS = 16
 
 
-def kept_ids(client: Client) -> set[str]:
-    """The ids of all one's predictions, page by page."""
+def list_prediction_ids(client: Client) -> set[str]:
+    """Return the ids of all of a user's predictions, page by page."""
     found: set[str] = set()
     before = ""
     while True:
@@ -25,7 +25,7 @@ def kept_ids(client: Client) -> set[str]:
         before = f"&before={page['next_before']}"
 
 
-def test_16_threads_post_and_nothing_is_locked_or_lost(server: Server, golden: GoldenSet) -> None:
+def test_concurrent_posts_are_all_accepted_and_stored(server: Server, golden: GoldenSet) -> None:
     clients = [server.register(f"thread {number}") for number in range(THREADS)]
 
     def post(client: Client) -> tuple[list[int], set[str]]:
@@ -37,14 +37,14 @@ def test_16_threads_post_and_nothing_is_locked_or_lost(server: Server, golden: G
         posted = list(pool.map(post, clients))
     for client, (statuses, ids) in zip(clients, posted, strict=True):
         assert statuses == [200] * 25
-        assert kept_ids(client) == ids
+        assert list_prediction_ids(client) == ids
 
 
-def test_acknowledged_predictions_and_words_survive_kill_9(
+def test_acknowledged_predictions_and_feedback_survive_kill_9(
     tmp_path: Path, golden: GoldenSet
 ) -> None:
     acknowledged: list[str] = []
-    words: list[str] = []
+    feedback_ids: list[str] = []
     statuses: set[int] = set()
     enough = threading.Event()
     first = Server(tmp_path, UNLIMITED)
@@ -57,9 +57,9 @@ def test_acknowledged_predictions_and_words_survive_kill_9(
                 made = client.predict("v2", golden.png(index))
                 statuses.add(made.status_code)
                 acknowledged.append(made.json()["prediction_id"])
-                word = {"prediction_id": acknowledged[-1], "correct": True}
-                if client.call("POST", "/feedback", json=word).status_code == 201:
-                    words.append(word["prediction_id"])
+                feedback = {"prediction_id": acknowledged[-1], "correct": True}
+                if client.call("POST", "/feedback", json=feedback).status_code == 201:
+                    feedback_ids.append(feedback["prediction_id"])
             except requests.RequestException:
                 return
             if len(acknowledged) >= 300:
@@ -77,17 +77,17 @@ def test_acknowledged_predictions_and_words_survive_kill_9(
     second.wait()
     try:
         returned = [second.login(f"poster {i}", f"password of poster {i}") for i in range(THREADS)]
-        kept = set().union(*(kept_ids(client) for client in returned))
+        kept = set().union(*(list_prediction_ids(client) for client in returned))
         report = second.admin_client().call("GET", "/admin/report").json()
     finally:
         second.stop()
     assert len(acknowledged) >= 300
     assert set(acknowledged) <= kept
-    assert report["total_feedback"] >= len(words)
+    assert report["total_feedback"] >= len(feedback_ids)
 
 
 @pytest.mark.parametrize("route", ["v1", "v2", "ab"])
-def test_a_prediction_is_there_as_soon_as_its_answer_is(
+def test_a_prediction_is_stored_before_its_response(
     server: Server, golden: GoldenSet, route: str
 ) -> None:
     reader = server.register(f"impatient with {route}")

@@ -1,4 +1,4 @@
-"""A disk that is full: clear refusals, nothing acknowledged is lost, and it recovers by itself."""
+"""A full disk: clear errors, no acknowledged data is lost, and the server recovers by itself."""
 
 import os
 import subprocess
@@ -9,73 +9,77 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GoldenSet
-from tests.integration.test_durability import kept_ids
+from tests.integration.test_durability import list_prediction_ids
 from tests.support.server_process import EMBEDDED, UNLIMITED, Server, serve
 
 DISK = "16m"
 PASSWORD = "the admin of a small disk"
 
-# A small disk of the server's own, in a mount namespace that any user may make.
-ON_A_SMALL_DISK = (
-    *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+# A small disk for the server alone, in a mount namespace that any user may create.
+SMALL_DISK_COMMAND = (
+    "unshare",
+    "--map-root-user",
+    "--mount",
+    "sh",
+    "-c",
     f'mount -t tmpfs -o size={DISK} tmpfs "$DATA_DIR" && exec "$@"',
     "sh",
 )
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Server]:
-    may = subprocess.run(
-        [*ON_A_SMALL_DISK, "true"], env={**os.environ, "DATA_DIR": str(tmp_path)}, check=False
+def small_disk_server(tmp_path: Path) -> Iterator[Server]:
+    allowed = subprocess.run(
+        [*SMALL_DISK_COMMAND, "true"], env={**os.environ, "DATA_DIR": str(tmp_path)}, check=False
     )
-    if may.returncode:
-        missing = "namespaces of one's own are not allowed here"
+    if allowed.returncode:
+        missing = "user namespaces are not allowed here"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    command = (*ON_A_SMALL_DISK, *EMBEDDED)
+    command = (*SMALL_DISK_COMMAND, *EMBEDDED)
     with serve(tmp_path, command, **UNLIMITED, ADMIN_PASSWORD=PASSWORD) as running:
         yield running
 
 
 @contextmanager
-def filled(server: Server) -> Iterator[None]:
-    """Leave no byte free on the server's disk."""
+def full_disk(server: Server) -> Iterator[None]:
+    """Fill the server's disk to the last byte until the block ends."""
     ballast = Path(f"/proc/{server.process.pid}/root{server.data_dir}/ballast")
     try:
         with ballast.open("wb", buffering=0) as file:
             for size in (2**16, 2**12, 1):
-                while _is_written(file, size):
+                while _try_write(file, size):
                     pass
         yield
     finally:
         ballast.unlink()
 
 
-def _is_written(file: object, size: int) -> bool:
+def _try_write(file: object, size: int) -> bool:
     try:
         return bool(file.write(bytes(size)))  # type: ignore[attr-defined]
     except OSError:
         return False
 
 
-def test_a_full_disk_refuses_writes_loses_nothing_and_recovers(
-    small: Server, golden: GoldenSet
+def test_a_full_disk_rejects_writes_loses_nothing_and_recovers(
+    small_disk_server: Server, golden: GoldenSet
 ) -> None:
-    ana = small.register("ana")
+    ana = small_disk_server.register("ana")
     made = {ana.predict("ab", golden.png(at)).json()["prediction_id"] for at in range(20)}
-    refused = []
-    with filled(small):
+    rejected = []
+    with full_disk(small_disk_server):
         for at in range(300):
             answer = ana.predict("ab", golden.png(at))
             if answer.status_code == 200:
                 made.add(answer.json()["prediction_id"])
             else:
-                refused.append((answer.status_code, answer.headers.get("Retry-After")))
-        assert kept_ids(ana) == made
+                rejected.append((answer.status_code, answer.headers.get("Retry-After")))
+        assert list_prediction_ids(ana) == made
         assert ana.call("GET", "/livez").status_code == 200
         login = {"username": "ana", "password": "password of ana"}
-        assert ana.post(f"{small.url}/login", json=login, timeout=30).status_code == 503
-    assert refused
-    assert set(refused) == {(503, "5")}
+        assert ana.post(f"{small_disk_server.url}/login", json=login, timeout=30).status_code == 503
+    assert rejected
+    assert set(rejected) == {(503, "5")}
     answers = [ana.predict("ab", golden.png(at)) for at in range(20)]
     assert [answer.status_code for answer in answers] == [200] * 20
-    assert kept_ids(ana) == made | {answer.json()["prediction_id"] for answer in answers}
+    assert list_prediction_ids(ana) == made | {answer.json()["prediction_id"] for answer in answers}

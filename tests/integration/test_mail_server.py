@@ -1,4 +1,4 @@
-"""Mail of a served Cifra: through a mail server that says nothing, kill -9 and a start anew."""
+"""Mail of a running server: with a mail server that hangs, after kill -9 and after a restart."""
 
 import sqlite3
 from pathlib import Path
@@ -12,22 +12,22 @@ def mail_through(port: int) -> dict[str, str]:
     return UNLIMITED | {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port)}
 
 
-def ask_for_mail(server: Server) -> None:
-    wanted = {"email": "boss@example.org", "notifications": ["feedback"]}
-    assert server.admin_client().call("PATCH", "/me", json=wanted).status_code == 200
+def subscribe(server: Server) -> None:
+    settings = {"email": "boss@example.org", "notifications": ["feedback"]}
+    assert server.admin_client().call("PATCH", "/me", json=settings).status_code == 200
 
 
-def contradict(server: Server, username: str, picture: bytes) -> str:
-    """Somebody new sends a picture and calls the answer wrong; the prediction's id."""
+def mark_incorrect(server: Server, username: str, image: bytes) -> str:
+    """Have a new user send an image and mark the prediction incorrect; returns its id."""
     client = server.register(username)
-    made: str = client.predict("v2", picture).json()["prediction_id"]
-    said = {"prediction_id": made, "correct": False}
-    assert client.call("POST", "/feedback", json=said).status_code == 201
+    made: str = client.predict("v2", image).json()["prediction_id"]
+    feedback = {"prediction_id": made, "correct": False}
+    assert client.call("POST", "/feedback", json=feedback).status_code == 201
     return made
 
 
-def let_the_lease_end(data_dir: Path) -> None:
-    """What two minutes of waiting do."""
+def expire_lease(data_dir: Path) -> None:
+    """Let the lease end as it would after two minutes."""
     connection = sqlite3.connect(data_dir / "app.db")
     with connection:
         [[left]] = connection.execute("SELECT count(*) FROM user WHERE next_mail_at IS NOT NULL")
@@ -36,20 +36,20 @@ def let_the_lease_end(data_dir: Path) -> None:
     assert left == 1
 
 
-def test_what_a_killed_server_could_not_mail_is_mailed_by_the_next(
+def test_mail_that_a_killed_server_could_not_send_is_sent_after_the_restart(
     tmp_path: Path, golden: GoldenSet
 ) -> None:
     hole = BlackHole()
     first = Server(tmp_path, mail_through(hole.port))
     first.wait()
-    ask_for_mail(first)
-    made = [contradict(first, "ana", golden.png_of(7))]
+    subscribe(first)
+    made = [mark_incorrect(first, "ana", golden.png_of(7))]
     hole.wait()
-    made.append(contradict(first, "bea", golden.png_of(4)))
+    made.append(mark_incorrect(first, "bea", golden.png_of(4)))
     assert hole.is_connected
     first.kill()
     hole.close()
-    let_the_lease_end(tmp_path)
+    expire_lease(tmp_path)
     port = free_port()
     with mail_server(port) as box, serve(tmp_path, **mail_through(port)):
         recipients, mail = box.next()
@@ -58,12 +58,12 @@ def test_what_a_killed_server_could_not_mail_is_mailed_by_the_next(
         assert box.count == 0
 
 
-def test_mail_from_before_there_was_a_mail_server_goes_out_with_the_first_start_that_has_one(
+def test_notifications_are_sent_at_the_first_start_with_a_mail_server(
     tmp_path: Path, golden: GoldenSet
 ) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
-        ask_for_mail(server)
-        made = contradict(server, "ana", golden.png_of(7))
+        subscribe(server)
+        made = mark_incorrect(server, "ana", golden.png_of(7))
     port = free_port()
     with mail_server(port) as box, serve(tmp_path, **mail_through(port)):
         assert made in box.next()[1].get_content()

@@ -1,4 +1,4 @@
-"""Many workers on PostgreSQL and Redis: limits, tokens, models, sockets and retrains are one."""
+"""Many workers on PostgreSQL and Redis share limits, tokens, models, live events and retrains."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ WORKERS = 2
 
 
 class SharedServices:
-    """A database and a Redis that everything shares, and what a server there is told of them."""
+    """A database and a Redis that all processes share, and the settings that name them."""
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder, self.redis = folder, RedisServer(folder)
@@ -56,7 +56,7 @@ def tier(shared: SharedServices) -> Iterator[Server]:
 
 
 def predict_concurrently(client: Client, golden: GoldenSet, route: str, count: int) -> list[int]:
-    """Post pictures from eight threads, each on connections of its own; returns the statuses."""
+    """Post images from eight threads, each on new connections; returns the status codes."""
 
     def post(index: int) -> int:
         headers = {"Connection": "close", "Authorization": client.headers["Authorization"]}
@@ -154,7 +154,7 @@ def test_dashboards_on_any_worker_receive_every_event(
 
 @contextmanager
 def run_worker(shared: SharedServices) -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker, as `make worker` starts it."""
+    """Run a worker, as `make worker` starts it."""
     folder = shared.folder / "worker"
     folder.mkdir(exist_ok=True)
     with (folder / "log").open("ab") as log:

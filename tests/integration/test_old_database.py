@@ -1,4 +1,4 @@
-"""A database file of the old program is taken over: its rows stay, its feedback counts."""
+"""A database file of the old program is migrated: its rows are kept, its feedback is counted."""
 
 import sqlite3
 from pathlib import Path
@@ -25,7 +25,7 @@ PLAIN = """
     INSERT INTO user VALUES (1, 'ana'), (7, 'luis');
     INSERT INTO feedback VALUES (1, 3, 1, 'bien'), (2, 5, 1, NULL), (9, 0, 0, 'era un 6');
 """
-ODD = """
+IRREGULAR = """
     CREATE TABLE user (
         id INTEGER PRIMARY KEY, username TEXT, password TEXT NOT NULL, email TEXT
     );
@@ -48,7 +48,7 @@ def make_old(folder: Path, script: str) -> None:
     connection.close()
 
 
-def test_a_served_cifra_counts_the_old_feedback_and_keeps_old_accounts_locked(
+def test_old_feedback_is_counted_and_old_accounts_cannot_log_in(
     tmp_path: Path,
 ) -> None:
     make_old(tmp_path, PLAIN)
@@ -68,7 +68,7 @@ def test_a_served_cifra_counts_the_old_feedback_and_keeps_old_accounts_locked(
             assert requests.post(f"{server.url}/login", json=sent, timeout=30).status_code == 401
 
 
-def test_an_old_account_gets_in_once_it_has_a_password(tmp_path: Path) -> None:
+def test_an_old_account_can_log_in_once_it_has_a_password(tmp_path: Path) -> None:
     make_old(tmp_path, PLAIN)
     made = create_app(make_config(tmp_path))
     with made.app_context():
@@ -83,15 +83,15 @@ def test_an_old_account_gets_in_once_it_has_a_password(tmp_path: Path) -> None:
         dispose_engines()
 
 
-def test_odd_old_rows_are_carried_over_and_nothing_of_them_is_lost(tmp_path: Path) -> None:
-    make_old(tmp_path, ODD)
+def test_irregular_old_rows_are_migrated_without_loss(tmp_path: Path) -> None:
+    make_old(tmp_path, IRREGULAR)
     made = create_app(make_config(tmp_path))
     with made.app_context():
         bootstrap.prepare(container().config, container().hasher)
-        assert vars(reporting.build().words) == {"total": 3, "correct": 2}
+        assert vars(reporting.build().feedback) == {"total": 3, "correct": 2}
         with read_transaction() as session:
             users = session.execute(text('SELECT id, username, email FROM "user" WHERE id < 5'))
-            words = session.execute(text("SELECT user_id, prediction, correct FROM feedback"))
+            feedback = session.execute(text("SELECT user_id, prediction, correct FROM feedback"))
             times = session.execute(text("SELECT created_at FROM feedback")).scalars().all()
             assert [tuple(row) for row in users] == [
                 (1, "ana", "ana@example.org"),
@@ -99,14 +99,14 @@ def test_odd_old_rows_are_carried_over_and_nothing_of_them_is_lost(tmp_path: Pat
                 (3, "user#3", None),
                 (4, "ana#2", None),
             ]
-            assert [tuple(row) for row in words] == [(1, 7, 1), (None, None, 0), (2, 3, 1)]
+            assert [tuple(row) for row in feedback] == [(1, 7, 1), (None, None, 0), (2, 3, 1)]
             assert [str(time)[:10] for time in times] == ["2024-05-01", "None", "None"]
             assert session.scalar(text("SELECT password FROM old_user WHERE id = 1")) == "secret"
             assert session.scalar(text("SELECT count(*) FROM old_feedback")) == 4
         dispose_engines()
 
 
-def test_a_table_of_that_name_that_lacks_a_column_stops_the_start_with_one_line(
+def test_an_old_table_without_a_required_column_stops_the_start_with_one_line(
     tmp_path: Path,
 ) -> None:
     make_old(tmp_path, "CREATE TABLE feedback (id INTEGER PRIMARY KEY, stars INTEGER)")
@@ -117,7 +117,7 @@ def test_a_table_of_that_name_that_lacks_a_column_stops_the_start_with_one_line(
         dispose_engines()
 
 
-def test_the_first_migration_is_the_old_two_tables(tmp_path: Path) -> None:
+def test_the_first_migration_creates_the_two_old_tables(tmp_path: Path) -> None:
     made = create_app(make_config(tmp_path))
     with made.app_context():
         flask_migrate.upgrade(revision="0001")

@@ -1,4 +1,4 @@
-"""A database from before migration 0008 keeps every row under the standard names, and back."""
+"""Migration 0008 keeps every row under the new names, and its downgrade restores the old ones."""
 
 import hashlib
 import json
@@ -131,7 +131,7 @@ ROLLED_BACK = Renamed("turned back: sample ratio mismatch", "rolled back: sample
 
 
 def old_rows(password_hash: str) -> Rows:
-    """Rows for every table of migration 0007, in an order in which they can be inserted."""
+    """Return rows for every table of migration 0007, in an order in which they can be inserted."""
     models = [(ROOT / "models" / f"{version}.onnx").read_bytes() for version in ("v1", "v2")]
     job = {"version": "v2", "deploy": "auto", "created_at": AT}
     return {
@@ -402,7 +402,7 @@ def old(database_url: str, tmp_path: Path) -> Iterator[Flask]:
         dispose_engines()
 
 
-def test_every_row_is_the_same_under_the_new_names_and_comes_back(old: Flask) -> None:
+def test_an_upgrade_and_a_downgrade_keep_every_row(old: Flask) -> None:
     filled = stored(old)
     assert all(filled.values())
     with old.app_context():
@@ -416,7 +416,7 @@ def test_every_row_is_the_same_under_the_new_names_and_comes_back(old: Flask) ->
     assert stored(old) == renamed(filled)
 
 
-def test_the_report_of_an_upgraded_database_has_its_figures(old: Flask) -> None:
+def test_the_report_of_an_upgraded_database_is_correct(old: Flask) -> None:
     with old.app_context():
         bootstrap.prepare(container().config, container().hasher)
     admin = admin_client(old)
@@ -443,7 +443,7 @@ def test_the_report_of_an_upgraded_database_has_its_figures(old: Flask) -> None:
     assert admin.call("GET", "/me").get_json()["notifications"] == ["alert", "feedback"]
 
 
-def test_new_rows_go_into_upgraded_tables(old: Flask) -> None:
+def test_upgraded_tables_accept_new_rows(old: Flask) -> None:
     with old.app_context():
         bootstrap.prepare(container().config, container().hasher)
     admin = admin_client(old)
@@ -454,7 +454,7 @@ def test_new_rows_go_into_upgraded_tables(old: Flask) -> None:
     assert [row["id"] for row in found["guarded_rollout"]] == [1, 2]
 
 
-def test_a_sqlite_file_is_backed_up_once_before_it_is_upgraded(
+def test_a_sqlite_file_is_backed_up_once_before_its_upgrade(
     old: Flask, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = tmp_path / "app.db.before-0008"
@@ -465,8 +465,8 @@ def test_a_sqlite_file_is_backed_up_once_before_it_is_upgraded(
             assert not kept.exists()
             return
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-        assert sqlite_backup.faults(kept) == []
-        assert sqlite_backup.revision(kept) == "0007"
+        assert sqlite_backup.list_faults(kept) == []
+        assert sqlite_backup.read_revision(kept) == "0007"
         with closing(sqlite3.connect(kept)) as database:
             counted = {
                 table: database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
@@ -477,12 +477,12 @@ def test_a_sqlite_file_is_backed_up_once_before_it_is_upgraded(
         flask_migrate.downgrade(revision="0007")
         flask_migrate.upgrade()
         assert kept.read_bytes() == content
-    told = [
+    messages = [
         record.getMessage() for record in caplog.records if record.name == sqlite_backup.__name__
     ]
-    assert told == [f"backed up the database to {kept} before migration 0008"]
+    assert messages == [f"backed up the database to {kept} before migration 0008"]
     assert [path.name for path in tmp_path.iterdir() if "before" in path.name] == [kept.name]
-    assert sqlite_backup.faults(tmp_path / "app.db") == []
+    assert sqlite_backup.list_faults(tmp_path / "app.db") == []
 
 
 def test_an_empty_database_is_not_backed_up(tmp_path: Path) -> None:
@@ -493,16 +493,16 @@ def test_an_empty_database_is_not_backed_up(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*before*"))
 
 
-def test_what_cannot_be_backed_up_is_refused(tmp_path: Path) -> None:
+def test_an_upgrade_without_a_backup_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"cannot be backed up to .*app\.db\.before-0008"):
         sqlite_backup.back_up_before("0008", tmp_path / "app.db")
 
 
-def test_names_of_constraints_and_indexes_are_those_of_new_tables(old: Flask) -> None:
+def test_constraints_and_indexes_have_the_new_names(old: Flask) -> None:
     with old.app_context():
         flask_migrate.upgrade()
     kept = names_in(old)
-    stale = [name for name in kept if any(f"_{word}_" in f"{name}_" for word in STALE)]
+    stale = [name for name in kept if any(f"_{old_name}_" in f"{name}_" for old_name in STALE)]
     assert stale == []
     assert "fk_prediction_stage_id_experiment_stage" in kept
     assert "uq_review_item_experiment_id_image_hash" in kept
@@ -512,7 +512,7 @@ STALE = ("stage_id_stage", "probe", "guard", "guard_case", "notice", "word_count
 
 
 def names_in(app: Flask) -> set[str]:
-    """The names of all constraints and indexes."""
+    """Return the names of all constraints and indexes."""
     found: set[str] = set()
     with connected(app) as connection:
         inspector = inspect(connection)
@@ -526,7 +526,7 @@ def names_in(app: Flask) -> set[str]:
 
 @contextmanager
 def connected(app: Flask) -> Iterator[Connection]:
-    """A transaction on an application's database, on a connection of its own."""
+    """Open a transaction on an application's database, on a new connection."""
     engine = create_engine(app.config["SQLALCHEMY_DATABASE_URI"], poolclass=NullPool)
     with engine.begin() as connection:
         yield connection
@@ -537,7 +537,7 @@ def old_of(value: Any) -> Any:
 
 
 def insert(connection: Connection, table: str, row: Mapping[str, Any]) -> None:
-    """Insert a row by plain SQL; lists are JSON."""
+    """Insert a row with plain SQL; lists are stored as JSON."""
     values = tuple(json.dumps(each) if isinstance(each, list) else each for each in row.values())
     mark = "%s" if connection.dialect.name == "postgresql" else "?"
     names, marks = ", ".join(f'"{name}"' for name in row), ", ".join([mark] * len(row))
@@ -545,7 +545,7 @@ def insert(connection: Connection, table: str, row: Mapping[str, Any]) -> None:
 
 
 def stored(app: Flask) -> Rows:
-    """All rows of all tables as they are stored, JSON read."""
+    """Return all rows of all tables as they are stored, with JSON parsed."""
     with connected(app) as connection:
         tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
         return {
@@ -564,7 +564,7 @@ def plain(value: Any) -> Any:
 
 
 def renamed(found: Rows) -> Rows:
-    """Rows as they should be after the migration."""
+    """Return the rows expected after the migration."""
     rows = old_rows("")
     return {
         TABLES.get(table, table): [

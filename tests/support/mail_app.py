@@ -1,4 +1,4 @@
-"""An application with a mail server of its own, and a sender with a clock that tests move."""
+"""An application with a mail server of its own, and a mailer with a clock that tests set."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ ADDRESS = "boss@example.org"
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that stands still until a test changes it."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC) + timedelta(minutes=1)
@@ -85,10 +85,10 @@ def another_admin(app: Flask, admin: UserClient, name: str) -> UserClient:
     return person
 
 
-def mark_incorrect(person: UserClient, picture: bytes) -> str:
-    """Send a picture that is answered with certainty, and call the answer wrong."""
-    made = person.predict("v2", picture).get_json()
+def mark_incorrect(person: UserClient, image: bytes) -> str:
+    """Send an image, and give the feedback that its confident prediction is incorrect."""
+    made = person.predict("v2", image).get_json()
     assert made["probabilidad"] > 0.99
-    said = {"prediction_id": made["prediction_id"], "correct": False, "comment": "my secret"}
-    assert person.call("POST", "/feedback", json=said).status_code == 201
+    feedback = {"prediction_id": made["prediction_id"], "correct": False, "comment": "my secret"}
+    assert person.call("POST", "/feedback", json=feedback).status_code == 201
     return str(made["prediction_id"])

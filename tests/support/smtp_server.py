@@ -1,4 +1,4 @@
-"""Real mail servers: one that takes mail, and one that takes calls and never says a word."""
+"""Real mail servers: one that receives mail, and one that accepts connections and never answers."""
 
 import queue
 import socket
@@ -14,7 +14,7 @@ WAIT_S = 30
 
 
 class Mailbox:
-    """What a mail server took, in order."""
+    """The mails that a server received, in order."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -31,18 +31,18 @@ class Mailbox:
         return "250 taken"
 
     def next(self) -> tuple[list[str], EmailMessage]:
-        """The next mail, waited for: who it went to, and what it says."""
+        """Wait for the next mail and return its recipients and content."""
         return self._received.get(timeout=WAIT_S)
 
     @property
     def count(self) -> int:
-        """How many mails came and were not looked at yet."""
+        """Return the number of received mails that were not fetched yet."""
         return self._received.qsize()
 
 
 @contextmanager
 def mail_server(port: int) -> Iterator[Mailbox]:
-    """A mail server on this port until the block ends."""
+    """Run a mail server on this port until the block ends."""
     box = Mailbox(port)
     running = Controller(box, hostname="127.0.0.1", port=port)
     running.start()
@@ -62,13 +62,13 @@ class BlackHole:
         self._connection: socket.socket | None = None
 
     def wait(self) -> None:
-        """Wait until somebody calls."""
+        """Wait until a client connects."""
         self._connection, _ = self._listener.accept()
         self._connection.setblocking(False)
 
     @property
     def is_connected(self) -> bool:
-        """Whether the caller still waits for a first word."""
+        """Return whether the client is still connected and waits for a greeting."""
         assert self._connection is not None
         try:
             return self._connection.recv(1) != b""
@@ -76,7 +76,7 @@ class BlackHole:
             return True
 
     def close(self) -> None:
-        """Hang up, and listen no more."""
+        """Close the connection and stop listening."""
         for each in (self._connection, self._listener):
             if each is not None:
                 each.close()

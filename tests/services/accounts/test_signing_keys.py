@@ -1,4 +1,4 @@
-"""Signing keys in their files: rotation loses none, drops what has expired, survives damage."""
+"""Signing keys in files: rotation loses none and drops expired ones; damage is survived."""
 
 import os
 import stat
@@ -54,7 +54,8 @@ def test_only_the_owner_can_read_key_files(files: KeyFiles) -> None:
     for path in (files.current, files.retired):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert {path.name for path in files.current.parent.iterdir()} == {
-        *("jwt_secret_key", "jwt_retired_keys")
+        "jwt_secret_key",
+        "jwt_retired_keys",
     }
 
 

@@ -1,4 +1,4 @@
-"""What is looked after every second: one thing that fails keeps none from its turn."""
+"""Periodic tasks: one that fails does not prevent the others."""
 
 import threading
 
@@ -7,19 +7,19 @@ import pytest
 from app.services.background.periodic_tasks import run_all
 
 
-def test_what_fails_is_told_when_all_had_their_turn() -> None:
-    looked: list[str] = []
+def test_a_failed_task_raises_after_all_tasks_have_run() -> None:
+    ran: list[str] = []
 
     def fail() -> None:
-        looked.append("first")
+        ran.append("first")
         raise RuntimeError("the first thing fails")
 
     with pytest.raises(RuntimeError, match="first thing"):
-        run_all([fail, lambda: looked.append("second")], threading.Event())
-    assert looked == ["first", "second"]
+        run_all([fail, lambda: ran.append("second")], threading.Event())
+    assert ran == ["first", "second"]
 
 
-def test_none_has_its_turn_once_the_process_ends() -> None:
-    stop_event, looked = threading.Event(), list[int]()
-    run_all([stop_event.set, lambda: looked.append(1)], stop_event)
-    assert looked == []
+def test_no_task_runs_after_the_stop_event() -> None:
+    stop_event, ran = threading.Event(), list[int]()
+    run_all([stop_event.set, lambda: ran.append(1)], stop_event)
+    assert ran == []

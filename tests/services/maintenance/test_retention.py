@@ -1,4 +1,4 @@
-"""Erasing by age: what goes, what stays, and that counters still come to what the rows do."""
+"""Data retention: what is erased, what is kept, and that the counters still match the rows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,57 +18,57 @@ def now() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=1)
 
 
-def kept(app: Flask) -> tuple[int, int, int]:
-    """How many images, owned predictions and words there are."""
+def stored_counts(app: Flask) -> tuple[int, int, int]:
+    """Return the numbers of images, predictions with an owner, and feedback rows."""
     with app.app_context(), read_transaction() as session:
         query = "SELECT count(digit_image), count(user_id), (SELECT count(*) FROM feedback)"
-        images, owned, words = session.execute(text(f"{query} FROM prediction")).one()
-    return images, owned, words
+        images, owned, feedback = session.execute(text(f"{query} FROM prediction")).one()
+    return images, owned, feedback
 
 
-def expire_all(app: Flask, oldest_kept: datetime) -> None:
+def erase_all_expired(app: Flask, oldest_kept: datetime) -> None:
     with app.app_context():
         while erase_expired(oldest_kept):
             pass
         assert list(counter_audit.list_differences()) == []
 
 
-def speak(person: UserClient, made: str, **more: object) -> None:
-    word = {"prediction_id": made, "correct": True, **more}
-    assert person.call("POST", "/feedback", json=word).status_code == 201
+def give_feedback(person: UserClient, made: str, **more: object) -> None:
+    body = {"prediction_id": made, "correct": True, **more}
+    assert person.call("POST", "/feedback", json=body).status_code == 201
 
 
-def test_what_is_old_goes_with_its_words_and_what_was_counted_stays(
+def test_expired_data_is_erased_with_its_feedback_and_counters_are_kept(
     app_on_each: Flask, golden: GoldenSet, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH_SIZE", 2)
     for name in ("ana", "eve"):
         person = register_user(app_on_each, name)
         made = [person.predict("v2", golden.png(at)).get_json()["prediction_id"] for at in range(3)]
-        speak(person, made[0], comment="mine")
+        give_feedback(person, made[0], comment="mine")
         assert person.call("POST", "/feedback", json={"prediction": 1, "correct": True}).status_code
-    expire_all(app_on_each, now - timedelta(days=1))
-    assert kept(app_on_each) == (6, 6, 4)
-    expire_all(app_on_each, now)
-    assert kept(app_on_each) == (0, 0, 0)
+    erase_all_expired(app_on_each, now - timedelta(days=1))
+    assert stored_counts(app_on_each) == (6, 6, 4)
+    erase_all_expired(app_on_each, now)
+    assert stored_counts(app_on_each) == (0, 0, 0)
     assert person.call("GET", "/predictions").get_json()["predictions"] == []
     report = admin_client(app_on_each).call("GET", "/admin/report").get_json()
     assert report["versions"]["v2"]["served"] == 6
 
 
-def test_only_what_is_too_old_goes(app_on_each: Flask, golden: GoldenSet) -> None:
+def test_only_expired_data_is_erased(app_on_each: Flask, golden: GoldenSet) -> None:
     ana = register_user(app_on_each, "ana")
     ana.predict("v2", golden.png(0))
     moment = datetime.now(UTC) + timedelta(milliseconds=2)
     while datetime.now(UTC) < moment:
         pass
     newer = ana.predict("v2", golden.png(1)).get_json()["prediction_id"]
-    expire_all(app_on_each, moment)
+    erase_all_expired(app_on_each, moment)
     (left,) = ana.call("GET", "/predictions").get_json()["predictions"]
     assert left["prediction_id"] == newer
 
 
-def test_old_pictures_leave_the_queue_and_void_nothing(
+def test_expired_images_leave_the_review_queue_and_invalidate_nothing(
     app: Flask, disagreements: Disagreements, now: datetime
 ) -> None:
     admin, client = admin_client(app), register_user(app, "client")
@@ -77,22 +77,22 @@ def test_old_pictures_leave_the_queue_and_void_nothing(
     assert item is not None
     made = item["prediction_id"]
     admin.call("POST", f"/admin/review/{made}", json={"digit": shown[made]})
-    expire_all(app, now)
+    erase_all_expired(app, now)
     assert ask(admin) is None
     found = running(admin)
     assert (found["erasure_rate"], found["labels"]["disagreements"]) == (0.0, 1)
     assert (
         len(label_all(admin, dispute(client, disagreements, 10))) == 9
-    )  # the labelled one is known
+    )  # one image was labeled before
 
 
-def test_days_are_counted_and_no_days_erase_nothing(app: Flask, golden: GoldenSet) -> None:
+def test_retention_counts_days_and_is_off_without_them(app: Flask, golden: GoldenSet) -> None:
     register_user(app, "ana").predict("v2", golden.png(0))
     with app.app_context():
         with write_transaction() as session:
             session.execute(text("UPDATE prediction SET id = :old"), {"old": f"{2**70:032x}"})
-        for days in (None, 100_000):  # so many days ago there were no ids yet
+        for days in (None, 100_000):  # 100,000 days ago is before the first id
             Retention(days, None).run()
-            assert kept(app)[0] == 1
-        Retention(20_000, None).run()  # it is of 1970
-        assert kept(app)[0] == 0
+            assert stored_counts(app)[0] == 1
+        Retention(20_000, None).run()  # the row's id is of 1970
+        assert stored_counts(app)[0] == 0

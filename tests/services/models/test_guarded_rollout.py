@@ -18,7 +18,7 @@ from tests.conftest import (
     container_of,
     register_user,
 )
-from tests.services.models.test_registry import another_v2, keep, serves
+from tests.services.models.test_registry import another_v2, store_model, v2_becomes
 from tests.services.retraining.test_jobs import candidate, conclude, ordered, quiet, taken_up
 from tests.services.reviews.test_review_queue import label_all
 from tests.support.review_data import label, submitters
@@ -40,8 +40,8 @@ def client(app_on_each: Flask) -> UserClient:
     return register_user(app_on_each, "client")
 
 
-def look(app: Flask) -> None:
-    """What the lookout does every second."""
+def run_periodic_tasks(app: Flask) -> None:
+    """Run the tasks that a server runs every second."""
     with app.app_context():
         guarded_rollout.evaluate_all()
         container_of(app).inference.reload()
@@ -50,24 +50,24 @@ def look(app: Flask) -> None:
 def deploy(app: Flask, admin: UserClient, model_id: int, version: str) -> None:
     answer = admin.call("POST", f"/admin/models/{model_id}/deploy", json={"version": version})
     assert answer.status_code == 201, answer.text
-    look(app)
+    run_periodic_tasks(app)
 
 
-def guards(admin: UserClient) -> list[dict[str, object]]:
+def list_rollouts(admin: UserClient) -> list[dict[str, object]]:
     found: list[dict[str, object]] = admin.call("GET", "/admin/rollouts").get_json()["rollouts"]
     return found
 
 
 def send(client: UserClient, pngs: list[bytes], labels: list[int]) -> dict[str, int]:
-    """What the pictures show, by the predictions made on them."""
+    """Send images to the A/B endpoint; returns their labels by prediction id."""
     return {
         client.predict("ab", png).get_json()["prediction_id"]: label
         for png, label in zip(pngs, labels, strict=True)
     }
 
 
-def won_by(disagreements: Disagreements, version: Version) -> tuple[list[bytes], list[int]]:
-    """The pictures that only this version's shipped model reads right."""
+def images_won_by(disagreements: Disagreements, version: Version) -> tuple[list[bytes], list[int]]:
+    """Return the images, with labels, that only this version's bundled model predicts correctly."""
     is_right = disagreements.v1_right if version is Version.V1 else disagreements.v2_right
     where = [index for index, right in enumerate(is_right) if right]
     return [disagreements.pngs[at] for at in where], [disagreements.labels[at] for at in where]
@@ -80,18 +80,18 @@ def test_a_worse_model_is_rolled_back_automatically_with_an_alert(
     golden: GoldenSet,
     disagreements: Disagreements,
 ) -> None:
-    pngs, labels = won_by(disagreements, Version.V2)
+    pngs, labels = images_won_by(disagreements, Version.V2)
     assert len(pngs) >= 15
     deploy(app_on_each, admin, model_id=1, version="v2")
-    assert serves(admin, golden, "cifra-baseline")
-    shown = send(client, pngs, labels)
-    [guard] = guards(admin)
-    assert (guard["requests"], guard["disagreements"]) == (len(pngs), len(pngs))
-    label_all(admin, shown)
-    look(app_on_each)
-    assert serves(admin, golden, "cifra-improved")
-    [guard] = guards(admin)
-    assert (guard["outcome"], guard["labels"]) == ("worse", len(pngs))
+    assert v2_becomes(admin, golden, "cifra-baseline")
+    labels_by_id = send(client, pngs, labels)
+    [rollout] = list_rollouts(admin)
+    assert (rollout["requests"], rollout["disagreements"]) == (len(pngs), len(pngs))
+    label_all(admin, labels_by_id)
+    run_periodic_tasks(app_on_each)
+    assert v2_becomes(admin, golden, "cifra-improved")
+    [rollout] = list_rollouts(admin)
+    assert (rollout["outcome"], rollout["labels"]) == ("worse", len(pngs))
     [alert] = admin.call("GET", "/admin/alerts").get_json()["alerts"]
     assert alert["kind"] == "rollback"
     last = admin.call("GET", "/admin/deployments").get_json()["deployments"][0]
@@ -107,8 +107,8 @@ def test_after_an_automatic_rollback_no_retrained_model_is_deployed_automaticall
     disagreements: Disagreements,
 ) -> None:
     deploy(app_on_each, admin, model_id=1, version="v2")
-    label_all(admin, send(client, *won_by(disagreements, Version.V2)))
-    look(app_on_each)
+    label_all(admin, send(client, *images_won_by(disagreements, Version.V2)))
+    run_periodic_tasks(app_on_each)
     label(app_on_each, golden.digits[:40], golden.labels[:40], submitters(app_on_each, 2))
     ordered(admin)
     with app_on_each.app_context():
@@ -130,12 +130,12 @@ def test_a_better_model_ends_its_rollout(
     disagreements: Disagreements,
 ) -> None:
     deploy(app_on_each, admin, model_id=2, version="v1")
-    label_all(admin, send(client, *won_by(disagreements, Version.V2)))
-    look(app_on_each)
-    [guard] = guards(admin)
-    assert guard["outcome"] == "better"
+    label_all(admin, send(client, *images_won_by(disagreements, Version.V2)))
+    run_periodic_tasks(app_on_each)
+    [rollout] = list_rollouts(admin)
+    assert rollout["outcome"] == "better"
     send(client, [golden.png(0)], [7])
-    assert guards(admin) == [guard]
+    assert list_rollouts(admin) == [rollout]
     assert len(admin.call("GET", "/admin/deployments").get_json()["deployments"]) == 3
 
 
@@ -147,28 +147,28 @@ def test_a_rollout_without_labels_ends_undecided(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with app_on_each.app_context():
-        model_id = keep(another_v2())
+        model_id = store_model(another_v2())
     deploy(app_on_each, admin, model_id, "v2")
     monkeypatch.setattr(guarded_rollout, "MAX_REQUESTS", 3)
     for index in range(5):
         send(client, [golden.png(index)], [0])
-        look(app_on_each)
-    assert (guards(admin)[0]["requests"], guards(admin)[0]["outcome"]) == (3, None)
+        run_periodic_tasks(app_on_each)
+    assert (list_rollouts(admin)[0]["requests"], list_rollouts(admin)[0]["outcome"]) == (3, None)
     monkeypatch.setattr(guarded_rollout, "MAX_DURATION", timedelta(0))
-    look(app_on_each)
-    assert guards(admin)[0]["outcome"] == "undecided"
+    run_periodic_tasks(app_on_each)
+    assert list_rollouts(admin)[0]["outcome"] == "undecided"
 
 
 def test_a_deployment_or_rollback_ends_a_rollout_and_a_rollback_starts_none(
     app_on_each: Flask, admin: UserClient
 ) -> None:
     with app_on_each.app_context():
-        first, second = keep(another_v2("first")), keep(another_v2("second"))
+        first, second = store_model(another_v2("first")), store_model(another_v2("second"))
     deploy(app_on_each, admin, first, "v2")
     deploy(app_on_each, admin, second, "v2")
-    assert [guard["outcome"] for guard in guards(admin)] == [None, "superseded"]
+    assert [rollout["outcome"] for rollout in list_rollouts(admin)] == [None, "superseded"]
     assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 201
-    assert [guard["outcome"] for guard in guards(admin)] == ["superseded", "superseded"]
+    assert [rollout["outcome"] for rollout in list_rollouts(admin)] == ["superseded", "superseded"]
 
 
 def test_both_versions_can_have_a_rollout_at_the_same_time(
@@ -177,7 +177,7 @@ def test_both_versions_can_have_a_rollout_at_the_same_time(
     deploy(app_on_each, admin, model_id=2, version="v1")
     deploy(app_on_each, admin, model_id=1, version="v2")
     send(client, disagreements.pngs[:2], disagreements.labels[:2])
-    assert [guard["disagreements"] for guard in guards(admin)] == [2, 2]
+    assert [rollout["disagreements"] for rollout in list_rollouts(admin)] == [2, 2]
     with app_on_each.app_context():
         assert registry.deployment_history_ids(Version.V1)[0] == 2
         assert jobs.claim_next() is None
@@ -191,13 +191,13 @@ def test_a_model_deployed_during_a_rollout_is_compared_with_the_last_trusted_mod
     disagreements: Disagreements,
 ) -> None:
     with app_on_each.app_context():
-        between = keep(another_v2("between"))
+        between = store_model(another_v2("between"))
     deploy(app_on_each, admin, between, "v2")
     deploy(app_on_each, admin, model_id=1, version="v2")
-    assert [guard["predecessor_id"] for guard in guards(admin)] == [2, 2]
-    label_all(admin, send(client, *won_by(disagreements, Version.V2)))
-    look(app_on_each)
-    assert serves(admin, golden, "cifra-improved")
+    assert [rollout["predecessor_id"] for rollout in list_rollouts(admin)] == [2, 2]
+    label_all(admin, send(client, *images_won_by(disagreements, Version.V2)))
+    run_periodic_tasks(app_on_each)
+    assert v2_becomes(admin, golden, "cifra-improved")
     assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 409
 
 
@@ -209,20 +209,20 @@ def test_an_image_in_an_experiments_queue_is_not_queued_again_for_a_rollout(
     for _ in range(3):
         send(client, disagreements.pngs[:1], disagreements.labels[:1])
     assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
-    assert guards(admin)[0]["disagreements"] == 3
+    assert list_rollouts(admin)[0]["disagreements"] == 3
 
 
 def test_an_invalid_predecessor_shadows_nothing_and_raises_one_alert(
     app_on_each: Flask, admin: UserClient, golden: GoldenSet, client: UserClient
 ) -> None:
     with app_on_each.app_context():
-        torn = keep(another_v2("torn")[:-1_000])
+        damaged = store_model(another_v2("torn")[:-1_000])
         with write_transaction() as session:
             session.add(
-                GuardedRollout(version="v2", model_id=2, predecessor_id=torn, opened_at=NOW)
+                GuardedRollout(version="v2", model_id=2, predecessor_id=damaged, opened_at=NOW)
             )
     for _ in range(3):
-        look(app_on_each)
+        run_periodic_tasks(app_on_each)
     send(client, [golden.png(0)], [7])
-    assert guards(admin)[0]["requests"] == 0
+    assert list_rollouts(admin)[0]["requests"] == 0
     assert len(admin.call("GET", "/admin/alerts").get_json()["alerts"]) == 1

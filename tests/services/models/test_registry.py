@@ -1,4 +1,4 @@
-"""Which model serves a version: the shipped ones, deployments, rollbacks, and what cannot serve."""
+"""Which model serves a version: bundled models, deployments, rollbacks and invalid models."""
 
 import hashlib
 import time
@@ -24,43 +24,43 @@ from config import ROOT
 from tests.conftest import GoldenSet, UserClient, admin_client, container_of
 from tests.support.server_process import Client, Server
 
-SHIPPED = ROOT / "models"
+BUNDLED = ROOT / "models"
 
 
-def deployments() -> list[tuple[str, str]]:
-    """What was put into service, in order: version and reason."""
+def list_reasons() -> list[tuple[str, str]]:
+    """Return version and reason of every deployment, in order."""
     with read_transaction() as session:
         found = session.execute(text("SELECT version, reason FROM deployment ORDER BY id"))
         return [tuple(row) for row in found]
 
 
-def swapped(tmp_path: Path) -> Path:
-    """A folder of shipped models that has v1's file as v2."""
+def folder_with_v1_twice(tmp_path: Path) -> Path:
+    """Make a folder of bundled models in which v1's file is also v2's."""
     for version in Version:
-        (tmp_path / f"{version}.onnx").write_bytes((SHIPPED / "v1.onnx").read_bytes())
+        (tmp_path / f"{version}.onnx").write_bytes((BUNDLED / "v1.onnx").read_bytes())
     return tmp_path
 
 
-def keep(artefact: bytes, name: str = "another", sha256: str | None = None) -> int:
-    """Store a model that nobody has deployed; its id."""
+def store_model(artifact: bytes, name: str = "another", sha256: str | None = None) -> int:
+    """Store a model without deploying it; returns its id."""
     with write_transaction() as session:
-        model = registry.get_or_create(session, name, artefact)
+        model = registry.get_or_create(session, name, artifact)
         model.sha256 = sha256 or model.sha256
         return model.id
 
 
 def another_v2(name: str = "another") -> bytes:
-    net = onnx.load(SHIPPED / "v2.onnx")
+    net = onnx.load(BUNDLED / "v2.onnx")
     helper.set_model_props(net, {"name": name})
     return net.SerializeToString()
 
 
-def a_net_of_something_else() -> bytes:
-    """It opens, and takes no digit."""
-    net = onnx.load(SHIPPED / "v1.onnx")
+def another_network() -> bytes:
+    """Return a model that can be opened but has another input."""
+    net = onnx.load(BUNDLED / "v1.onnx")
     for node in net.graph.node:
-        node.input[:] = ["words" if name == "digits" else name for name in node.input]
-    net.graph.input[0].name = "words"
+        node.input[:] = ["tokens" if name == "digits" else name for name in node.input]
+    net.graph.input[0].name = "tokens"
     return net.SerializeToString()
 
 
@@ -69,40 +69,42 @@ def admin(app_on_each: Flask) -> UserClient:
     return admin_client(app_on_each)
 
 
-def test_a_first_start_puts_both_shipped_models_into_service(app_on_each: Flask) -> None:
+def test_the_first_start_deploys_both_bundled_models(app_on_each: Flask) -> None:
     with app_on_each.app_context():
-        assert deployments() == [("v1", "bundled"), ("v2", "bundled")]
+        assert list_reasons() == [("v1", "bundled"), ("v2", "bundled")]
         for version in Version:
-            expected = hashlib.sha256((SHIPPED / f"{version}.onnx").read_bytes()).hexdigest()
+            expected = hashlib.sha256((BUNDLED / f"{version}.onnx").read_bytes()).hexdigest()
             [serving] = registry.deployment_history_ids(version)
             assert registry.get_artifact(serving).model.sha256 == expected
 
 
-def test_another_start_with_the_same_models_deploys_nothing(app: Flask) -> None:
+def test_a_restart_with_the_same_models_deploys_nothing(app: Flask) -> None:
     with app.app_context():
-        registry.register_bundled(SHIPPED)
-        assert len(deployments()) == 2
+        registry.register_bundled(BUNDLED)
+        assert len(list_reasons()) == 2
 
 
-def test_a_newer_shipped_model_takes_the_place_of_the_older(app: Flask, tmp_path: Path) -> None:
+def test_a_newer_bundled_model_replaces_the_older_one(app: Flask, tmp_path: Path) -> None:
     with app.app_context():
-        registry.register_bundled(swapped(tmp_path))
-        assert deployments()[2:] == [("v2", "bundled")]
+        registry.register_bundled(folder_with_v1_twice(tmp_path))
+        assert list_reasons()[2:] == [("v2", "bundled")]
         assert (
             registry.deployment_history_ids(Version.V2)[0]
             == registry.deployment_history_ids(Version.V1)[0]
         )
 
 
-def test_a_newer_shipped_model_that_was_taken_back_stays_back(app: Flask, tmp_path: Path) -> None:
+def test_a_bundled_model_that_was_rolled_back_is_not_deployed_again(
+    app: Flask, tmp_path: Path
+) -> None:
     with app.app_context():
-        registry.register_bundled(swapped(tmp_path))
+        registry.register_bundled(folder_with_v1_twice(tmp_path))
         registry.roll_back(Version.V2, 1)
         registry.register_bundled(tmp_path)
-        assert deployments()[2:] == [("v2", "bundled"), ("v2", "rolled back")]
+        assert list_reasons()[2:] == [("v2", "bundled"), ("v2", "rolled back")]
 
 
-def test_a_model_that_was_trained_here_is_left_in_service(app: Flask, tmp_path: Path) -> None:
+def test_a_retrained_model_stays_deployed(app: Flask, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     with app.app_context():
         with write_transaction() as session:
@@ -110,44 +112,42 @@ def test_a_model_that_was_trained_here_is_left_in_service(app: Flask, tmp_path: 
             rows.add(session, own)
             put = Deployment(version="v2", model_id=own.id, reason="retrain", created_at=now)
             rows.add_deployment(session, put)
-        registry.register_bundled(swapped(tmp_path))
-        assert deployments()[2:] == [("v2", "retrain")]
+        registry.register_bundled(folder_with_v1_twice(tmp_path))
+        assert list_reasons()[2:] == [("v2", "retrain")]
 
 
-def test_any_model_can_be_deployed_and_serves_at_once(
+def test_any_model_can_be_deployed_and_serves_immediately(
     app_on_each: Flask, admin: UserClient, golden: GoldenSet
 ) -> None:
     with app_on_each.app_context():
-        model_id = keep(another_v2())
+        model_id = store_model(another_v2())
         container_of(app_on_each).inference.reload()
     deployed = admin.call("POST", f"/admin/models/{model_id}/deploy", json={"version": "v2"})
     assert deployed.status_code == 201
     assert deployed.get_json()["model"]["name"] == "another"
-    assert serves(admin, golden, "another")
+    assert v2_becomes(admin, golden, "another")
 
 
-def serves(admin: UserClient, golden: GoldenSet, name: str) -> bool:
-    """Whether v2 is served by this model within two seconds."""
+def v2_becomes(admin: UserClient, golden: GoldenSet, name: str) -> bool:
+    """Return whether v2 is served by this model within two seconds."""
     return within_two_seconds(
         lambda: admin.predict("v2", golden.png_of(3)).get_json()["model"]["name"] == name
     )
 
 
-def within_two_seconds(is_so: Callable[[], bool]) -> bool:
+def within_two_seconds(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 2
-    while not is_so():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
 
 
-def test_a_rollback_takes_the_last_deployment_back_and_the_next_the_one_before(
-    app_on_each: Flask, admin: UserClient
-) -> None:
+def test_each_rollback_restores_the_model_before(app_on_each: Flask, admin: UserClient) -> None:
     with app_on_each.app_context():
         first = registry.deployment_history_ids(Version.V2)[0]
-        second, third = keep(another_v2("second")), keep(another_v2("third"))
+        second, third = store_model(another_v2("second")), store_model(another_v2("third"))
     for model_id in (second, third):
         body = {"version": "v2"}
         assert admin.call("POST", f"/admin/models/{model_id}/deploy", json=body).status_code == 201
@@ -158,42 +158,45 @@ def test_a_rollback_takes_the_last_deployment_back_and_the_next_the_one_before(
     assert admin.call("POST", "/admin/versions/v2/rollback").status_code == 409
     history = admin.call("GET", "/admin/deployments").get_json()["deployments"]
     assert [each["reason"] for each in history] == [
-        *(["rolled back"] * 2),
-        *(["deployed"] * 2),
-        *(["bundled"] * 2),
+        "rolled back",
+        "rolled back",
+        "deployed",
+        "deployed",
+        "bundled",
+        "bundled",
     ]
 
 
-def test_a_rollback_without_anything_before_or_of_no_version_is_refused(admin: UserClient) -> None:
+def test_a_rollback_without_a_previous_model_or_version_is_rejected(admin: UserClient) -> None:
     assert admin.call("POST", "/admin/versions/v1/rollback").status_code == 409
     assert admin.call("POST", "/admin/versions/v3/rollback").status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("artefact", "sha256"),
+    ("artifact", "sha256"),
     [
         (another_v2()[:-1_000], None),
         (another_v2(), "0" * 64),
         (b"GIF89a", None),
         (b"", None),
-        (a_net_of_something_else(), None),
+        (another_network(), None),
     ],
 )
-def test_a_torn_or_foreign_artefact_is_not_deployed(
-    app: Flask, artefact: bytes, sha256: str | None
+def test_a_damaged_or_foreign_artifact_is_not_deployed(
+    app: Flask, artifact: bytes, sha256: str | None
 ) -> None:
     with app.app_context():
-        model_id = keep(artefact, sha256=sha256)
+        model_id = store_model(artifact, sha256=sha256)
     body = {"version": "v2"}
     answer = admin_client(app).call("POST", f"/admin/models/{model_id}/deploy", json=body)
     assert answer.status_code == 422
     with app.app_context():
-        assert len(deployments()) == 2
+        assert len(list_reasons()) == 2
 
 
-@pytest.mark.parametrize("is_started_anew", [False, True])
-def test_where_the_last_deployment_cannot_serve_the_last_good_model_does(
-    app: Flask, golden: GoldenSet, is_started_anew: bool
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_the_last_valid_model_serves_when_the_deployed_one_is_invalid(
+    app: Flask, golden: GoldenSet, is_restarted: bool
 ) -> None:
     inference = container_of(app).inference
     with app.app_context():
@@ -202,19 +205,19 @@ def test_where_the_last_deployment_cannot_serve_the_last_good_model_does(
         with write_transaction() as session:
             torn = registry.get_or_create(session, "torn", another_v2()[:-1_000])
             registry.deploy_in(session, Version.V2, torn, "by hand")
-        inference = InferenceService(app.app_context) if is_started_anew else inference
+        inference = InferenceService(app.app_context) if is_restarted else inference
         for _ in range(3):
             inference.reload()
         assert inference.predict(Version.V2, golden.digits[0]).model.id == good
-        told = alerts.list_recent(10)
-    assert [alert.kind for alert in told] == ["invalid model"]
-    assert told[0].message.startswith("v2: model unavailable: ")
+        raised = alerts.list_recent(10)
+    assert [alert.kind for alert in raised] == ["invalid model"]
+    assert raised[0].message.startswith("v2: model unavailable: ")
     assert (
-        admin_client(app).call("GET", "/admin/alerts").get_json()["alerts"][0]["id"] == told[0].id
+        admin_client(app).call("GET", "/admin/alerts").get_json()["alerts"][0]["id"] == raised[0].id
     )
 
 
-def test_where_every_artefact_is_damaged_nothing_is_served(app: Flask) -> None:
+def test_nothing_is_served_when_every_artifact_is_damaged(app: Flask) -> None:
     with app.app_context():
         with write_transaction() as session:
             session.execute(text("UPDATE model SET artifact = :torn"), {"torn": b"torn"})
@@ -223,7 +226,7 @@ def test_where_every_artefact_is_damaged_nothing_is_served(app: Flask) -> None:
     assert app.test_client().get("/readyz").status_code == 503
 
 
-def test_a_served_cifra_follows_a_deployment_within_two_seconds(
+def test_a_server_picks_up_a_deployment_within_two_seconds(
     server: Server, golden: GoldenSet
 ) -> None:
     admin: Client = server.admin_client()
@@ -245,7 +248,7 @@ def test_a_served_cifra_follows_a_deployment_within_two_seconds(
     assert within_two_seconds(lambda: served() == before)
 
 
-def test_many_digits_are_read_together_as_each_by_itself(app: Flask, golden: GoldenSet) -> None:
+def test_batched_and_single_predictions_are_equal(app: Flask, golden: GoldenSet) -> None:
     digits = list(golden.digits[:70])
     with app.app_context():
         inference = container_of(app).inference

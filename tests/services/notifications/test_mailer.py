@@ -1,4 +1,4 @@
-"""When digests are sent and by whom: one an hour, by one process, whatever the mail server does."""
+"""Delivery of digests: one an hour, by one process, whatever the mail server does."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ from tests.support.smtp_server import BlackHole, Mailbox, mail_server
 __all__ = ["clock", "mail_app", "mailbox", "mailer"]
 
 
-def test_a_second_digest_waits_an_hour_and_holds_all_that_came_meanwhile(
+def test_a_second_digest_waits_an_hour_and_contains_everything_since(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer, clock: Clock
 ) -> None:
     subscribe(admin_client(mail_app), "alert")
@@ -60,7 +60,7 @@ def test_a_second_digest_waits_an_hour_and_holds_all_that_came_meanwhile(
     assert pending(mail_app).count == 0
 
 
-def test_a_mail_that_is_refused_is_kept_and_tried_later_and_later(
+def test_a_rejected_mail_is_kept_and_retried_with_backoff(
     mail_app: Flask,
     mailbox: Mailbox,
     mailer: Mailer,
@@ -83,7 +83,7 @@ def test_a_mail_that_is_refused_is_kept_and_tried_later_and_later(
     assert caplog.records[-1].message == "mail to account 1 is accepted again"
 
 
-def test_a_mail_that_was_refused_is_not_tried_again_at_once(
+def test_a_rejected_mail_is_not_retried_at_once(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer, clock: Clock
 ) -> None:
     subscribe(admin_client(mail_app), "alert")
@@ -116,7 +116,7 @@ def test_two_processes_do_not_send_a_digest_twice(
     assert mailbox.count == 1
 
 
-def test_while_one_process_sends_no_other_does_until_its_lease_is_over(
+def test_while_one_process_sends_no_other_does_until_the_lease_ends(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer, clock: Clock
 ) -> None:
     subscribe(admin_client(mail_app), "alert")
@@ -135,7 +135,7 @@ def test_while_one_process_sends_no_other_does_until_its_lease_is_over(
     assert "from the second one" in mailbox.next()[1].get_content()
 
 
-def test_without_a_mail_server_mail_stays_in_the_outbox(app_on_each: Flask) -> None:
+def test_without_a_mail_server_notifications_stay_in_the_outbox(app_on_each: Flask) -> None:
     subscribe(admin_client(app_on_each), "alert")
     before = datetime.now(UTC)
     raise_alert(app_on_each)
@@ -148,7 +148,7 @@ def test_without_a_mail_server_mail_stays_in_the_outbox(app_on_each: Flask) -> N
     assert found.oldest_at >= before
 
 
-def test_words_are_taken_while_the_mail_server_says_nothing_and_are_mailed_once_it_is_back(
+def test_feedback_is_accepted_while_the_mail_server_hangs_and_mailed_once_it_is_back(
     tmp_path: Path, golden: GoldenSet, clock: Clock
 ) -> None:
     hole = BlackHole()

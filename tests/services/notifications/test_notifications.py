@@ -1,4 +1,4 @@
-"""What is put into the outbox, and for whom; read as the mail that a real server takes."""
+"""What goes into the outbox and for whom, read from the mails that a real server receives."""
 
 import pytest
 from flask import Flask
@@ -40,7 +40,7 @@ from tests.support.smtp_server import Mailbox
 __all__ = ["clock", "mail_app", "mailbox", "mailer", "quiet"]
 
 
-def test_a_digest_tells_of_an_alert_and_goes_to_who_asked(
+def test_a_digest_contains_the_alert_and_goes_to_the_subscriber(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer
 ) -> None:
     subscribe(admin_client(mail_app), "alert")
@@ -57,7 +57,7 @@ def test_a_digest_tells_of_an_alert_and_goes_to_who_asked(
     assert mailbox.count == 0
 
 
-def test_only_admins_who_asked_are_mailed_and_only_what_they_asked_for(
+def test_only_subscribed_admins_are_mailed_and_only_their_kinds(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer, golden: GoldenSet
 ) -> None:
     admin, client = admin_client(mail_app), register_user(mail_app, "client")
@@ -78,21 +78,21 @@ def test_only_admins_who_asked_are_mailed_and_only_what_they_asked_for(
     assert mailbox.count == 0
 
 
-def test_words_that_contradict_no_sure_answer_are_not_mailed(
+def test_feedback_that_contradicts_no_confident_prediction_is_not_mailed(
     mail_app: Flask, golden: GoldenSet
 ) -> None:
     admin, client = admin_client(mail_app), register_user(mail_app, "client")
     subscribe(admin, "feedback")
-    sure = client.predict("v2", golden.png_of(7)).get_json()
-    assert sure["probabilidad"] > 0.99
-    for said in (
-        {"prediction_id": sure["prediction_id"], "correct": True},
-        {"prediction_id": sure["prediction_id"], "digit": 7},
+    confident = client.predict("v2", golden.png_of(7)).get_json()
+    assert confident["probabilidad"] > 0.99
+    for feedback in (
+        {"prediction_id": confident["prediction_id"], "correct": True},
+        {"prediction_id": confident["prediction_id"], "digit": 7},
         {"prediction": 7, "correct": False},
     ):
-        assert client.call("POST", "/feedback", json=said).status_code == 201
+        assert client.call("POST", "/feedback", json=feedback).status_code == 201
     assert pending(mail_app).count == 0
-    other = {"prediction_id": sure["prediction_id"], "digit": 1}
+    other = {"prediction_id": confident["prediction_id"], "digit": 1}
     assert client.call("POST", "/feedback", json=other).status_code == 409
     assert pending(mail_app).count == 0
     for _ in range(2):
@@ -101,22 +101,22 @@ def test_words_that_contradict_no_sure_answer_are_not_mailed(
     assert pending(mail_app).count == 1
 
 
-def test_an_unsure_answer_that_is_contradicted_is_not_mailed(
+def test_feedback_on_a_prediction_of_low_confidence_is_not_mailed(
     mail_app: Flask, golden: GoldenSet, disagreements: Disagreements
 ) -> None:
     client = register_user(mail_app, "client")
     subscribe(admin_client(mail_app), "feedback")
     made = [client.predict("v1", png).get_json() for png in disagreements.pngs[:20]]
-    unsure = [answer for answer in made if answer["probabilidad"] < 0.95]
-    assert unsure
-    for answer in unsure:
-        said = {"prediction_id": answer["prediction_id"], "correct": False}
-        assert client.call("POST", "/feedback", json=said).status_code == 201
+    uncertain = [answer for answer in made if answer["probabilidad"] < 0.95]
+    assert uncertain
+    for answer in uncertain:
+        feedback = {"prediction_id": answer["prediction_id"], "correct": False}
+        assert client.call("POST", "/feedback", json=feedback).status_code == 201
     assert pending(mail_app).count == 0
 
 
 @pytest.mark.usefixtures("quiet")
-def test_every_end_of_a_retrain_is_mailed(
+def test_every_result_of_a_retrain_is_mailed(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer, golden: GoldenSet
 ) -> None:
     label(mail_app, golden.digits[:40], golden.labels[:40], submitters(mail_app, 2))
@@ -149,14 +149,14 @@ def test_a_winner_is_mailed_once(
     for png, v2 in zip(disagreements.pngs[:10], disagreements.v2_digits[:10], strict=True):
         made = client.predict("ab", png).get_json()["prediction_id"]
         assert ask(admin) is not None
-        assert say(admin, made, digit=v2) == 201  # the eighth such word names a winner
+        assert say(admin, made, digit=v2) == 201  # the eighth such label names a winner
     deliver(mail_app, mailer)
     _, mail = mailbox.next()
     assert mail["Subject"] == "Cifra: verdicts: 1"
     assert "experiment 1: v2 is better, by 8 labels" in mail.get_content()
 
 
-def test_who_turns_mail_on_gets_what_happens_from_then_on(
+def test_notifications_start_when_they_are_turned_on(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer
 ) -> None:
     admin = admin_client(mail_app)
@@ -169,7 +169,7 @@ def test_who_turns_mail_on_gets_what_happens_from_then_on(
     assert "too early" not in text
 
 
-def test_what_nobody_wants_any_more_is_not_sent_and_does_not_stay(
+def test_notifications_that_were_turned_off_are_deleted_unsent(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer
 ) -> None:
     admin = admin_client(mail_app)
@@ -186,7 +186,7 @@ def test_what_nobody_wants_any_more_is_not_sent_and_does_not_stay(
     assert pending(mail_app).count == 0
 
 
-def test_a_removed_admin_leaves_nothing_in_the_outbox(mail_app: Flask) -> None:
+def test_a_deleted_admin_leaves_nothing_in_the_outbox(mail_app: Flask) -> None:
     other = another_admin(mail_app, admin_client(mail_app), "other")
     subscribe(other, "alert", email="other@example.org")
     raise_alert(mail_app)
@@ -194,7 +194,7 @@ def test_a_removed_admin_leaves_nothing_in_the_outbox(mail_app: Flask) -> None:
     assert pending(mail_app).count == 0
 
 
-def test_an_old_address_that_is_none_gets_no_mail(mail_app: Flask) -> None:
+def test_an_invalid_stored_address_gets_no_mail(mail_app: Flask) -> None:
     subscribe(admin_client(mail_app), "alert")
     with mail_app.app_context(), write_transaction() as session:
         session.execute(update(User).values(email="a@example.org\r\nBcc: b@example.org"))

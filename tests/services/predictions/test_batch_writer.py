@@ -1,4 +1,4 @@
-"""Groups of predictions that several processes write at once."""
+"""Batches of predictions that several processes write concurrently."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from tests.services.experiments.test_lifecycle import begin
 USERS = 24
 
 
-def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
+def test_two_processes_write_the_same_users_and_images_without_deadlock(
     postgres_url: str, tmp_path: Path, disagreements: Disagreements
 ) -> None:
     pngs = disagreements.pngs[:USERS]
@@ -38,11 +38,11 @@ def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
                 register_user(app, f"user {name}")
             with app.app_context(), read_transaction() as session:
                 users = list(session.scalars(text("""SELECT id FROM "user" ORDER BY id""")))[1:]
-            admin, asked = admin_client(app), list(zip(users, pngs, strict=True))
+            admin, sent = admin_client(app), list(zip(users, pngs, strict=True))
             for _ in range(5):
                 begin(admin, unit="user")
-                reads = reading_of(app, asked), reading_of(other, asked[::-1])
-                written = [answer for answers in run_concurrently(2, *reads) for answer in answers]
+                calls = predict_batch_of(app, sent), predict_batch_of(other, sent[::-1])
+                written = [answer for answers in run_concurrently(2, *calls) for answer in answers]
                 assert [answer for answer in written if isinstance(answer, Exception)] == []
             with app.app_context(), read_transaction() as session:
                 assert session.scalar(text("SELECT count(*) FROM exposure")) == 5 * USERS
@@ -51,10 +51,12 @@ def test_two_processes_meet_the_same_users_and_pictures_in_any_order(
                 assert list(counter_audit.list_differences()) == []
 
 
-def reading_of(app: Flask, asked: Sequence[tuple[int, bytes]]) -> Callable[[], Sequence[object]]:
-    """What has an application read its group of users' pictures, as traffic is divided now."""
+def predict_batch_of(
+    app: Flask, sent: Sequence[tuple[int, bytes]]
+) -> Callable[[], Sequence[object]]:
+    """Return a call that predicts all images as one batch, with the current traffic split."""
     parts = container_of(app)
     parts.split_cache.invalidate()
-    split, begun_s = parts.split_cache.current(), time.perf_counter()
-    group = [PredictionRequest(user, png, Version.V1, begun_s, split) for user, png in asked]
-    return lambda: parts.predictor.predict_many(group)
+    split, started_at_s = parts.split_cache.current(), time.perf_counter()
+    requests = [PredictionRequest(user, png, Version.V1, started_at_s, split) for user, png in sent]
+    return lambda: parts.predictor.predict_many(requests)

@@ -1,4 +1,4 @@
-"""Predictions and the words on them, over the API, on each database."""
+"""Predictions and the feedback on them, over the API, on each database."""
 
 import io
 from pathlib import Path
@@ -22,9 +22,7 @@ from tests.conftest import (
 )
 
 
-def test_a_prediction_comes_back_from_history_as_it_left(
-    app_on_each: Flask, golden: GoldenSet
-) -> None:
+def test_history_returns_a_prediction_unchanged(app_on_each: Flask, golden: GoldenSet) -> None:
     ana = register_user(app_on_each, "ana")
     made = ana.predict("v1", golden.png_of(4)).get_json()
     kept = ana.call("GET", f"/predictions/{made['prediction_id']}").get_json()
@@ -32,7 +30,7 @@ def test_a_prediction_comes_back_from_history_as_it_left(
     assert kept["feedback"] is None
 
 
-def test_history_is_paged_from_the_newest_on(app_on_each: Flask, golden: GoldenSet) -> None:
+def test_history_is_paged_newest_first(app_on_each: Flask, golden: GoldenSet) -> None:
     ana = register_user(app_on_each, "ana")
     made = [ana.predict("v1", golden.png(i)).get_json()["prediction_id"] for i in range(5)]
     first = ana.call("GET", "/predictions?limit=3").get_json()
@@ -42,7 +40,7 @@ def test_history_is_paged_from_the_newest_on(app_on_each: Flask, golden: GoldenS
     assert rest["next_before"] is None
 
 
-def test_an_ab_prediction_keeps_both_readings_and_the_probability(
+def test_an_ab_prediction_stores_both_outputs_and_the_assignment_probability(
     app_on_each: Flask, golden: GoldenSet
 ) -> None:
     ana = register_user(app_on_each, "ana")
@@ -57,7 +55,7 @@ def test_an_ab_prediction_keeps_both_readings_and_the_probability(
 
 
 @pytest.mark.parametrize("route", ["v1", "v2"])
-def test_a_direct_prediction_runs_one_version_alone(
+def test_a_direct_prediction_runs_only_one_version(
     app: Flask, golden: GoldenSet, route: str
 ) -> None:
     register_user(app, "ana").predict(route, golden.png_of(6))
@@ -67,15 +65,15 @@ def test_a_direct_prediction_runs_one_version_alone(
     assert row["assignment_probability"] is row["shadow_digit"] is None
 
 
-def test_what_the_other_version_said_appears_once_a_word_is_given(
+def test_the_shadow_prediction_is_shown_only_after_feedback(
     app_on_each: Flask, golden: GoldenSet
 ) -> None:
     ana = register_user(app_on_each, "ana")
     made = ana.predict("ab", golden.png_of(2)).get_json()
     path = f"/predictions/{made['prediction_id']}"
     assert "shadow_prediction" not in ana.call("GET", path).get_json()
-    word = {"prediction_id": made["prediction_id"], "digit": 2, "comment": "fine"}
-    assert ana.call("POST", "/feedback", json=word).status_code == 201
+    feedback = {"prediction_id": made["prediction_id"], "digit": 2, "comment": "fine"}
+    assert ana.call("POST", "/feedback", json=feedback).status_code == 201
     kept = ana.call("GET", path).get_json()
     assert {kept["version"], kept["shadow_prediction"]["version"]} == {"v1", "v2"}
     assert kept["feedback"] == {
@@ -86,7 +84,7 @@ def test_what_the_other_version_said_appears_once_a_word_is_given(
     }
 
 
-def test_the_kept_image_is_the_one_that_the_models_saw(app: Flask, golden: GoldenSet) -> None:
+def test_the_stored_image_is_the_model_input(app: Flask, golden: GoldenSet) -> None:
     ana = register_user(app, "ana")
     made = ana.predict("v2", golden.png_of(9)).get_json()
     answer = ana.call("GET", f"/predictions/{made['prediction_id']}/image")
@@ -103,12 +101,12 @@ def test_another_users_prediction_is_not_found(app_on_each: Flask, golden: Golde
     path = f"/predictions/{ana.predict('v2', golden.png_of(1)).get_json()['prediction_id']}"
     for method, its in (("GET", path), ("GET", f"{path}/image"), ("DELETE", path)):
         assert eve.call(method, its).status_code == 404
-    word = {"prediction_id": path.rpartition("/")[2], "correct": False}
-    assert eve.call("POST", "/feedback", json=word).status_code == 404
+    feedback = {"prediction_id": path.rpartition("/")[2], "correct": False}
+    assert eve.call("POST", "/feedback", json=feedback).status_code == 404
     assert ana.call("GET", path).get_json()["feedback"] is None
 
 
-def test_an_erased_prediction_is_gone_with_its_words(app_on_each: Flask, golden: GoldenSet) -> None:
+def test_deleting_a_prediction_deletes_its_feedback(app_on_each: Flask, golden: GoldenSet) -> None:
     ana = register_user(app_on_each, "ana")
     made = ana.predict("v2", golden.png_of(1)).get_json()["prediction_id"]
     ana.call("POST", "/feedback", json={"prediction_id": made, "correct": True})
@@ -118,17 +116,17 @@ def test_an_erased_prediction_is_gone_with_its_words(app_on_each: Flask, golden:
         kept = session.execute(
             text("SELECT user_id, digit_image, predicted_digit FROM prediction")
         ).one()
-        assert tuple(kept) == (None, None, 1)  # what was counted stays, without owner and image
+        assert tuple(kept) == (None, None, 1)  # the counted row is kept, without owner and image
         assert session.scalar(text("SELECT count(*) FROM feedback")) == 0
 
 
-def test_the_same_word_again_is_counted_once_and_a_replaced_one_is_replaced(
+def test_repeated_feedback_is_counted_once_and_can_be_replaced(
     app_on_each: Flask, golden: GoldenSet
 ) -> None:
     ana = register_user(app_on_each, "ana")
     made = ana.predict("v2", golden.png_of(1)).get_json()["prediction_id"]
-    word = {"prediction_id": made, "correct": True}
-    assert [ana.call("POST", "/feedback", json=word).status_code for _ in range(3)] == [201] * 3
+    feedback = {"prediction_id": made, "correct": True}
+    assert [ana.call("POST", "/feedback", json=feedback).status_code for _ in range(3)] == [201] * 3
     other = {"prediction_id": made, "digit": 7}
     assert ana.call("POST", "/feedback", json=other).status_code == 409
     assert ana.call("POST", "/feedback", json=other | {"replace": True}).status_code == 201
@@ -137,29 +135,33 @@ def test_the_same_word_again_is_counted_once_and_a_replaced_one_is_replaced(
     assert (row["prediction"], bool(row["correct"]), row["digit"]) == (1, False, 7)
 
 
-def test_the_same_word_given_at_once_is_counted_once(app_on_each: Flask, golden: GoldenSet) -> None:
+def test_concurrent_identical_feedback_is_counted_once(
+    app_on_each: Flask, golden: GoldenSet
+) -> None:
     ana = register_user(app_on_each, "ana")
     for index in range(5):
-        word = {"prediction_id": ana.predict("v2", golden.png(index)).get_json()["prediction_id"]}
-        word |= {"not_a_digit": True}
-        answers = run_concurrently(4, lambda word=word: ana.call("POST", "/feedback", json=word))
+        feedback = {
+            "prediction_id": ana.predict("v2", golden.png(index)).get_json()["prediction_id"]
+        }
+        feedback |= {"not_a_digit": True}
+        answers = run_concurrently(
+            4, lambda feedback=feedback: ana.call("POST", "/feedback", json=feedback)
+        )
         assert [answer.status_code for answer in answers] == [201] * 4
     with app_on_each.app_context(), read_transaction() as session:
         assert session.scalar(text("SELECT count(*) FROM feedback")) == 5
 
 
-def test_not_a_digit_counts_as_an_answer_that_was_not_correct(
-    app: Flask, golden: GoldenSet
-) -> None:
+def test_feedback_not_a_digit_marks_the_prediction_incorrect(app: Flask, golden: GoldenSet) -> None:
     ana = register_user(app, "ana")
     made = ana.predict("v2", golden.png_of(1)).get_json()["prediction_id"]
-    word = {"prediction_id": made, "not_a_digit": True}
-    assert ana.call("POST", "/feedback", json=word).status_code == 201
+    feedback = {"prediction_id": made, "not_a_digit": True}
+    assert ana.call("POST", "/feedback", json=feedback).status_code == 201
     kept = ana.call("GET", f"/predictions/{made}").get_json()["feedback"]
     assert (kept["correct"], kept["not_a_digit"]) == (False, True)
 
 
-def test_users_stick_to_their_version_when_the_unit_is_the_user(
+def test_with_the_unit_user_each_user_keeps_one_version(
     app_on_each: Flask, golden: GoldenSet
 ) -> None:
     admin = admin_client(app_on_each)
@@ -171,16 +173,16 @@ def test_users_stick_to_their_version_when_the_unit_is_the_user(
         assert len({answer["ab_version"] for answer in answers}) == 1
     with app_on_each.app_context():
         assert list(counter_audit.list_differences()) == []
-        assert sum(each.assigned_units for each in drawn_counts()) == 3
+        assert sum(each.assigned_units for each in traffic_counts()) == 3
 
 
-def drawn_counts() -> list[counters.TrafficCounts]:
-    """What was counted of each stage and version."""
+def traffic_counts() -> list[counters.TrafficCounts]:
+    """Return the counters of each stage and version."""
     with read_transaction() as session:
         return counters.list_traffic(session)
 
 
-def test_a_batch_is_charged_by_the_picture(tmp_path: Path, golden: GoldenSet) -> None:
+def test_the_batch_limit_counts_images(tmp_path: Path, golden: GoldenSet) -> None:
     with bootstrapped_app(make_config(tmp_path, RATELIMIT_BATCH="5 per day")) as app:
         ana = register_user(app, "ana")
 

@@ -1,4 +1,4 @@
-"""The rules for usernames, passwords and addresses."""
+"""The rules for usernames, passwords and email addresses."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from app.domain.errors import InvalidInput, WeakPassword
 
 
 @pytest.mark.parametrize("name", ["a", "ana", "José Luis", "数字", "x" * 80])
-def test_usernames_may_be_of_any_script(name: str) -> None:
+def test_usernames_may_be_in_any_script(name: str) -> None:
     assert check_username(name) == name
 
 
@@ -16,13 +16,13 @@ def test_a_username_has_one_normal_form() -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", " ana", "ana ", "x" * 81, "a\nb", "a\0b", "a\tb"])
-def test_other_usernames_are_refused(name: str) -> None:
+def test_invalid_usernames_are_rejected(name: str) -> None:
     with pytest.raises(InvalidInput):
         check_username(name)
 
 
 @pytest.mark.parametrize("password", ["12345678", "x" * 72, "ñ" * 36, "two words"])
-def test_passwords_of_8_characters_to_72_bytes_are_good(password: str) -> None:
+def test_passwords_of_8_characters_to_72_bytes_are_accepted(password: str) -> None:
     check_password(password)
     assert fits_bcrypt(password)
 
@@ -36,7 +36,7 @@ def test_passwords_of_8_characters_to_72_bytes_are_good(password: str) -> None:
         ("12345678\0", "zero"),
     ],
 )
-def test_a_refused_password_is_told_which_rule_it_breaks(password: str, rule: str) -> None:
+def test_a_rejected_password_names_the_rule_that_it_breaks(password: str, rule: str) -> None:
     with pytest.raises(WeakPassword, match=rule):
         check_password(password)
 
@@ -63,10 +63,10 @@ def test_a_refused_password_is_told_which_rule_it_breaks(password: str, rule: st
         "ñ@x.org",
     ],
 )
-def test_an_address_that_no_mail_can_go_to_is_refused(email: str) -> None:
+def test_an_invalid_email_address_is_rejected(email: str) -> None:
     with pytest.raises(InvalidInput):
         check_email(email)
 
 
-def test_a_plain_address_is_good() -> None:
+def test_a_plain_email_address_is_accepted() -> None:
     assert check_email("ana@example.org") == "ana@example.org"

@@ -1,4 +1,4 @@
-"""Drift between windows of answers."""
+"""Drift between windows of predictions."""
 
 import numpy as np
 import pytest
@@ -12,15 +12,15 @@ def window(
     rng: np.random.Generator,
     size: int,
     *,
-    mix: tuple[float, ...] = (0.1,) * 10,
-    doubt: float = 0.1,
-    disagreeing: float = 0.02,
+    digit_probabilities: tuple[float, ...] = (0.1,) * 10,
+    uncertainty: float = 0.1,
+    disagreement_rate: float = 0.02,
 ) -> PredictionWindow:
-    """Answers of a world with this mix of digits, this much doubt, this many disagreements."""
+    """Make random predictions with this digit distribution, uncertainty and disagreement rate."""
     return PredictionWindow(
-        rng.choice(10, size, p=mix),
-        (1 - doubt * rng.random(size) ** 4).astype(np.float32),
-        (rng.random(size) < disagreeing).astype(np.float32),
+        rng.choice(10, size, p=digit_probabilities),
+        (1 - uncertainty * rng.random(size) ** 4).astype(np.float32),
+        (rng.random(size) < disagreement_rate).astype(np.float32),
     )
 
 
@@ -30,7 +30,7 @@ def rng() -> np.random.Generator:
 
 
 @pytest.mark.slow
-def test_windows_of_the_same_world_raise_no_more_alarms_than_they_may(
+def test_windows_of_the_same_distribution_raise_no_alarm(
     rng: np.random.Generator,
 ) -> None:
     p_values = [compare(window(rng, 600), window(rng, 150), rng).p_value for _ in range(60)]
@@ -39,22 +39,22 @@ def test_windows_of_the_same_world_raise_no_more_alarms_than_they_may(
 
 
 @pytest.mark.parametrize(
-    ("changed", "part"),
+    ("changed", "feature"),
     [
-        ({"mix": (0.28,) + (0.08,) * 9}, "digits"),
-        ({"doubt": 0.6}, "confidence"),
-        ({"disagreeing": 0.2}, "disagreement"),
+        ({"digit_probabilities": (0.28,) + (0.08,) * 9}, "digits"),
+        ({"uncertainty": 0.6}, "confidence"),
+        ({"disagreement_rate": 0.2}, "disagreement"),
     ],
 )
-def test_what_changed_is_found_and_named(
-    rng: np.random.Generator, changed: dict[str, object], part: str
+def test_a_change_is_detected_and_named(
+    rng: np.random.Generator, changed: dict[str, object], feature: str
 ) -> None:
     found = compare(window(rng, 600), window(rng, 150, **changed), rng)
     assert found.is_alarm
-    assert found.feature == part
+    assert found.feature == feature
 
 
-def test_disagreements_that_nobody_knows_of_change_nothing(rng: np.random.Generator) -> None:
+def test_unknown_disagreements_are_ignored(rng: np.random.Generator) -> None:
     before, after = window(rng, 600), window(rng, 150)
     unknown = PredictionWindow(
         after.digits, after.confidences, np.full(150, UNKNOWN, dtype=np.float32)
@@ -64,12 +64,12 @@ def test_disagreements_that_nobody_knows_of_change_nothing(rng: np.random.Genera
     assert not found.is_alarm
 
 
-def test_all_alike_is_no_drift(rng: np.random.Generator) -> None:
+def test_identical_predictions_are_no_drift(rng: np.random.Generator) -> None:
     same = PredictionWindow(
         np.zeros(50, np.int64), np.ones(50, np.float32), np.zeros(50, np.float32)
     )
     assert compare(same, same, rng).p_value == 1
 
 
-def test_the_smallest_p_value_can_raise_an_alarm() -> None:
+def test_the_smallest_possible_p_value_raises_an_alarm() -> None:
     assert Drift(1 / (PERMUTATIONS + 1), "digits").is_alarm

@@ -1,4 +1,4 @@
-"""What the parts of a word come to together."""
+"""Combining the fields of feedback."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ DIGITS = st.integers(0, 9)
 
 
 @pytest.mark.parametrize(
-    ("correct", "digit", "not_a_digit", "word"),
+    ("correct", "digit", "not_a_digit", "expected"),
     [
         (True, None, False, ResolvedFeedback(correct=True, digit=7)),
         (False, None, False, ResolvedFeedback(correct=False)),
@@ -23,36 +23,36 @@ DIGITS = st.integers(0, 9)
         (False, None, True, ResolvedFeedback(correct=False, not_a_digit=True)),
     ],
 )
-def test_parts_that_fit_make_a_word(
-    correct: bool | None, digit: int | None, not_a_digit: bool, word: ResolvedFeedback
+def test_consistent_fields_are_combined(
+    correct: bool | None, digit: int | None, not_a_digit: bool, expected: ResolvedFeedback
 ) -> None:
-    assert resolve(7, correct, digit, not_a_digit=not_a_digit) == word
+    assert resolve(7, correct, digit, not_a_digit=not_a_digit) == expected
 
 
 @pytest.mark.parametrize(
     ("correct", "digit", "not_a_digit"),
     [(True, 1, False), (False, 7, False), (True, None, True), (None, 1, True), (False, 7, True)],
 )
-def test_parts_that_exclude_each_other_are_refused(
+def test_contradictory_fields_are_rejected(
     correct: bool | None, digit: int | None, not_a_digit: bool
 ) -> None:
     with pytest.raises(ContradictoryFeedback):
         resolve(7, correct, digit, not_a_digit=not_a_digit)
 
 
-def test_nothing_said_is_no_word() -> None:
+def test_feedback_without_any_field_is_rejected() -> None:
     with pytest.raises(InvalidInput, match="Prediction and correct flag required"):
         resolve(7, None, None, not_a_digit=False)
 
 
 @given(DIGITS, st.none() | st.booleans(), st.none() | DIGITS, st.booleans())
-def test_a_word_is_correct_exactly_when_its_digit_is_the_answer(
-    answered: int, correct: bool | None, digit: int | None, not_a_digit: bool
+def test_feedback_is_correct_exactly_if_its_digit_is_the_predicted_one(
+    predicted: int, correct: bool | None, digit: int | None, not_a_digit: bool
 ) -> None:
     try:
-        word = resolve(answered, correct, digit, not_a_digit=not_a_digit)
+        resolved = resolve(predicted, correct, digit, not_a_digit=not_a_digit)
     except CifraError:
         return
-    if word.digit is not None:
-        assert word.correct == (word.digit == answered)
-    assert not (word.not_a_digit and word.correct)
+    if resolved.digit is not None:
+        assert resolved.correct == (resolved.digit == predicted)
+    assert not (resolved.not_a_digit and resolved.correct)

@@ -1,4 +1,4 @@
-"""Intervals, held against scipy, statsmodels and ville where they compute the same."""
+"""Intervals, compared with scipy, statsmodels and ville."""
 
 from math import exp, sqrt
 from statistics import NormalDist
@@ -41,37 +41,42 @@ def test_the_exact_interval_is_that_of_statsmodels(counts: tuple[int, int], alph
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200), ALPHAS)
-def test_the_share_sequence_is_that_of_ville(trials: list[bool], alpha: float) -> None:
+def test_the_proportion_confidence_sequence_is_that_of_ville(
+    trials: list[bool], alpha: float
+) -> None:
     theirs = ville.BernoulliCS(alpha, intersect=False).update(np.array(trials, dtype=float))
     found = proportion_confidence_sequence(sum(trials), len(trials), alpha)
     assert (found.low, found.high) == pytest.approx(theirs.interval(), abs=1e-9)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200), st.sampled_from([0.2, 0.5, 0.9]))
-def test_the_e_value_is_that_of_ville(trials: list[bool], share: float) -> None:
-    theirs = ville.BernoulliTest(share).update(np.array(trials, dtype=float))
-    assert log_e_value(sum(trials), len(trials), share) == pytest.approx(theirs.log_e_values_[-1])
+def test_the_e_value_is_that_of_ville(trials: list[bool], proportion: float) -> None:
+    theirs = ville.BernoulliTest(proportion).update(np.array(trials, dtype=float))
+    assert log_e_value(sum(trials), len(trials), proportion) == pytest.approx(
+        theirs.log_e_values_[-1]
+    )
 
 
 @given(st.integers(1, 60), st.sampled_from([0.1, 0.5, 0.7]))
-def test_the_e_value_is_expected_to_be_one_where_the_share_is_so(n: int, share: float) -> None:
-    chances = stats.binom.pmf(range(n + 1), n, share)
+def test_the_expected_e_value_is_one_under_the_null(n: int, proportion: float) -> None:
+    probabilities = stats.binom.pmf(range(n + 1), n, proportion)
     expected = sum(
-        chance * exp(log_e_value(count, n, share)) for count, chance in enumerate(chances)
+        probability * exp(log_e_value(count, n, proportion))
+        for count, probability in enumerate(probabilities)
     )
     assert expected == pytest.approx(1)
 
 
 @given(COUNTS)
-def test_the_e_value_and_the_sequence_say_the_same_of_one_half(counts: tuple[int, int]) -> None:
+def test_the_e_value_and_the_sequence_agree_about_one_half(counts: tuple[int, int]) -> None:
     successes, failures = counts
-    kept = proportion_confidence_sequence(successes, successes + failures, 0.05)
-    is_inside = kept.low < 0.5 < kept.high
+    interval = proportion_confidence_sequence(successes, successes + failures, 0.05)
+    is_inside = interval.low < 0.5 < interval.high
     assert is_inside == (exp(min(log_e_value(successes, successes + failures), 700)) < 20)
 
 
 @given(COUNTS)
-def test_exchanging_the_sides_mirrors_everything(counts: tuple[int, int]) -> None:
+def test_exchanging_successes_and_failures_mirrors_the_intervals(counts: tuple[int, int]) -> None:
     one, other = counts
     assert log_e_value(one, one + other) == pytest.approx(log_e_value(other, one + other))
     for interval_of in (exact_binomial_interval, proportion_confidence_sequence):
@@ -93,15 +98,13 @@ def test_one_more_success_moves_both_ends_up(trials: int, successes: int, alpha:
 
 
 @given(st.floats(0, 1), ALPHAS)
-def test_more_trials_of_the_same_kind_make_every_interval_narrower(
-    share: float, alpha: float
-) -> None:
+def test_more_trials_narrow_every_interval(proportion: float, alpha: float) -> None:
     for interval_of in (exact_binomial_interval, proportion_confidence_sequence):
-        widths = [interval_of(round(share * n), n, alpha).width for n in (10, 1_000, 100_000)]
+        widths = [interval_of(round(proportion * n), n, alpha).width for n in (10, 1_000, 100_000)]
         assert widths == sorted(widths, reverse=True)
 
 
-def test_without_trials_nothing_is_known() -> None:
+def test_without_trials_the_interval_is_the_whole_range() -> None:
     assert (
         exact_binomial_interval(0, 0, 0.05)
         == proportion_confidence_sequence(0, 0, 0.05)
@@ -114,7 +117,7 @@ def test_without_trials_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize("count", [200, 5_000, 100_000])
-def test_the_difference_sequence_is_robbins_mixture_tuned_for_5000(count: int) -> None:
+def test_the_mean_difference_sequence_is_robbins_mixture_tuned_for_5000(count: int) -> None:
     found = mean_difference_confidence_sequence(
         SampleMean(count, 0.5, 0.25), SampleMean(count, 0.5, 0.25), 0.05
     )
@@ -126,7 +129,7 @@ def test_the_difference_sequence_is_robbins_mixture_tuned_for_5000(count: int) -
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.985, 0.99), (0.5, 0.6), (0.9, 0.8)])
-def test_the_labels_of_an_unpaired_test_are_about_those_of_statsmodels(
+def test_the_labels_of_an_unpaired_test_are_close_to_those_of_statsmodels(
     first: float, second: float
 ) -> None:
     effect = proportion_effectsize(first, second)
@@ -138,18 +141,16 @@ def test_the_worked_example_needs_15500_labels_unpaired() -> None:
     assert unpaired_labels_needed(0.985, 0.99, 0.05, 0.8) == pytest.approx(15_500, abs=50)
 
 
-@pytest.mark.parametrize(("gained_share", "lost_share"), [(0.01, 0.01), (0.02, 0.005), (0.0, 0.03)])
-def test_the_paired_bound_is_below_the_truth_as_often_as_it_says(
-    gained_share: float, lost_share: float
-) -> None:
+@pytest.mark.parametrize(("gained", "lost"), [(0.01, 0.01), (0.02, 0.005), (0.0, 0.03)])
+def test_the_paired_bound_has_its_nominal_coverage(gained: float, lost: float) -> None:
     rng = np.random.default_rng(1)
-    shares = (gained_share, lost_share, 1 - gained_share - lost_share)
-    drawn = rng.multinomial(1_000, shares, 4_000)
-    bounds = [paired_lower_bound(int(won), int(lost), 1_000, 0.05) for won, lost, _ in drawn]
-    held = float(np.mean(np.array(bounds) <= gained_share - lost_share))
-    assert 0.93 < held < 0.97
+    probabilities = (gained, lost, 1 - gained - lost)
+    samples = rng.multinomial(1_000, probabilities, 4_000)
+    bounds = [paired_lower_bound(int(won), int(missed), 1_000, 0.05) for won, missed, _ in samples]
+    coverage = float(np.mean(np.array(bounds) <= gained - lost))
+    assert 0.93 < coverage < 0.97
 
 
-def test_the_paired_bound_of_no_discordance_is_the_score_tests() -> None:
+def test_the_paired_bound_without_discordance_is_that_of_the_score_test() -> None:
     squared = NormalDist().inv_cdf(0.95) ** 2
     assert paired_lower_bound(0, 0, 500, 0.05) == pytest.approx(-squared / (500 + squared))

@@ -1,4 +1,4 @@
-"""Latencies in buckets: a quantile of the buckets is close to that of the latencies."""
+"""The latency histogram."""
 
 from collections import Counter
 
@@ -8,23 +8,26 @@ import pytest
 from app.domain.latency_histogram import bucket_of, cumulative_counts, quantile_ms, total_s
 
 
-@pytest.mark.parametrize("share", [0.5, 0.99])
-def test_a_quantile_is_within_a_fifth_of_the_true_one(share: float) -> None:
+@pytest.mark.parametrize("quantile", [0.5, 0.99])
+def test_a_quantile_is_within_a_fifth_of_the_true_one(quantile: float) -> None:
     latencies_us = np.random.default_rng(1).lognormal(7, 1, 20_000).astype(int)
     counts = Counter(bucket_of(int(latency_us)) for latency_us in latencies_us)
-    found, true_ms = quantile_ms(counts, share), float(np.quantile(latencies_us, share)) / 1000
+    found, true_ms = (
+        quantile_ms(counts, quantile),
+        float(np.quantile(latencies_us, quantile)) / 1000,
+    )
     assert found is not None
     assert true_ms * 0.99 <= found <= true_ms * 1.2
 
 
-def test_buckets_grow_and_the_extremes_have_one() -> None:
+def test_buckets_grow_and_include_the_extremes() -> None:
     buckets = [bucket_of(latency_us) for latency_us in (0, 1, 100, 1_000, 10**6, 10**12)]
     assert buckets == sorted(buckets)
     assert buckets[0] == buckets[1] == 0
     assert quantile_ms({}, 0.5) is None
 
 
-def test_cumulated_counts_are_exact_and_their_sum_is_close() -> None:
+def test_cumulative_counts_are_exact_and_the_total_is_close() -> None:
     latencies_us = np.random.default_rng(2).lognormal(8, 2, 20_000).astype(int)
     counts = Counter(bucket_of(int(latency_us)) for latency_us in latencies_us)
     for bound_s, count in cumulative_counts(counts):

@@ -1,4 +1,4 @@
-"""The gates between a candidate and service."""
+"""Promotion gates."""
 
 from dataclasses import replace
 
@@ -47,7 +47,7 @@ def test_a_good_candidate_passes_every_gate_in_order() -> None:
         ({"validation_vs_bundled": paired(6_000, 0, 13)}, "validation vs bundled: -0.22%"),
         (
             {"validation": paired(6_000, 200, 200)},
-            "non-inferiority: with 95 % confidence not below -0.55%",
+            "non-inferiority: 95 % lower bound of the difference -0.55%",
         ),
         (
             {"by_digit": GOOD.by_digit | {"7": paired(600, 0, 7)}},
@@ -61,35 +61,37 @@ def test_a_good_candidate_passes_every_gate_in_order() -> None:
         ({"holdout": EVEN, "train": EVEN}, "improvement: not shown to be better: +0.0%"),
     ],
 )
-def test_a_candidate_that_fails_a_gate_is_rejected_with_its_numbers(
+def test_a_candidate_that_fails_a_gate_is_rejected_with_its_metrics(
     worse: dict[str, object], failed: str
 ) -> None:
     assert (rejection_reason(evaluate(replace(GOOD, **worse))) or "passed").startswith(failed)
 
 
-def test_small_losses_are_let_through() -> None:
-    marks = replace(
+def test_losses_within_the_limits_pass() -> None:
+    metrics = replace(
         GOOD,
         validation=paired(6_000, 4, 10),
         validation_vs_bundled=paired(6_000, 0, 12),
         by_digit={"7": paired(600, 0, 6)},
     )
-    assert rejection_reason(evaluate(marks)) is None
+    assert rejection_reason(evaluate(metrics)) is None
 
 
-def test_not_worse_on_the_holdout_and_better_on_the_lessons_is_said_to_be_that() -> None:
+def test_a_better_training_accuracy_passes_if_the_holdout_is_not_worse() -> None:
     better = evaluate(replace(GOOD, holdout=paired(20, 1, 1)))[-1]
     assert better.passed
-    assert better.summary.startswith("better on its lessons and not worse: +0.0% on the holdout")
+    assert better.summary.startswith(
+        "better on the training labels, not worse on the holdout: +0.0% on the holdout"
+    )
 
 
-def test_nothing_to_compare_is_no_evidence() -> None:
+def test_without_images_there_is_no_evidence() -> None:
     nothing = PairedCounts(0, 0, 0, 0)
     assert (nothing.difference, nothing.lower_bound, nothing.p_value) == (0, -1, 1)
 
 
 @given(counts, counts)
-def test_the_p_value_is_the_exact_binomial_tests(gained: int, lost: int) -> None:
+def test_the_p_value_is_that_of_the_exact_binomial_test(gained: int, lost: int) -> None:
     discordant = gained + lost
     if discordant:
         expected = binomtest(gained, discordant, 0.5, alternative="greater").pvalue
@@ -97,7 +99,7 @@ def test_the_p_value_is_the_exact_binomial_tests(gained: int, lost: int) -> None
 
 
 @given(counts, counts)
-def test_the_bound_is_below_the_difference_and_grows_with_what_was_gained(
+def test_the_lower_bound_is_below_the_difference_and_grows_with_the_gain(
     gained: int, lost: int
 ) -> None:
     found = paired(1_000, gained, lost)

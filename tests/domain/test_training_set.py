@@ -1,4 +1,4 @@
-"""Which labels teach, and which are held out."""
+"""The split of labels into training set and holdout."""
 
 from collections.abc import Sequence
 
@@ -21,55 +21,55 @@ labels = st.lists(
 )
 
 
-def of(count: int, submitters: int) -> list[TrainingLabel]:
+def make_labels(count: int, submitters: int) -> list[TrainingLabel]:
     return [
         TrainingLabel(str(number).encode(), number % 10, 1 + number % submitters)
         for number in range(count)
     ]
 
 
-def everybody(labels: Sequence[TrainingLabel]) -> set[int]:
+def submitter_ids(labels: Sequence[TrainingLabel]) -> set[int]:
     return {label.submitter_id for label in labels}
 
 
-def test_nothing_divides_into_nothing() -> None:
+def test_no_labels_split_into_nothing() -> None:
     assert split_labels([]) == LabelSplit((), ())
 
 
-def test_of_a_few_submitters_pictures_are_held_out() -> None:
-    lessons = split_labels(of(400, submitters=4))
-    assert everybody(lessons.train) == everybody(lessons.holdout) == {1, 2, 3, 4}
-    assert abs(len(lessons.holdout) / 400 - HOLDOUT_FRACTION) < 0.1
+def test_with_few_submitters_images_are_held_out() -> None:
+    label_split = split_labels(make_labels(400, submitters=4))
+    assert submitter_ids(label_split.train) == submitter_ids(label_split.holdout) == {1, 2, 3, 4}
+    assert abs(len(label_split.holdout) / 400 - HOLDOUT_FRACTION) < 0.1
 
 
-def test_of_many_submitters_whole_ones_are_held_out() -> None:
-    lessons = split_labels(of(400, submitters=20))
-    assert not everybody(lessons.train) & everybody(lessons.holdout)
-    assert 0.1 <= len(lessons.holdout) / 400 <= 0.5
+def test_with_many_submitters_whole_submitters_are_held_out() -> None:
+    label_split = split_labels(make_labels(400, submitters=20))
+    assert not submitter_ids(label_split.train) & submitter_ids(label_split.holdout)
+    assert 0.1 <= len(label_split.holdout) / 400 <= 0.5
 
 
-def test_one_submitter_teaches_only_so_much() -> None:
-    lessons = split_labels(of(MAX_LABELS_PER_SUBMITTER + 100, submitters=1))
-    assert len(lessons.train) + len(lessons.holdout) == MAX_LABELS_PER_SUBMITTER
+def test_labels_per_submitter_are_capped() -> None:
+    label_split = split_labels(make_labels(MAX_LABELS_PER_SUBMITTER + 100, submitters=1))
+    assert len(label_split.train) + len(label_split.holdout) == MAX_LABELS_PER_SUBMITTER
 
 
-def test_a_picture_that_was_named_differently_teaches_nothing() -> None:
-    clear, disputed = TrainingLabel(b"clear", 3, 1), TrainingLabel(b"disputed", 3, 1)
-    lessons = split_labels([clear, disputed, clear, TrainingLabel(b"disputed", 8, 2)])
-    assert lessons.train + lessons.holdout == (clear,)
+def test_an_image_with_conflicting_labels_is_dropped() -> None:
+    clear, conflicting = TrainingLabel(b"clear", 3, 1), TrainingLabel(b"conflicting", 3, 1)
+    label_split = split_labels([clear, conflicting, clear, TrainingLabel(b"conflicting", 8, 2)])
+    assert label_split.train + label_split.holdout == (clear,)
 
 
 @given(labels)
-def test_no_picture_is_on_both_sides_and_none_comes_twice(
+def test_no_image_is_on_both_sides_or_repeated(
     given_labels: list[TrainingLabel],
 ) -> None:
-    lessons = split_labels(given_labels)
-    pictures = [label.image for label in lessons.train + lessons.holdout]
-    assert len(pictures) == len(set(pictures))
+    label_split = split_labels(given_labels)
+    images = [label.image for label in label_split.train + label_split.holdout]
+    assert len(images) == len(set(images))
 
 
 @given(labels, labels)
-def test_more_labels_move_no_picture_to_the_other_side_while_pictures_decide(
+def test_more_labels_move_no_image_to_the_other_side(
     before: list[TrainingLabel], more: list[TrainingLabel]
 ) -> None:
     one = [TrainingLabel(label.image, 1, 1) for label in before]

@@ -1,4 +1,4 @@
-"""Verdicts: their order of precedence, their symmetry, and that evidence moves them one way."""
+"""Verdicts: precedence, symmetry and monotonicity."""
 
 import pytest
 from hypothesis import given
@@ -24,15 +24,15 @@ from app.domain.verdicts import (
 COUNT = st.integers(0, 300)
 EVIDENCE = st.builds(Evidence, COUNT, COUNT, COUNT)
 BUSY = Traffic(total=20_000, disagreements=1_000)
-SOUND = Validity()
+VALID = Validity()
 
 
 def mirrored(evidence: Evidence) -> Evidence:
     return Evidence(evidence.only_v2_correct, evidence.only_v1_correct, evidence.neither_correct)
 
 
-def test_without_anything_the_answer_is_that_it_is_collecting() -> None:
-    found = decide(Traffic(0, 0), Evidence(), SOUND, locked_winner=None)
+def test_without_data_the_verdict_is_collecting() -> None:
+    found = decide(Traffic(0, 0), Evidence(), VALID, locked_winner=None)
     assert found.outcome is Outcome.COLLECTING
     assert found.e_value == 1
     assert found.win_rate == UNKNOWN_PROPORTION
@@ -40,17 +40,17 @@ def test_without_anything_the_answer_is_that_it_is_collecting() -> None:
     assert labels_needed(Traffic(0, 0), Evidence()) is None
 
 
-def test_the_seventh_win_in_a_row_names_nobody_and_the_eighth_does() -> None:
+def test_eight_wins_in_a_row_name_a_winner_and_seven_do_not() -> None:
     assert find_winner(Evidence(only_v2_correct=7)) is None
     assert find_winner(Evidence(only_v2_correct=8)) is Version.V2
     assert find_winner(Evidence(only_v1_correct=8)) is Version.V1
-    assert decide(BUSY, Evidence(only_v2_correct=8), SOUND, None).e_value == pytest.approx(256 / 9)
+    assert decide(BUSY, Evidence(only_v2_correct=8), VALID, None).e_value == pytest.approx(256 / 9)
 
 
 @given(EVIDENCE)
 def test_exchanging_the_versions_exchanges_the_verdict(evidence: Evidence) -> None:
-    found = decide(BUSY, evidence, SOUND, None)
-    other = decide(BUSY, mirrored(evidence), SOUND, None)
+    found = decide(BUSY, evidence, VALID, None)
+    other = decide(BUSY, mirrored(evidence), VALID, None)
     names = {Outcome.V1: Outcome.V2, Outcome.V2: Outcome.V1}
     assert other.outcome is names.get(found.outcome, found.outcome)
     assert other.difference.low == pytest.approx(-found.difference.high, abs=1e-9)
@@ -58,7 +58,7 @@ def test_exchanging_the_versions_exchanges_the_verdict(evidence: Evidence) -> No
 
 
 @given(EVIDENCE)
-def test_one_more_win_of_v2_never_speaks_for_v1(evidence: Evidence) -> None:
+def test_one_more_win_of_v2_is_never_evidence_for_v1(evidence: Evidence) -> None:
     more = Evidence(
         evidence.only_v1_correct, evidence.only_v2_correct + 1, evidence.neither_correct
     )
@@ -69,19 +69,19 @@ def test_one_more_win_of_v2_never_speaks_for_v1(evidence: Evidence) -> None:
 
 
 @given(EVIDENCE)
-def test_a_winner_and_an_interval_around_nil_do_not_go_together(evidence: Evidence) -> None:
-    found = decide(BUSY, evidence, SOUND, None)
+def test_there_is_a_winner_exactly_if_the_interval_excludes_one_half(evidence: Evidence) -> None:
+    found = decide(BUSY, evidence, VALID, None)
     is_open = found.win_rate.low < 0.5 < found.win_rate.high
     assert is_open == (found.outcome in {Outcome.EQUIVALENT, Outcome.COLLECTING})
 
 
 @given(EVIDENCE, st.sampled_from(list(Version)))
-def test_what_was_latched_stays_whatever_comes_later(evidence: Evidence, winner: Version) -> None:
-    assert decide(BUSY, evidence, SOUND, winner).outcome is Outcome(winner)
+def test_a_locked_winner_stays_the_winner(evidence: Evidence, winner: Version) -> None:
+    assert decide(BUSY, evidence, VALID, winner).outcome is Outcome(winner)
 
 
 @pytest.mark.parametrize(
-    ("soundness", "reason"),
+    ("validity", "reason"),
     [
         (Validity(mismatch_log_e_value=6.91), "sample ratio mismatch"),
         (Validity(is_voided=True), "sample ratio mismatch"),
@@ -90,50 +90,50 @@ def test_what_was_latched_stays_whatever_comes_later(evidence: Evidence, winner:
         (Validity(erasures=Proportion(26, 100)), "erased images"),
     ],
 )
-def test_an_unsound_experiment_is_invalid_even_with_a_winner(
+def test_an_experiment_that_fails_a_check_is_invalid_even_with_a_winner(
     validity: Validity, reason: str
 ) -> None:
     found = decide(BUSY, Evidence(only_v2_correct=50), validity, Version.V2)
     assert (found.outcome, found.reason) == (Outcome.INVALID, reason)
 
 
-def test_just_below_its_bars_an_experiment_is_sound() -> None:
-    at_the_bar = Validity(
+def test_at_the_limits_an_experiment_is_valid() -> None:
+    at_the_limits = Validity(
         False, 6.9, Proportion(50, 1000), Proportion(25, 100), Proportion(25, 100)
     )
-    assert at_the_bar.violation is None
+    assert at_the_limits.violation is None
 
 
-def test_a_few_faults_void_nothing_whatever_share_they_are() -> None:
+def test_a_few_violations_do_not_invalidate_whatever_their_rate() -> None:
     assert Validity(skips=Proportion(3, 3)).violation is None
     assert Validity(skips=Proportion(4, 4)).violation == "skipped labels"
 
 
-def test_versions_that_never_disagree_are_equivalent_once_that_is_known() -> None:
-    assert decide(Traffic(1_000, 0), Evidence(), SOUND, None).outcome is Outcome.COLLECTING
-    assert decide(Traffic(10_000, 0), Evidence(), SOUND, None).outcome is Outcome.EQUIVALENT
+def test_versions_that_never_disagree_become_equivalent() -> None:
+    assert decide(Traffic(1_000, 0), Evidence(), VALID, None).outcome is Outcome.COLLECTING
+    assert decide(Traffic(10_000, 0), Evidence(), VALID, None).outcome is Outcome.EQUIVALENT
 
 
-def test_versions_that_err_as_often_are_found_equivalent_by_labels() -> None:
+def test_versions_with_equal_accuracy_become_equivalent_with_labels() -> None:
     traffic = Traffic(100_000, 1_500)
-    assert decide(traffic, Evidence(100, 100, 20), SOUND, None).outcome is Outcome.COLLECTING
-    assert decide(traffic, Evidence(500, 500, 100), SOUND, None).outcome is Outcome.EQUIVALENT
+    assert decide(traffic, Evidence(100, 100, 20), VALID, None).outcome is Outcome.COLLECTING
+    assert decide(traffic, Evidence(500, 500, 100), VALID, None).outcome is Outcome.EQUIVALENT
 
 
 @given(EVIDENCE)
-def test_the_difference_lies_within_what_disagreements_allow(evidence: Evidence) -> None:
+def test_the_difference_is_bounded_by_the_disagreement_rate(evidence: Evidence) -> None:
     found = accuracy_difference(BUSY, evidence)
     assert -0.1 < found.low <= found.high < 0.1
 
 
-def test_the_labels_still_needed_shrink_to_nothing_as_they_come_in() -> None:
+def test_the_labels_needed_decrease_as_labels_come_in() -> None:
     traffic = Traffic(10_000, 140)
     needed = [labels_needed(traffic, Evidence(3 * n, 7 * n, n)) for n in (1, 2, 3, 4)]
     assert all(count is not None for count in needed)
     assert needed == sorted(needed, key=int, reverse=True)  # type: ignore[call-overload]
 
 
-def test_an_accuracy_is_put_together_from_both_parts_by_their_share() -> None:
+def test_an_accuracy_is_the_weighted_mean_of_both_strata() -> None:
     found = stratified_accuracy(Stratum(100, 50, 25), Stratum(900, 90, 81))
     assert found.value == pytest.approx(0.1 * 0.5 + 0.9 * 0.9)
     assert found.interval.low < found.value < found.interval.high
@@ -149,7 +149,7 @@ def test_an_accuracy_without_labels_has_an_interval_and_no_value() -> None:
 
 
 @given(st.integers(0, 50), st.integers(0, 400))
-def test_more_right_labels_never_lower_an_accuracy(right: int, agreed: int) -> None:
+def test_more_correct_labels_increase_the_accuracy(right: int, agreed: int) -> None:
     def value(right: int, agreed: int) -> float:
         found = stratified_accuracy(Stratum(1_000, 51, right), Stratum(9_000, 401, agreed))
         assert found.value is not None

@@ -144,7 +144,7 @@ def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = correct(client, "v2", golden.png_of(7), digit=1)
-    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 1)
+    monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
     probe = ask(admin)
     assert probe is not None
     assert probe["prediction_id"] != made
@@ -171,7 +171,7 @@ def test_a_probe_is_not_anothers(
 ) -> None:
     correct(client, "v2", golden.png_of(7), digit=1)
     rita = reviewer(app, "rita")
-    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 1)
+    monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
     probe = ask(rita)
     assert probe is not None
     assert say(admin, probe["prediction_id"], digit=3) == 404
@@ -190,7 +190,7 @@ def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
     assert say(rita, made, digit=1) == 201
     assert [digit for digit, _ in lessons(app)] == [1]
     correct(client, "v2", golden.png_of(4), digit=1)
-    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 1)
+    monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
     for _ in range(20):
         assert say(rita, (ask(rita) or {})["prediction_id"], digit=1) == 201
     [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]

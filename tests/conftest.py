@@ -109,12 +109,12 @@ class Disagreements:
     v2_digits: list[int]
 
     @property
-    def v1_right(self) -> list[bool]:
+    def v1_correct(self) -> list[bool]:
         """Whether v1 names each right."""
         return [one == label for one, label in zip(self.v1_digits, self.labels, strict=True)]
 
     @property
-    def v2_right(self) -> list[bool]:
+    def v2_correct(self) -> list[bool]:
         """Whether v2 names each right."""
         return [one == label for one, label in zip(self.v2_digits, self.labels, strict=True)]
 
@@ -204,7 +204,7 @@ def config(tmp_path: Path) -> Config:
 @pytest.fixture(autouse=True)
 def _unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reviewers in this process see no probes but where a test asks for them."""
-    monkeypatch.setattr(attention_checks, "PROBE_SHARE", 0)
+    monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 0)
 
 
 @pytest.fixture

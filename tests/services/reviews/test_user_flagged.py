@@ -13,7 +13,7 @@ from app.services.reviews import attention_checks
 from app.store.engine.db import read_transaction
 from app.training.datasets import load_base_sets, preprocess_all
 from tests.conftest import Disagreements, GoldenSet, UserClient, admin_client, register_user
-from tests.services.reviews.test_review_queue import ask, reviewer, running, say
+from tests.services.reviews.test_review_queue import request_item, register_reviewer, current_experiment, submit_label
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def client(app: Flask) -> UserClient:
     return register_user(app, "client")
 
 
-def correct(client: UserClient, route: str, png: bytes, digit: int) -> str:
+def correct_prediction(client: UserClient, route: str, png: bytes, digit: int) -> str:
     """Send a picture, and say that it shows another digit than was answered."""
     made = client.predict(route, png).get_json()
     said = {"prediction_id": made["prediction_id"], "digit": digit}
@@ -34,11 +34,11 @@ def correct(client: UserClient, route: str, png: bytes, digit: int) -> str:
     return str(made["prediction_id"])
 
 
-def flagged(admin: UserClient) -> int:
+def user_flagged_count(admin: UserClient) -> int:
     return int(admin.call("GET", "/admin/review").get_json()["user_flagged"])
 
 
-def lessons(app: Flask) -> list[tuple[int, int]]:
+def training_labels(app: Flask) -> list[tuple[int, int]]:
     """What a retrain would learn: digits and who had sent them."""
     with app.app_context(), read_transaction() as session:
         found = jobs._label_split(session)
@@ -48,92 +48,92 @@ def lessons(app: Flask) -> list[tuple[int, int]]:
 def test_a_corrected_answer_waits_for_a_reviewer_whose_word_is_what_is_learned(
     app: Flask, admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
-    made = correct(client, "v2", golden.png_of(7), digit=1)
-    assert flagged(admin) == 1
-    item = ask(admin)
+    made = correct_prediction(client, "v2", golden.png_of(7), digit=1)
+    assert user_flagged_count(admin) == 1
+    item = request_item(admin)
     assert item is not None
     assert item["prediction_id"] == made
     assert set(item) == {"prediction_id", "image", "leased_until"}
-    assert say(admin, made, digit=7) == 201
-    assert flagged(admin) == 0
-    assert [digit for digit, _ in lessons(app)] == [7]
+    assert submit_label(admin, made, digit=7) == 201
+    assert user_flagged_count(admin) == 0
+    assert [digit for digit, _ in training_labels(app)] == [7]
 
 
 def test_a_flagged_picture_is_no_evidence_and_moves_no_counter(
     app: Flask, admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
-    before = running(admin)
-    made = correct(client, "v1", golden.png_of(7), digit=1)
-    assert ask(admin) is not None
-    assert say(admin, made, digit=1) == 201
-    assert running(admin) == before
+    before = current_experiment(admin)
+    made = correct_prediction(client, "v1", golden.png_of(7), digit=1)
+    assert request_item(admin) is not None
+    assert submit_label(admin, made, digit=1) == 201
+    assert current_experiment(admin) == before
     with app.app_context():
         assert list(counter_audit.list_differences()) == []
     assert admin.call("DELETE", f"/admin/review/{made}").status_code == 200
-    assert flagged(admin) == 1
+    assert user_flagged_count(admin) == 1
 
 
 def test_the_experiments_pictures_come_first(
     admin: UserClient, client: UserClient, golden: GoldenSet, disagreements: Disagreements
 ) -> None:
-    mine = correct(client, "v2", golden.png_of(7), digit=1)
+    mine = correct_prediction(client, "v2", golden.png_of(7), digit=1)
     dispute = client.predict("ab", disagreements.pngs[0]).get_json()["prediction_id"]
-    item = ask(admin)
+    item = request_item(admin)
     assert item is not None
     assert item["prediction_id"] == dispute
-    assert say(admin, dispute, digit=disagreements.labels[0]) == 201
-    assert (ask(admin) or {})["prediction_id"] == mine
+    assert submit_label(admin, dispute, digit=disagreements.labels[0]) == 201
+    assert (request_item(admin) or {})["prediction_id"] == mine
 
 
 def test_what_waits_in_an_experiments_queue_is_not_flagged_as_well(
     admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
-    correct(client, "ab", disagreements.pngs[0], digit=(disagreements.v1_digits[0] + 5) % 10)
+    correct_prediction(client, "ab", disagreements.pngs[0], digit=(disagreements.v1_digits[0] + 5) % 10)
     assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
-    assert flagged(admin) == 0
+    assert user_flagged_count(admin) == 0
 
 
 def test_what_an_ended_experiment_left_unlabelled_can_be_flagged(
     admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
     made = client.predict("ab", disagreements.pngs[0]).get_json()
-    ended = running(admin)["id"]
+    ended = current_experiment(admin)["id"]
     assert admin.call("POST", f"/admin/experiments/{ended}/stop").status_code == 200
     assert admin.call("POST", "/admin/experiments", json={}).status_code == 201
-    assert ask(admin) is None
+    assert request_item(admin) is None
     digit = (made["prediccion"] + 1) % 10
     said = {"prediction_id": made["prediction_id"], "digit": digit}
     assert client.call("POST", "/feedback", json=said).status_code == 201
-    assert (ask(admin) or {})["prediction_id"] == made["prediction_id"]
+    assert (request_item(admin) or {})["prediction_id"] == made["prediction_id"]
 
 
 def test_words_that_agree_flag_nothing_nor_does_the_same_picture_twice(
     admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
-    correct(client, "v2", golden.png_of(7), digit=7)
-    assert flagged(admin) == 0
+    correct_prediction(client, "v2", golden.png_of(7), digit=7)
+    assert user_flagged_count(admin) == 0
     for _ in range(2):
-        correct(client, "v2", golden.png_of(7), digit=1)
-    assert flagged(admin) == 1
+        correct_prediction(client, "v2", golden.png_of(7), digit=1)
+    assert user_flagged_count(admin) == 1
 
 
 def test_one_user_cannot_flood_the_queue(
     admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     for index in range(MAX_FLAGGED_PER_USER + 3):
-        correct(client, "v2", golden.png(index), digit=(int(golden.labels[index]) + 1) % 10)
-    assert flagged(admin) == MAX_FLAGGED_PER_USER
+        correct_prediction(client, "v2", golden.png(index), digit=(int(golden.labels[index]) + 1) % 10)
+    assert user_flagged_count(admin) == MAX_FLAGGED_PER_USER
 
 
 def test_nobody_looks_at_what_they_flagged_and_an_erased_one_is_gone(
     app: Flask, admin: UserClient, golden: GoldenSet
 ) -> None:
-    rita = reviewer(app, "rita")
-    made = correct(rita, "v2", golden.png_of(7), digit=1)
-    assert ask(rita) is None
-    assert ask(admin) is not None
+    rita = register_reviewer(app, "rita")
+    made = correct_prediction(rita, "v2", golden.png_of(7), digit=1)
+    assert request_item(rita) is None
+    assert request_item(admin) is not None
     assert rita.call("DELETE", f"/predictions/{made}").status_code == 200
-    assert flagged(admin) == 0
+    assert user_flagged_count(admin) == 0
 
 
 def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
@@ -143,21 +143,21 @@ def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
     golden: GoldenSet,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = correct(client, "v2", golden.png_of(7), digit=1)
+    made = correct_prediction(client, "v2", golden.png_of(7), digit=1)
     monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
-    probe = ask(admin)
+    probe = request_item(admin)
     assert probe is not None
     assert probe["prediction_id"] != made
     ages_ms = [UUID(each).int >> 80 for each in (probe["prediction_id"], made)]
     assert 0 <= ages_ms[1] - ages_ms[0] < 60_000
     assert set(probe) == {"prediction_id", "image", "leased_until"}
-    assert (ask(admin) or {})["prediction_id"] == probe["prediction_id"]
-    assert say(admin, probe["prediction_id"], digit=3) == 201
-    assert say(admin, probe["prediction_id"], digit=3) == 404
-    assert lessons(app) == []
+    assert (request_item(admin) or {})["prediction_id"] == probe["prediction_id"]
+    assert submit_label(admin, probe["prediction_id"], digit=3) == 201
+    assert submit_label(admin, probe["prediction_id"], digit=3) == 404
+    assert training_labels(app) == []
     taken_back = admin.call("DELETE", f"/admin/review/{probe['prediction_id']}")
     assert taken_back.status_code == 200
-    assert say(admin, probe["prediction_id"], skip=True) == 201
+    assert submit_label(admin, probe["prediction_id"], skip=True) == 201
     [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]
     assert (found["answered"], found["correct"]) == (1, 0)
 
@@ -169,12 +169,12 @@ def test_a_probe_is_not_anothers(
     golden: GoldenSet,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    correct(client, "v2", golden.png_of(7), digit=1)
-    rita = reviewer(app, "rita")
+    correct_prediction(client, "v2", golden.png_of(7), digit=1)
+    rita = register_reviewer(app, "rita")
     monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
-    probe = ask(rita)
+    probe = request_item(rita)
     assert probe is not None
-    assert say(admin, probe["prediction_id"], digit=3) == 404
+    assert submit_label(admin, probe["prediction_id"], digit=3) == 404
 
 
 def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
@@ -184,19 +184,19 @@ def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
     golden: GoldenSet,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rita = reviewer(app, "rita")
-    made = correct(client, "v2", golden.png_of(7), digit=1)
-    assert ask(rita) is not None
-    assert say(rita, made, digit=1) == 201
-    assert [digit for digit, _ in lessons(app)] == [1]
-    correct(client, "v2", golden.png_of(4), digit=1)
+    rita = register_reviewer(app, "rita")
+    made = correct_prediction(client, "v2", golden.png_of(7), digit=1)
+    assert request_item(rita) is not None
+    assert submit_label(rita, made, digit=1) == 201
+    assert [digit for digit, _ in training_labels(app)] == [1]
+    correct_prediction(client, "v2", golden.png_of(4), digit=1)
     monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
     for _ in range(20):
-        assert say(rita, (ask(rita) or {})["prediction_id"], digit=1) == 201
+        assert submit_label(rita, (request_item(rita) or {})["prediction_id"], digit=1) == 201
     [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]
     assert found["answered"] == 20
     assert not found["is_reliable"]
-    assert lessons(app) == []
+    assert training_labels(app) == []
 
 
 def test_a_reviewer_is_reliable_until_probes_say_otherwise() -> None:

@@ -21,7 +21,7 @@ BOUND_S = 25.0  # one query may take ten seconds; further queries of a request g
 def postgres() -> Iterator[PostgresServer]:
     made = PostgresServer()
     yield made
-    made.end()
+    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_waiting_for_a_stopped_database_times_out(
             assert status(server, "/livez") == 200
             assert status(server, "/readyz") == 503
     finally:
-        postgres.go_on()
+        postgres.resume()
     assert {(code, again) for code, again, _ in rejected} == {(503, "5")}
     assert max(took_s for *_, took_s in rejected) < BOUND_S
     wait_until(lambda: is_ready(server), "the database")

@@ -387,7 +387,7 @@ def old_rows(password_hash: str) -> Rows:
 
 @pytest.fixture
 def old(database_url: str, tmp_path: Path) -> Iterator[Flask]:
-    """An application on a database of migration 0007 with rows in every table."""
+    """Make an application on a database of migration 0007 with rows in every table."""
     more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false"}
     made = create_app(make_config(tmp_path, **more))
     with made.app_context():

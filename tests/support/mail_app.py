@@ -44,7 +44,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 @pytest.fixture
 def mail_app(database_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Flask]:
-    """An application with a mail server, on SQLite and on PostgreSQL."""
+    """Make an application with a mail server, on SQLite and on PostgreSQL."""
     mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(mailbox.port)}
     more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false", **mail}
     with bootstrapped_app(make_config(tmp_path, **more)) as made:

@@ -74,7 +74,7 @@ def create(
         if found := sqlite_backup.list_faults(copied):
             raise Unavailable(f"The database is damaged: {found[0]}")
         files = {DATABASE: copied}
-        for path in kept if with_secrets else ():  # copied first: keys may be rotated meanwhile
+        for path in kept if with_secrets else ():  # copied first: keys may be rotated at any time
             files[path.name] = Path(shutil.copy2(path, Path(folder, path.name)))
         manifest = Manifest(
             format=FORMAT,

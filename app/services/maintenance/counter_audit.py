@@ -20,6 +20,6 @@ def list_differences() -> Iterator[str]:
 
 
 def repair() -> None:
-    """Recompute every counter from its rows; other writers wait meanwhile."""
+    """Recompute every counter from its rows; other writers wait until it is done."""
     with write_transaction() as session:
         counter_audit.repair(session)

@@ -33,7 +33,7 @@ class RequestBatcher(Generic[_Request, _Result]):
 
     A thread that arrives while there is no leader becomes the leader: it processes everything
     queued so far, its own request included, and then hands the lead to the first thread that is
-    still waiting. A thread that is alone processes its own request and waits for nobody.
+    still waiting. A thread that is alone processes its own request without waiting.
 
     Invariants, held by tests/services/predictions/test_request_batcher.py: there is at most one
     leader; `_has_leader` is true as long as the queue is not empty; and every queued thread is

@@ -10,7 +10,7 @@ from app.services.maintenance import counter_audit, retention
 from app.services.maintenance.retention import Retention, erase_expired
 from app.store.engine.db import read_transaction, write_transaction
 from tests.conftest import Disagreements, GoldenSet, UserClient, admin_client, register_user
-from tests.services.reviews.test_review_queue import ask, dispute, label_all, running
+from tests.services.reviews.test_review_queue import request_item, create_disagreements, label_all, current_experiment
 
 
 @pytest.fixture
@@ -72,17 +72,17 @@ def test_expired_images_leave_the_review_queue_and_invalidate_nothing(
     app: Flask, disagreements: Disagreements, now: datetime
 ) -> None:
     admin, client = admin_client(app), register_user(app, "client")
-    shown = dispute(client, disagreements, 10)
-    item = ask(admin)
+    shown = create_disagreements(client, disagreements, 10)
+    item = request_item(admin)
     assert item is not None
     made = item["prediction_id"]
     admin.call("POST", f"/admin/review/{made}", json={"digit": shown[made]})
     erase_all_expired(app, now)
-    assert ask(admin) is None
-    found = running(admin)
+    assert request_item(admin) is None
+    found = current_experiment(admin)
     assert (found["erasure_rate"], found["labels"]["disagreements"]) == (0.0, 1)
     assert (
-        len(label_all(admin, dispute(client, disagreements, 10))) == 9
+        len(label_all(admin, create_disagreements(client, disagreements, 10))) == 9
     )  # one image was labeled before
 
 

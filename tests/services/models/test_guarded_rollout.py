@@ -19,9 +19,9 @@ from tests.conftest import (
     register_user,
 )
 from tests.services.models.test_registry import another_v2, store_model, v2_becomes
-from tests.services.retraining.test_jobs import candidate, conclude, ordered, quiet, taken_up
+from tests.services.retraining.test_jobs import candidate, complete, request_retrain, quiet, claim_job
 from tests.services.reviews.test_review_queue import label_all
-from tests.support.review_data import label, submitters
+from tests.support.review_data import label_images, create_submitters
 
 __all__ = ["quiet"]
 
@@ -61,14 +61,14 @@ def list_rollouts(admin: UserClient) -> list[dict[str, object]]:
 def send(client: UserClient, pngs: list[bytes], labels: list[int]) -> dict[str, int]:
     """Send images to the A/B endpoint; returns their labels by prediction id."""
     return {
-        client.predict("ab", png).get_json()["prediction_id"]: label
-        for png, label in zip(pngs, labels, strict=True)
+        client.predict("ab", png).get_json()["prediction_id"]: label_images
+        for png, label_images in zip(pngs, labels, strict=True)
     }
 
 
 def images_won_by(disagreements: Disagreements, version: Version) -> tuple[list[bytes], list[int]]:
     """Return the images, with labels, that only this version's bundled model predicts correctly."""
-    is_right = disagreements.v1_right if version is Version.V1 else disagreements.v2_right
+    is_right = disagreements.v1_correct if version is Version.V1 else disagreements.v2_correct
     where = [index for index, right in enumerate(is_right) if right]
     return [disagreements.pngs[at] for at in where], [disagreements.labels[at] for at in where]
 
@@ -109,17 +109,17 @@ def test_after_an_automatic_rollback_no_retrained_model_is_deployed_automaticall
     deploy(app_on_each, admin, model_id=1, version="v2")
     label_all(admin, send(client, *images_won_by(disagreements, Version.V2)))
     run_periodic_tasks(app_on_each)
-    label(app_on_each, golden.digits[:40], golden.labels[:40], submitters(app_on_each, 2))
-    ordered(admin)
+    label_images(app_on_each, golden.digits[:40], golden.labels[:40], create_submitters(app_on_each, 2))
+    request_retrain(admin)
     with app_on_each.app_context():
-        job = conclude(taken_up(), candidate())
+        job = complete(claim_job(), candidate())
         assert (job.status, job.error) == (
             "ready",
             "a model was rolled back recently: deploy it manually",
         )
-    ordered(admin, version="v1")
+    request_retrain(admin, version="v1")
     with app_on_each.app_context():
-        assert conclude(taken_up(), candidate(name="another")).status == "deployed"
+        assert complete(claim_job(), candidate(name="another")).status == "deployed"
 
 
 def test_a_better_model_ends_its_rollout(
@@ -216,7 +216,7 @@ def test_an_invalid_predecessor_shadows_nothing_and_raises_one_alert(
     app_on_each: Flask, admin: UserClient, golden: GoldenSet, client: UserClient
 ) -> None:
     with app_on_each.app_context():
-        damaged = store_model(another_v2("torn")[:-1_000])
+        damaged = store_model(another_v2("damaged")[:-1_000])
         with write_transaction() as session:
             session.add(
                 GuardedRollout(version="v2", model_id=2, predecessor_id=damaged, opened_at=NOW)

@@ -203,8 +203,8 @@ def test_the_last_valid_model_serves_when_the_deployed_one_is_invalid(
         inference.reload()
         good = registry.deployment_history_ids(Version.V2)[0]
         with write_transaction() as session:
-            torn = registry.get_or_create(session, "torn", another_v2()[:-1_000])
-            registry.deploy_in(session, Version.V2, torn, "by hand")
+            damaged = registry.get_or_create(session, "damaged", another_v2()[:-1_000])
+            registry.deploy_in(session, Version.V2, damaged, "by hand")
         inference = InferenceService(app.app_context) if is_restarted else inference
         for _ in range(3):
             inference.reload()
@@ -220,7 +220,7 @@ def test_the_last_valid_model_serves_when_the_deployed_one_is_invalid(
 def test_nothing_is_served_when_every_artifact_is_damaged(app: Flask) -> None:
     with app.app_context():
         with write_transaction() as session:
-            session.execute(text("UPDATE model SET artifact = :torn"), {"torn": b"torn"})
+            session.execute(text("UPDATE model SET artifact = :damaged"), {"damaged": b"damaged"})
         with pytest.raises(Unavailable, match="There is no usable model for v1"):
             InferenceService(app.app_context).reload()
     assert app.test_client().get("/readyz").status_code == 503

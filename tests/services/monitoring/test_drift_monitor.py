@@ -22,7 +22,7 @@ from tests.conftest import GoldenSet, container_of
 
 @pytest.fixture
 def drift_app(app_on_each: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """An application with small windows."""
+    """Return an application whose drift monitor has small windows."""
     monkeypatch.setattr(drift_monitor, "REFERENCE", 150)
     monkeypatch.setattr(drift_monitor, "RECENT", 60)
     monkeypatch.setattr(drift_monitor, "MIN_NEW", 20)

@@ -15,12 +15,12 @@ from tests.services.retraining.test_jobs import (
     BAD,
     GOOD,
     candidate,
-    conclude,
-    ordered,
+    complete,
+    request_retrain,
     quiet,
-    taken_up,
+    claim_job,
 )
-from tests.services.reviews.test_review_queue import ask, say
+from tests.services.reviews.test_review_queue import request_item, submit_label
 from tests.support.mail_app import (
     ADDRESS,
     another_admin,
@@ -34,7 +34,7 @@ from tests.support.mail_app import (
     raise_alert,
     subscribe,
 )
-from tests.support.review_data import label, submitters
+from tests.support.review_data import label_images, create_submitters
 from tests.support.smtp_server import Mailbox
 
 __all__ = ["clock", "mail_app", "mailbox", "mailer", "quiet"]
@@ -119,19 +119,19 @@ def test_feedback_on_a_prediction_of_low_confidence_is_not_mailed(
 def test_every_result_of_a_retrain_is_mailed(
     mail_app: Flask, mailbox: Mailbox, mailer: Mailer, golden: GoldenSet
 ) -> None:
-    label(mail_app, golden.digits[:40], golden.labels[:40], submitters(mail_app, 2))
+    label_images(mail_app, golden.digits[:40], golden.labels[:40], create_submitters(mail_app, 2))
     admin = admin_client(mail_app)
     subscribe(admin, "retrain")
-    admin.call("POST", f"/admin/retrain/{ordered(admin)}/cancel")
+    admin.call("POST", f"/admin/retrain/{request_retrain(admin)}/cancel")
     with mail_app.app_context():
-        ordered(admin)
-        jobs.fail(taken_up(), "it\nbroke", log="")
-        ordered(admin)
-        conclude(taken_up(), candidate(BAD, "bad"))
-        ordered(admin, deploy="manual")
-        conclude(taken_up(), candidate(GOOD, "good"))
-        ordered(admin)
-        conclude(taken_up(), candidate(GOOD, "as good"))
+        request_retrain(admin)
+        jobs.fail(claim_job(), "it\nbroke", log="")
+        request_retrain(admin)
+        complete(claim_job(), candidate(BAD, "bad"))
+        request_retrain(admin, deploy="manual")
+        complete(claim_job(), candidate(GOOD, "good"))
+        request_retrain(admin)
+        complete(claim_job(), candidate(GOOD, "as good"))
     deliver(mail_app, mailer)
     _, mail = mailbox.next()
     assert mail["Subject"] == "Cifra: retrains: 5"
@@ -148,8 +148,8 @@ def test_a_winner_is_mailed_once(
     subscribe(admin, "verdict")
     for png, v2 in zip(disagreements.pngs[:10], disagreements.v2_digits[:10], strict=True):
         made = client.predict("ab", png).get_json()["prediction_id"]
-        assert ask(admin) is not None
-        assert say(admin, made, digit=v2) == 201  # the eighth such label names a winner
+        assert request_item(admin) is not None
+        assert submit_label(admin, made, digit=v2) == 201  # the eighth such label names a winner
     deliver(mail_app, mailer)
     _, mail = mailbox.next()
     assert mail["Subject"] == "Cifra: verdicts: 1"

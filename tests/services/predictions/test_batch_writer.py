@@ -22,7 +22,7 @@ from tests.conftest import (
     run_concurrently,
     second_app,
 )
-from tests.services.experiments.test_lifecycle import begin
+from tests.services.experiments.test_lifecycle import start_experiment
 
 USERS = 24
 
@@ -40,7 +40,7 @@ def test_two_processes_write_the_same_users_and_images_without_deadlock(
                 users = list(session.scalars(text("""SELECT id FROM "user" ORDER BY id""")))[1:]
             admin, sent = admin_client(app), list(zip(users, pngs, strict=True))
             for _ in range(5):
-                begin(admin, unit="user")
+                start_experiment(admin, unit="user")
                 calls = predict_batch_of(app, sent), predict_batch_of(other, sent[::-1])
                 written = [answer for answers in run_concurrently(2, *calls) for answer in answers]
                 assert [answer for answer in written if isinstance(answer, Exception)] == []

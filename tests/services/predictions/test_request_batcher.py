@@ -27,12 +27,12 @@ def test_each_thread_gets_its_own_result_or_error() -> None:
 
 def test_requests_that_arrive_during_a_batch_form_the_next_batches() -> None:
     batches: list[list[int]] = []
-    started, go_on = threading.Event(), threading.Event()
+    started, resume = threading.Event(), threading.Event()
 
     def process(requests: Sequence[int]) -> list[int | Exception]:
         batches.append(sorted(requests))
         started.set()
-        go_on.wait(10)
+        resume.wait(10)
         return list(requests)
 
     batcher = RequestBatcher(process, 3)
@@ -42,7 +42,7 @@ def test_requests_that_arrive_during_a_batch_form_the_next_batches() -> None:
         futures += [pool.submit(batcher.submit, number) for number in range(1, 6)]
         while len(batcher._queue) < 5:
             pass
-        go_on.set()
+        resume.set()
         assert [future.result(10) for future in futures] == list(range(6))
     assert [len(batch) for batch in batches] == [1, 3, 2]
 
@@ -61,12 +61,12 @@ def test_a_leader_that_is_ended_leaves_an_error_to_its_batch() -> None:
     class Ended(BaseException):
         pass
 
-    started, go_on = threading.Event(), threading.Event()
+    started, resume = threading.Event(), threading.Event()
 
     def process(requests: Sequence[str]) -> list[str | Exception]:
         if "first" in requests:
             started.set()
-            go_on.wait(10)
+            resume.wait(10)
         if "ends" in requests:
             raise Ended
         return list(requests)
@@ -85,7 +85,7 @@ def test_a_leader_that_is_ended_leaves_an_error_to_its_batch() -> None:
         others = [pool.submit(ask, "ends"), pool.submit(ask, "waits")]
         while len(batcher._queue) < 2:
             pass
-        go_on.set()
+        resume.set()
         assert first.result(10) == "first"
         results = {
             future.result(10) if future.exception(10) is None else "error" for future in others

@@ -1,4 +1,4 @@
-"""Figures of merit of a classifier's probabilities."""
+"""Metrics of a classifier's probabilities."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,9 +8,10 @@ from sklearn.metrics import roc_auc_score
 def expected_calibration_error(
     confidences: npt.NDArray[np.float32], correct: npt.NDArray[np.bool_], bins: int = 15
 ) -> float:
-    """Mean gap between how sure a model is, (n,), and how often it is correct, (n,), in 0..1.
+    """Return the mean gap between confidence, (n,), and accuracy, (n,), in 0..1.
 
-    Over bins of equal mass: sorted by confidence, as many answers in each (Nixon et al., 2019).
+    Over bins of equal mass: sorted by confidence, equally many predictions in each (Nixon et al.,
+    2019).
     """
     return float(
         sum(
@@ -23,7 +24,7 @@ def expected_calibration_error(
 def reliability(
     confidences: npt.NDArray[np.float32], correct: npt.NDArray[np.bool_], bins: int = 15
 ) -> list[tuple[float, float, float]]:
-    """For each bin of equal mass: its share, its mean confidence, the share that was correct."""
+    """Return each equal-mass bin's share, mean confidence and accuracy."""
     order = np.argsort(confidences, kind="stable")
     return [
         (len(chosen) / len(order), float(confidences[chosen].mean()), float(correct[chosen].mean()))
@@ -32,6 +33,6 @@ def reliability(
 
 
 def auroc(digits: npt.NDArray[np.float32], others: npt.NDArray[np.float32]) -> float:
-    """How often a digit gets a higher top probability than a image of none, in 0..1."""
+    """Return how often a digit gets a higher top probability than an image of no digit, in 0..1."""
     is_digit = np.repeat([1, 0], [len(digits), len(others)])
     return float(roc_auc_score(is_digit, np.concatenate([digits, others])))

@@ -1,4 +1,4 @@
-"""Many dashboards in one process of their own, that read what they are sent and do nothing else.
+"""Many dashboards in a separate process that only read events.
 
 python -m benchmarks.dashboard_clients URL TOKEN COUNT
 """
@@ -17,14 +17,14 @@ PING, PONG, OPENED, EVENT = "2", "3", "40/live,", "42/live,"
 
 @dataclass
 class DashboardClients:
-    """How many events they received in all; known at the end."""
+    """The number of events that all dashboards received; known when they are closed."""
 
     received: int = 0
 
 
 @contextmanager
 def connected_dashboards(url: str, token: str, count: int) -> Iterator[DashboardClients]:
-    """Have so many dashboards listen until the block ends."""
+    """Keep `count` dashboards connected until the block ends."""
     dashboards = DashboardClients()
     child = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.dashboard_clients", url, token, str(count)],
@@ -41,7 +41,7 @@ def connected_dashboards(url: str, token: str, count: int) -> Iterator[Dashboard
 
 
 def main(url: str, token: str, count: int) -> None:
-    """Read until the standard input ends; prints how many events came."""
+    """Read until standard input is closed; print the number of events."""
     sockets = [_connect(url, token) for _ in range(count)]
     print("connected", flush=True)
     selector, received, is_over = selectors.DefaultSelector(), 0, False
@@ -70,7 +70,7 @@ def _connect(url: str, token: str) -> WebSocket:
 
 
 def _receive_event(socket: WebSocket) -> bool:
-    """Read one message; whether it was an event."""
+    """Read one message; return whether it was an event."""
     message = str(socket.recv())
     if message == PING:
         socket.send(PONG)

@@ -1,4 +1,4 @@
-"""Whether drift is told where there is some, and seldom where there is none."""
+"""Drift detection: false alarms on stable windows, and the delay after a real change."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ SWITCHES, DETECTED_WITHIN = 200, 300
 
 
 def rows() -> Iterator[Row]:
-    """False alarms in a world that stable, and how soon one that changes is told."""
+    """Measure false alarms on stable windows, and how soon a change is detected."""
     rng = np.random.default_rng(SEED)
     golden = load_base_sets().golden
     stable = _outputs(plain_set("golden", golden))
@@ -39,7 +39,8 @@ def rows() -> Iterator[Row]:
         missed=alarms > MAX_ALARMS,
     )
     detected_after = [
-        _detected_after(stable, corrupted, rng) for _ in tqdm(range(SWITCHES), "switches", leave=False)
+        _detected_after(stable, corrupted, rng)
+        for _ in tqdm(range(SWITCHES), "switches", leave=False)
     ]
     late = sum(after > DETECTED_WITHIN for after in detected_after)
     yield Row(
@@ -52,14 +53,16 @@ def rows() -> Iterator[Row]:
 
 
 def _detected_after(stable: PredictionWindow, corrupted: PredictionWindow, rng: Generator) -> int:
-    """How many corrupted images were answered when it was told; looked at as the service does."""
+    """Return after how many corrupted images drift is detected, checking at the service's steps."""
     reference, stable_recent = (_sample(stable, size, rng) for size in (REFERENCE, RECENT))
     later = _sample(corrupted, 2 * DETECTED_WITHIN, rng)
     for after in range(MIN_NEW, 2 * DETECTED_WITHIN + 1, MIN_NEW):
         recent = PredictionWindow(
             *(
                 np.concatenate([before, now[:after]])[-RECENT:]
-                for before, now in zip(vars(stable_recent).values(), vars(later).values(), strict=True)
+                for before, now in zip(
+                    vars(stable_recent).values(), vars(later).values(), strict=True
+                )
             )
         )
         if compare(reference, recent, rng).is_alarm:
@@ -68,7 +71,7 @@ def _detected_after(stable: PredictionWindow, corrupted: PredictionWindow, rng: 
 
 
 def _outputs(of: EvaluationSet) -> PredictionWindow:
-    """What both shipped models make of images."""
+    """Return the outputs of both bundled models on a set."""
     v1, v2 = (
         of.probabilities(open_session(model_path(version, SEEDS[0]).read_bytes()))
         for version in ("v1", "v2")
@@ -83,5 +86,5 @@ def _sample(answers: PredictionWindow, size: int, rng: Generator) -> PredictionW
 
 
 def _corrupt(digit: DigitImage, rng: Generator) -> DigitImage:
-    """A digit under any of MNIST-C's fifteen corruptions."""
+    """Apply a random one of MNIST-C's fifteen corruptions."""
     return list(CORRUPTIONS.values())[rng.integers(len(CORRUPTIONS))](digit, rng)

@@ -1,4 +1,4 @@
-"""What only benchmarks examine on: golden digits as images of every kind, scans, and stresses."""
+"""Evaluation images of the benchmarks: golden digits of every kind, scans, and stress tests."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,12 +19,12 @@ FEWER_IMAGES = {"huge": 300}
 
 
 def images_of_kind(kind: str, golden: LabeledDigits) -> LabeledFiles:
-    """Image files of a kind from the first golden digits."""
+    """Render the first golden digits as image files of a kind."""
     return render_images(kind, golden, FEWER_IMAGES.get(kind, IMAGES_PER_KIND))
 
 
 def scanned_digits() -> LabeledFiles:
-    """scikit-learn's 1,797 digits of 8x8, enlarged to 64x64, as PNG files with their labels."""
+    """Return scikit-learn's 1,797 digits of 8x8 as PNG files of 64x64, with their labels."""
     bunch = load_digits()
     planes = [
         cv2.resize(image / 16, (64, 64), interpolation=cv2.INTER_CUBIC) for image in bunch.images
@@ -33,7 +33,7 @@ def scanned_digits() -> LabeledFiles:
 
 
 def stressed_set(name: str, golden: LabeledDigits) -> EvaluationSet:
-    """Golden digits under one of STRESSES."""
+    """Return golden digits under one of STRESSES."""
 
     def change(digit: DigitImage, rng: Generator) -> DigitImage:
         plane = STRESSES[name](digit.astype(np.float32) / np.float32(255), rng)
@@ -45,7 +45,7 @@ def stressed_set(name: str, golden: LabeledDigits) -> EvaluationSet:
 def _transform(
     plane: GrayImage, rng: Generator, *, degrees: float = 0, shear: float = 0
 ) -> GrayImage:
-    """Turned or sheared either way about the middle, on a page with room for it."""
+    """Rotate or shear in a random direction about the center, on a page with room for it."""
     page = np.pad(plane, 6)
     middle = len(page) / 2 - 0.5
     sign = 1 if rng.random() < 0.5 else -1
@@ -61,7 +61,7 @@ def _shift(plane: GrayImage, rng: Generator) -> GrayImage:
 
 
 def _change_thickness(plane: GrayImage, _: Generator, *, thicker: bool) -> GrayImage:
-    """A stroke about a pixel of MNIST's thicker or thinner, drawn at twice the size."""
+    """Change the stroke's thickness by about a pixel of MNIST's, at twice the size."""
     large = cv2.resize(plane, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     return np.asarray((cv2.dilate if thicker else cv2.erode)(large, pen), dtype=np.float32)
@@ -77,7 +77,7 @@ def _blur(plane: GrayImage, _: Generator) -> GrayImage:
 
 
 def _lower_resolution(plane: GrayImage, _: Generator) -> GrayImage:
-    """As 11x11 pixels would show it."""
+    """Downsample to 11x11 pixels, then enlarge."""
     small = cv2.resize(plane, (11, 11), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (44, 44), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
 

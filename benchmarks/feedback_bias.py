@@ -1,6 +1,6 @@
-"""How users speak up, in simulation: what a test that listened to them would be fed.
+"""Models of biased user feedback, for simulating tests that would use it.
 
-Each habit takes who won each informative label, (runs, labels), and gives what users would say.
+Each takes the winner of each discordant label, (runs, labels), and returns what users would report.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 
 Wins = npt.NDArray[np.bool_]
-"""Whether v2 won each informative label, (runs, labels)."""
+"""Whether v2 won each discordant label, (runs, labels)."""
 
 
 def one_account(wins: Wins, _: Generator) -> Wins:
@@ -20,7 +20,7 @@ def one_account(wins: Wins, _: Generator) -> Wins:
 def reporting_rates(
     v1_rate: float, v2_rate: float, weight: float = 0.5
 ) -> Callable[[Wins, Generator], Wins]:
-    """Users see one version's answer and call out some of its errors; what they call out counts."""
+    """Model users who see one version's answer and report a share of its errors; reports count."""
 
     def select(wins: Wins, rng: Generator) -> Wins:
         reported = _reported(wins, rng, v1_rate, v2_rate, weight)
@@ -32,7 +32,7 @@ def reporting_rates(
 
 
 def leaky_review_queue(v1_rate: float, v2_rate: float) -> Callable[[Wins, Generator], Wins]:
-    """What users reported out leaves the queue; reviewers see the rest."""
+    """Model a queue that loses what users report; reviewers label the rest."""
 
     def remaining(wins: Wins, rng: Generator) -> Wins:
         kept = ~_reported(wins, rng, v1_rate, v2_rate, 0.5)
@@ -46,14 +46,14 @@ def leaky_review_queue(v1_rate: float, v2_rate: float) -> Callable[[Wins, Genera
 def _reported(
     wins: Wins, rng: Generator, v1_rate: float, v2_rate: float, weight: float
 ) -> npt.NDArray[np.bool_]:
-    """Which images users call an error on: what was served was wrong, and they cared to say."""
+    """Return which errors users report: the served answer was wrong, and they reported it."""
     v2_served = rng.random(wins.shape) < weight
     chance = np.where(v2_served, np.where(wins, 0, v2_rate), np.where(wins, v1_rate, 0))
     return rng.random(wins.shape) < chance
 
 
 def users_with_preferences(wins: Wins, rng: Generator) -> Wins:
-    """Half of the users say the same 20 times over, the others what is so."""
+    """Model users who rate 20 times each, half of them always by personal preference."""
     users = wins.shape[1] // 20
     preferences = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)
     is_biased = np.repeat(rng.random((len(wins), users)) < 0.5, 20, axis=1)

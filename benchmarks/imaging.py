@@ -1,4 +1,4 @@
-"""`python -m benchmarks.imaging`: what it costs to decode and normalize a image, on one core."""
+"""`python -m benchmarks.imaging`: the cost of decoding and normalizing an image, on one core."""
 
 import time
 
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def cost_ms(file: bytes) -> float:
-    """Wall-clock milliseconds that one image takes."""
+    """Return the wall-clock milliseconds of preprocessing one image."""
     started_at_s = time.perf_counter()
     normalization.preprocess(file)
     return (time.perf_counter() - started_at_s) * 1000

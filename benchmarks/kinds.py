@@ -1,6 +1,6 @@
-"""`python -m benchmarks.kinds`: how well each kind of image is read, and a sheet of each.
+"""`python -m benchmarks.kinds`: the accuracy on each kind of image, and a contact sheet of each.
 
-Prints the table of docs/IMAGES.md and draws the sheets beside it.
+Prints the table of docs/IMAGES.md and draws the sheets next to it.
 """
 
 import io
@@ -21,7 +21,7 @@ COLUMNS, CELL_SIDE = 8, 112
 
 
 def main() -> None:
-    """Examine both versions on every kind."""
+    """Evaluate both versions on every kind."""
     sessions = [
         open_session((ROOT / "models" / f"{version}.onnx").read_bytes()) for version in ("v1", "v2")
     ]
@@ -33,11 +33,12 @@ def main() -> None:
         shares = [f"{evaluation_set.correct(session).mean():.2%}" for session in sessions]
         refused = int(evaluation_set.rejected.sum())
         print(f"| {kind} | {len(files):,} | {refused} | {' | '.join(shares)} |", flush=True)
-        draw_sheet(SHEETS / f"{kind.split()[0]}.png", files[:COLUMNS])
+        sheet = "scanned" if kind == SCANNED_KIND else kind
+        draw_sheet(SHEETS / f"{sheet}.png", files[:COLUMNS])
 
 
 def draw_sheet(path: Path, files: list[bytes]) -> None:
-    """Draw images above what imaging made of them."""
+    """Draw images above their normalized form."""
     sheet = Image.new("RGB", (COLUMNS * CELL_SIDE, 2 * CELL_SIDE), "#7f8fa6")
     for column, file in enumerate(files):
         image = Image.open(io.BytesIO(file)).convert("RGBA")

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.learning`: whether retrains learn, never get worse, and harm no request.
+"""`python -m benchmarks.learning`: whether retrains learn, never get worse, and disturb no request.
 
-Every row has a bar; the command fails where a figure falls short of its own. Seeded, but for when
-requests arrive and processes are killed, which time decides.
+Every row has a limit; the command fails if a figure exceeds it. Seeded, except for the timing of
+requests and kills.
 """
 
 import multiprocessing
@@ -21,7 +21,7 @@ PROCESSES = 2
 
 
 def main() -> None:
-    """Print the table; end with 1 where a bar is missed."""
+    """Print the table; exit with 1 if a limit is exceeded."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, spawn) as processes:
         parts = (new_style(processes), scenarios(processes), *other_rows())
@@ -29,17 +29,18 @@ def main() -> None:
 
 
 def other_rows() -> Sequence[Iterator[Row]]:
-    """What is not about what a candidate learns."""
+    """Return the parts that are not about training results."""
     return promotions.rows(), training_interference.rows(), drifts.rows()
 
 
 def new_style(processes: Executor) -> Iterator[Row]:
-    """A style that v2 reads badly; alone on the machine, since its seconds count."""
+    """Retrain on a style that v2 reads badly; runs alone, since its seconds count."""
     result = processes.submit(retrain_cases.new_style).result()
     before, after = result.before.style, result.after.style
     wanted = before + (1 - before) / 2
     yield Row(
-        f"{LABELS} labels of a style on which v2's accuracy is {before:.1%}: accuracy on other images of it",
+        f"{LABELS} labels of a style on which v2's accuracy is {before:.1%}:"
+        " accuracy on other images of it",
         f">= {wanted:.1%}",
         f"{after:.1%} ({result.status})",
         missed=after < wanted,
@@ -54,7 +55,7 @@ def new_style(processes: Executor) -> Iterator[Row]:
 
 
 def scenarios(processes: Executor) -> Iterator[Row]:
-    """One digit alone, ten in a row, and poison, two worlds at a time."""
+    """Retrain on a single digit, repeatedly, and on poisoned labels, two scenarios at a time."""
     repeated = processes.submit(retrain_cases.repeated)
     alone = processes.submit(retrain_cases.one_sided)
     poisoned = [processes.submit(retrain_cases.poisoned, turn) for turn in range(POISONED_RUNS)]

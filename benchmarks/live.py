@@ -1,4 +1,4 @@
-"""What dashboards cost predictions: the same load with none and with fifty of them, in turn.
+"""What dashboards cost predictions: the same load without and with fifty of them, alternating.
 
 python -m benchmarks.live
 """
@@ -21,7 +21,7 @@ MAX_SLOWDOWN = 0.10
 
 
 def rows() -> Iterator[Row]:
-    """Requests a second of a full load, alone and with_dashboards, and what the dashboards received."""
+    """Measure requests per second without and with dashboards, and the events that they receive."""
     with TemporaryDirectory() as folder, ExitStack() as stack:
         server = stack.enter_context(serve(Path(folder), **UNLIMITED))
         load, alone, with_dashboards, received = Load(server), [], [], 0
@@ -37,7 +37,8 @@ def rows() -> Iterator[Row]:
     yield Row(
         f"{DASHBOARDS} dashboards during {REQUESTS:,} predictions, median of {ROUNDS} rounds",
         f"<= {MAX_SLOWDOWN:.0%} slower",
-        f"{slowdown:.1%} slower ({np.median(with_dashboards):.0f} and {np.median(alone):.0f} per second)",
+        f"{slowdown:.1%} slower"
+        f" ({np.median(with_dashboards):.0f} and {np.median(alone):.0f} per second)",
         missed=slowdown > MAX_SLOWDOWN,
     )
     yield Row(

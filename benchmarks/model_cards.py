@@ -1,4 +1,4 @@
-"""A model card: what a shipped model is, what it learned from, how good it is, how to check it."""
+"""Model cards: what a bundled model is, its training data, recipe, accuracy and confidence."""
 
 import platform
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one ONNX file; shares and errors are in 0..1, arrays are of golden."""
+    """The measurements of one ONNX file; shares and errors in 0..1, arrays over the golden set."""
 
     metadata: dict[str, str]
     sha256: str
@@ -38,7 +38,7 @@ class Figures:
 
 
 def render(version: str, figures: Figures) -> str:
-    """Write the card in Markdown."""
+    """Render the card as Markdown."""
     return "\n\n".join(
         [
             f"# {version}: {figures.metadata['name']}",
@@ -57,28 +57,27 @@ def _file(version: str, figures: Figures) -> str:
 | --- | --- |
 | file | `{version}.onnx`, {figures.size_bytes:,} bytes |
 | SHA-256 | `{figures.sha256}` |
-| input | `digits`: float32 (n, 1, 28, 28), 0 is ground and 1 is ink, as `app/imaging` gives it |
+| input | `digits`: float32 (n, 1, 28, 28), 0 is background and 1 is ink, preprocessed by `app/imaging` |
 | output | `probabilities`: float32 (n, 10), summing to 1 |
 | parameters | {figures.parameters:,} |
-| multiply-adds a digit | {figures.multiply_adds:,} |
-| microseconds a digit, one core | {figures.microseconds:.0f} |"""
+| multiply-adds per digit | {figures.multiply_adds:,} |
+| microseconds per digit, one core | {figures.microseconds:.0f} |"""
 
 
 def _recipe(version: str, figures: Figures) -> str:
     rows = "\n".join(f"| {key} | {value} |" for key, value in asdict(RECIPES[version]).items())
     return f"""## Data
 MNIST (LeCun, Cortes, Burges; CC BY-SA 3.0), `data/mnist.npz`. Of its 60,000 training images 54,000
-were trained on and a fixed 6,000 are the validation set, which chose the temperature; the 10,000
-test images are the golden set, read for the figures below and for nothing else: they chose no
-epoch, seed or threshold.
+were trained on and a fixed 6,000 are the validation set, on which the temperature was fitted; the
+10,000 test images are the golden set, used only for the figures below: no epoch, seed or threshold
+was selected with them.
 
 ## Recipe
-Every image went through `app/imaging` first, as a client's image does. Part of each batch are
-digits varied before that (`app/training/augmentation.py`: bent, thickened, dirtied, one in twenty
-as an image file of one of the kinds below), and images of no digit, whose answer is "all ten
-alike".
-Cross entropy, AdamW, one-cycle learning rate, and at the end the running average of the weights,
-with the logits divided by a temperature.
+Every image was preprocessed by `app/imaging`, as a client's image is. A share of each batch are
+digits augmented before that (`app/training/augmentation.py`: warped, thickened, degraded, one in
+twenty as an image file of one of the kinds below), and images of no digit, with a uniform target.
+Cross entropy, AdamW, one-cycle learning rate, and at the end the exponential moving average of the
+weights, with the logits divided by a temperature.
 
 | setting | value |
 | --- | --- |
@@ -86,9 +85,9 @@ with the logits divided by a temperature.
 | seed | {figures.metadata["seed"]} |
 | temperature | {figures.metadata["temperature"]} |
 
-`make models` trains both versions from scratch, five seeds each; the first is shipped, the other
-four lie in `seeds/`. The same seed gives the same net bit for bit only on the same kind of machine
-and the same versions (here: torch 2.13.0 on {platform.machine()})."""
+`make models` trains both versions from scratch, five seeds each; the first is bundled, the other
+four are in `seeds/`. The same seed reproduces the model bit for bit only on the same kind of
+machine and with the same versions (here: torch 2.13.0 on {platform.machine()})."""
 
 
 def _accuracy(figures: Figures) -> str:
@@ -96,8 +95,8 @@ def _accuracy(figures: Figures) -> str:
     digits = " | ".join(str(digit) for digit in range(10))
     recalls = " | ".join(f"{recall:.2%}" for recall in figures.recall_by_digit)
     return f"""## Accuracy
-`make measure` prints every figure of this card anew from the files themselves, through ONNX
-Runtime. Each image goes through `app/imaging` first; one that it refuses counts as wrong.
+`make measure` measures every figure of this card again from the files themselves, with ONNX
+Runtime. Each image is preprocessed by `app/imaging`; one that it rejects counts as wrong.
 
 | set | accuracy |
 | --- | --- |
@@ -107,7 +106,7 @@ Runtime. Each image goes through `app/imaging` first; one that it refuses counts
 | golden, standard deviation over seeds | {seeds.std():.3%} |
 | golden, each seed | {", ".join(f"{share:.2%}" for share in seeds)} |
 
-The five share the pool of varied images.
+The five share the pool of augmented images.
 
 Golden recall by digit:
 
@@ -115,7 +114,7 @@ Golden recall by digit:
 |{" --- |" * 10}
 | {recalls} |
 
-Golden digits as images of a kind (`docs/IMAGES.md` shows them):
+Golden digits rendered as each kind of image (`docs/IMAGES.md` shows them):
 
 | kind | accuracy |
 | --- | --- |
@@ -125,14 +124,14 @@ Golden digits as images of a kind (`docs/IMAGES.md` shows them):
 def _robustness(figures: Figures) -> str:
     error = 1 - float(np.mean(list(figures.corruptions.values())))
     return f"""## Robustness
-All 10,000 golden digits, changed:
+All 10,000 golden digits, transformed:
 
-| change | accuracy |
+| transformation | accuracy |
 | --- | --- |
 {_rows(figures.stresses)}
 
-And under the fifteen corruptions of MNIST-C (Mu and Gilmer, 2019), made here by
-`app/training/mnist_c.py`; nothing was trained on them as such:
+Under the fifteen corruptions of MNIST-C (Mu and Gilmer, 2019), implemented in
+`app/training/mnist_c.py`; no model was trained on them as such:
 
 | corruption | accuracy |
 | --- | --- |
@@ -152,15 +151,16 @@ def _confidence(version: str, figures: Figures) -> str:
 | expected calibration error, golden, 15 bins of equal mass | {figures.calibration_error:.3%} |
 | mean top probability, golden | {figures.confidences.mean():.3f} |
 
-Images of no digit, made otherwise than those it learned from: mean top probability, and how often
-a golden digit's is higher (AUROC). The letters are all 52, those that look like digits too.
+Images of no digit, generated differently from those in training: the mean top probability, and how
+often a golden digit's is higher (AUROC). All 52 letters are included, also those that look like
+digits.
 
-| images | seen | mean top probability | AUROC |
+| images | count | mean top probability | AUROC |
 | --- | --- | --- | --- |
 {ood_confidences}
 | all of them | {len(together):,} | {together.mean():.3f} | {figures.auroc["all of them"]:.3f} |
 
-![How sure it is, and how correct]({version}.svg)
+![Calibration, errors by kind of image, confidence on digits and other images]({version}.svg)
 """
 
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.models`: measure the shipped models from their files; write their cards."""
+"""`python -m benchmarks.models`: measure the bundled models from their files; write their cards."""
 
 import hashlib
 import time
@@ -28,7 +28,7 @@ _ROUNDS = 3_000
 
 @dataclass(frozen=True)
 class EvaluationSets:
-    """All that a model is examined on; made once for every version."""
+    """All sets that models are evaluated on; made once for both versions."""
 
     validation: EvaluationSet
     golden: EvaluationSet
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def make_evaluation_sets() -> EvaluationSets:
-    """Pass every image of every exam through imaging; a few minutes."""
+    """Preprocess every image of every set; takes a few minutes."""
     sets = load_base_sets()
     return EvaluationSets(
         validation=plain_set("validation", sets.validation),
@@ -72,7 +72,7 @@ def make_evaluation_sets() -> EvaluationSets:
 
 
 def measure(version: str, sets: EvaluationSets) -> Figures:
-    """Examine the shipped model of a version, and for mean and spread its other seeds."""
+    """Evaluate the bundled model of a version, and its other seeds for mean and spread."""
     artifact = model_path(version, SEEDS[0]).read_bytes()
     session = open_session(artifact)
     golden = sets.golden.probabilities(session)
@@ -112,12 +112,12 @@ def _accuracy(of: EvaluationSet, session: InferenceSession) -> float:
 
 
 def _confidences(of: EvaluationSet, session: InferenceSession) -> npt.NDArray[np.float32]:
-    """The top probability of each image that imaging let through."""
+    """Return the top probability of each image that was not rejected."""
     return of.probabilities(session).max(axis=1)[~of.rejected]
 
 
 def _microseconds(session: InferenceSession) -> float:
-    """Median cost of one image, one at a time on one core, the session as it serves."""
+    """Return the median time of one image, one at a time on one core, with the serving session."""
     image = to_model_input(np.zeros((28, 28), dtype=np.uint8))
     costs_s = []
     for _ in range(_ROUNDS):

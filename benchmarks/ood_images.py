@@ -1,7 +1,7 @@
-"""Pictures that hold no digit, to see whether a model knows that it does not know.
+"""Out-of-distribution images: images without a digit, to measure the models' confidence on them.
 
 They differ from those of training (`app/training/out_of_distribution.py`): letters set in fonts,
-scribbles of another hand, noise of other kinds.
+differently drawn scribbles, other kinds of noise.
 """
 
 import io
@@ -29,7 +29,7 @@ _PAGE_SIDE = 160
 
 
 def letters(wanted: str = ascii_letters) -> Iterator[bytes]:
-    """Every wanted letter in every face, black on white."""
+    """Render every letter in every font, black on white."""
     fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
     for face in _FACES:
         font = ImageFont.truetype(fonts / f"{face}.ttf", 96)
@@ -44,7 +44,7 @@ def letters(wanted: str = ascii_letters) -> Iterator[bytes]:
 
 
 def scribbles() -> Iterator[bytes]:
-    """A hand that moves to and fro across the page: sums of slow swings, closed or not."""
+    """Draw sums of slow oscillations across the page, closed or not."""
     rng = np.random.default_rng(1)
     for _ in range(IMAGES_PER_KIND):
         time = np.linspace(0, rng.uniform(3, 8), 400)[:, None, None]
@@ -57,7 +57,7 @@ def scribbles() -> Iterator[bytes]:
 
 
 def noises() -> Iterator[bytes]:
-    """Grain, salt and pepper, clouds, checks and stripes of any size."""
+    """Draw grain, salt and pepper, clouds, checkerboards and stripes of any size."""
     rng = np.random.default_rng(1)
     for number in range(IMAGES_PER_KIND):
         yield encode_image(_NOISE_FUNCTIONS[number % len(_NOISE_FUNCTIONS)](rng), "PNG")

@@ -1,4 +1,4 @@
-"""The plot of a model card: calibration, accuracy by kind of image, digits beside ood."""
+"""The plot of a model card: calibration, errors by kind of image, confidence on non-digits."""
 
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def _draw_calibration(axes: Axes, figures: Figures) -> None:
     axes.plot(confidences, shares, "o-", color=_INK)
     axes.set(
         title=f"Calibration on golden: error {figures.calibration_error:.2%}",
-        xlabel="mean top probability of a bin",
-        ylabel="share that was correct",
+        xlabel="mean confidence of a bin",
+        ylabel="accuracy",
     )
 
 
@@ -40,7 +40,7 @@ def _draw_kinds(axes: Axes, figures: Figures) -> None:
     errors = {name: 100 * (1 - share) for name, share in figures.kinds.items()}
     axes.barh(list(errors), list(errors.values()), color=_INK)
     axes.invert_yaxis()
-    axes.set(title="Errors by kind of image", xlabel="% read wrong")
+    axes.set(title="Errors by kind of image", xlabel="error rate, %")
 
 
 def _draw_ood(axes: Axes, figures: Figures) -> None:

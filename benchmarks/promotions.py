@@ -1,4 +1,4 @@
-"""Whether kill -9 in the midst of a promotion leaves anything but one whole model in service."""
+"""SIGKILL during promotions: whether exactly one complete model serves each version afterwards."""
 
 import multiprocessing
 import time
@@ -29,7 +29,7 @@ from app.training.datasets import load_base_sets
 from benchmarks.results_table import Row
 from config import ROOT
 from tests.conftest import bootstrapped_app, make_config, second_app
-from tests.support.review_data import label, submitters
+from tests.support.review_data import create_submitters, label_images
 
 SEED, KILLS = 20_260_901, 100
 LABELS = 40
@@ -41,7 +41,7 @@ _GOOD = CandidateMetrics(_SAME, _SAME, {"7": _SAME}, {"photograph": _SAME}, _BET
 
 
 def rows() -> Iterator[Row]:
-    """Promote candidate after candidate, each in a process that is killed at a random moment."""
+    """Promote candidates, each in a process that is killed at a random moment."""
     rng = np.random.default_rng(SEED)
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
@@ -71,7 +71,7 @@ def rows() -> Iterator[Row]:
 
 
 def promote(folder: Path, turn: int, parent: Connection) -> None:
-    """Take the job up and put a candidate into service; runs in the process that is killed."""
+    """Claim the job and deploy a candidate; runs in the process that is killed."""
     net = onnx.load(ROOT / "models" / "v2.onnx")
     helper.set_model_props(net, {"name": f"candidate {turn}"})
     with second_app(make_config(folder)) as app, app.app_context():
@@ -84,7 +84,7 @@ def promote(folder: Path, turn: int, parent: Connection) -> None:
 
 
 def _is_consistent(job_id: int) -> bool:
-    """Whether both versions are served by what was deployed last, and all rows say the same."""
+    """Return whether both versions serve their last deployment, and all rows agree."""
     inference = InferenceService(nullcontext)
     inference.reload()
     blank = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
@@ -110,7 +110,7 @@ def _compared_models(experiment_id: int) -> tuple[int, int]:
 
 
 def _release(job_id: int) -> None:
-    """End a job whose process was killed, as the next one to look would after its lease."""
+    """End a job whose process was killed, as the next worker would after its lease."""
     if jobs.get(job_id).status != "running":
         return
     jobs.cancel(job_id)
@@ -123,4 +123,4 @@ def _release(job_id: int) -> None:
 def _add_labels(app: Flask) -> None:
     training = load_base_sets().training
     images, digits = training.digits[:LABELS], training.labels[:LABELS]
-    label(app, list(images), digits.tolist(), submitters(app, 2))
+    label_images(app, list(images), digits.tolist(), create_submitters(app, 2))

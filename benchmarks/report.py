@@ -1,7 +1,7 @@
-"""`python -m benchmarks.report`: what the report costs at a thousand and at a million predictions.
+"""`python -m benchmarks.report`: the cost of the report at a thousand and a million predictions.
 
-On SQLite in a temporary folder, with a word on every tenth prediction and 500 labels; ends with an
-error where the larger one takes over 50 ms or over 1.5 times the smaller one.
+On SQLite in a temporary folder, with feedback on every tenth prediction and 500 labels; fails if
+the larger one takes over 50 ms or over 1.5 times the smaller one.
 """
 
 import sys
@@ -35,8 +35,8 @@ PASSWORD = "a password for the benchmark"
 
 
 def main() -> None:
-    """Print the medians; end with 1 where one is over its bar."""
-    print("| predictions | words | median ms | slowest tenth ms |\n| --- | --- | --- | --- |")
+    """Print the medians; exit with 1 if one exceeds its limit."""
+    print("| predictions | feedback | median ms | slowest tenth ms |\n| --- | --- | --- | --- |")
     medians = []
     for size in SIZES:
         with TemporaryDirectory() as folder:
@@ -45,12 +45,14 @@ def main() -> None:
         slow = float(np.quantile(costs_ms, 0.9))
         print(f"| {size:,} | {size // 10:,} | {medians[-1]:.1f} | {slow:.1f} |", flush=True)
     growth = medians[-1] / medians[0]
-    print(f"\n{growth:.2f} times as much (bar {MAX_GROWTH}), {medians[-1]:.1f} ms (bar {MAX_MS})")
+    print(
+        f"\n{growth:.2f} times as much (limit {MAX_GROWTH}), {medians[-1]:.1f} ms (limit {MAX_MS})"
+    )
     sys.exit(1 if growth > MAX_GROWTH or medians[-1] > MAX_MS else 0)
 
 
 def measure(folder: Path, size: int) -> list[float]:
-    """Fill a database, then ask for the report over and over; milliseconds of each call."""
+    """Fill a database, then request the report repeatedly; return the milliseconds of each call."""
     environ = {"DATA_DIR": str(folder), "ADMIN_PASSWORD": PASSWORD, "RATELIMIT_ENABLED": "false"}
     config = Config.from_env(environ)
     app = create_app(config)
@@ -70,21 +72,21 @@ def measure(folder: Path, size: int) -> list[float]:
 
 
 def login(app: Flask) -> str:
-    """The admin's access token."""
+    """Return the admin's access token."""
     credentials = {"username": "admin", "password": PASSWORD}
     return str(app.test_client().post("/login", json=credentials).get_json()["access_token"])
 
 
 def fill(size: int) -> None:
-    """Write predictions, queue, labels and words, as rows alone."""
+    """Write predictions, review items, labels and feedback directly as rows."""
     rng = np.random.default_rng(1)
-    made = list(prediction_rows(size, rng))
-    waiting = list(review_item_rows(made))
+    predictions = list(prediction_rows(size, rng))
+    queued = list(review_item_rows(predictions))
     for table, rows in (
-        (Prediction, made),
-        (ReviewItem, waiting),
-        (Review, list(review_rows(waiting[:LABELS]))),
-        (Feedback, list(feedback_rows(made[::10], rng))),
+        (Prediction, predictions),
+        (ReviewItem, queued),
+        (Review, list(review_rows(queued[:LABELS]))),
+        (Feedback, list(feedback_rows(predictions[::10], rng))),
     ):
         for at in tqdm(range(0, len(rows), CHUNK_ROWS), table.__tablename__, leave=False):
             with write_transaction() as session:
@@ -92,69 +94,69 @@ def fill(size: int) -> None:
 
 
 def prediction_rows(size: int, rng: np.random.Generator) -> Iterator[Row]:
-    """Rows of A/B predictions on which the versions disagree as often as they may."""
+    """Yield rows of A/B predictions with the maximum expected disagreement rate."""
     split, now = current_split(), datetime.now(UTC)
     digits, disagree = rng.integers(0, 10, size), rng.random(size) < 0.014
-    shares = [np.eye(10, dtype="<f4")[digit].tobytes() for digit in range(10)]
+    probabilities = [np.eye(10, dtype="<f4")[digit].tobytes() for digit in range(10)]
     image = rng.integers(0, 256, 784, dtype=np.uint8).tobytes()
     latencies_us = rng.lognormal(6.5, 0.4, size).astype(int)
-    for digit, other, latency_us in zip(digits, disagree, latencies_us, strict=True):
-        made = uuid7()
+    for digit, disagrees, latency_us in zip(digits, disagree, latencies_us, strict=True):
+        prediction_id = uuid7()
         yield {
-            "id": made,
+            "id": prediction_id,
             "user_id": 1,
             "created_at": now,
-            "version": split.assign(1, made).version,
+            "version": split.assign(1, prediction_id).version,
             "model_id": 1,
             "predicted_digit": int(digit),
-            "probabilities": shares[digit],
+            "probabilities": probabilities[digit],
             "digit_image": image,
             "latency_us": int(latency_us),
             "stage_id": split.stage_id,
             "assignment_probability": 0.5,
             "shadow_model_id": 2,
-            "shadow_digit": int((digit + other) % 10),
-            "shadow_probabilities": shares[(digit + other) % 10],
+            "shadow_digit": int((digit + disagrees) % 10),
+            "shadow_probabilities": probabilities[(digit + disagrees) % 10],
         }
 
 
-def review_item_rows(made: list[Row]) -> Iterator[Row]:
-    """Every disagreement, and a twentieth of the rest."""
+def review_item_rows(predictions: list[Row]) -> Iterator[Row]:
+    """Yield every disagreement, and a twentieth of the rest."""
     split = current_split()
-    for number, one in enumerate(made):
-        disagrees = one["predicted_digit"] != one["shadow_digit"]
+    for number, prediction in enumerate(predictions):
+        disagrees = prediction["predicted_digit"] != prediction["shadow_digit"]
         if disagrees or number % 20 == 0:
             yield {
-                "prediction_id": one["id"],
+                "prediction_id": prediction["id"],
                 "experiment_id": split.experiment_id,
                 "image_hash": uuid4().hex,
                 "is_audit": not disagrees,
                 "is_open": True,
-                "order_key": split.review_order_key(one["id"]),
+                "order_key": split.review_order_key(prediction["id"]),
             }
 
 
-def review_rows(waiting: list[Row]) -> Iterator[Row]:
-    """A word of a reviewer on each."""
-    for item in waiting:
-        named = ("prediction_id", "experiment_id", "is_audit")
-        said = {"reviewer_id": 1, "label": 3, "created_at": datetime.now(UTC)}
-        yield {name: item[name] for name in named} | said
+def review_rows(queued: list[Row]) -> Iterator[Row]:
+    """Yield a reviewer's label for each item."""
+    for item in queued:
+        copied = ("prediction_id", "experiment_id", "is_audit")
+        label = {"reviewer_id": 1, "label": 3, "created_at": datetime.now(UTC)}
+        yield {name: item[name] for name in copied} | label
 
 
-def feedback_rows(spoken_on: list[Row], rng: np.random.Generator) -> Iterator[Row]:
-    """A word of a user on each."""
+def feedback_rows(predictions: list[Row], rng: np.random.Generator) -> Iterator[Row]:
+    """Yield a user's feedback for each prediction."""
     experiment_id = current_split().experiment_id
-    for one in spoken_on:
+    for prediction in predictions:
         yield {
-            "prediction": one["predicted_digit"],
+            "prediction": prediction["predicted_digit"],
             "correct": bool(rng.random() < 0.9),
             "user_id": 1,
-            "prediction_id": one["id"],
-            "version": one["version"],
+            "prediction_id": prediction["id"],
+            "version": prediction["version"],
             "experiment_id": experiment_id,
             "is_eligible": False,
-            "created_at": one["created_at"],
+            "created_at": prediction["created_at"],
         }
 
 

@@ -1,4 +1,4 @@
-"""A table whose rows have bars: printed as it comes, and whether a bar was missed."""
+"""A table of figures with limits, printed row by row."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; `short` where the figure misses its bar."""
+    """A row of the table; `missed` if the figure exceeds its limit."""
 
     what: str
     limit: str
@@ -26,12 +26,12 @@ def print_table(
     simpler: bool = False,
     kept: list[Row] | None = None,
 ) -> None:
-    """Print every part's rows under one head; end the program with 1 where a bar is missed.
+    """Print every part's rows under one header; exit with 1 if a limit is missed.
 
-    Rows are put into `kept` too, as they come.
+    Rows are also appended to `kept`.
     """
-    more = (" a plainer way |", " --- |") if simpler else ("", "")
-    print(f"| what | bar | figure |{more[0]}\n| --- | --- | --- |{more[1]}")
+    more = (" simpler method |", " --- |") if simpler else ("", "")
+    print(f"| what | limit | figure |{more[0]}\n| --- | --- | --- |{more[1]}")
     missed = 0
     with tqdm(total=total, desc=doing, unit="part") as progress:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Worlds to learn in: an application, labeled images, retrains, and how v2 reads after them."""
+"""Retrain scenarios: an application, labeled images, retrains, and v2's accuracy after them."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from app.training.evaluation_sets import EvaluationSet
 from benchmarks.styles import outline
 from config import child_environment
 from tests.conftest import bootstrapped_app, make_config
-from tests.support.review_data import label, submitters
+from tests.support.review_data import create_submitters, label_images
 
 STYLE_IMAGES = 1_000
 TIME_LIMIT_S = 900
@@ -32,7 +32,7 @@ TIME_LIMIT_S = 900
 
 @dataclass(frozen=True)
 class Accuracies:
-    """How well v2 reads as it serves, shares of golden and of the hollow style."""
+    """v2's accuracy on the golden set and on outlined digits."""
 
     golden: float
     style: float
@@ -40,7 +40,7 @@ class Accuracies:
 
 @dataclass(frozen=True)
 class RetrainResult:
-    """What a retrain came to, and what v2 could before and can after it."""
+    """The result of a retrain, with v2's accuracies before and after it."""
 
     status: str
     error: str
@@ -50,12 +50,12 @@ class RetrainResult:
 
     @property
     def golden_lost(self) -> float:
-        """In points."""
+        """Return the golden accuracy lost, in percentage points."""
         return 100 * (self.before.golden - self.after.golden)
 
 
 class Scenario:
-    """An application with a database of its own, whose reviewers believe what they are told."""
+    """An application with its own database, whose reviewers label as they are told."""
 
     def __init__(self, app: Flask, folder: Path) -> None:
         self.app = app
@@ -63,13 +63,13 @@ class Scenario:
         self._group_count = 0
 
     def label(self, images: Sequence[DigitImage], digits: Sequence[int], senders: int) -> None:
-        """Have images sent by so many new accounts, and labeled so."""
+        """Have images sent by new accounts and labeled with these digits."""
         self._group_count += 1
-        made = submitters(self.app, senders, f"group{self._group_count}-")
-        label(self.app, images, digits, made)
+        made = create_submitters(self.app, senders, f"group{self._group_count}-")
+        label_images(self.app, images, digits, made)
 
     def retrain(self) -> RetrainResult:
-        """Ask for a retrain of v2 and see it through."""
+        """Request a retrain of v2 and run it."""
         before = self.accuracies()
         with self.app.app_context():
             requested = jobs.create(1, Version.V2, "auto")
@@ -81,7 +81,7 @@ class Scenario:
         return RetrainResult(job.status, job.error or "", seconds, before, self.accuracies())
 
     def accuracies(self) -> Accuracies:
-        """How well v2 reads now."""
+        """Return v2's current accuracies."""
         with self.app.app_context():
             artifact = registry.get_artifact(registry.deployment_history_ids(Version.V2)[0])
         session = open_session(artifact.onnx)
@@ -89,8 +89,8 @@ class Scenario:
 
 
 @contextmanager
-def scenario() -> Iterator[Scenario]:
-    """A world that ends with the block."""
+def new_scenario() -> Iterator[Scenario]:
+    """Create a scenario that ends with the block."""
     with TemporaryDirectory() as folder:
         config = make_config(Path(folder), RATELIMIT_ENABLED="false")
         with bootstrapped_app(config) as app:
@@ -99,18 +99,18 @@ def scenario() -> Iterator[Scenario]:
 
 @cache
 def training_digits() -> LabeledDigits:
-    """What labeled images are made from: MNIST's training set."""
+    """Return MNIST's training set, from which labeled images are made."""
     return load_base_sets().training
 
 
 def outlines(indexes: npt.NDArray[np.int64]) -> list[DigitImage]:
-    """Digits of the training set, hollow, as image files would have them."""
+    """Return training digits as outlines, as image files would contain them."""
     return [outline(training_digits().digits[index]) for index in indexes]
 
 
 @cache
 def _evaluation_sets() -> tuple[EvaluationSet, EvaluationSet]:
-    """The golden set, and hollow digits of the validation set, which nobody labels."""
+    """Return the golden set, and outlined digits of the validation set, which are never labeled."""
     sets = load_base_sets()
     golden = preprocess_all(sets.golden.digits, "golden")
     shown = sets.validation.digits[:STYLE_IMAGES]

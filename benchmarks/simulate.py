@@ -1,7 +1,7 @@
-"""`python -m benchmarks.simulate`: whether verdicts err as seldom as they say, in simulation.
+"""`python -m benchmarks.simulate`: error rates of verdicts, in simulation.
 
-Every row has a bar; the command fails where a figure falls short of its own. The last column shows
-what a plainer way would have come to on the same data. Seeded: the same table each time.
+Every row has a limit; the command fails if a figure exceeds it. The last column shows a simpler
+method on the same data. Seeded: the same table each time.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,23 +45,25 @@ REPLAYS, REAL_IMAGES = 200, 20_000
 
 
 def main() -> None:
-    """Print the table; end with 1 where a bar is missed."""
+    """Print the table; exit with 1 if a limit is exceeded."""
     rng = np.random.default_rng(SEED)
     print_table((part(rng) for part in PARTS), len(PARTS), "simulating", simpler=True)
 
 
 def same_versions(rng: Generator) -> Iterator[Row]:
-    """A/A: both versions alike, looked at after every label."""
+    """Simulate an A/A test of equal versions, checked after every label."""
     wins = rng.random((RUNS, CHECKS)) < 0.5
     has_winner, _ = decide(wins)
     mcnemar = _mcnemar_error_rate(wins)
     yield _false_winner_row(
-        "A/A, 1,500 counts: a winner is has_winner", has_winner, f"McNemar at each check: {mcnemar:.0%}"
+        "A/A, 1,500 counts: a winner is has_winner",
+        has_winner,
+        f"McNemar at each check: {mcnemar:.0%}",
     )
 
 
 def worked_example(rng: Generator) -> Iterator[Row]:
-    """98.5 % against 99.0 %: how soon, and how often the wrong one."""
+    """Simulate 98.5 % against 99.0 %: how soon a winner is named, and how often the wrong one."""
     shares = np.array([ONLY_V1_CORRECT, ONLY_V2_CORRECT, BOTH_WRONG_DIFFERENTLY])
     kinds = rng.choice(3, (RUNS, CHECKS), p=shares / shares.sum())
     discordant, labels, wrong = [], [], 0
@@ -93,13 +95,19 @@ def worked_example(rng: Generator) -> Iterator[Row]:
 
 
 def user_feedback(rng: Generator) -> Iterator[Row]:
-    """A/A where users speak up as they do; the verdict comes from the blind queue beside them."""
+    """Simulate A/A tests with biased user feedback; the verdict uses the blind queue only."""
     for what, feedback_model in (
         ("one account, 8 ratings, all against v1", one_account),
         ("users report 40 % of v1's and 35 % of v2's errors", reporting_rates(0.40, 0.35)),
         ("40 % and 30 %", reporting_rates(0.40, 0.30)),
-        ("equal reporting rates of 40 %, v2 answers a fifth", reporting_rates(0.40, 0.40, weight=0.2)),
-        ("users assigned, 20 ratings each, half of them by personal preference", users_with_preferences),
+        (
+            "equal reporting rates of 40 %, v2 answers a fifth",
+            reporting_rates(0.40, 0.40, weight=0.2),
+        ),
+        (
+            "users assigned, 20 ratings each, half of them by personal preference",
+            users_with_preferences,
+        ),
         ("80 % and 40 %, and what users report leaves the queue", leaky_review_queue(0.80, 0.40)),
     ):
         wins = rng.random((RUNS, CHECKS)) < 0.5
@@ -111,7 +119,7 @@ def user_feedback(rng: Generator) -> Iterator[Row]:
 
 
 def resubmitted_images(rng: Generator) -> Iterator[Row]:
-    """A/A where every image arrives three times and reviewers keep pace with it."""
+    """Simulate an A/A test in which every image arrives three times and reviewers keep pace."""
     wins = rng.random((RUNS, CHECKS)) < 0.5
     has_winner, _ = decide(wins)  # the queue asks about a image once
     repeated, _ = decide(np.repeat(wins[:, : CHECKS // 3], 3, axis=1))
@@ -121,7 +129,7 @@ def resubmitted_images(rng: Generator) -> Iterator[Row]:
 
 
 def drift(rng: Generator) -> Iterator[Row]:
-    """A/A on the whole, v2 better in the first half of the time and v1 in the second."""
+    """Simulate an A/A test in which v2 is better in the first half, v1 in the second."""
     better = np.repeat([0.75, 0.25], CHECKS)
     wins = rng.random((RUNS, 2 * CHECKS)) < better
     has_winner, _ = decide(_in_review_order(wins, rng)[:, :CHECKS])
@@ -132,11 +140,13 @@ def drift(rng: Generator) -> Iterator[Row]:
 
 
 def assigned_as_configured(rng: Generator) -> Iterator[Row]:
-    """A ramp that draws as it is set, looked at after every request."""
+    """Simulate a ramp that assigns as configured, checked after every request."""
     weights = np.repeat(RAMP, RAMP_REQUESTS // len(RAMP))
     invalidated = 0
     for _ in range(RUNS):
-        invalidated += bool(_log_mismatch(rng.random(RAMP_REQUESTS) < weights, RAMP).max() >= _INVALID)
+        invalidated += bool(
+            _log_mismatch(rng.random(RAMP_REQUESTS) < weights, RAMP).max() >= _INVALID
+        )
     limit = 0.001 + 3 * sqrt(0.001 * 0.999 / RUNS)
     yield Row(
         "A/A, ramp 1-5-10-25-50 %, 20,000 requests: invalidated",
@@ -147,7 +157,7 @@ def assigned_as_configured(rng: Generator) -> Iterator[Row]:
 
 
 def assigned_otherwise(rng: Generator) -> Iterator[Row]:
-    """Half and half was set, something else is drawn."""
+    """Simulate assignments that differ from the configured half."""
     for share, most in ((0.55, 2_000), (0.52, 11_000)):
         found = [
             int(np.argmax(_log_mismatch(rng.random(4 * most) < share, (0.5,)) >= _INVALID)) + 1
@@ -163,7 +173,7 @@ def assigned_otherwise(rng: Generator) -> Iterator[Row]:
 
 
 def accuracies(rng: Generator) -> Iterator[Row]:
-    """Whether intervals of an accuracy, made of few labels, hold the accuracy of all requests."""
+    """Measure the coverage of the accuracy interval, computed from few labels."""
     kinds = (ONLY_V1_CORRECT, ONLY_V2_CORRECT, BOTH_WRONG_DIFFERENTLY, BOTH_WRONG_ALIKE)
     for requests in (1_000, 10_000, 100_000):
         covered, widths = 0, []
@@ -191,7 +201,7 @@ def accuracies(rng: Generator) -> Iterator[Row]:
 
 
 def real_models(rng: Generator) -> Iterator[Row]:
-    """Two seeds of v1 on real images, their roles exchanged by a coin for each image."""
+    """Compare two seeds of v1 on real images, with roles swapped at random for each image."""
     seeds = [model_path("v1", seed) for seed in SEEDS[:2]]
     limit = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / REPLAYS)
     what = f"two seeds of v1 on {REAL_IMAGES:,} real images, roles by a coin, {REPLAYS} replays"
@@ -229,7 +239,7 @@ _INVALID = log(MISMATCH_E_VALUE)
 
 
 def decide(wins: Wins) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """For each run whether a winner was ever has_winner, and at which label (the last if never)."""
+    """Return for each run whether a winner was ever named, and at which label (else the last)."""
     won, counts = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
     log_e = gammaln(1 + won) + gammaln(1 + counts - won) - gammaln(2 + counts) + counts * log(2)
     assert abs(log_e[0, -1] - log_e_value(int(won[0, -1]), int(counts[-1]))) < 1e-6
@@ -239,21 +249,21 @@ def decide(wins: Wins) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
 
 
 def _false_winner_row(what: str, has_winner: npt.NDArray[np.bool_], simpler: str) -> Row:
-    """A row on how often a winner is has_winner where there is none."""
+    """Return a row on how often a winner is named although the versions are equal."""
     limit = ALPHA + 3 * sqrt(ALPHA * (1 - ALPHA) / len(has_winner))
     share = float(has_winner.mean())
     return Row(what, f"<= {limit:.1%}", f"{share:.1%}", share > limit, simpler)
 
 
 def _mcnemar_error_rate(wins: Wins) -> float:
-    """How often a test of a fixed size, made at each look, is significant at one of them."""
+    """Return how often a fixed-sample test, made at each check, is significant at least once."""
     won, counts = wins.cumsum(axis=1), np.arange(1, wins.shape[1] + 1)
     statistic = (2 * won - counts) ** 2 / counts
     return float(np.mean((statistic > 3.841)[:, 9:].any(axis=1)))
 
 
 def _in_review_order(wins: Wins, rng: Generator) -> Wins:
-    """The order in which the service asks: by the hash of each prediction's id and the salt."""
+    """Return the labels in the service's order: by a hash of each prediction's id and the salt."""
     split = TrafficSplit(0.5, AssignmentUnit.REQUEST, rng.bytes(16).hex())
     order_keys = [split.review_order_key(UUID(bytes=rng.bytes(16))) for _ in range(wins.shape[1])]
     return wins[:, np.argsort(order_keys)]
@@ -262,7 +272,7 @@ def _in_review_order(wins: Wins, rng: Generator) -> Wins:
 def _log_mismatch(
     assigned_v2: npt.NDArray[np.bool_], weights: tuple[float, ...]
 ) -> npt.NDArray[np.float64]:
-    """The mismatch's log e-value after every request, over stages of equal length."""
+    """Return the mismatch's log e-value after every request, over stages of equal length."""
     found, before = [], 0.0
     for part, weight in zip(np.array_split(assigned_v2, len(weights)), weights, strict=True):
         v2, total = part.cumsum(), np.arange(1, len(part) + 1)

@@ -1,4 +1,4 @@
-"""Ways of writing digits that MNIST does not know, for asking whether a retrain learns one."""
+"""Handwriting styles that MNIST does not contain, for testing whether a retrain learns one."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ _OUTLINE_WIDTH, _PEN_WIDTH = 9, 3
 
 
 def outline(digit: DigitImage) -> DigitImage:
-    """The digit as an outline, as on a shop sign: light on dark, uint8 (112, 112)."""
+    """Return the digit as an outline, as on a shop sign: light on dark, uint8 (112, 112)."""
     plane = cv2.resize(digit, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     ink: GrayImage = (plane > 100).astype(np.float32)
     thick = cv2.dilate(ink, _round_kernel(_OUTLINE_WIDTH))

@@ -1,4 +1,4 @@
-"""What a training costs the requests that are answered beside it."""
+"""The effect of training on the latency of concurrent requests."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from app.imaging.decoding import encode_png
 from app.training.datasets import load_base_sets
 from benchmarks.results_table import Row
 from tests.conftest import make_config, second_app
-from tests.support.review_data import label, submitters
+from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 ALTERNATIONS, REQUESTS = 5, 500  # so many of each, idle and training
@@ -24,7 +24,7 @@ LABELS, IMAGES = 200, 500
 
 
 def rows() -> Iterator[Row]:
-    """A steady part of the server's capacity, with and without a training, in turn."""
+    """Send a steady share of the server's capacity, without and with training, alternating."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
         _add_labels(server)
         load = Load(server)
@@ -49,7 +49,7 @@ def rows() -> Iterator[Row]:
 
 
 class Load:
-    """Clients that post golden digits to the A/B route; counts answers that are no 200."""
+    """Clients that post golden digits to the A/B route; counts responses other than 200."""
 
     def __init__(self, server: Server) -> None:
         golden = load_base_sets().golden.digits[:IMAGES]
@@ -58,7 +58,7 @@ class Load:
         self._clients = [server.register(f"client{number}") for number in range(CLIENTS)]
 
     def capacity(self) -> float:
-        """Requests a second when every client sends the next as soon as the last is answered."""
+        """Return requests per second when every client sends the next one immediately."""
         ends_at_s = time.perf_counter() + CAPACITY_S
 
         def send(client: Client) -> int:
@@ -72,7 +72,7 @@ class Load:
             return sum(pool.map(send, self._clients)) / CAPACITY_S
 
     def flood(self, requests: int) -> float:
-        """Requests a second while so many are sent as fast as they are answered."""
+        """Return requests per second while `requests` are sent as fast as possible."""
         started_at_s = time.perf_counter()
 
         def send(number: int) -> None:
@@ -84,7 +84,7 @@ class Load:
         return requests / (time.perf_counter() - started_at_s)
 
     def steady(self, rate: float) -> list[float]:
-        """Seconds from when each request was due until its answer, at so many a second."""
+        """Return the seconds from each request's due time to its response, at `rate` per second."""
         started_at_s = time.perf_counter() + 0.1
 
         def send(number: int) -> list[float]:
@@ -109,7 +109,7 @@ def _p99(seconds: Sequence[float]) -> float:
 
 
 def _start_training(admin: Client) -> str:
-    """Ask for a retrain; returns when it trains."""
+    """Request a retrain; return its location once it trains."""
     answer = admin.call("POST", "/admin/retrain", json={"deploy": "manual"})
     answer.raise_for_status()
     location: str = answer.headers["Location"]
@@ -118,7 +118,7 @@ def _start_training(admin: Client) -> str:
 
 
 def _cancel_training(admin: Client, location: str) -> None:
-    """Cancel it; fails where it had ended before, and so was not beside all the requests."""
+    """Cancel the retrain; fail if it had ended before, and so did not run during all requests."""
     admin.call("POST", f"{location}/cancel").raise_for_status()
     _wait_for(admin, location, status="cancelled")
 
@@ -134,4 +134,4 @@ def _add_labels(server: Server) -> None:
     training = load_base_sets().training
     images, digits = training.digits[:LABELS], training.labels[:LABELS]
     with second_app(make_config(server.data_dir)) as app:
-        label(app, list(images), digits.tolist(), submitters(app, 2))
+        label_images(app, list(images), digits.tolist(), create_submitters(app, 2))

@@ -1,8 +1,8 @@
 """`python -m benchmarks.verdict`: an experiment from start to verdict, over HTTP, on real images.
 
-Golden digits, prediction_id harder so that v1 errs more, are sent to a served Cifra; what the review queue
-asks for is labeled with what the images show, until the verdict names a version. Ends with an
-error where it names none, or not the one that reads more of the images right.
+Golden digits, degraded so that v1 makes more errors, are sent to a served Cifra; the images in the
+review queue are labeled correctly until a winner is named. Fails if none is named, or not the more
+accurate version.
 """
 
 import sys
@@ -31,11 +31,11 @@ ACCURACY_IMAGES = 10_000
 POWER = 0.8
 
 SentImages = dict[str, tuple[bytes, int]]
-"""By prediction: the image that was sent, and the digit on it."""
+"""By prediction id: the image that was sent, and its label."""
 
 
 def main() -> None:
-    """Print what it took; end with 1 where the verdict is missing or wrong."""
+    """Print the cost of the verdict; exit with 1 if it is missing or wrong."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
         admin, client, images = server.admin_client(), server.register("client"), harder_digits()
         sent: SentImages = {}
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def harder_digits() -> Iterator[tuple[bytes, int]]:
-    """Golden digits bent and dirtied, as PNG files, with what they show."""
+    """Yield augmented golden digits as PNG files, with their labels."""
     golden, rng = load_base_sets().golden, np.random.default_rng(SEED)
     while True:
         for index in rng.permutation(len(golden.labels)):
@@ -60,61 +60,64 @@ def harder_digits() -> Iterator[tuple[bytes, int]]:
 
 
 def send(client: Client, image: bytes, digit: int) -> tuple[str, tuple[bytes, int]]:
-    """Have a image read through the A/B split."""
+    """Predict an image through the A/B route."""
     answer = client.predict("ab", image)
     assert answer.status_code == 200, answer.text
     return answer.json()["prediction_id"], (image, digit)
 
 
 def label_until_decided(reviewer: Client, sent: SentImages) -> None:
-    """Label what the queue asks for, blind, with what is on the image."""
+    """Label the items of the review queue correctly until a winner is named."""
     while not is_decided(reviewer):
         item = reviewer.call("GET", "/admin/review").json()["item"]
         if item is None:
             return
         prediction_id = item["prediction_id"]
-        label = {"digit": sent[prediction_id][1]} if prediction_id in sent else {"skip": True}  # a probe
+        is_sent = prediction_id in sent  # else it is an attention check
+        label = {"digit": sent[prediction_id][1]} if is_sent else {"skip": True}
         answer = reviewer.call("POST", f"/admin/review/{prediction_id}", json=label)
         assert answer.status_code == 201, answer.text
 
 
 def running_experiment(client: Client) -> dict[str, Any]:
-    """The experiment as the report shows it."""
+    """Return the experiment from the report."""
     found: dict[str, Any] = client.call("GET", "/admin/report").json()["experiment"]
     return found
 
 
 def is_decided(client: Client) -> bool:
-    """Whether a winner was named."""
+    """Return whether a winner was named."""
     return running_experiment(client)["winner"] is not None
 
 
 def true_accuracies() -> dict[str, float]:
-    """How many of such images each version reads right, all labels in hand."""
+    """Return each version's accuracy on such images, with all labels known."""
     files, labels = zip(*islice(harder_digits(), ACCURACY_IMAGES), strict=True)
     evaluation_set = make_set("truth", files, np.array(labels))
     return {
         version: float(
-            evaluation_set.correct(open_session((ROOT / "models" / f"{version}.onnx").read_bytes())).mean()
+            evaluation_set.correct(
+                open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
+            ).mean()
         )
         for version in ("v1", "v2")
     }
 
 
 def print_figures(experiment: dict[str, Any], accuracies: dict[str, float]) -> None:
-    """Print the verdict and what it cost."""
+    """Print the verdict and its cost."""
     labels, difference = experiment["labels"], experiment["accuracy_difference"]
     unpaired = unpaired_labels_needed(*accuracies.values(), alpha=ALPHA, power=POWER)
     rows = {
         "verdict": f"{experiment['verdict']}, e-value {experiment['e_value']:.1f}",
-        "truly right, v1 and v2": " and ".join(f"{share:.2%}" for share in accuracies.values()),
-        "accuracy difference, interval": f"{difference['low']:+.2%} to {difference['high']:+.2%}",
+        "accuracy, v1 and v2": " and ".join(f"{share:.2%}" for share in accuracies.values()),
+        "interval of the accuracy difference": f"{difference['low']:+.2%} to {difference['high']:+.2%}",
         "requests": f"{experiment['requests']:,}",
         "disagreements": f"{experiment['disagreements']:,}",
-        "informative labels": f"{labels['informative']:,}",
+        "discordant labels": f"{labels['informative']:,}",
         "disagreements labeled": f"{labels['disagreements']:,}",
-        "labels given, audit included": f"{labels['all']:,}",
-        f"labels that an unpaired test needs at {POWER:.0%} power": f"{unpaired:,.0f}",
+        "all labels, audit included": f"{labels['all']:,}",
+        f"labels needed by an unpaired test at {POWER:.0%} power": f"{unpaired:,.0f}",
     }
     print("| | |\n| --- | --- |")
     print("\n".join(f"| {what} | {figure} |" for what, figure in rows.items()))

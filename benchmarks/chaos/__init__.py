@@ -1,1 +1,1 @@
-"""What Cifra does when it is killed, starved, flooded or lied to: `make chaos`."""
+"""Fault injection: crashes, unavailable dependencies and hostile clients (`make chaos`)."""

@@ -1,7 +1,7 @@
-"""`make chaos`: what Cifra does when parts of it fail, and when clients mean it ill.
+"""`make chaos`: how Cifra behaves when parts of it fail and when clients are hostile.
 
-Every row has a bar; the command fails where a figure falls short of its own. docs/RELIABILITY.md
-says what each fault is, and which tests hold the rest.
+Every row has a limit; the command fails if a figure exceeds it. docs/RELIABILITY.md describes
+each fault, and which tests cover the others.
 """
 
 import sys
@@ -11,7 +11,7 @@ from benchmarks.results_table import print_table
 
 
 def main() -> None:
-    """Print the table; end with 1 where a bar is missed. `--quick`: fewer kills."""
+    """Print the table; exit with 1 if a limit is exceeded. `--quick`: fewer kills."""
     kills = 5 if "--quick" in sys.argv else 100
     parts = [
         crashes.kill_during_writes(kills),
@@ -23,7 +23,7 @@ def main() -> None:
         hostile_clients.bad_images(),
         hostile_clients.username_timing(),
     ]
-    print_table(parts, len(parts), "faults")
+    print_table(parts, len(parts), "chaos tests")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The server itself killed over and over in the midst of writes, and ended under load."""
+"""The server killed repeatedly while it writes, and terminated under load."""
 
 import os
 import random
@@ -23,14 +23,16 @@ MAX_EXIT_S = 10.0  # to be out
 
 
 def kill_during_writes(times: int) -> Iterator[Row]:
-    """Kill -9 at a random moment of writing, again and again, on one database."""
+    """Kill the server with SIGKILL at a random moment, repeatedly, on one database."""
     rng, responses = random.Random(8), Responses()
     with TemporaryDirectory() as folder:
         for number in tqdm(range(times), "kills", leave=False):
             _run_and_kill(Path(folder), responses, number, rng.uniform(0.1, 0.8))
         faults = sqlite_backup.list_faults(Path(folder) / "app.db")
         predictions, feedback_ids = _stored_ids(Path(folder) / "app.db")
-    lost = len(set(responses.predictions) - predictions) + len(set(responses.feedback_ids) - feedback_ids)
+    lost = len(set(responses.predictions) - predictions) + len(
+        set(responses.feedback_ids) - feedback_ids
+    )
     yield Row(
         f"kill -9 while {CLIENTS} clients write, {times} times: acknowledged rows lost",
         "0",
@@ -54,7 +56,9 @@ def _run_and_kill(folder: Path, responses: Responses, number: int, lifetime_s: f
 def _stored_ids(database: Path) -> tuple[set[str], set[str]]:
     with closing(sqlite3.connect(database)) as rows:
         predictions = {_with_dashes(row[0]) for row in rows.execute("SELECT id FROM prediction")}
-        feedback_ids = {_with_dashes(row[0]) for row in rows.execute("SELECT prediction_id FROM feedback")}
+        feedback_ids = {
+            _with_dashes(row[0]) for row in rows.execute("SELECT prediction_id FROM feedback")
+        }
     return predictions, feedback_ids
 
 
@@ -63,7 +67,7 @@ def _with_dashes(name: str) -> str:
 
 
 def terminate_under_load() -> Iterator[Row]:
-    """SIGTERM under load, with sockets open."""
+    """Send SIGTERM under load, with sockets open."""
     responses = Responses()
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
         clients = [server.register(f"client {each}") for each in range(CLIENTS)]
@@ -80,9 +84,7 @@ def terminate_under_load() -> Iterator[Row]:
         kept, _ = _stored_ids(Path(folder) / "app.db")
     what = f"SIGTERM under load with {SOCKETS} sockets open"
     is_late = exit_s > MAX_EXIT_S or code != 0
-    yield Row(
-        f"{what}: seconds until exit", f"<= {MAX_EXIT_S:g}", f"{exit_s:.1f}", missed=is_late
-    )
+    yield Row(f"{what}: seconds until exit", f"<= {MAX_EXIT_S:g}", f"{exit_s:.1f}", missed=is_late)
     failed = sum(status != 200 for status in responses.statuses)
     yield Row(
         f"{what}: requests accepted and not answered with 200",

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis restarted, killed, or stopped so that they answer nobody."""
+"""PostgreSQL and Redis restarted, killed, or paused so that they do not respond."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ OUTAGE_S = 15.0
 
 
 def postgres() -> Iterator[Row]:
-    """What requests meet while it is restarted, and while it is stopped."""
+    """Measure requests while PostgreSQL is restarted, and while it is paused."""
     with TemporaryDirectory() as folder:
         database = PostgresServer()
         try:
@@ -31,24 +31,24 @@ def postgres() -> Iterator[Row]:
                 yield from _restart(server, database)
                 yield from _pause(server, database)
         finally:
-            database.end()
+            database.stop()
 
 
 def _restart(server: Server, database: PostgresServer) -> Iterator[Row]:
-    told = Responses()
-    with sending_requests([server.register(f"first {each}") for each in range(CLIENTS)], told):
+    responses = Responses()
+    with sending_requests([server.register(f"first {each}") for each in range(CLIENTS)], responses):
         time.sleep(2)
         database.restart()
         recovered_s = _until_ready(server)
         time.sleep(2)
     yield _recovery_row("PostgreSQL restarted under load", recovered_s)
-    yield _statuses_row("the same", told)
+    yield _statuses_row("the same", responses)
 
 
 def _pause(server: Server, database: PostgresServer) -> Iterator[Row]:
-    told = Responses()
+    responses = Responses()
     clients = [server.register(f"second {each}") for each in range(CLIENTS)]
-    with sending_requests(clients, told):
+    with sending_requests(clients, responses):
         time.sleep(2)
         database.pause()
         try:
@@ -56,13 +56,13 @@ def _pause(server: Server, database: PostgresServer) -> Iterator[Row]:
             ready_s, ready = _timed_get(server, "/readyz")
             time.sleep(OUTAGE_S)
         finally:
-            database.go_on()
+            database.resume()
         recovered_s = _until_ready(server)
         time.sleep(1)
     what = "PostgreSQL stopped under load"
-    longest_s = max(told.seconds)
+    longest_s = max(responses.seconds)
     yield Row(
-        f"{what}: longest wait for an answer, s",
+        f"{what}: longest wait for a response, s",
         f"<= {MAX_WAIT_S:g}",
         f"{longest_s:.1f}",
         missed=longest_s > MAX_WAIT_S,
@@ -74,11 +74,11 @@ def _pause(server: Server, database: PostgresServer) -> Iterator[Row]:
         missed=(live, ready) != (200, 503),
     )
     yield _recovery_row(what, recovered_s)
-    yield _statuses_row(what, told)
+    yield _statuses_row(what, responses)
 
 
 def redis() -> Iterator[Row]:
-    """What predictions wait while limits cannot be counted together."""
+    """Measure predictions while Redis is unavailable for rate limits."""
     with TemporaryDirectory() as folder:
         shared = RedisServer(Path(folder))
         try:
@@ -86,7 +86,7 @@ def redis() -> Iterator[Row]:
             many = {f"RATELIMIT_{name}": "1000000 per day" for name in ("DEFAULT", "LOGIN")}
             with serve(Path(folder) / "served", **settings, **many) as server:
                 yield from _interrupt(server, "killed", shared.kill, shared.start)
-                yield from _interrupt(server, "stopped", shared.pause, shared.go_on)
+                yield from _interrupt(server, "stopped", shared.pause, shared.resume)
         finally:
             shared.kill()
 
@@ -94,18 +94,18 @@ def redis() -> Iterator[Row]:
 def _interrupt(
     server: Server, how: str, stop: Callable[[], None], start: Callable[[], None]
 ) -> Iterator[Row]:
-    told = Responses()
-    with sending_requests([server.register(f"{how} {each}") for each in range(CLIENTS)], told):
+    responses = Responses()
+    with sending_requests([server.register(f"{how} {each}") for each in range(CLIENTS)], responses):
         time.sleep(1)
         stop()
         time.sleep(4)
         start()
         time.sleep(3)
-    failed, longest_s = sum(code != 200 for code in told.statuses), max(told.seconds)
+    failed, longest_s = sum(code != 200 for code in responses.statuses), max(responses.seconds)
     yield Row(
         f"Redis {how} under load: longest prediction, s",
         f"<= {MAX_WITHOUT_REDIS_S:g}",
-        f"{longest_s:.2f}, {failed} of {len(told.statuses):,} failed",
+        f"{longest_s:.2f}, {failed} of {len(responses.statuses):,} failed",
         missed=longest_s > MAX_WITHOUT_REDIS_S or failed > 0,
     )
 
@@ -131,12 +131,12 @@ def _recovery_row(what: str, seconds: float) -> Row:
     )
 
 
-def _statuses_row(what: str, told: Responses) -> Row:
-    refused = sorted({code for code in told.statuses if code != 200})
-    count = sum(code != 200 for code in told.statuses)
+def _statuses_row(what: str, responses: Responses) -> Row:
+    refused = sorted({code for code in responses.statuses if code != 200})
+    count = sum(code != 200 for code in responses.statuses)
     return Row(
-        f"{what}: answers that were no 200",
-        "503 alone",
-        f"{count} of {len(told.statuses):,}: {', '.join(map(str, refused)) or 'none'}",
+        f"{what}: responses other than 200",
+        "only 503",
+        f"{count} of {len(responses.statuses):,}: {', '.join(map(str, refused)) or 'none'}",
         missed=bool(set(refused) - {503}),
     )

@@ -1,4 +1,4 @@
-"""Clients that read nothing, send slowly, send bombs, or try names and passwords."""
+"""Clients that do not read, upload slowly, send decompression bombs, or guess usernames."""
 
 import io
 import json
@@ -30,7 +30,7 @@ LOAD_S, ATTEMPTS = 10.0, 40
 
 
 def silent_dashboards() -> Iterator[Row]:
-    """Dashboards that are let in and then read nothing, while others watch and clients predict."""
+    """Connect dashboards that never read, beside one that does and clients that predict."""
     with (
         TemporaryDirectory() as folder,
         serve(Path(folder), **UNLIMITED) as server,
@@ -53,7 +53,8 @@ def silent_dashboards() -> Iterator[Row]:
             received_s = time.perf_counter() - started_at_s
     failed = sum(code != 200 for code in responses.statuses)
     yield Row(
-        f"{SILENT_DASHBOARDS} dashboards that read nothing, {len(responses.statuses):,} predictions: memory growth",
+        f"{SILENT_DASHBOARDS} dashboards that read nothing, {len(responses.statuses):,}"
+        " predictions: memory growth",
         f"<= {MAX_GROWTH_MB:g} MB",
         f"{memory.grown_mb:.0f} MB; {failed} predictions failed; a reading one received everything"
         f" within {received_s:.1f} s",
@@ -62,7 +63,7 @@ def silent_dashboards() -> Iterator[Row]:
 
 
 def slow_uploads() -> Iterator[Row]:
-    """Uploads of a byte a second, each of which holds a thread."""
+    """Upload one byte a second, each upload occupying a thread."""
     with (
         TemporaryDirectory() as folder,
         serve(Path(folder), **UNLIMITED) as server,
@@ -86,7 +87,7 @@ def slow_uploads() -> Iterator[Row]:
 
 
 def bad_images() -> Iterator[Row]:
-    """Images made to be too much, or to be times_s for something else."""
+    """Send images that are too large, or disguised as something else."""
     with TemporaryDirectory() as folder, serve(Path(folder), **UNLIMITED) as server:
         client, found = server.register("client"), set[int]()
         for png in image_files()[:20]:
@@ -96,7 +97,8 @@ def bad_images() -> Iterator[Row]:
                 for image in _bad_images():
                     found.add(client.predict("v2", image).status_code)
     yield Row(
-        "decompression bombs, polyglots, truncated, empty and mislabeled images: memory growth at most",
+        "decompression bombs, polyglots, truncated, empty and mislabeled images:"
+        " memory growth at most",
         f"<= {MAX_GROWTH_MB:g} MB, 4xx",
         f"{memory.grown_mb:.0f} MB; statuses {', '.join(map(str, sorted(found)))}",
         missed=memory.grown_mb > MAX_GROWTH_MB or any(not 400 <= code < 500 for code in found),
@@ -104,7 +106,7 @@ def bad_images() -> Iterator[Row]:
 
 
 def username_timing() -> Iterator[Row]:
-    """Whether the time of a refusal tells that a name is known."""
+    """Compare the time of a failed login for an existing and for an unknown username."""
     with (
         TemporaryDirectory() as folder,
         serve(Path(folder), **UNLIMITED | {"BCRYPT_ROUNDS": "10"}) as server,
@@ -128,7 +130,7 @@ def username_timing() -> Iterator[Row]:
 
 
 class _MemoryMonitor:
-    """The most that a server's processes held, during what they held at first."""
+    """The peak memory of a server's processes, relative to the start."""
 
     def __init__(self, server: Server) -> None:
         first = psutil.Process(server.process.pid)
@@ -139,18 +141,18 @@ class _MemoryMonitor:
         return sum(process.memory_info().rss for process in self._processes)
 
     def sample(self) -> None:
-        """Note what is held now."""
+        """Update the peak with the current memory."""
         self._peak = max(self._peak, self._now())
 
     @property
     def grown_mb(self) -> float:
-        """By how much it grew at most."""
+        """Return the growth at the peak, in MB."""
         return (self._peak - self._before) / MIB
 
 
 @contextmanager
 def _monitored_memory(server: Server) -> Iterator[_MemoryMonitor]:
-    """Look a hundred times a second until the block ends."""
+    """Sample the server's memory a hundred times a second until the block ends."""
     memory, is_over = _MemoryMonitor(server), threading.Event()
 
     def sample() -> None:
@@ -168,14 +170,14 @@ def _monitored_memory(server: Server) -> Iterator[_MemoryMonitor]:
 
 @contextmanager
 def _silent_dashboard(server: Server, client: Client) -> Iterator[None]:
-    """A websocket that shows its token and reads no more from then on."""
+    """Open a websocket that authenticates and then never reads."""
     address = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
     small_buffer = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 1024),)
     connection = create_connection(address, timeout=30, sockopt=small_buffer)
     try:
         connection.recv()
         connection.send("40/live," + json.dumps({"token": client.tokens["access_token"]}))
-        wait_until(lambda: connection.recv().startswith("40/live"), "being let in")
+        wait_until(lambda: connection.recv().startswith("40/live"), "the connection")
         yield
     finally:
         connection.shutdown()
@@ -183,7 +185,7 @@ def _silent_dashboard(server: Server, client: Client) -> Iterator[None]:
 
 @contextmanager
 def _slow_upload(server: Server, client: Client) -> Iterator[None]:
-    """An upload of a kilobyte that comes a byte a second."""
+    """Upload a kilobyte at one byte a second."""
     is_over = threading.Event()
     connection = socket.create_connection(("127.0.0.1", server.port))
     head = (
@@ -207,7 +209,7 @@ def _slow_upload(server: Server, client: Client) -> Iterator[None]:
 
 
 def _bad_images() -> Iterator[bytes]:
-    """Each is to be refused."""
+    """Yield files that must all be rejected."""
     yield b""
     yield b"<html><script>alert(1)</script></html>"
     yield _png_bomb(60_000, 60_000) + bytes(1_000)
@@ -223,7 +225,7 @@ def _bad_images() -> Iterator[bytes]:
 
 
 def _png_bomb(width: int, height: int) -> bytes:
-    """A PNG that says it is this large, whose content unpacks to a thousand times its size."""
+    """Return a PNG that declares this size and inflates to a thousand times its file size."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         crc = zlib.crc32(kind + content).to_bytes(4, "big")

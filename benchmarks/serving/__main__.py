@@ -1,8 +1,8 @@
-"""`make bench`: Cifra with everything on, beside a bare FastAPI and ONNX Runtime server.
+"""`make bench`: Cifra with everything enabled, compared with bare FastAPI and ONNX Runtime.
 
-Token, limits, both models in A/B and a stored row are on; the peer has none of them. Server and
-load have a core each. In each round all servers take several short turns, so that what else the
-machine does for a while slows all of them alike; each figure is the median of the rounds.
+Cifra checks tokens and limits, runs both models in A/B and stores a row; FastAPI does none of that.
+Server and load have a core each. In each round all servers take several short turns, so that
+temporary load on the machine slows all of them alike; each figure is the median of the rounds.
 """
 
 import os
@@ -48,11 +48,11 @@ SMALL, LARGE = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
 
 @dataclass(frozen=True)
 class RatioLimit:
-    """A ratio to the peer that a figure must reach, or with `at_most` must not pass."""
+    """A minimum ratio to FastAPI, or with `at_most` a maximum."""
 
     what: str
-    ours: str
-    peers: str
+    cifra: str
+    fastapi: str
     figure: Callable[[Measurement], float]
     limit: float
     at_most: bool = False
@@ -60,22 +60,33 @@ class RatioLimit:
 
 LIMITS = (
     RatioLimit(
-        "HTTP tier, /api/v2/predict, multipart: requests/s", "http", "peer", lambda m: m.rate, 0.95
+        "HTTP tier, /api/v2/predict, multipart: requests/s",
+        "http",
+        "fastapi",
+        lambda m: m.rate,
+        0.95,
     ),
     RatioLimit(
-        "HTTP tier, /api/v2/predict, raw body: requests/s", "raw", "peer", lambda m: m.rate, 1.1
+        "HTTP tier, /api/v2/predict, raw body: requests/s", "raw", "fastapi", lambda m: m.rate, 1.1
     ),
-    RatioLimit("HTTP tier, /api/ab/predict: requests/s", "ab", "peer", lambda m: m.rate, 0.8),
-    RatioLimit("embedded, /api/v2/predict: requests/s", "embedded", "peer", lambda m: m.rate, 0.6),
-    RatioLimit("HTTP tier: p99", "http", "peer", lambda m: m.p99_ms, 1.5, at_most=True),
+    RatioLimit("HTTP tier, /api/ab/predict: requests/s", "ab", "fastapi", lambda m: m.rate, 0.8),
     RatioLimit(
-        "HTTP tier, one connection: p50", "http 1", "peer 1", lambda m: m.p50_ms, 1.6, at_most=True
+        "embedded, /api/v2/predict: requests/s", "embedded", "fastapi", lambda m: m.rate, 0.6
+    ),
+    RatioLimit("HTTP tier: p99", "http", "fastapi", lambda m: m.p99_ms, 1.5, at_most=True),
+    RatioLimit(
+        "HTTP tier, one connection: p50",
+        "http 1",
+        "fastapi 1",
+        lambda m: m.p50_ms,
+        1.6,
+        at_most=True,
     ),
 )
 
 
 def main() -> None:
-    """Print the table; end with 1 where a bar is missed."""
+    """Print the table; exit with 1 if a limit is missed."""
     ensure_wrk()
     ensure_fastapi()
     quick = "--quick" in sys.argv
@@ -88,7 +99,7 @@ def main() -> None:
                 Path(folder) / "small", "v1's model in both slots", (SMALL, SMALL), images, rounds
             ),
             compare_servers(
-                Path(folder) / "shipped", "the bundled models", (SMALL, LARGE), images, rounds
+                Path(folder) / "bundled", "the bundled models", (SMALL, LARGE), images, rounds
             ),
         ]
         if not quick:
@@ -102,7 +113,7 @@ def main() -> None:
 
 @contextmanager
 def _written_results(rows: Sequence[Row], *, write: bool) -> Iterator[None]:
-    """Write what was measured into RESULTS.md once all of it is, with the machine beside it."""
+    """Write the results and the machine to RESULTS.md when the block ends."""
     try:
         yield
     finally:
@@ -127,16 +138,16 @@ def _machine() -> str:
 def compare_servers(
     folder: Path, name: str, models: tuple[Path, Path], images: ImageFolder, rounds: int
 ) -> Iterator[Row]:
-    """One pair of models: every server under the same load, in turn."""
+    """Measure every server with one pair of models under the same load, in turn."""
     folder.mkdir()
-    with all_servers(folder, models) as (http, embedded, peer):
+    with all_servers(folder, models) as (http, embedded, fastapi):
         targets = {
-            "peer": (peer.target("/predict"), CONNECTIONS),
+            "fastapi": (fastapi.target("/predict"), CONNECTIONS),
             "http": (http.target("/api/v2/predict"), CONNECTIONS),
             "raw": (http.target("/api/v2/predict", "raw"), CONNECTIONS),
             "ab": (http.target("/api/ab/predict"), CONNECTIONS),
             "embedded": (embedded.target("/api/v2/predict"), CONNECTIONS),
-            "peer 1": (peer.target("/predict"), 1),
+            "fastapi 1": (fastapi.target("/predict"), 1),
             "http 1": (http.target("/api/v2/predict"), 1),
         }
         for target, _ in targets.values():
@@ -163,7 +174,7 @@ def _alternate(
 
 
 def _combine_turns(name: str, turns: Sequence[Measurement]) -> Measurement:
-    """The turns of a round as one; percentiles are the means of theirs."""
+    """Combine the turns of a round; percentiles are averaged."""
     if failed := sum(turn.failed for turn in turns):
         raise SystemExit(f"{name}: {failed} requests failed")
     return Measurement(
@@ -176,19 +187,21 @@ def _combine_turns(name: str, turns: Sequence[Measurement]) -> Measurement:
 
 
 def _row(limit: RatioLimit, name: str, found: Mapping[str, list[Measurement]]) -> Row:
-    ours, peers = ([limit.figure(each) for each in found[of]] for of in (limit.ours, limit.peers))
-    ratios = [mine / others for mine, others in zip(ours, peers, strict=True)]
+    cifra, fastapi = (
+        [limit.figure(each) for each in found[of]] for of in (limit.cifra, limit.fastapi)
+    )
+    ratios = [mine / theirs for mine, theirs in zip(cifra, fastapi, strict=True)]
     ratio, spread = float(np.median(ratios)), f"{min(ratios):.2f} to {max(ratios):.2f}"
     return Row(
         f"{limit.what}, {name}",
         f"{'<=' if limit.at_most else '>='} {limit.limit} times FastAPI's",
-        f"{ratio:.2f} ({np.median(ours):,.4g} and {np.median(peers):,.4g}; {spread})",
+        f"{ratio:.2f} ({np.median(cifra):,.4g} and {np.median(fastapi):,.4g}; {spread})",
         missed=ratio > limit.limit if limit.at_most else ratio < limit.limit,
     )
 
 
 def _check_answers(target: Target, images: ImageFolder) -> None:
-    """End the program where answers are not right: a wrong answer is quickly given."""
+    """Exit if answers are wrong, since a wrong answer can be fast."""
     labels = load_base_sets().golden.labels
     headers = {"Authorization": f"Bearer {target.token}"}
     right = 0
@@ -203,7 +216,7 @@ def _check_answers(target: Target, images: ImageFolder) -> None:
 
 
 def write_images(folder: Path) -> ImageFolder:
-    """A thousand golden digits as files."""
+    """Write a thousand golden digits as files."""
     folder.mkdir()
     for number, digit in enumerate(load_base_sets().golden.digits[:IMAGES]):
         (folder / f"{number}.png").write_bytes(encode_png(digit))

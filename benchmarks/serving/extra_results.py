@@ -1,4 +1,4 @@
-"""What a load alone does not tell: batches, starts, memory, and how speed bears a full database."""
+"""Batches, startup, memory, and speed with a full database."""
 
 import subprocess
 import sys
@@ -43,7 +43,7 @@ print(len(files) / (time.perf_counter() - started_at_s))
 
 
 def batches(folder: Path) -> Iterator[Row]:
-    """Images a second in batches of 64, beside decode, normalize and run in one plain loop."""
+    """Measure images per second in batches of 64, relative to a simple loop of the same steps."""
     pngs = [encode_png(digit) for digit in load_base_sets().golden.digits[: BATCH * 10]]
     loop_folder = folder / "loop"
     loop_folder.mkdir()
@@ -65,7 +65,7 @@ def batches(folder: Path) -> Iterator[Row]:
 
 
 def starts(folder: Path) -> Iterator[Row]:
-    """From the command to the first answer, on a database that is there; memory; no torch."""
+    """Measure the time from start to first response, memory, and that torch is not loaded."""
     data = folder / "starts"
     prepare_database(data, MODELS)
     seconds = []
@@ -90,7 +90,7 @@ def starts(folder: Path) -> Iterator[Row]:
 
 
 def growth(folder: Path, images: ImageFolder) -> Iterator[Row]:
-    """Requests a second on an empty database and on one of a million predictions, in turn."""
+    """Measure requests per second on an empty database and with a million predictions, in turn."""
     empty, full = folder / "empty", folder / "full"
     for data in (empty, full):
         prepare_database(data, MODELS)
@@ -114,7 +114,7 @@ def growth(folder: Path, images: ImageFolder) -> Iterator[Row]:
 
 
 def memory(folder: Path, images: ImageFolder) -> Iterator[Row]:
-    """Resident memory before and after many requests."""
+    """Measure resident memory before and after many requests."""
     data = folder / "memory"
     prepare_database(data, MODELS)
     sizes_mb, sent = [], 0
@@ -169,6 +169,6 @@ def _post(tier: RunningServer, png: bytes) -> None:
 
 
 def _maps_torch(pid: int) -> bool:
-    """Whether a process of the server has torch's libraries in its memory."""
+    """Return whether a process of the server has loaded torch's libraries."""
     processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     return any("torch" in each.path for process in processes for each in process.memory_maps())

@@ -1,10 +1,10 @@
-"""Where the time of a prediction goes: processor microseconds of each step, in one process.
+"""Where the time of a prediction goes: CPU microseconds of each step, in one process.
 
 python -m benchmarks.serving.profile
 
-Each step is timed over and over by itself, so its code and data are in the processor's caches. In a
-whole request they mostly are not, which is why the steps come to less than the whole, and why
-sixteen requests whose steps are done together cost each of them so much less.
+Each step is timed repeatedly by itself, so its code and data are in the CPU caches. In a whole
+request they mostly are not, which is why the steps add up to less than the whole, and why each of
+sixteen requests whose steps are done together costs so much less.
 """
 
 import io
@@ -42,7 +42,7 @@ LIMITS = {f"RATELIMIT_{name}": f"{UNREACHABLE_LIMIT} per day" for name in ("DEFA
 
 
 class Requests:
-    """Plain predict requests to an application in this process, as a WSGI server hands them on."""
+    """Plain predict requests to an application in this process, as a WSGI server passes them."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -50,14 +50,16 @@ class Requests:
         answer = app.test_client().post("/login", json=credentials)
         self.token = answer.get_json()["access_token"]
         self.pngs = [encode_png(each) for each in load_base_sets().golden.digits[:IMAGES]]
-        mark = "--b0undary"
+        delimiter = "--b0undary"
         self.bodies = [
-            f"{mark}\r\n{PART_HEADER}\r\n\r\n".encode() + png + f"\r\n{mark}--\r\n".encode()
+            f"{delimiter}\r\n{PART_HEADER}\r\n\r\n".encode()
+            + png
+            + f"\r\n{delimiter}--\r\n".encode()
             for png in self.pngs
         ]
 
     def send(self, number: int, **more: str) -> None:
-        """Have one answered."""
+        """Send one request."""
         body = self.bodies[number % IMAGES]
         environ: dict[str, Any] = {
             "REQUEST_METHOD": "POST",
@@ -120,7 +122,7 @@ def time_steps(sent: Requests) -> None:
 
     sent.send(0)
     sent.send(0)
-    told = [serializers.prediction(each) for each in predictions]
+    responses = [serializers.prediction(each) for each in predictions]
     print_time("token", lambda _: wired.token_cache.find(sent.token))
     print_time("limit", lambda _: hit_many([(1, "v2.predict", f"{UNREACHABLE_LIMIT} per day")]))
     print_time("body", lambda n: parse_single_file(CONTENT_TYPE, sent.bodies[n % IMAGES]))
@@ -129,7 +131,7 @@ def time_steps(sent: Requests) -> None:
     print_time("v2's net", lambda n: inference.predict(Version.V2, found[n % IMAGES]))
     print_time("row and counters, committed alone", record(1))
     print_time(f"the same, one of {BATCH} in a group", record(BATCH), BATCH)
-    print_time("JSON", lambda n: json.encode(told[n % IMAGES]))
+    print_time("JSON", lambda n: json.encode(responses[n % IMAGES]))
     print_time("the whole, alone", sent.send)
     with ThreadPoolExecutor(BATCH) as pool:
         print_time(
@@ -141,7 +143,7 @@ def time_steps(sent: Requests) -> None:
 
 
 def print_time(step: str, run: Callable[[int], object], count: int = 1) -> None:
-    """Time a step, the best of three; `count` are done at each call."""
+    """Time a step, the best of three; each call processes `count` requests."""
     calls, best_s = CALLS // count, float("inf")
     for number in range(calls // 5):
         run(number)

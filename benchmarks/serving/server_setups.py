@@ -1,4 +1,4 @@
-"""Servers on one core: Cifra's HTTP tier, Cifra embedded, and the bare FastAPI peer."""
+"""Servers on one core: Cifra's HTTP tier, Cifra embedded, and the bare FastAPI server."""
 
 import os
 import shutil
@@ -38,24 +38,24 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A running server, the token of its admin, and its process."""
+    """A running server, its admin's token, and its process."""
 
     url: str
     token: str
     pid: int
 
     def target(self, route: str, form: str = "multipart") -> Target:
-        """Where to post images to."""
+        """Return the target to post images to."""
         return Target(f"{self.url}{route}", form, self.token)
 
     def cpu_s(self) -> float:
-        """Processor seconds that it and its children have used."""
+        """Return the CPU seconds used by the server and its children."""
         processes = [psutil.Process(self.pid)]
         processes += processes[0].children(recursive=True)
         return sum(sum(each.cpu_times()[:2]) for each in processes)
 
     def memory_mb(self) -> float:
-        """Resident memory of it and its children; what they share is counted once."""
+        """Return the resident memory of server and children, with shared memory counted once."""
         processes = [psutil.Process(self.pid)]
         processes += processes[0].children(recursive=True)
         return sum(each.memory_full_info().pss for each in processes) / 2**20
@@ -65,7 +65,7 @@ class RunningServer:
 def cifra(
     folder: Path, command: Sequence[str], core: str = CORE, **more: str
 ) -> Iterator[RunningServer]:
-    """Cifra by one of its two commands."""
+    """Run Cifra by one of its two commands."""
     pinned = ("taskset", "-c", core, *command)
     with serve(folder, pinned, **SETTINGS, **more) as server:
         yield RunningServer(server.url, admin_token(server), server.process.pid)
@@ -73,17 +73,17 @@ def cifra(
 
 @contextmanager
 def fastapi_server(model: Path) -> Iterator[RunningServer]:
-    """The bare FastAPI server, as its own documentation has it started for speed."""
+    """Run the bare FastAPI server, with the options that its documentation recommends for speed."""
     port = free_port()
     command = [
-        *("taskset", "-c", CORE, str(FASTAPI_PYTHON), "-m", "uvicorn", "peer:app"),
+        *("taskset", "-c", CORE, str(FASTAPI_PYTHON), "-m", "uvicorn", "fastapi_baseline:app"),
         *("--port", str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log"),
         *("--log-level", "warning"),
     ]
     process = subprocess.Popen(
         command,
         cwd=Path(__file__).parent,
-        env={"PATH": os.environ["PATH"], "PEER_MODEL": str(model)},
+        env={"PATH": os.environ["PATH"], "BENCHMARK_MODEL": str(model)},
     )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -98,7 +98,7 @@ def fastapi_server(model: Path) -> Iterator[RunningServer]:
 def all_servers(
     folder: Path, models: tuple[Path, Path]
 ) -> Iterator[tuple[RunningServer, RunningServer, RunningServer]]:
-    """The HTTP tier and the embedded server, with these models as v1 and v2, and the peer on v2."""
+    """Run the HTTP tier and the embedded server with these models, and FastAPI with the second."""
     with ExitStack() as stack:
         made = []
         for name, command in (("http", HTTP_TIER), ("embedded", EMBEDDED)):
@@ -108,7 +108,7 @@ def all_servers(
 
 
 def prepare_database(folder: Path, files: tuple[Path, Path]) -> None:
-    """Prepare a database in which these models serve as v1 and v2."""
+    """Create a database in which these models serve as v1 and v2."""
     folder.mkdir()
     with bootstrapped_app(make_config(folder, ADMIN_PASSWORD=PASSWORD)) as app, app.app_context():
         for version, file in zip(Version, files, strict=True):
@@ -119,7 +119,7 @@ def prepare_database(folder: Path, files: tuple[Path, Path]) -> None:
 
 
 def admin_token(server: Server) -> str:
-    """Log the admin in."""
+    """Log the admin in and return the token."""
     body = {"username": "admin", "password": PASSWORD}
     answer = requests.post(f"{server.url}/login", json=body, timeout=30)
     return str(answer.json()["access_token"])
@@ -135,10 +135,10 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.05)
         else:
             return
-    raise SystemExit("The FastAPI peer does not start: make bench installs what it needs")
+    raise SystemExit("The FastAPI server did not start: `make bench` installs what it needs")
 
 
 def ensure_fastapi() -> None:
-    """End the program with one line where the peer is not installed."""
+    """Exit with a message if the FastAPI server is not installed."""
     if not FASTAPI_PYTHON.exists() or shutil.which("taskset") is None:
-        raise SystemExit("This benchmark is started by `make bench`, on Linux")
+        raise SystemExit("This benchmark is run by `make bench`, on Linux")

@@ -1,6 +1,6 @@
-"""`make bench-workers`: what a request costs with one worker and with two, on PostgreSQL and Redis.
+"""`make bench-workers`: cost per request with one worker and with two, on PostgreSQL and Redis.
 
-Processor time is that of Cifra's own processes: PostgreSQL, Redis and the load are counted apart.
+CPU time is that of Cifra's own processes: PostgreSQL, Redis and the load are counted separately.
 Each worker has sixteen connections.
 """
 
@@ -35,13 +35,13 @@ FROM pg_stat_activity WHERE datname = :name AND state <> 'idle'"""
 
 
 def main() -> None:
-    """Print the table; end with 1 where a bar is missed."""
+    """Print the table; exit with 1 if a limit is exceeded."""
     ensure_wrk()
     print_table([rows()], 1, "workers")
 
 
 def rows() -> Iterator[Row]:
-    """One worker and two, each on a database of its own, take turns under the same load."""
+    """Measure one worker and two, each on its own database, in turn under the same load."""
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         postgres, redis = PostgresServer(), RedisServer(folder)
@@ -105,7 +105,7 @@ def _name(count: int) -> str:
 
 @dataclass
 class _Costs:
-    """Processor seconds a request, by round; `shares` of the less busy of two workers."""
+    """CPU seconds per request, by round; `shares` are those of the less busy of two workers."""
 
     cifra: list[list[float]] = field(default_factory=lambda: [[] for _ in WORKERS])
     postgres: list[float] = field(default_factory=list)
@@ -155,7 +155,7 @@ def _cpu_seconds(processes: Sequence[psutil.Process]) -> list[float]:
 
 
 def _worker_cpu_seconds(tier: RunningServer) -> list[float]:
-    """Processor seconds of each process that answers."""
+    """Return the CPU seconds of each process that answers requests."""
     children = psutil.Process(tier.pid).children(recursive=True)
     return _cpu_seconds(
         [each for each in children if "resource_tracker" not in _command_line(each)]
@@ -167,7 +167,7 @@ def _command_line(process: psutil.Process) -> str:
 
 
 class _LockSamples:
-    """Transactions that were seen at work, and how many of them waited for another's lock."""
+    """The number of active transactions seen, and of those waiting for a lock."""
 
     def __init__(self) -> None:
         self.waiting = self.total = 0
@@ -175,7 +175,7 @@ class _LockSamples:
 
 @contextmanager
 def _sampled_locks(postgres: PostgresServer, count: int) -> Iterator[_LockSamples]:
-    """Look fifty times a second at what a tier's connections do."""
+    """Sample the activity of a server's connections fifty times a second."""
     samples, is_over = _LockSamples(), threading.Event()
     engine = create_engine(postgres.url.replace("://", "+psycopg://"))
 
@@ -183,7 +183,10 @@ def _sampled_locks(postgres: PostgresServer, count: int) -> Iterator[_LockSample
         with engine.connect() as connection:
             while not is_over.wait(SAMPLE_INTERVAL_S):
                 found = connection.execute(text(WAITING_SQL), {"name": _name(count)}).one()
-                samples.waiting, samples.total = samples.waiting + found[0], samples.total + found[1]
+                samples.waiting, samples.total = (
+                    samples.waiting + found[0],
+                    samples.total + found[1],
+                )
                 connection.rollback()
 
     thread = threading.Thread(target=sample)

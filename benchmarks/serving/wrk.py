@@ -1,4 +1,4 @@
-"""Load from wrk, on a core of its own, and what it measured."""
+"""Load from wrk, on its own core, and its measurements."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ LOAD_CORE = "1"
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """A folder of files named 0.png and so on, and how many they are."""
+    """A folder of files named 0.png and so on, and their number."""
 
     folder: Path
     count: int
@@ -21,7 +21,7 @@ class ImageFolder:
 
 @dataclass(frozen=True)
 class Target:
-    """What is posted to: its address, how the image is sent, and the token, if it takes one."""
+    """What is posted to: the URL, how the image is sent, and the token, if any."""
 
     url: str
     form: str = "multipart"
@@ -30,7 +30,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What wrk saw; `failed` answers were no 2xx, or none at all."""
+    """What wrk measured; `failed` counts responses other than 2xx, and missing ones."""
 
     requests: int
     seconds: float
@@ -40,12 +40,12 @@ class Measurement:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Return requests per second."""
         return self.requests / self.seconds
 
 
 def ensure_wrk() -> None:
-    """End the program with one line where wrk is missing."""
+    """Exit with a message if wrk is missing."""
     if shutil.which("wrk") is None:
         raise SystemExit("This benchmark needs wrk: apt install wrk")
 

@@ -34,9 +34,9 @@ def figure(version: str, row: str) -> str:
 
 @pytest.mark.parametrize(("version", "most_parameters"), [("v1", 10_000), ("v2", 10_000_000)])
 def test_the_card_names_the_file_that_ships(version: str, most_parameters: int) -> None:
-    artefact = (ROOT / "models" / f"{version}.onnx").read_bytes()
-    assert figure(version, "SHA-256") == hashlib.sha256(artefact).hexdigest()
-    assert read_model_name(artefact) == NAMES[version]
+    artifact = (ROOT / "models" / f"{version}.onnx").read_bytes()
+    assert figure(version, "SHA-256") == hashlib.sha256(artifact).hexdigest()
+    assert read_model_name(artifact) == NAMES[version]
     assert int(figure(version, "parameters").replace(",", "")) <= most_parameters
 
 
@@ -44,7 +44,7 @@ def test_the_page_on_the_models_says_what_the_cards_say() -> None:
     page = (ROOT / "models" / "README.md").read_text()
     for row in (
         "parameters",
-        "multiply-adds a digit",
+        "multiply-adds per digit",
         "golden (10,000)",
         "golden, mean of 5 seeds",
     ):
@@ -56,7 +56,7 @@ def test_golden_accuracy_is_what_the_card_says_and_its_mean_above_the_bar(
     golden_exam: EvaluationSet, version: str, bar: float
 ) -> None:
     sessions = [open_session(model_path(version, seed).read_bytes()) for seed in SEEDS]
-    shares = [float(golden_exam.right(session).mean()) for session in sessions]
+    shares = [float(golden_exam.correct(session).mean()) for session in sessions]
     assert f"{shares[0]:.2%}" == figure(version, "golden (10,000)")
     assert ", ".join(f"{share:.2%}" for share in shares) == figure(version, "golden, each seed")
     assert np.mean(shares) >= bar
@@ -64,9 +64,9 @@ def test_golden_accuracy_is_what_the_card_says_and_its_mean_above_the_bar(
 
 @VERSIONS
 def test_every_seed_is_a_net_of_its_own_and_says_which(version: str) -> None:
-    artefacts = [model_path(version, seed).read_bytes() for seed in SEEDS]
-    notes = [open_session(artefact).get_modelmeta().custom_metadata_map for artefact in artefacts]
-    assert len(set(artefacts)) == len(SEEDS)
+    artifacts = [model_path(version, seed).read_bytes() for seed in SEEDS]
+    notes = [open_session(artifact).get_modelmeta().custom_metadata_map for artifact in artifacts]
+    assert len(set(artifacts)) == len(SEEDS)
     assert [note["seed"] for note in notes] == [str(seed) for seed in SEEDS]
 
 
@@ -74,23 +74,21 @@ def test_every_seed_is_a_net_of_its_own_and_says_which(version: str) -> None:
 def test_the_probabilities_mean_what_they_say(golden_exam: EvaluationSet, version: str) -> None:
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     confidences = golden_exam.probabilities(session).max(axis=1)
-    error = expected_calibration_error(confidences, golden_exam.right(session))
+    error = expected_calibration_error(confidences, golden_exam.correct(session))
     row = "expected calibration error, golden, 15 bins of equal mass"
     assert f"{error:.3%}" == figure(version, row)
     assert error <= 0.005
 
 
 @VERSIONS
-def test_pictures_of_no_digit_are_told_from_digits(
-    golden_exam: EvaluationSet, version: str
-) -> None:
+def test_images_of_no_digit_are_told_from_digits(golden_exam: EvaluationSet, version: str) -> None:
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     digits = golden_exam.probabilities(session).max(axis=1)
     strange = []
     for name, make in OOD_IMAGES.items():
         files = list(make())
-        taken = make_set(name, files, np.full(len(files), -1))
-        others = taken.probabilities(session).max(axis=1)[~taken.refused]
+        evaluation_set = make_set(name, files, np.full(len(files), -1))
+        others = evaluation_set.probabilities(session).max(axis=1)[~evaluation_set.rejected]
         assert others.mean() < digits.mean() - 0.3
         strange.append(others)
     assert auroc(digits, np.concatenate(strange)) >= 0.95

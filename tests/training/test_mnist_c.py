@@ -101,7 +101,7 @@ def test_shot_noise_counts_three_photons_for_white_and_none_for_black() -> None:
 
 def test_impulse_noise_is_as_often_black_as_white() -> None:
     made = corrupted("impulse_noise", np.full((100, 28, 28), 100, dtype=np.uint8))
-    shares = [np.mean(made == grey) for grey in (0, 100, 255)]
+    shares = [np.mean(made == gray) for gray in (0, 100, 255)]
     assert shares == pytest.approx([0.085, 0.83, 0.085], abs=0.005)
 
 
@@ -168,7 +168,7 @@ def test_fog_leaves_a_quarter_of_the_contrast_on_an_uneven_ground() -> None:
     assert ground.mean(axis=(1, 2)).std() > 25
 
 
-def test_spatter_is_grey_on_white_and_on_black() -> None:
+def test_spatter_is_gray_on_white_and_on_black() -> None:
     made = corrupted("spatter", box(0, 28, 0, 14))
     on_black = made[:, :, 14:]
     assert set(np.unique(on_black)) <= {0, *range(50, 64)}

@@ -1,4 +1,4 @@
-"""What tests share: real digits, an application on a real database, a served one."""
+"""Shared fixtures and helpers: real digits, and applications on real databases."""
 
 import io
 import subprocess
@@ -41,17 +41,22 @@ from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
 ADMIN_PASSWORD = "the admin's password"
 
-_Answered = TypeVar("_Answered")
+_Result = TypeVar("_Result")
 
-# Tests run beside each other: threads that share a core wait for each other, and no test may fail
-# for having had to wait.
+# Tests run in parallel, so BLAS gets one thread, and no example of Hypothesis fails for being slow.
 threadpool_limits(1, user_api="blas")
 hypothesis_settings.register_profile("cifra", deadline=None)
 hypothesis_settings.load_profile("cifra")
 
-# Folders and fixtures of tests that start a server, a browser, a database or a training.
+# Folders and fixtures of tests that start a server, a browser, a database or a training run.
 SLOW_FOLDERS = {
-    *("benchmarks", "browser", "clients", "examples", "integration", "live", "training")
+    "benchmarks",
+    "browser",
+    "clients",
+    "examples",
+    "integration",
+    "live",
+    "training",
 }
 SLOW_FIXTURES = {"browser", "disagreements", "postgres_url", "redis", "server"}
 
@@ -61,7 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests as slow by where they are and what they ask for; modules may say so themselves."""
+    """Mark tests as slow by folder and fixtures; a module may also mark itself."""
     for item in items:
         folders = item.path.relative_to(ROOT / "tests").parts[:-1]
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -73,23 +78,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def is_long(request: pytest.FixtureRequest) -> bool:
-    """Whether tests with a long and a short form run in the long one."""
+    """Return whether tests that have a long form run in it."""
     return bool(request.config.getoption("--long"))
 
 
 @dataclass(frozen=True)
 class GoldenSet:
-    """The golden set: digits (n, 28, 28) and labels (n,)."""
+    """The golden set: digit images (n, 28, 28) and labels (n,)."""
 
     digits: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
 
     def png(self, index: int) -> bytes:
-        """One of its digits as a PNG file."""
+        """Return one of the images as a PNG file."""
         return encode_png(self.digits[index])
 
     def png_of(self, digit: int) -> bytes:
-        """The first of its pictures of a digit."""
+        """Return the first image of a digit as a PNG file."""
         return self.png(int(np.flatnonzero(self.labels == digit)[0]))
 
 
@@ -101,7 +106,7 @@ def golden() -> GoldenSet:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """Golden digits on which the shipped models disagree, as PNG files, and who is right."""
+    """Golden digits on which the bundled models disagree, as PNG files, with all predictions."""
 
     pngs: list[bytes]
     labels: list[int]
@@ -110,12 +115,12 @@ class Disagreements:
 
     @property
     def v1_correct(self) -> list[bool]:
-        """Whether v1 names each right."""
+        """Whether v1 is correct, for each image."""
         return [one == label for one, label in zip(self.v1_digits, self.labels, strict=True)]
 
     @property
     def v2_correct(self) -> list[bool]:
-        """Whether v2 names each right."""
+        """Whether v2 is correct, for each image."""
         return [one == label for one, label in zip(self.v2_digits, self.labels, strict=True)]
 
 
@@ -139,22 +144,22 @@ def disagreements(golden: GoldenSet) -> Disagreements:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A served Cifra without limits, shared by all tests that do not ask for another one."""
+    """A running server without rate limits, shared by all tests that need no other."""
     with serve(tmp_path_factory.mktemp("served"), **UNLIMITED) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real PostgreSQL of our own, from a pip package; it ends with the tests."""
-    running = PostgresServer()
-    yield running.url
-    running.end()
+    """The URL of a real PostgreSQL, from a pip package, that runs as long as the tests."""
+    postgres = PostgresServer()
+    yield postgres.url
+    postgres.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind that Cifra runs on."""
+    """The URL of an empty database, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/app.db"
         return
@@ -166,7 +171,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def postgres_database(
     postgres_url: str, template: str = "template1", name: str | None = None
 ) -> Iterator[str]:
-    """A database in a PostgreSQL, empty or a copy of a template, dropped at the end."""
+    """Create a PostgreSQL database, empty or a copy of a template, and drop it at the end."""
     name = name or f"cifra_{uuid4().hex}"
     engine = create_engine(_with_driver(postgres_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -183,17 +188,17 @@ def _with_driver(postgres_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> Iterator[str]:
-    """The name of a database with all tables, models and the first admin, to make copies of."""
+    """The name of a database with all tables, the models and the first admin, to be copied."""
     with postgres_database(postgres_url) as url:
         with TemporaryDirectory() as folder:
-            _prepare(make_config(Path(folder), DATABASE_URL=url))
+            _bootstrap(make_config(Path(folder), DATABASE_URL=url))
         yield str(make_url(url).database)
 
 
 def make_config(tmp_path: Path, **more: str) -> Config:
-    """Settings for an application in this folder."""
-    quick = {"DATA_DIR": str(tmp_path), "BCRYPT_ROUNDS": "4", "ADMIN_PASSWORD": ADMIN_PASSWORD}
-    return Config.from_env(SECRETS | quick | more)
+    """Return the configuration of an application in this folder."""
+    defaults = {"DATA_DIR": str(tmp_path), "BCRYPT_ROUNDS": "4", "ADMIN_PASSWORD": ADMIN_PASSWORD}
+    return Config.from_env(SECRETS | defaults | more)
 
 
 @pytest.fixture
@@ -202,21 +207,21 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture(autouse=True)
-def _unprobed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reviewers in this process see no probes but where a test asks for them."""
+def _without_attention_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show no attention checks to reviewers in this process unless a test enables them."""
     monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 0)
 
 
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
-    """An application on a temporary database, prepared as a first start does."""
-    with bootstrapped_app(config) as made:
-        yield made
+    """An application on a temporary SQLite database, set up as on a first start."""
+    with bootstrapped_app(config) as application:
+        yield application
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def app_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    """The same on SQLite and on PostgreSQL."""
+    """An application set up as on a first start, on SQLite and on PostgreSQL."""
     with ExitStack() as stack:
         more = {"RATELIMIT_ENABLED": "false"}
         if request.param == "postgresql":
@@ -228,43 +233,43 @@ def app_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flas
 
 @contextmanager
 def second_app(config: Config) -> Iterator[Flask]:
-    """An application on the database of a served Cifra, as another process has it."""
-    made = create_app(config)
+    """Create a second application on the database of a running server."""
+    app = create_app(config)
     try:
-        yield made
+        yield app
     finally:
-        with made.app_context():
+        with app.app_context():
             dispose_engines()
 
 
-def _prepare(config: Config) -> None:
-    """Do what a first start does, and let go of the database."""
+def _bootstrap(config: Config) -> None:
+    """Set up a database as on a first start."""
     with create_app(config).app_context():
         bootstrap.prepare(config, container().hasher)
         dispose_engines()
 
 
 @cache
-def _prepared_sqlite() -> bytes:
-    """An SQLite database as a first start leaves it: making one takes longer than most tests."""
+def _bootstrapped_sqlite() -> bytes:
+    """Return an SQLite file as after a first start; setting one up takes longer than most tests."""
     with TemporaryDirectory() as folder:
-        _prepare(make_config(Path(folder)))
+        _bootstrap(make_config(Path(folder)))
         return (Path(folder) / "app.db").read_bytes()
 
 
 @contextmanager
 def bootstrapped_app(config: Config) -> Iterator[Flask]:
-    """Make an application ready for its first request, and let its connections go at the end."""
+    """Create an application set up as on a first start; stop its workers at the end."""
     if config.database_file is not None and not config.database_file.exists():
-        config.database_file.write_bytes(_prepared_sqlite())
-    made = create_app(config)
-    made.test_client_class = DocumentedClient
-    with made.app_context():
+        config.database_file.write_bytes(_bootstrapped_sqlite())
+    app = create_app(config)
+    app.test_client_class = DocumentedClient
+    with app.app_context():
         bootstrap.prepare(config, container().hasher)
     try:
-        yield made
+        yield app
     finally:
-        with made.app_context():
+        with app.app_context():
             container().housekeeping.stop()
             container().retrain_worker.stop()
             container().mail_worker.stop()
@@ -272,27 +277,27 @@ def bootstrapped_app(config: Config) -> Iterator[Flask]:
 
 
 class UserClient:
-    """Somebody with a login, calling an application in this process."""
+    """A logged-in user of an application in this process."""
 
     def __init__(self, app: Flask, username: str, password: str) -> None:
         self.app = app
         self.client: FlaskClient = app.test_client()
-        answer = self.client.post("/login", json={"username": username, "password": password})
-        assert answer.status_code == 200, answer.text
-        self.tokens: dict[str, str] = answer.get_json()
+        response = self.client.post("/login", json={"username": username, "password": password})
+        assert response.status_code == 200, response.text
+        self.tokens: dict[str, str] = response.get_json()
 
     def call(self, method: str, path: str, **kwargs: Any) -> TestResponse:
         """Send one request with the access token."""
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
         return self.app.test_client().open(path, method=method, headers=headers, **kwargs)
 
-    def predict(self, route: str, picture: bytes) -> TestResponse:
-        """Post a picture to /api/<route>/predict, as a raw body."""
-        return self.call("POST", f"/api/{route}/predict", data=picture, content_type="image/png")
+    def predict(self, route: str, image: bytes) -> TestResponse:
+        """Post an image to /api/<route>/predict, as a raw body."""
+        return self.call("POST", f"/api/{route}/predict", data=image, content_type="image/png")
 
 
 def register_user(app: Flask, username: str) -> UserClient:
-    """Register somebody and log them in."""
+    """Register a user and log in."""
     password = f"password of {username}"
     body = {"username": username, "password": password}
     assert app.test_client().post("/register", json=body).status_code == 201
@@ -300,15 +305,15 @@ def register_user(app: Flask, username: str) -> UserClient:
 
 
 def admin_client(app: Flask) -> UserClient:
-    """The first admin, logged in."""
+    """Log in as the first admin."""
     return UserClient(app, "admin", ADMIN_PASSWORD)
 
 
-def run_concurrently(count: int, *calls: Callable[[], _Answered]) -> list[_Answered]:
-    """Make calls in threads that set off together: `count` in all, the given ones in turn."""
+def run_concurrently(count: int, *calls: Callable[[], _Result]) -> list[_Result]:
+    """Run `count` calls in threads that start together, cycling through the given ones."""
     ready = threading.Barrier(count)
 
-    def call(index: int) -> _Answered:
+    def call(index: int) -> _Result:
         ready.wait()
         return calls[index % len(calls)]()
 
@@ -317,20 +322,20 @@ def run_concurrently(count: int, *calls: Callable[[], _Answered]) -> list[_Answe
 
 
 def container_of(app: Flask) -> Container:
-    """What an application was wired from."""
+    """Return the container of an application."""
     with app.app_context():
         return container()
 
 
-def encode_image(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    """A picture as a file of this format."""
+def encode_image(image: Image.Image, file_format: str = "PNG", **options: object) -> bytes:
+    """Return an image as a file of this format."""
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    image.save(file, file_format, **options)
     return file.getvalue()
 
 
 def run_python(code: str) -> str:
-    """Run code in a fresh interpreter from the project's folder; returns what it prints."""
+    """Run code in a new interpreter from the project's folder; return what it prints."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

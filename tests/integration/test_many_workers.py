@@ -16,7 +16,7 @@ from app.training.datasets import load_base_sets
 from tests.conftest import SECRETS, GoldenSet, make_config, postgres_database, second_app
 from tests.support.live_client import connect_live, wait_until
 from tests.support.redis_server import RedisServer
-from tests.support.review_data import label_images, create_submitters
+from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import EMBEDDED, HTTP_TIER, QUICK, ROOT, Client, Server, serve
 
 WORKERS = 2
@@ -179,7 +179,12 @@ def test_a_retrain_job_runs_on_a_worker_and_on_no_server(
     with second_app(
         make_config(shared.folder / "tier", DATABASE_URL=shared.settings["DATABASE_URL"])
     ) as app:
-        label_images(app, list(training.digits[:30]), training.labels[:30].tolist(), create_submitters(app, 2))
+        label_images(
+            app,
+            list(training.digits[:30]),
+            training.labels[:30].tolist(),
+            create_submitters(app, 2),
+        )
     admin = tier.admin_client()
     accepted = admin.call("POST", "/admin/retrain", json={"deploy": "manual"})
     assert accepted.status_code == 202

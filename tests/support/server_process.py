@@ -1,4 +1,4 @@
-"""Cifra served for real: the process that `make run` starts, on a free port and data of its own."""
+"""Real server processes, started as `make run` does, each with a free port and its own data."""
 
 import os
 import signal
@@ -15,8 +15,8 @@ import requests
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 60
 
-# Warnings are errors in the server too, but for two: Pillow's on damaged tags that it skips, and
-# the one on files that werkzeug leaves to the garbage collector when it gives up on a body.
+# Warnings are errors in the server too, except two: Pillow's about damaged tags that it skips, and
+# the one about files that werkzeug leaves to the garbage collector when it rejects a body.
 WARNINGS = "error,ignore::UserWarning:PIL.TiffImagePlugin,ignore:Unclosed file:ResourceWarning"
 QUICK = {"BCRYPT_ROUNDS": "4", "PYTHONWARNINGS": WARNINGS}
 UNLIMITED = QUICK | {"RATELIMIT_ENABLED": "false"}
@@ -26,7 +26,7 @@ HTTP_TIER = (sys.executable, "serve_granian.py")
 
 
 class Server:
-    """A running server; `url` is where, `data_dir` is what it keeps."""
+    """A server process with its URL and its data directory."""
 
     def __init__(
         self, data_dir: Path, settings: dict[str, str], command: Sequence[str] = EMBEDDED
@@ -53,7 +53,7 @@ class Server:
             )
 
     def wait(self) -> None:
-        """Wait for the first answer."""
+        """Wait until the server is ready."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -65,65 +65,65 @@ class Server:
         raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
 
     def kill(self) -> None:
-        """Send kill -9 to the server with all its processes."""
+        """Send SIGKILL to the server and all its child processes."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
-        """End the server as an operator would."""
+        """Stop the server with SIGTERM, as an operator would."""
         self.process.terminate()
         self.process.wait(timeout=30)
 
     @property
     def admin_password(self) -> str:
-        """The password that the first start made."""
+        """The password that the first start generated."""
         return (self.data_dir / "admin_password").read_text().strip()
 
     def login(self, username: str, password: str) -> "Client":
-        """Log in and return a client that carries the token."""
+        """Log in, and return a client that sends the token."""
         return Client(self.url, username, password)
 
     def admin_client(self) -> "Client":
-        """A client of the first admin."""
+        """Log in as the first admin."""
         return self.login("admin", self.admin_password)
 
     def admin_client_of(self, data_dir: Path) -> "Client":
-        """A client of the admin whom a first start elsewhere made, on the same database."""
+        """Log in as the first admin of a database that another server set up in `data_dir`."""
         return self.login("admin", (data_dir / "admin_password").read_text().strip())
 
     def register(self, username: str) -> "Client":
-        """Register somebody and return their client."""
+        """Register a user and log in."""
         password = f"password of {username}"
         registration = {"username": username, "password": password}
-        made = requests.post(f"{self.url}/register", json=registration, timeout=30)
-        assert made.status_code == 201, made.text
+        response = requests.post(f"{self.url}/register", json=registration, timeout=30)
+        assert response.status_code == 201, response.text
         return self.login(username, password)
 
 
 class Client(requests.Session):
-    """Requests to one server with the token of one login."""
+    """A logged-in user of a server process."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         super().__init__()
         self.url = url
         credentials = {"username": username, "password": password}
-        answer = requests.post(f"{url}/login", json=credentials, timeout=30)
-        assert answer.status_code == 200, answer.text
-        self.tokens = answer.json()
+        response = requests.post(f"{url}/login", json=credentials, timeout=30)
+        assert response.status_code == 200, response.text
+        self.tokens = response.json()
         self.headers["Authorization"] = f"Bearer {self.tokens['access_token']}"
 
     def call(self, method: str, path: str, **kwargs: object) -> requests.Response:
         """Send one request."""
         return self.request(method, self.url + path, timeout=60, **kwargs)
 
-    def predict(self, route: str, picture: bytes) -> requests.Response:
-        """Post a picture to /api/<route>/predict."""
-        return self.call("POST", f"/api/{route}/predict", files={"file": ("d.png", picture)})
+    def predict(self, route: str, image: bytes) -> requests.Response:
+        """Post an image to /api/<route>/predict, as a multipart file."""
+        return self.call("POST", f"/api/{route}/predict", files={"file": ("d.png", image)})
 
 
 @contextmanager
 def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) -> Iterator[Server]:
-    """Serve with these settings until the block ends; an error in the log fails the test."""
+    """Run a server with these settings until the block ends; a traceback in its log is an error."""
     server = Server(data_dir, settings, command)
     try:
         server.wait()
@@ -142,8 +142,8 @@ _reserved: list[socket.socket] = []
 def free_port() -> int:
     """Reserve a port that nothing listens on, until this process ends.
 
-    A bound socket that never listens keeps the kernel from giving the port to anybody who asks for
-    any port, in this run of the tests or another; a server that names the port may still bind it.
+    As long as a socket is bound to it, even without listening, the kernel gives the port to nobody
+    who asks for any free port, here or in another test run; a server that names it can still bind.
     """
     reservation = socket.socket()
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -19,9 +19,15 @@ from tests.conftest import (
     register_user,
 )
 from tests.services.models.test_registry import another_v2, store_model, v2_becomes
-from tests.services.retraining.test_jobs import candidate, complete, request_retrain, quiet, claim_job
+from tests.services.retraining.test_jobs import (
+    candidate,
+    claim_job,
+    complete,
+    quiet,
+    request_retrain,
+)
 from tests.services.reviews.test_review_queue import label_all
-from tests.support.review_data import label_images, create_submitters
+from tests.support.review_data import create_submitters, label_images
 
 __all__ = ["quiet"]
 
@@ -61,8 +67,8 @@ def list_rollouts(admin: UserClient) -> list[dict[str, object]]:
 def send(client: UserClient, pngs: list[bytes], labels: list[int]) -> dict[str, int]:
     """Send images to the A/B endpoint; returns their labels by prediction id."""
     return {
-        client.predict("ab", png).get_json()["prediction_id"]: label_images
-        for png, label_images in zip(pngs, labels, strict=True)
+        client.predict("ab", png).get_json()["prediction_id"]: label
+        for png, label in zip(pngs, labels, strict=True)
     }
 
 
@@ -109,7 +115,9 @@ def test_after_an_automatic_rollback_no_retrained_model_is_deployed_automaticall
     deploy(app_on_each, admin, model_id=1, version="v2")
     label_all(admin, send(client, *images_won_by(disagreements, Version.V2)))
     run_periodic_tasks(app_on_each)
-    label_images(app_on_each, golden.digits[:40], golden.labels[:40], create_submitters(app_on_each, 2))
+    label_images(
+        app_on_each, golden.digits[:40], golden.labels[:40], create_submitters(app_on_each, 2)
+    )
     request_retrain(admin)
     with app_on_each.app_context():
         job = complete(claim_job(), candidate())

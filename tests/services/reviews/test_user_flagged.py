@@ -1,4 +1,4 @@
-"""What users flag, and probes of those who look at it: learned from, and no evidence."""
+"""User-flagged images and attention checks: used for training, but no evidence."""
 
 from uuid import UUID
 
@@ -13,7 +13,12 @@ from app.services.reviews import attention_checks
 from app.store.engine.db import read_transaction
 from app.training.datasets import load_base_sets, preprocess_all
 from tests.conftest import Disagreements, GoldenSet, UserClient, admin_client, register_user
-from tests.services.reviews.test_review_queue import request_item, register_reviewer, current_experiment, submit_label
+from tests.services.reviews.test_review_queue import (
+    current_experiment,
+    register_reviewer,
+    request_item,
+    submit_label,
+)
 
 
 @pytest.fixture
@@ -27,10 +32,10 @@ def client(app: Flask) -> UserClient:
 
 
 def correct_prediction(client: UserClient, route: str, png: bytes, digit: int) -> str:
-    """Send a picture, and say that it shows another digit than was answered."""
+    """Submit an image and name its digit in the feedback; return the prediction's id."""
     made = client.predict(route, png).get_json()
-    said = {"prediction_id": made["prediction_id"], "digit": digit}
-    assert client.call("POST", "/feedback", json=said).status_code == 201
+    feedback = {"prediction_id": made["prediction_id"], "digit": digit}
+    assert client.call("POST", "/feedback", json=feedback).status_code == 201
     return str(made["prediction_id"])
 
 
@@ -39,13 +44,13 @@ def user_flagged_count(admin: UserClient) -> int:
 
 
 def training_labels(app: Flask) -> list[tuple[int, int]]:
-    """What a retrain would learn: digits and who had sent them."""
+    """Return the digits and submitters of the labels that a retrain would use."""
     with app.app_context(), read_transaction() as session:
         found = jobs._label_split(session)
     return [(label.digit, label.submitter_id) for label in found.train + found.holdout]
 
 
-def test_a_corrected_answer_waits_for_a_reviewer_whose_word_is_what_is_learned(
+def test_a_corrected_prediction_is_reviewed_and_the_label_is_used_for_training(
     app: Flask, admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     made = correct_prediction(client, "v2", golden.png_of(7), digit=1)
@@ -59,7 +64,7 @@ def test_a_corrected_answer_waits_for_a_reviewer_whose_word_is_what_is_learned(
     assert [digit for digit, _ in training_labels(app)] == [7]
 
 
-def test_a_flagged_picture_is_no_evidence_and_moves_no_counter(
+def test_a_flagged_image_is_no_evidence_and_changes_no_counter(
     app: Flask, admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     before = current_experiment(admin)
@@ -73,27 +78,29 @@ def test_a_flagged_picture_is_no_evidence_and_moves_no_counter(
     assert user_flagged_count(admin) == 1
 
 
-def test_the_experiments_pictures_come_first(
+def test_images_of_the_experiment_come_first(
     admin: UserClient, client: UserClient, golden: GoldenSet, disagreements: Disagreements
 ) -> None:
-    mine = correct_prediction(client, "v2", golden.png_of(7), digit=1)
-    dispute = client.predict("ab", disagreements.pngs[0]).get_json()["prediction_id"]
+    flagged = correct_prediction(client, "v2", golden.png_of(7), digit=1)
+    disagreement = client.predict("ab", disagreements.pngs[0]).get_json()["prediction_id"]
     item = request_item(admin)
     assert item is not None
-    assert item["prediction_id"] == dispute
-    assert submit_label(admin, dispute, digit=disagreements.labels[0]) == 201
-    assert (request_item(admin) or {})["prediction_id"] == mine
+    assert item["prediction_id"] == disagreement
+    assert submit_label(admin, disagreement, digit=disagreements.labels[0]) == 201
+    assert (request_item(admin) or {})["prediction_id"] == flagged
 
 
-def test_what_waits_in_an_experiments_queue_is_not_flagged_as_well(
+def test_an_image_in_the_experiments_queue_is_not_flagged_too(
     admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
-    correct_prediction(client, "ab", disagreements.pngs[0], digit=(disagreements.v1_digits[0] + 5) % 10)
+    correct_prediction(
+        client, "ab", disagreements.pngs[0], digit=(disagreements.v1_digits[0] + 5) % 10
+    )
     assert admin.call("GET", "/admin/review").get_json()["pending"] == 1
     assert user_flagged_count(admin) == 0
 
 
-def test_what_an_ended_experiment_left_unlabelled_can_be_flagged(
+def test_an_image_that_an_ended_experiment_left_unlabeled_can_be_flagged(
     admin: UserClient, client: UserClient, disagreements: Disagreements
 ) -> None:
     made = client.predict("ab", disagreements.pngs[0]).get_json()
@@ -102,12 +109,12 @@ def test_what_an_ended_experiment_left_unlabelled_can_be_flagged(
     assert admin.call("POST", "/admin/experiments", json={}).status_code == 201
     assert request_item(admin) is None
     digit = (made["prediccion"] + 1) % 10
-    said = {"prediction_id": made["prediction_id"], "digit": digit}
-    assert client.call("POST", "/feedback", json=said).status_code == 201
+    feedback = {"prediction_id": made["prediction_id"], "digit": digit}
+    assert client.call("POST", "/feedback", json=feedback).status_code == 201
     assert (request_item(admin) or {})["prediction_id"] == made["prediction_id"]
 
 
-def test_words_that_agree_flag_nothing_nor_does_the_same_picture_twice(
+def test_agreeing_feedback_and_resubmitted_images_are_not_flagged(
     admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     correct_prediction(client, "v2", golden.png_of(7), digit=7)
@@ -121,11 +128,13 @@ def test_one_user_cannot_flood_the_queue(
     admin: UserClient, client: UserClient, golden: GoldenSet
 ) -> None:
     for index in range(MAX_FLAGGED_PER_USER + 3):
-        correct_prediction(client, "v2", golden.png(index), digit=(int(golden.labels[index]) + 1) % 10)
+        correct_prediction(
+            client, "v2", golden.png(index), digit=(int(golden.labels[index]) + 1) % 10
+        )
     assert user_flagged_count(admin) == MAX_FLAGGED_PER_USER
 
 
-def test_nobody_looks_at_what_they_flagged_and_an_erased_one_is_gone(
+def test_reviewers_do_not_see_what_they_flagged_and_erased_images_are_gone(
     app: Flask, admin: UserClient, golden: GoldenSet
 ) -> None:
     rita = register_reviewer(app, "rita")
@@ -136,7 +145,7 @@ def test_nobody_looks_at_what_they_flagged_and_an_erased_one_is_gone(
     assert user_flagged_count(admin) == 0
 
 
-def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
+def test_an_attention_check_looks_like_any_image_and_is_no_evidence(
     app: Flask,
     admin: UserClient,
     client: UserClient,
@@ -145,24 +154,24 @@ def test_a_probe_looks_like_any_other_picture_and_its_label_is_no_evidence(
 ) -> None:
     made = correct_prediction(client, "v2", golden.png_of(7), digit=1)
     monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
-    probe = request_item(admin)
-    assert probe is not None
-    assert probe["prediction_id"] != made
-    ages_ms = [UUID(each).int >> 80 for each in (probe["prediction_id"], made)]
+    check = request_item(admin)
+    assert check is not None
+    assert check["prediction_id"] != made
+    ages_ms = [UUID(each).int >> 80 for each in (check["prediction_id"], made)]
     assert 0 <= ages_ms[1] - ages_ms[0] < 60_000
-    assert set(probe) == {"prediction_id", "image", "leased_until"}
-    assert (request_item(admin) or {})["prediction_id"] == probe["prediction_id"]
-    assert submit_label(admin, probe["prediction_id"], digit=3) == 201
-    assert submit_label(admin, probe["prediction_id"], digit=3) == 404
+    assert set(check) == {"prediction_id", "image", "leased_until"}
+    assert (request_item(admin) or {})["prediction_id"] == check["prediction_id"]
+    assert submit_label(admin, check["prediction_id"], digit=3) == 201
+    assert submit_label(admin, check["prediction_id"], digit=3) == 404
     assert training_labels(app) == []
-    taken_back = admin.call("DELETE", f"/admin/review/{probe['prediction_id']}")
-    assert taken_back.status_code == 200
-    assert submit_label(admin, probe["prediction_id"], skip=True) == 201
+    undone = admin.call("DELETE", f"/admin/review/{check['prediction_id']}")
+    assert undone.status_code == 200
+    assert submit_label(admin, check["prediction_id"], skip=True) == 201
     [found] = admin.call("GET", "/admin/users/reviewers").get_json()["reviewers"]
     assert (found["answered"], found["correct"]) == (1, 0)
 
 
-def test_a_probe_is_not_anothers(
+def test_an_attention_check_belongs_to_one_reviewer(
     app: Flask,
     admin: UserClient,
     client: UserClient,
@@ -172,12 +181,12 @@ def test_a_probe_is_not_anothers(
     correct_prediction(client, "v2", golden.png_of(7), digit=1)
     rita = register_reviewer(app, "rita")
     monkeypatch.setattr(attention_checks, "ATTENTION_CHECK_RATE", 1)
-    probe = request_item(rita)
-    assert probe is not None
-    assert submit_label(admin, probe["prediction_id"], digit=3) == 404
+    check = request_item(rita)
+    assert check is not None
+    assert submit_label(admin, check["prediction_id"], digit=3) == 404
 
 
-def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
+def test_labels_of_an_unreliable_reviewer_are_not_used_for_training(
     app: Flask,
     admin: UserClient,
     client: UserClient,
@@ -199,7 +208,7 @@ def test_labels_of_a_reviewer_who_does_not_look_are_not_learned_from(
     assert training_labels(app) == []
 
 
-def test_a_reviewer_is_reliable_until_probes_say_otherwise() -> None:
+def test_a_reviewer_is_reliable_until_attention_checks_show_otherwise() -> None:
     assert is_reliable(0, 0)
     assert is_reliable(1, 2)
     assert is_reliable(95, 100)
@@ -207,12 +216,12 @@ def test_a_reviewer_is_reliable_until_probes_say_otherwise() -> None:
     assert not is_reliable(80, 100)
 
 
-def test_the_probes_are_of_the_validation_set() -> None:
+def test_attention_checks_come_from_the_validation_set() -> None:
     digits, labels = attention_checks.load_check_images()
     validation = load_base_sets().validation
     known = {
-        picture.tobytes(): label
-        for picture, label in zip(
+        image.tobytes(): label
+        for image, label in zip(
             preprocess_all(validation.digits, "validation"), validation.labels, strict=True
         )
     }

@@ -1,7 +1,7 @@
-"""What schemathesis has to know of Cifra: logins, pictures, and that bad tokens open nothing.
+"""Hooks for schemathesis: logins, images, and a check that bad tokens are rejected.
 
-Runs in a process of schemathesis. CIFRA_URL is the server, CIFRA_USERNAME and CIFRA_PASSWORD are
-the login of the run; without these nobody is logged in.
+They run in schemathesis' process. CIFRA_URL is the server. CIFRA_USERNAME and CIFRA_PASSWORD are
+the login of the run; without these the run has no login.
 """
 
 import io
@@ -24,17 +24,17 @@ URL = os.environ["CIFRA_URL"]
 USERNAME = os.environ.get("CIFRA_USERNAME")
 PASSWORD = os.environ.get("CIFRA_PASSWORD", "")
 
-# These end the login or the account that they are called with: they get one of their own.
-ENDING = {("POST", "/logout"), ("POST", "/password"), ("DELETE", "/me")}
-PASSER_BY = "the password of a passer-by"
-REFRESHING = ("POST", "/refresh")
+# These end the login or the account that they are called with, so each gets a new one.
+REVOKING = {("POST", "/logout"), ("POST", "/password"), ("DELETE", "/me")}
+NEW_USER_PASSWORD = "the password of a new user"
+REFRESH = ("POST", "/refresh")
 
 _numbers = count()
-_refused: set[str] = set()
+_checked: set[str] = set()
 
 
 def log_in(username: str, password: str) -> dict[str, str]:
-    """The tokens of a new login."""
+    """Log in; return the tokens."""
     credentials = {"username": username, "password": password}
     answer = requests.post(f"{URL}/login", json=credentials, timeout=30)
     assert answer.status_code == 200, answer.text
@@ -42,47 +42,47 @@ def log_in(username: str, password: str) -> dict[str, str]:
     return tokens
 
 
-def log_in_somebody_new() -> dict[str, str]:
-    """The tokens of an account that nothing else uses."""
-    name = f"passer-by {os.getpid()} {next(_numbers)}"
-    sent = {"username": name, "password": PASSER_BY}
+def log_in_new_user() -> dict[str, str]:
+    """Return the tokens of an account that nothing else uses."""
+    name = f"user {os.getpid()} {next(_numbers)}"
+    sent = {"username": name, "password": NEW_USER_PASSWORD}
     assert requests.post(f"{URL}/register", json=sent, timeout=30).status_code == 201
     return log_in(**sent)
 
 
 @cache
 def own_tokens() -> dict[str, str]:
-    """The tokens of the run."""
+    """Return the tokens of the run."""
     return log_in(str(USERNAME), PASSWORD)
 
 
 @cache
 def own_id() -> int:
-    """The id of the run's account."""
+    """Return the id of the run's account."""
     headers = {"Authorization": f"Bearer {own_tokens()['access_token']}"}
     return int(requests.get(f"{URL}/me", headers=headers, timeout=30).json()["id"])
 
 
 @cache
-def ended_tokens() -> dict[str, str]:
-    """The tokens of a login that has ended."""
-    tokens = log_in_somebody_new()
+def revoked_tokens() -> dict[str, str]:
+    """Return the tokens of a revoked login."""
+    tokens = log_in_new_user()
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     assert requests.post(f"{URL}/logout", headers=headers, timeout=30).status_code == 200
     return tokens
 
 
-def where_of(call: AuthContext | HookContext | Case) -> tuple[str, str]:
-    """The method and the path of a call's operation."""
+def operation_key(call: AuthContext | HookContext | Case) -> tuple[str, str]:
+    """Return the method and the path of a call's operation."""
     return call.operation.method.upper(), call.operation.path
 
 
 @schemathesis.hook
 def map_body(context: HookContext, body: Any) -> Any:
-    """Let those who change their password know the old one."""
-    is_known = where_of(context) == ("POST", "/password") and isinstance(body, dict)
+    """Put the right old password into requests that change it."""
+    is_known = operation_key(context) == ("POST", "/password") and isinstance(body, dict)
     if is_known and isinstance(body.get("old_password"), str):
-        return body | {"old_password": PASSER_BY}
+        return body | {"old_password": NEW_USER_PASSWORD}
     return body
 
 
@@ -90,18 +90,18 @@ if USERNAME is not None:
 
     @schemathesis.auth(refresh_interval=None)
     class Login:
-        """Logs each call in: most as the run's account."""
+        """Authenticates each call, mostly as the run's account."""
 
         def get(self, _: Case, context: AuthContext) -> str:
-            """The token for a call."""
-            where = where_of(context)
-            if where == REFRESHING:
-                return log_in_somebody_new()["refresh_token"]
-            tokens = log_in_somebody_new() if where in ENDING else own_tokens()
+            """Return the token for a call."""
+            key = operation_key(context)
+            if key == REFRESH:
+                return log_in_new_user()["refresh_token"]
+            tokens = log_in_new_user() if key in REVOKING else own_tokens()
             return tokens["access_token"]
 
         def set(self, case: Case, token: str, _: AuthContext) -> None:
-            """Put it into the header."""
+            """Put the token into the header."""
             case.headers["Authorization"] = f"Bearer {token}"
 
     @schemathesis.hook
@@ -111,37 +111,41 @@ if USERNAME is not None:
 
 
 @schemathesis.check
-def bad_tokens_are_refused(_: CheckContext, response: Response, case: Case) -> None:
-    """What answers a good token refuses none, a malformed one, and one of a login that ended."""
+def bad_tokens_are_rejected(_: CheckContext, response: Response, case: Case) -> None:
+    """Check that an operation rejects a missing, a malformed and a revoked token."""
     operation = case.operation
-    wants_token = bool(operation.definition.raw.get("security"))
-    is_answered = response.status_code < 400 and response.request.method != "OPTIONS"
-    if not is_answered or not wants_token or operation.label in _refused:
+    needs_token = bool(operation.definition.raw.get("security"))
+    is_accepted = response.status_code < 400 and response.request.method != "OPTIONS"
+    if not is_accepted or not needs_token or operation.label in _checked:
         return
-    assert USERNAME is not None, "it answered without a token"
-    ended = ended_tokens()["refresh_token" if where_of(case) == REFRESHING else "access_token"]
-    for token, status in ((None, 401), ("not a token", 422), (ended, 401)):
+    assert USERNAME is not None, "accepted without a token"
+    revoked = revoked_tokens()[
+        "refresh_token" if operation_key(case) == REFRESH else "access_token"
+    ]
+    for token, status in ((None, 401), ("not a token", 422), (revoked, 401)):
         again = response.request.copy()
         again.headers.pop("Authorization", None)
         if token is not None:
             again.headers["Authorization"] = f"Bearer {token}"
         answer = requests.Session().send(again, timeout=30)
         assert answer.status_code == status, f"{token}: {answer.status_code} {answer.text}"
-    _refused.add(operation.label)
+    _checked.add(operation.label)
 
 
-def pictures(kind: str) -> list[bytes]:
-    """A few digits as files of a kind."""
+def sample_images(image_format: str) -> list[bytes]:
+    """Return a few digits as files of a format."""
     with np.load(MNIST) as archive:
         digits = archive["x_test"][:20]
     files = []
     for digit in digits:
         file = io.BytesIO()
-        Image.fromarray(digit).save(file, kind)
+        Image.fromarray(digit).save(file, image_format)
         files.append(file.getvalue())
     return files
 
 
-for _kind in IMAGE_TYPES:
-    schemathesis.openapi.media_type(f"image/{_kind}", strategies.sampled_from(pictures(_kind)))
-schemathesis.openapi.format("binary", strategies.sampled_from(pictures("png")))
+for _format in IMAGE_TYPES:
+    schemathesis.openapi.media_type(
+        f"image/{_format}", strategies.sampled_from(sample_images(_format))
+    )
+schemathesis.openapi.format("binary", strategies.sampled_from(sample_images("png")))

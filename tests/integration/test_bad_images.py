@@ -1,4 +1,4 @@
-"""Bad pictures of every kind: a clear 4xx of its own, never a 5xx, and nothing is stored of it."""
+"""Bad images of every kind: a specific 4xx, never a 5xx, and nothing is stored."""
 
 import numpy as np
 import pytest
@@ -17,72 +17,72 @@ def bob(server: Server) -> Client:
     return server.register("bob")
 
 
-def drawn(plane: np.ndarray, kind: str) -> bytes:
-    """A drawing in black on white, large enough for lossy formats to leave it readable."""
-    page = Image.fromarray(255 - plane)
-    return encode_image(page.resize((page.width * 6, page.height * 6)), kind)
+def drawing(digits: np.ndarray, image_format: str) -> bytes:
+    """Return a drawing in black on white, large enough to survive lossy formats."""
+    page = Image.fromarray(255 - digits)
+    return encode_image(page.resize((page.width * 6, page.height * 6)), image_format)
 
 
-def stored(client: Client) -> int:
+def count_stored(client: Client) -> int:
     return len(client.call("GET", "/predictions?limit=100").json()["predictions"])
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("image_format", FORMATS)
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_digit_is_read_from_every_format(
-    server: Server, golden: GoldenSet, route: str, kind: str
+def test_a_digit_is_recognized_in_every_format(
+    server: Server, golden: GoldenSet, route: str, image_format: str
 ) -> None:
-    reader = server.register(f"reader of {kind} through {route}")
-    answer = reader.predict(route, drawn(golden.digits[0], kind))
+    user = server.register(f"user of {image_format} through {route}")
+    answer = user.predict(route, drawing(golden.digits[0], image_format))
     assert answer.status_code == 200, answer.text
     assert answer.json()["prediccion"] == golden.labels[0]
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_blank_double_and_torn_pictures_of_every_format_have_their_own_error(
-    bob: Client, golden: GoldenSet, kind: str
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_blank_double_and_truncated_images_have_specific_errors_in_every_format(
+    bob: Client, golden: GoldenSet, image_format: str
 ) -> None:
-    before = stored(bob)
+    before = count_stored(bob)
     pair = np.hstack([golden.digits[0], golden.digits[1]])
-    whole = encode_image(Image.effect_noise((80, 80), 60), kind)
+    complete = encode_image(Image.effect_noise((80, 80), 60), image_format)
     blank = np.zeros((28, 28), dtype=np.uint8)
-    found = {}
-    for name, picture in {
-        "blank": drawn(blank, kind),
-        "double": drawn(pair, kind),
-        "torn": whole[: len(whole) // 2],
+    errors = {}
+    for name, image in {
+        "blank": drawing(blank, image_format),
+        "double": drawing(pair, image_format),
+        "truncated": complete[: len(complete) // 2],
     }.items():
-        answer = bob.predict("v2", picture)
-        found[name] = (answer.status_code, answer.json()["title"])
+        answer = bob.predict("v2", image)
+        errors[name] = (answer.status_code, answer.json()["title"])
         assert answer.json()["error"]
-    assert found == {
+    assert errors == {
         "blank": (422, "No digit"),
         "double": (422, "Several digits"),
-        "torn": (415, "Unreadable image"),
+        "truncated": (415, "Unreadable image"),
     }
-    assert stored(bob) == before
+    assert count_stored(bob) == before
 
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(
-    ("picture", "status"),
+    ("image", "status"),
     [
-        (b"no picture at all", 415),
+        (b"not an image at all", 415),
         (b"", 415),
         (bytes(5 * MIB + 1), 413),
         (encode_image(Image.new("1", (2000, 2001)), "PNG"), 413),
     ],
     ids=["text", "empty", "over 5 MiB", "over 4 megapixels"],
 )
-def test_what_is_no_picture_or_too_large(
-    bob: Client, route: str, picture: bytes, status: int
+def test_a_body_that_is_not_an_image_or_too_large_is_rejected(
+    bob: Client, route: str, image: bytes, status: int
 ) -> None:
     for answer in (
-        bob.predict(route, picture),
+        bob.predict(route, image),
         bob.call(
             "POST",
             f"/api/{route}/predict",
-            data=picture,
+            data=image,
             headers={"Content-Type": "image/png"},
         ),
     ):
@@ -123,8 +123,8 @@ def test_1001_parts_are_413(bob: Client) -> None:
 
 def test_a_batch_has_one_result_or_one_error_for_each_file(bob: Client, golden: GoldenSet) -> None:
     blank = encode_image(Image.new("L", (28, 28)), "PNG")
-    sent = [golden.png_of(2), b"no picture", golden.png_of(5), blank]
-    files = [("file", (f"{index}.png", picture)) for index, picture in enumerate(sent)]
+    sent = [golden.png_of(2), b"not an image", golden.png_of(5), blank]
+    files = [("file", (f"{index}.png", image)) for index, image in enumerate(sent)]
     answer = bob.call("POST", "/api/v2/predict/batch", files=files)
     assert answer.status_code == 200
     results = answer.json()["results"]

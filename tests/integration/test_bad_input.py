@@ -1,4 +1,4 @@
-"""Bad input of every kind but pictures: a clear 4xx of its own, never a 5xx."""
+"""Bad input of every kind except images: a specific 4xx, never a 5xx."""
 
 import socket
 
@@ -40,7 +40,9 @@ def test_a_malformed_chunk_is_400(server: Server, bea: Client, path: str, kind: 
         ("GET", "/predictions?limit=10000000000000000000000000"),
     ],
 )
-def test_a_number_that_no_row_can_have_is_a_4xx(admin: Client, method: str, path: str) -> None:
+def test_an_id_beyond_the_range_of_the_column_is_a_4xx(
+    admin: Client, method: str, path: str
+) -> None:
     answer = admin.call(method, path, json={"locked": True} if method == "PATCH" else None)
     assert answer.status_code in {400, 404}
 
@@ -77,7 +79,7 @@ def test_a_json_body_over_64_kib_is_413(server: Server) -> None:
     assert answer.status_code == 413
 
 
-def test_a_json_body_over_64_kib_without_a_length_is_413_too(server: Server) -> None:
+def test_a_json_body_over_64_kib_without_a_content_length_is_413(server: Server) -> None:
     chunks = iter([b'{"username": "bea", "password": "password of bea"}', b" " * 70_000])
     answer = requests.post(f"{server.url}/login", data=chunks, timeout=30)
     assert answer.status_code == 413
@@ -96,7 +98,7 @@ def test_a_json_body_over_64_kib_without_a_length_is_413_too(server: Server) -> 
         ({"username": None}, "Username and password required"),
     ],
 )
-def test_a_registration_that_breaks_a_rule_is_told_which(
+def test_an_invalid_registration_names_the_rule_that_it_violates(
     server: Server, more: dict[str, str], detail: str
 ) -> None:
     sent = {"username": "zoe", "password": "long enough"} | more
@@ -118,7 +120,7 @@ def test_a_login_of_73_bytes_is_401(server: Server, bea: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status"),
+    ("body", "status"),
     [
         ({"prediction": 10, "correct": True}, 400),
         ({"prediction": "seven", "correct": True}, 400),
@@ -131,16 +133,18 @@ def test_a_login_of_73_bytes_is_401(server: Server, bea: Client) -> None:
         ({"prediction_id": UNKNOWN_ID, "correct": True}, 404),
     ],
 )
-def test_feedback_that_makes_no_sense(bea: Client, words: dict[str, object], status: int) -> None:
-    answer = bea.call("POST", "/feedback", json=words)
+def test_invalid_feedback_is_rejected(bea: Client, body: dict[str, object], status: int) -> None:
+    answer = bea.call("POST", "/feedback", json=body)
     assert answer.status_code == status
     assert answer.json()["msg"]
 
 
-def test_feedback_on_a_prediction_that_contradicts_it(bea: Client, golden: GoldenSet) -> None:
+def test_feedback_that_contradicts_its_prediction_is_rejected(
+    bea: Client, golden: GoldenSet
+) -> None:
     made = bea.predict("v2", golden.png_of(7)).json()
-    named = {"prediction_id": made["prediction_id"]}
-    for words, status in [
+    reference = {"prediction_id": made["prediction_id"]}
+    for fields, status in [
         ({}, 400),
         ({"prediction": 1, "correct": True}, 422),
         ({"correct": True, "digit": 1}, 422),
@@ -150,20 +154,20 @@ def test_feedback_on_a_prediction_that_contradicts_it(bea: Client, golden: Golde
         ({"correct": False}, 409),
         ({"digit": 1, "replace": True}, 201),
     ]:
-        answer = bea.call("POST", "/feedback", json=named | words)
-        assert answer.status_code == status, (words, answer.text)
+        answer = bea.call("POST", "/feedback", json=reference | fields)
+        assert answer.status_code == status, (fields, answer.text)
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "before=x"])
-def test_a_query_that_makes_no_sense_is_400(bea: Client, query: str) -> None:
+def test_an_invalid_query_is_400(bea: Client, query: str) -> None:
     assert bea.call("GET", f"/predictions?{query}").status_code == 400
 
 
 @pytest.mark.parametrize("sent", [{}, {"role": "king"}, {"locked": "perhaps"}])
-def test_an_amendment_that_makes_no_sense_is_400(admin: Client, sent: dict[str, str]) -> None:
+def test_an_invalid_user_update_is_400(admin: Client, sent: dict[str, str]) -> None:
     assert admin.call("PATCH", "/admin/users/1", json=sent).status_code == 400
 
 
 @pytest.mark.parametrize("sent", [{"version": "v3"}, {"deploy": "perhaps"}])
-def test_a_retrain_that_makes_no_sense_is_400(admin: Client, sent: dict[str, str]) -> None:
+def test_an_invalid_retrain_request_is_400(admin: Client, sent: dict[str, str]) -> None:
     assert admin.call("POST", "/admin/retrain", json=sent).status_code == 400

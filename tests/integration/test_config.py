@@ -1,4 +1,4 @@
-"""Settings: their defaults, what stops a start, the secrets, and their table in the documents."""
+"""Settings: defaults, values that stop the start, secrets, and the table in the documents."""
 
 import contextlib
 import re
@@ -62,15 +62,15 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
         ("DATABASE_URL", "no url"),
     ],
 )
-def test_a_bad_value_stops_the_start_with_one_line_that_names_it(
+def test_an_invalid_value_stops_the_start_with_one_line_that_names_it(
     tmp_path: Path, name: str, value: str
 ) -> None:
     with pytest.raises(ConfigError, match=rf"^cifra: {name}[^\n]*$"):
         from_env(tmp_path, **{name: value})
 
 
-def start_in_vain(tmp_path: Path, **settings: str) -> str:
-    """Start a server that cannot start, with these settings; returns its log."""
+def log_of_failed_start(tmp_path: Path, **settings: str) -> str:
+    """Start a server with settings that it cannot start with; return its log."""
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn"],
         cwd=ROOT,
@@ -84,8 +84,8 @@ def start_in_vain(tmp_path: Path, **settings: str) -> str:
     return done.stderr
 
 
-def test_a_server_with_a_bad_value_ends_with_that_line_alone(tmp_path: Path) -> None:
-    log = start_in_vain(tmp_path, PORT="none")
+def test_a_server_with_an_invalid_value_prints_only_that_line(tmp_path: Path) -> None:
+    log = log_of_failed_start(tmp_path, PORT="none")
     assert log == "cifra: PORT must be an integer from 1 to 65535, not 'none'\n"
 
 
@@ -102,25 +102,25 @@ def test_a_server_with_a_bad_value_ends_with_that_line_alone(tmp_path: Path) -> 
         ),
     ],
 )
-def test_a_server_without_its_database_ends_with_one_line_on_it(
+def test_a_server_without_its_database_prints_one_line_about_it(
     tmp_path: Path, settings: dict[str, str], line: str
 ) -> None:
-    log = start_in_vain(tmp_path, **settings)
+    log = log_of_failed_start(tmp_path, **settings)
     assert log.count(line) == 1, log
     assert "Traceback" not in log
 
 
-def test_a_server_with_a_database_of_another_program_ends_with_one_line_on_it(
+def test_a_server_with_the_database_of_another_program_prints_one_line_about_it(
     tmp_path: Path,
 ) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / "app.db")) as foreign:
         foreign.execute('CREATE TABLE "user" (id INTEGER PRIMARY KEY, nickname TEXT)')
-    log = start_in_vain(tmp_path)
+    log = log_of_failed_start(tmp_path)
     assert log.count("cifra: The table user of this database lacks username") == 1, log
     assert "Traceback" not in log
 
 
-def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
+def test_secrets_are_created_once_and_readable_only_by_their_owner(tmp_path: Path) -> None:
     first, second = from_env(tmp_path), from_env(tmp_path)
     assert (first.secret_key, first.jwt_secret_key) == (second.secret_key, second.jwt_secret_key)
     assert first.secret_key != first.jwt_secret_key
@@ -128,7 +128,7 @@ def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
 
 
-def test_many_starts_at_once_agree_on_one_secret(tmp_path: Path) -> None:
+def test_concurrent_starts_use_the_same_secret(tmp_path: Path) -> None:
     for round_ in range(50):
         folder = tmp_path / str(round_)
         with ThreadPoolExecutor(4) as pool:
@@ -144,21 +144,21 @@ def test_many_starts_at_once_agree_on_one_secret(tmp_path: Path) -> None:
         ("", "data/app.db"),
     ],
 )
-def test_a_relative_database_is_in_data_dir(tmp_path: Path, url: str, file: str) -> None:
+def test_a_relative_database_path_is_in_data_dir(tmp_path: Path, url: str, file: str) -> None:
     config = Config.from_env({"DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": url})
     assert config.database_url == f"sqlite:///{tmp_path}/{file}"
 
 
-def test_an_absolute_database_is_where_it_says(tmp_path: Path) -> None:
+def test_an_absolute_database_path_is_kept(tmp_path: Path) -> None:
     config = from_env(tmp_path / "data", DATABASE_URL=f"sqlite:///{tmp_path}/elsewhere.db")
     assert config.database_url == f"sqlite:///{tmp_path}/elsewhere.db"
 
 
-def test_a_password_is_taken_as_it_stands(tmp_path: Path) -> None:
+def test_spaces_in_a_password_are_kept(tmp_path: Path) -> None:
     assert from_env(tmp_path, ADMIN_PASSWORD=" spaced out ").admin_password == " spaced out "
 
 
-def test_a_new_data_dir_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_new_data_dir_is_accessible_only_to_its_owner(tmp_path: Path) -> None:
     from_env(tmp_path / "new")
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
@@ -169,7 +169,7 @@ def test_a_damaged_secret_stops_the_start(tmp_path: Path) -> None:
         from_env(tmp_path)
 
 
-def test_on_postgresql_the_secrets_must_be_given(tmp_path: Path) -> None:
+def test_on_postgresql_the_secrets_must_be_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="SECRET_KEY must be set"):
         from_env(tmp_path, **POSTGRES)
     config = from_env(tmp_path, **POSTGRES, **SECRETS)
@@ -179,13 +179,15 @@ def test_on_postgresql_the_secrets_must_be_given(tmp_path: Path) -> None:
 def test_the_configuration_page_has_every_setting_with_its_default() -> None:
     page = (ROOT / "docs" / "CONFIGURATION.md").read_text()
     table = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \|", page, re.M))
-    read = dict(re.findall(r'env\.\w+\(\s*"(\w+)",?\s*([^,)]*)', (ROOT / "config.py").read_text()))
-    assert set(table) == set(read)
-    for name, default in read.items():
+    settings = dict(
+        re.findall(r'env\.\w+\(\s*"(\w+)",?\s*([^,)]*)', (ROOT / "config.py").read_text())
+    )
+    assert set(table) == set(settings)
+    for name, default in settings.items():
         if re.fullmatch(r'"[^"]+"|[\d.]+', default):
             assert f"`{default.strip(chr(34))}`" in table[name], name
 
 
-def test_a_child_that_works_with_files_is_given_no_password() -> None:
+def test_the_environment_of_child_processes_has_no_secrets() -> None:
     names = ("SECRET_KEY", "DATABASE_URL", "PGPASSWORD", "REDIS_URL", "MAIL_PASSWORD")
     assert child_environment({"PATH": "/bin", **dict.fromkeys(names, "x")}) == {"PATH": "/bin"}

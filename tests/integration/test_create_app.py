@@ -1,4 +1,4 @@
-"""What every answer has in common: request ids, limits' keys, proxies, origins, errors."""
+"""What all responses have in common: request ids, rate limit keys, proxies, origins, errors."""
 
 import sqlite3
 import threading
@@ -16,41 +16,41 @@ from tests.conftest import GoldenSet, UserClient, bootstrapped_app, make_config,
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[Flask]:
-    """An application that lets three reads and three other calls through."""
+    """An application that allows three reads and three other requests."""
     few = {"RATELIMIT_READ": "3 per hour", "RATELIMIT_DEFAULT": "3 per hour"}
-    with bootstrapped_app(make_config(tmp_path, **few)) as made:
-        yield made
+    with bootstrapped_app(make_config(tmp_path, **few)) as app:
+        yield app
 
 
 def read_statuses(client: FlaskClient, count: int, **headers: str) -> list[int]:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return [client.get("/predictions", headers=named).status_code for _ in range(count)]
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return [client.get("/predictions", headers=sent).status_code for _ in range(count)]
 
 
-def bearer(person: UserClient) -> str:
-    return f"Bearer {person.tokens['access_token']}"
+def bearer(user: UserClient) -> str:
+    return f"Bearer {user.tokens['access_token']}"
 
 
-def test_good_tokens_are_counted_by_user_wherever_they_come_from(limited: Flask) -> None:
+def test_requests_with_valid_tokens_are_counted_by_user_at_any_address(limited: Flask) -> None:
     ana, bea = register_user(limited, "ana"), register_user(limited, "bea")
     assert read_statuses(ana.client, 4, Authorization=bearer(ana)) == [200] * 3 + [429]
     assert read_statuses(ana.client, 4, Authorization=bearer(bea)) == [200] * 3 + [429]
 
 
-def test_bad_tokens_are_counted_by_address(limited: Flask) -> None:
+def test_requests_with_invalid_tokens_are_counted_by_address(limited: Flask) -> None:
     client = limited.test_client()
     tokens = [f"Bearer bad.{number}.token" for number in range(4)]
     statuses = [read_statuses(client, 1, Authorization=token)[0] for token in tokens]
     assert statuses == [422] * 3 + [429]
 
 
-def test_a_forged_forwarded_address_is_not_believed(limited: Flask) -> None:
+def test_a_forged_forwarded_address_is_ignored(limited: Flask) -> None:
     client = limited.test_client()
     statuses = [read_statuses(client, 1, X_Forwarded_For=f"10.0.0.{n}")[0] for n in range(4)]
     assert statuses == [401] * 3 + [429]
 
 
-def test_behind_a_proxy_the_address_that_it_names_counts(tmp_path: Path) -> None:
+def test_behind_a_trusted_proxy_the_forwarded_address_counts(tmp_path: Path) -> None:
     more = {"TRUSTED_PROXIES": "1", "RATELIMIT_READ": "1 per hour"}
     with bootstrapped_app(make_config(tmp_path, **more)) as app:
         client = app.test_client()
@@ -59,9 +59,7 @@ def test_behind_a_proxy_the_address_that_it_names_counts(tmp_path: Path) -> None
     assert statuses == [401, 401, 429]
 
 
-def test_16_threads_get_exactly_as_much_as_the_limit_lets_through(
-    tmp_path: Path, golden: GoldenSet
-) -> None:
+def test_16_threads_get_exactly_what_the_limit_allows(tmp_path: Path, golden: GoldenSet) -> None:
     with bootstrapped_app(make_config(tmp_path, RATELIMIT_V1="40 per day")) as app:
         ana = register_user(app, "ana")
         statuses: list[int] = []
@@ -84,7 +82,7 @@ def test_16_threads_get_exactly_as_much_as_the_limit_lets_through(
     assert sorted(statuses) == [200] * 40 + [429] * 40
 
 
-def test_answers_carry_the_request_id_that_was_sent_if_it_is_plain(app: Flask) -> None:
+def test_responses_carry_the_request_id_that_was_sent_if_it_is_safe(app: Flask) -> None:
     client = app.test_client()
     named = client.get("/health", headers={"X-Request-ID": "trace-7"})
     assert named.headers["X-Request-ID"] == "trace-7"
@@ -93,7 +91,7 @@ def test_answers_carry_the_request_id_that_was_sent_if_it_is_plain(app: Flask) -
     assert len(forged.headers["X-Request-ID"]) == 32
 
 
-def test_no_other_origin_is_let_in_unless_it_was_named(tmp_path: Path) -> None:
+def test_only_listed_origins_are_allowed(tmp_path: Path) -> None:
     origin = {"Origin": "https://shop.example"}
     with bootstrapped_app(make_config(tmp_path)) as app:
         answer = app.test_client().get("/health", headers=origin)
@@ -106,28 +104,30 @@ def test_no_other_origin_is_let_in_unless_it_was_named(tmp_path: Path) -> None:
         assert "Access-Control-Allow-Origin" not in other.headers
 
 
-def test_an_open_cors_warns_at_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_allowing_all_origins_warns_at_startup(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with bootstrapped_app(make_config(tmp_path, CORS_ORIGINS="*")):
         assert "CORS_ORIGINS is *" in caplog.text
 
 
-def test_preflights_are_answered_and_cost_nothing(tmp_path: Path) -> None:
+def test_preflight_requests_are_answered_and_not_counted(tmp_path: Path) -> None:
     more = {"CORS_ORIGINS": "https://shop.example", "RATELIMIT_DEFAULT": "1 per hour"}
-    asked = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
+    preflight = {"Origin": "https://shop.example", "Access-Control-Request-Method": "POST"}
     with bootstrapped_app(make_config(tmp_path, **more)) as app:
         client = app.test_client()
         for path in ("/feedback", "/api/ab/predict", "/admin/users/1", "/login"):
             for _ in range(3):
-                answer = client.options(path, headers=asked)
+                answer = client.options(path, headers=preflight)
                 assert answer.status_code == 200
                 assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
         assert client.post("/feedback").status_code == 401
 
 
-def test_logins_are_counted_by_address_whatever_token_comes_along(tmp_path: Path) -> None:
+def test_logins_are_counted_by_address_even_with_a_token(tmp_path: Path) -> None:
     with bootstrapped_app(make_config(tmp_path, RATELIMIT_LOGIN="4 per hour")) as app:
         ana = register_user(app, "ana")  # one registration and one login, at one address
-        guess = {"username": "admin", "password": "a guess"}
+        guess = {"username": "admin", "password": "wrong password"}
         statuses = [ana.call("POST", "/login", json=guess).status_code for _ in range(4)]
     assert statuses == [401, 401, 401, 429]
 
@@ -138,7 +138,7 @@ def test_closed_registration_is_403(tmp_path: Path) -> None:
         assert app.test_client().post("/register", json=body).status_code == 403
 
 
-def test_an_error_that_nobody_foresaw_is_a_500_that_tells_nothing(
+def test_an_unhandled_exception_is_a_500_that_reveals_nothing(
     app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> str:
@@ -151,18 +151,18 @@ def test_an_error_that_nobody_foresaw_is_a_500_that_tells_nothing(
     assert "hunter2" in caplog.text
 
 
-def test_a_database_that_stays_locked_is_a_503_that_says_when_to_come_back(
+def test_a_locked_database_is_a_503_with_retry_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
     with bootstrapped_app(make_config(tmp_path)) as app:
         ana = register_user(app, "ana")
-        holder = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
-        holder.execute("BEGIN IMMEDIATE")
-        word = {"prediction": 3, "correct": True}
-        locked = ana.call("POST", "/feedback", json=word)
-        holder.execute("ROLLBACK")
-        holder.close()
+        writer = sqlite3.connect(tmp_path / "app.db", isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        feedback = {"prediction": 3, "correct": True}
+        locked = ana.call("POST", "/feedback", json=feedback)
+        writer.execute("ROLLBACK")
+        writer.close()
         assert locked.status_code == 503
         assert int(locked.headers["Retry-After"]) == RETRY_AFTER_S
-        assert ana.call("POST", "/feedback", json=word).status_code == 201
+        assert ana.call("POST", "/feedback", json=feedback).status_code == 201

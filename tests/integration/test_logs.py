@@ -1,4 +1,4 @@
-"""The log of a served Cifra: a line for each request, in text or JSON, that gives nothing away."""
+"""The log of a running server: one line for each request, in text or JSON, without private data."""
 
 import json
 import logging
@@ -23,12 +23,16 @@ from tests.support.server_process import UNLIMITED, Server, serve
 TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (DEBUG|INFO|WARNING|ERROR|CRITICAL) \S")
 
 
-def use(server: Server, golden: GoldenSet) -> list[str]:
-    """Do what must not be found in the log again; returns what that is."""
+def use_service(server: Server, golden: GoldenSet) -> list[str]:
+    """Send private data in many ways; return the strings that must not be in the log."""
     ana = server.register("ana.of.the.name")
     made = ana.predict("v2", golden.png(0)).json()
-    word = {"prediction_id": made["prediction_id"], "correct": True, "comment": "a dear comment"}
-    assert ana.call("POST", "/feedback", json=word).status_code == 201
+    feedback = {
+        "prediction_id": made["prediction_id"],
+        "correct": True,
+        "comment": "a private comment",
+    }
+    assert ana.call("POST", "/feedback", json=feedback).status_code == 201
     address = {"email": "ana@example.org"}
     account = {"username": "bea.of.the.name", "password": "a pass phrase"} | address
     assert requests.post(f"{server.url}/register", json=account, timeout=30).status_code == 201
@@ -36,18 +40,20 @@ def use(server: Server, golden: GoldenSet) -> list[str]:
     ana.headers["X-Request-ID"] = "the-id-that-was-sent"
     assert ana.call("GET", "/nowhere/at/all?token=secret").status_code == 404
     tokens = [part for token in ana.tokens.values() for part in token.split(".")]
-    told = ["ana.of.the.name", "a dear comment", *account.values(), "limit=17", "secret", "?"]
-    return [*tokens, *told, "password of"]
+    private = ["ana.of.the.name", "a private comment", *account.values(), "limit=17", "secret", "?"]
+    return [*tokens, *private, "password of"]
 
 
 def lines_of(server: Server) -> list[str]:
     return server.log.read_text().splitlines()
 
 
-def test_json_lines_say_who_asked_what_and_nothing_else(tmp_path: Path, golden: GoldenSet) -> None:
+def test_json_lines_name_the_user_and_the_route_and_nothing_private(
+    tmp_path: Path, golden: GoldenSet
+) -> None:
     with serve(tmp_path, **UNLIMITED, LOG_FORMAT="json") as server:
-        forbidden = use(server, golden)
-        asked = requests.get(f"{server.url}/predictions", timeout=30)
+        forbidden = use_service(server, golden)
+        anonymous = requests.get(f"{server.url}/predictions", timeout=30)
     log = server.log.read_text()
     assert [part for part in forbidden if part in log] == []
     lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines()]
@@ -60,20 +66,23 @@ def test_json_lines_say_who_asked_what_and_nothing_else(tmp_path: Path, golden: 
     predicted = next(line for line in requested if line.get("route") == "/api/v2/predict")
     assert (predicted["method"], predicted["status"], predicted["user_id"]) == ("POST", 200, 2)
     assert 0 < predicted["duration_ms"] < 60_000
-    stranger = next(
-        line for line in requested if line["request_id"] == asked.headers["X-Request-ID"]
+    anonymous_line = next(
+        line for line in requested if line["request_id"] == anonymous.headers["X-Request-ID"]
     )
-    assert (stranger["route"], stranger["status"]) == ("/predictions", 401)
-    assert "user_id" not in stranger
-    lost = next(line for line in requested if line["status"] == 404)
-    assert (lost["path"], lost["request_id"]) == ("/nowhere/at/all", "the-id-that-was-sent")
-    assert all("asked" not in line for line in lines)
+    assert (anonymous_line["route"], anonymous_line["status"]) == ("/predictions", 401)
+    assert "user_id" not in anonymous_line
+    not_found = next(line for line in requested if line["status"] == 404)
+    assert (not_found["path"], not_found["request_id"]) == (
+        "/nowhere/at/all",
+        "the-id-that-was-sent",
+    )
+    assert all("log_context" not in line for line in lines)
     assert len({line["request_id"] for line in requested}) == len(requested)
 
 
 def test_text_lines_cannot_be_forged(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
-        forbidden = use(server, golden)
+        forbidden = use_service(server, golden)
         forged = "/x%0d%0a2026-01-01T00:00:00Z%20ERROR%20forged%e2%80%a8%1b[31mred%20user_id=1"
         requests.get(f"{server.url}{forged}", timeout=30)
         with socket.create_connection(("127.0.0.1", server.port)) as raw:
@@ -97,41 +106,41 @@ def test_text_lines_cannot_be_forged(tmp_path: Path, golden: GoldenSet) -> None:
 
 
 @pytest.mark.parametrize(("level", "shown"), [("info", False), ("debug", True)])
-def test_what_machines_ask_over_and_over_is_for_debugging(
+def test_requests_of_monitoring_are_logged_at_debug_level(
     tmp_path: Path, level: str, shown: bool
 ) -> None:
-    quiet = ["/livez", "/readyz", "/health", "/metrics", "/static/style.css"]
+    paths = ["/livez", "/readyz", "/health", "/metrics", "/static/style.css"]
     with serve(tmp_path, **UNLIMITED, LOG_FORMAT="json", LOG_LEVEL=level) as server:
-        for path in quiet:
+        for path in paths:
             assert requests.get(server.url + path, timeout=30).status_code == 200
         requests.get(f"{server.url}/predictions", timeout=30)
     routes = {json.loads(line).get("route") for line in lines_of(server)} - {None}
-    quiet_routes = {*quiet[:-1], "/static/<path:filename>"}
-    assert routes == {"/predictions"} | (quiet_routes if shown else set())
+    debug_routes = {*paths[:-1], "/static/<path:filename>"}
+    assert routes == {"/predictions"} | (debug_routes if shown else set())
 
 
 @pytest.fixture
-def written(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    """A logger whose lines are in the format asked for, and the file that it writes."""
+def logger_and_file(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    """A logger with the format of the parameter, and the file that it writes."""
     formatter = logging_settings(request.param, "info")["formatters"]["lines"]
     handler = logging.FileHandler(tmp_path / "log")
     handler.setFormatter(formatter.pop("()")(**formatter))
-    log = logging.getLogger("of a test")
+    log = logging.getLogger("test")
     log.addHandler(handler)
     yield log, tmp_path / "log"
     log.removeHandler(handler)
     handler.close()
 
 
-@pytest.mark.parametrize("written", ["json"], indirect=True)
-def test_a_background_threads_line_carries_its_name(written: Any) -> None:
-    log, file = written
-    thread = threading.Thread(target=lambda: log.warning("slow: %s", "a\nb"), name="lookout")
+@pytest.mark.parametrize("logger_and_file", ["json"], indirect=True)
+def test_lines_of_background_threads_carry_the_thread_name(logger_and_file: Any) -> None:
+    log, file = logger_and_file
+    thread = threading.Thread(target=lambda: log.warning("slow: %s", "a\nb"), name="housekeeping")
     thread.start()
     thread.join()
-    log.warning("of the main thread")
+    log.warning("from the main thread")
     first, second = (json.loads(line) for line in file.read_text().splitlines())
-    assert (first["thread"], first["message"]) == ("lookout", "slow: a\nb")
+    assert (first["thread"], first["message"]) == ("housekeeping", "slow: a\nb")
     assert "thread" not in second
 
 
@@ -139,9 +148,9 @@ def fail() -> None:
     raise ValueError("one\n2026-01-01T00:00:00Z INFO forged\r\x1b")
 
 
-@pytest.mark.parametrize("written", ["text"], indirect=True)
-def test_a_traceback_stands_below_its_line_and_looks_like_no_other(written: Any) -> None:
-    log, file = written
+@pytest.mark.parametrize("logger_and_file", ["text"], indirect=True)
+def test_a_traceback_is_indented_below_its_line(logger_and_file: Any) -> None:
+    log, file = logger_and_file
     try:
         fail()
     except ValueError:
@@ -154,24 +163,22 @@ def test_a_traceback_stands_below_its_line_and_looks_like_no_other(written: Any)
     assert "\x1b" not in file.read_text()
 
 
-def test_making_an_application_leaves_logging_alone(tmp_path: Path) -> None:
+def test_creating_an_application_does_not_configure_logging(tmp_path: Path) -> None:
     before = (logging.root.level, list(logging.root.handlers), logging.getLogger("app").handlers)
     create_app(make_config(tmp_path))
-    assert before == (
-        *(logging.root.level, list(logging.root.handlers)),
-        logging.getLogger("app").handlers,
-    )
+    after = (logging.root.level, list(logging.root.handlers), logging.getLogger("app").handlers)
+    assert before == after
 
 
-def test_an_error_of_the_database_does_not_repeat_what_was_sent(tmp_path: Path) -> None:
+def test_database_errors_do_not_contain_parameters(tmp_path: Path) -> None:
     engine = create_engine("sqlite://", hide_parameters=True)
     Base.metadata.create_all(engine)
     row = insert(User).values(username="the same", password_hash="a secret hash")
     with engine.connect() as connection:
         connection.execute(row)
-        with pytest.raises(IntegrityError) as refused:
+        with pytest.raises(IntegrityError) as raised:
             connection.execute(row)
     engine.dispose()
-    assert "a secret hash" not in str(refused.value)
+    assert "a secret hash" not in str(raised.value)
     for url in ("sqlite:///app.db", "postgresql+psycopg://x"):
         assert engine_options(url, 1)["hide_parameters"] is True

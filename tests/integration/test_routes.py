@@ -1,4 +1,4 @@
-"""Every route with every role: who may call it, and that none was forgotten here."""
+"""Every route with every role: who may call it, and that the table below is complete."""
 
 import pytest
 from flask import Flask
@@ -6,8 +6,8 @@ from flask import Flask
 from app.domain.roles import Role
 from tests.conftest import UserClient, admin_client, register_user
 
-OPEN, SIGNED_IN, REFRESHING = "open", "signed in", "refreshing"
-REVIEWING, ADMIN = "reviewing", "admin"
+OPEN, LOGGED_IN, REFRESH_TOKEN = "open", "logged in", "refresh token"
+REVIEWER, ADMIN = "reviewer", "admin"
 SOME_ID = "01a20813-1b8c-721f-bcc9-3f9d39ea05c0"
 
 ROUTES = {
@@ -24,29 +24,29 @@ ROUTES = {
     ("GET", "/static/<path:filename>"): OPEN,
     ("POST", "/register"): OPEN,
     ("POST", "/login"): OPEN,
-    ("POST", "/refresh"): REFRESHING,
-    ("POST", "/logout"): SIGNED_IN,
-    ("POST", "/password"): SIGNED_IN,
-    ("GET", "/me"): SIGNED_IN,
-    ("PATCH", "/me"): SIGNED_IN,
-    ("DELETE", "/me"): SIGNED_IN,
-    ("POST", "/api/v1/predict"): SIGNED_IN,
-    ("POST", "/api/v2/predict"): SIGNED_IN,
-    ("POST", "/api/v2/predict/batch"): SIGNED_IN,
-    ("POST", "/api/ab/predict"): SIGNED_IN,
-    ("POST", "/feedback"): SIGNED_IN,
-    ("GET", "/predictions"): SIGNED_IN,
-    ("GET", "/predictions/<uuid:prediction_id>"): SIGNED_IN,
-    ("GET", "/predictions/<uuid:prediction_id>/image"): SIGNED_IN,
-    ("DELETE", "/predictions/<uuid:prediction_id>"): SIGNED_IN,
+    ("POST", "/refresh"): REFRESH_TOKEN,
+    ("POST", "/logout"): LOGGED_IN,
+    ("POST", "/password"): LOGGED_IN,
+    ("GET", "/me"): LOGGED_IN,
+    ("PATCH", "/me"): LOGGED_IN,
+    ("DELETE", "/me"): LOGGED_IN,
+    ("POST", "/api/v1/predict"): LOGGED_IN,
+    ("POST", "/api/v2/predict"): LOGGED_IN,
+    ("POST", "/api/v2/predict/batch"): LOGGED_IN,
+    ("POST", "/api/ab/predict"): LOGGED_IN,
+    ("POST", "/feedback"): LOGGED_IN,
+    ("GET", "/predictions"): LOGGED_IN,
+    ("GET", "/predictions/<uuid:prediction_id>"): LOGGED_IN,
+    ("GET", "/predictions/<uuid:prediction_id>/image"): LOGGED_IN,
+    ("DELETE", "/predictions/<uuid:prediction_id>"): LOGGED_IN,
     ("GET", "/admin/report"): ADMIN,
     ("GET", "/admin/experiments"): ADMIN,
     ("POST", "/admin/experiments"): ADMIN,
     ("POST", "/admin/experiments/<int(max=2147483647):experiment_id>/stop"): ADMIN,
     ("POST", "/admin/experiments/<int(max=2147483647):experiment_id>/conclude"): ADMIN,
-    ("GET", "/admin/review"): REVIEWING,
-    ("POST", "/admin/review/<uuid:prediction_id>"): REVIEWING,
-    ("DELETE", "/admin/review/<uuid:prediction_id>"): REVIEWING,
+    ("GET", "/admin/review"): REVIEWER,
+    ("POST", "/admin/review/<uuid:prediction_id>"): REVIEWER,
+    ("DELETE", "/admin/review/<uuid:prediction_id>"): REVIEWER,
     ("GET", "/admin/retrain"): ADMIN,
     ("POST", "/admin/retrain"): ADMIN,
     ("GET", "/admin/retrain/<int(max=2147483647):job_id>"): ADMIN,
@@ -79,8 +79,8 @@ def path_of(rule: str) -> str:
 
 
 @pytest.fixture
-def people(app: Flask) -> dict[Role, UserClient]:
-    """Somebody of each role."""
+def clients(app: Flask) -> dict[Role, UserClient]:
+    """A client for each role."""
     admin, reviewer, user = admin_client(app), register_user(app, "rita"), register_user(app, "ana")
     listed = admin.call("GET", "/admin/users").get_json()["users"]
     rita = next(account["id"] for account in listed if account["username"] == "rita")
@@ -110,18 +110,18 @@ def test_without_a_token_only_open_routes_answer(app: Flask, method: str, rule: 
 
 @EVERY_ROUTE
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_may_what_it_may(
-    people: dict[Role, UserClient], method: str, rule: str, role: Role
+def test_each_role_may_call_exactly_its_routes(
+    clients: dict[Role, UserClient], method: str, rule: str, role: Role
 ) -> None:
-    answer = people[role].call(method, path_of(rule), buffered=True)
+    answer = clients[role].call(method, path_of(rule), buffered=True)
     allowed = {
         OPEN: True,
-        SIGNED_IN: True,
-        REFRESHING: False,
-        REVIEWING: role in {Role.REVIEWER, Role.ADMIN},
+        LOGGED_IN: True,
+        REFRESH_TOKEN: False,
+        REVIEWER: role in {Role.REVIEWER, Role.ADMIN},
         ADMIN: role is Role.ADMIN,
     }[ROUTES[method, rule]]
-    if ROUTES[method, rule] is REFRESHING:
+    if ROUTES[method, rule] is REFRESH_TOKEN:
         assert answer.status_code == 422
     elif allowed:
         assert answer.status_code in {200, 202, 303, 400, 404, 409, 422}
@@ -130,13 +130,13 @@ def test_a_role_may_what_it_may(
 
 
 @EVERY_ROUTE
-def test_a_refresh_token_opens_no_route_but_its_own(
-    people: dict[Role, UserClient], method: str, rule: str
+def test_a_refresh_token_is_accepted_only_by_refresh(
+    clients: dict[Role, UserClient], method: str, rule: str
 ) -> None:
-    admin = people[Role.ADMIN]
+    admin = clients[Role.ADMIN]
     headers = {"Authorization": f"Bearer {admin.tokens['refresh_token']}"}
     answer = admin.client.open(path_of(rule), method=method, headers=headers, buffered=True)
-    if ROUTES[method, rule] is REFRESHING:
+    if ROUTES[method, rule] is REFRESH_TOKEN:
         assert answer.status_code == 200
     elif ROUTES[method, rule] is not OPEN:
         assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""Schemathesis on a served Cifra: no 5xx, no answer that is not documented, no way past a login."""
+"""Schemathesis on a running server: no 5xx, no undocumented response, no unauthenticated access."""
 
 import os
 import subprocess
@@ -9,34 +9,34 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GoldenSet, make_config, second_app
-from tests.support.review_data import label, submitters
+from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 
 CONFIG = ROOT / "tests" / "fuzzing" / "schemathesis.toml"
 
-# Old clients know 422 for a malformed token, so the hooks' own check stands in for `ignored_auth`
-# where somebody is logged in; of nobody, with made-up tokens at most, nothing is accepted.
-SOMEBODY = "--exclude-checks=ignored_auth"
-NOBODY = "--exclude-checks=positive_data_acceptance"
+# Old clients expect 422 for a malformed token, so the hooks' own check replaces `ignored_auth` in
+# runs with a login. In a run without one no request is accepted, so no positive data is either.
+WITH_LOGIN = "--exclude-checks=ignored_auth"
+WITHOUT_LOGIN = "--exclude-checks=positive_data_acceptance"
 
 
 @pytest.fixture
 def target(tmp_path: Path, golden: GoldenSet) -> Iterator[Server]:
-    """A served Cifra with enough labels for retrains, which end after a second."""
+    """A server with enough labels for retrains, which time out after a second."""
     short = {"RETRAIN_TIME_LIMIT_S": "1", "RETRAIN_THREADS": "1"}
     with serve(tmp_path / "target", **UNLIMITED, **short) as running:
         with second_app(make_config(running.data_dir)) as app:
-            label(app, golden.digits[:40], golden.labels[:40], submitters(app, 2))
+            label_images(app, golden.digits[:40], golden.labels[:40], create_submitters(app, 2))
         yield running
 
 
 ALL_PHASES = ("Coverage", "Fuzzing", "Stateful")
 
 
-def assert_all_documented(
+def run_schemathesis(
     server: Server, *options: str, phases: Sequence[str], is_long: bool, **login: str
 ) -> None:
-    """Run phases with a login, or with none; what it finds is the failure's text."""
+    """Run phases with or without a login; fail with the output if it finds an error."""
     phases = ALL_PHASES if is_long else phases
     options += (
         f"--max-examples={20 if is_long else 4}",
@@ -64,16 +64,16 @@ def assert_all_documented(
     assert all(f"  ✅ {phase}\n" in done.stdout for phase in phases), done.stdout[-3_000:]
 
 
-def test_an_admin_gets_documented_answers_alone(target: Server, is_long: bool) -> None:
+def test_an_admin_gets_only_documented_responses(target: Server, is_long: bool) -> None:
     login = {"CIFRA_USERNAME": "admin", "CIFRA_PASSWORD": target.admin_password}
-    assert_all_documented(target, SOMEBODY, phases=ALL_PHASES, is_long=is_long, **login)
+    run_schemathesis(target, WITH_LOGIN, phases=ALL_PHASES, is_long=is_long, **login)
 
 
-def test_a_user_gets_documented_answers_alone(target: Server, is_long: bool) -> None:
+def test_a_user_gets_only_documented_responses(target: Server, is_long: bool) -> None:
     target.register("ana")
     login = {"CIFRA_USERNAME": "ana", "CIFRA_PASSWORD": "password of ana"}
-    assert_all_documented(target, SOMEBODY, phases=["Fuzzing"], is_long=is_long, **login)
+    run_schemathesis(target, WITH_LOGIN, phases=["Fuzzing"], is_long=is_long, **login)
 
 
-def test_without_a_login_nothing_that_needs_one_answers(target: Server, is_long: bool) -> None:
-    assert_all_documented(target, NOBODY, phases=["Fuzzing"], is_long=is_long)
+def test_without_a_login_protected_operations_are_rejected(target: Server, is_long: bool) -> None:
+    run_schemathesis(target, WITHOUT_LOGIN, phases=["Fuzzing"], is_long=is_long)

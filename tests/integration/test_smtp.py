@@ -1,4 +1,4 @@
-"""Handing a mail to a mail server: time limits, logins, certificates."""
+"""Sending mail to a mail server: timeouts, logins, certificates."""
 
 import ssl
 import subprocess
@@ -21,13 +21,13 @@ DIGEST = Digest("Cifra: alerts: 1", "- ñandú, at 99.8%\n.\nthe end\n")
 ADDRESS = "boss@example.org"
 
 
-class RudeMailbox(Mailbox):
-    """Takes mail, and hangs up on a goodbye."""
+class AbortingMailbox(Mailbox):
+    """Accepts mail, and closes the connection on QUIT."""
 
     async def handle_QUIT(self, server: SMTP, _: Session, __: Envelope) -> str:
         assert server.transport is not None
         server.transport.abort()
-        return "221 never heard"
+        return "221 never received"
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def send(tmp_path: Path, port: int, **more: str) -> None:
         smtp.send(ADDRESS, DIGEST)
 
 
-def test_a_digest_arrives_letter_by_letter_from_the_sender_that_was_set(tmp_path: Path) -> None:
+def test_a_digest_arrives_unchanged_from_the_configured_sender(tmp_path: Path) -> None:
     with mail_server(free_port()) as box:
         send(tmp_path, box.port, MAIL_DEFAULT_SENDER="Cifra <cifra@example.org>")
         recipients, mail = box.next()
@@ -59,48 +59,50 @@ def test_a_digest_arrives_letter_by_letter_from_the_sender_that_was_set(tmp_path
     assert mail.get_content().replace("\r\n", "\n") == DIGEST.body
 
 
-def test_a_server_that_never_answers_is_given_up(
+def test_a_server_that_never_answers_times_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp, "TIMEOUT_S", 0.2)
-    hole = BlackHole()
+    black_hole = BlackHole()
     with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(send, tmp_path, hole.port)
+        sending = pool.submit(send, tmp_path, black_hole.port)
         with pytest.raises(OSError, match="timed out"):
             sending.result(timeout=smtp.TIMEOUT_S + 5)
-        hole.close()
+        black_hole.close()
 
 
-def test_a_mail_that_was_taken_is_sent_whatever_comes_of_the_goodbye(tmp_path: Path) -> None:
-    box = RudeMailbox(free_port())
+def test_an_accepted_mail_counts_as_sent_even_if_quit_fails(tmp_path: Path) -> None:
+    box = AbortingMailbox(free_port())
     with serving(box):
         send(tmp_path, box.port)
         assert box.next()[0] == [ADDRESS]
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-def test_a_login_is_used_where_one_is_set(tmp_path: Path) -> None:
-    def check(_: SMTP, __: Session, ___: Envelope, ____: str, told: object) -> AuthResult:
-        return AuthResult(success=told == LoginPassword(b"cifra", b"a secret"), handled=False)
+def test_a_configured_login_is_used(tmp_path: Path) -> None:
+    def check(_: SMTP, __: Session, ___: Envelope, ____: str, credentials: object) -> AuthResult:
+        return AuthResult(
+            success=credentials == LoginPassword(b"cifra", b"a secret"), handled=False
+        )
 
     box = Mailbox(free_port())
-    who = {"MAIL_USERNAME": "cifra", "MAIL_PASSWORD": "a secret"}
+    login = {"MAIL_USERNAME": "cifra", "MAIL_PASSWORD": "a secret"}
     options = {"auth_required": True, "auth_require_tls": False, "authenticator": check}
     with serving(box, **options):
-        for wrong in ({}, who | {"MAIL_PASSWORD": "a guess"}):
+        for wrong in ({}, login | {"MAIL_PASSWORD": "wrong"}):
             with pytest.raises(OSError, match="Authentication"):
                 send(tmp_path, box.port, **wrong)
-        send(tmp_path, box.port, **who)
+        send(tmp_path, box.port, **login)
     assert box.count == 1
 
 
-def test_mail_travels_encrypted_and_only_to_whom_a_certificate_was_given(
+def test_mail_is_encrypted_and_sent_only_to_a_server_with_a_valid_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)]
-    subprocess.run([*made.split(), *named, "-out", str(certificate)], check=True, timeout=60)
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    options = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key)]
+    subprocess.run([*command.split(), *options, "-out", str(certificate)], check=True, timeout=60)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     box = Mailbox(free_port())

@@ -1,4 +1,4 @@
-"""Labelled pictures in an application's database, as reviewers leave them."""
+"""Labeled images in an application's database."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -17,8 +17,8 @@ from app.store.tables import Review
 from tests.conftest import container_of
 
 
-def submitters(app: Flask, count: int, group: str = "submitter") -> list[int]:
-    """The ids of so many new accounts."""
+def create_submitters(app: Flask, count: int, group: str = "submitter") -> list[int]:
+    """Create accounts; return their ids."""
     hasher = container_of(app).hasher
     with app.app_context():
         return [
@@ -27,20 +27,20 @@ def submitters(app: Flask, count: int, group: str = "submitter") -> list[int]:
         ]
 
 
-def label(
-    app: Flask, pictures: Iterable[DigitImage], digits: Iterable[int], senders: Sequence[int]
+def label_images(
+    app: Flask, images: Iterable[DigitImage], digits: Iterable[int], submitter_ids: Sequence[int]
 ) -> None:
-    """Have pictures sent to the A/B route, in turn by these accounts, and labelled by the admin.
+    """Submit images to the A/B route, in turn as these accounts, and label them as the admin.
 
-    One that imaging refuses is answered with an error, and there is nothing to label.
+    Images that imaging rejects are not labeled.
     """
     reader = container_of(app).predictor
     with app.app_context():
         split = lifecycle.current_split()
-        for number, (picture, digit) in enumerate(zip(pictures, digits, strict=True)):
-            sender = senders[number % len(senders)]
+        for number, (image, digit) in enumerate(zip(images, digits, strict=True)):
+            submitter_id = submitter_ids[number % len(submitter_ids)]
             try:
-                made = predictor.predict_split(reader, split, sender, encode_png(picture))
+                prediction = predictor.predict_split(reader, split, submitter_id, encode_png(image))
             except ImageError:
                 continue
             with write_transaction() as session:
@@ -48,9 +48,9 @@ def label(
                     session,
                     Review(
                         experiment_id=split.experiment_id,
-                        prediction_id=made.id,
+                        prediction_id=prediction.id,
                         reviewer_id=1,
-                        is_audit=not made.disagrees,
+                        is_audit=not prediction.disagrees,
                         label=int(digit),
                         created_at=datetime.now(UTC),
                     ),

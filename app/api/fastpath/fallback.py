@@ -32,7 +32,7 @@ def register(app: Flask) -> None:
 
     Call it before the limiter is initialized: raising first skips the limiter, which would count
     the request a second time. `test_both_paths_count_in_the_same_windows` and
-    `test_a_full_window_is_a_429_on_both_paths` hold that.
+    `test_an_exceeded_limit_is_a_429_on_both_paths` hold that.
     """
     app.before_request(_reraise)
     app.after_request(_add_headers)

@@ -1,4 +1,4 @@
-"""The express way answers as Flask does, and leaves it what is not plain."""
+"""The fast path responds exactly as Flask does, and falls back to it for all other requests."""
 
 import io
 import time
@@ -11,10 +11,10 @@ from PIL import Image
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from app.api.fastpath import middleware as express
+from app.api.fastpath.middleware import FastPath
 from app.domain.errors import Unavailable
 from app.imaging import normalization
-from app.services.accounts import sessions
+from app.services.accounts import sessions, token_cache
 from app.services.predictions import predictor
 from tests.conftest import (
     GoldenSet,
@@ -31,175 +31,181 @@ from tests.conftest import (
 ROUTES = ("v1", "v2", "ab")
 
 
-class Ways:
-    """Sends each request on the express way and, with a header that pages send, past it."""
+class BothPaths:
+    """Sends requests on the fast path or, with a header that pages send, through Flask."""
 
-    def __init__(self, person: UserClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._person, self.expressed = person, 0
-        finished = express.FastPath._finished
+    def __init__(self, user: UserClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.user, self.fast_count = user, 0
+        finish = FastPath._finish
 
-        def watched(*args: Any) -> object:
-            answer = finished(*args)
-            self.expressed += answer is not None
-            return answer
+        def counting_finish(*args: Any) -> object:
+            response = finish(*args)
+            self.fast_count += response is not None
+            return response
 
-        monkeypatch.setattr(express.FastPath, "_finished", watched)
+        monkeypatch.setattr(FastPath, "_finish", counting_finish)
 
-    def express(self, route: str, **body: Any) -> TestResponse:
-        return self._person.call("POST", f"/api/{route}/predict", **body)
+    def fast(self, route: str, **body: Any) -> TestResponse:
+        return self.user.call("POST", f"/api/{route}/predict", **body)
 
     def flask(self, route: str, **body: Any) -> TestResponse:
         headers = {"Origin": "http://localhost"}
-        token = self._person.tokens["access_token"]
+        token = self.user.tokens["access_token"]
         headers["Authorization"] = f"Bearer {token}"
-        client = self._person.app.test_client()
+        client = self.user.app.test_client()
         return client.post(f"/api/{route}/predict", headers=headers, **body)
 
 
 @pytest.fixture
-def limited(tmp_path: Any) -> Iterator[Flask]:
+def limited_app(tmp_path: Any) -> Iterator[Flask]:
     with bootstrapped_app(make_config(tmp_path, RATELIMIT_DEFAULT="20 per hour;30 per day")) as app:
         yield app
 
 
 @pytest.fixture
-def ways(limited: Flask, monkeypatch: pytest.MonkeyPatch) -> Ways:
-    ana = register_user(limited, "ana")
-    ana.call("GET", "/me")  # so that the token is known
-    return Ways(ana, monkeypatch)
+def paths(limited_app: Flask, monkeypatch: pytest.MonkeyPatch) -> BothPaths:
+    ana = register_user(limited_app, "ana")
+    ana.call("GET", "/me")  # so that the token is cached
+    return BothPaths(ana, monkeypatch)
 
 
-def raw(picture: bytes) -> dict[str, Any]:
-    return {"data": picture, "content_type": "image/png"}
+def raw_body(image: bytes) -> dict[str, Any]:
+    return {"data": image, "content_type": "image/png"}
 
 
-def part(picture: bytes, golden: GoldenSet) -> dict[str, Any]:
+def multipart_body(image: bytes) -> dict[str, Any]:
     boundary = "b0undary"
     head = 'Content-Disposition: form-data; name="file"; filename="d.png"'
-    body = f"--{boundary}\r\n{head}\r\n\r\n".encode() + picture + f"\r\n--{boundary}--\r\n".encode()
+    body = f"--{boundary}\r\n{head}\r\n\r\n".encode() + image + f"\r\n--{boundary}--\r\n".encode()
     return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_both_ways_give_the_same_answer(ways: Ways, golden: GoldenSet, route: str) -> None:
-    for sent in (raw(golden.png(3)), part(golden.png(3), golden)):
-        ahead, behind = ways.express(route, **sent), ways.flask(route, **sent)
-        assert ahead.status_code == behind.status_code == 200
-        quick, slow = ahead.get_json(), behind.get_json()
-        assert list(quick) == [*slow] or route == "ab"
-        assert quick["prediccion"] == slow["prediccion"]
-        if quick["version"] == slow["version"]:
-            assert {**quick, "prediction_id": 0} == {**slow, "prediction_id": 0}
-        told = {name.lower() for name, _ in ahead.headers}
-        assert told == {name.lower() for name, _ in behind.headers}
-    assert ways.expressed == 2
+def test_both_paths_give_the_same_response(paths: BothPaths, golden: GoldenSet, route: str) -> None:
+    for sent in (raw_body(golden.png(3)), multipart_body(golden.png(3))):
+        fast, slow = paths.fast(route, **sent), paths.flask(route, **sent)
+        assert fast.status_code == slow.status_code == 200
+        fast_json, slow_json = fast.get_json(), slow.get_json()
+        assert list(fast_json) == [*slow_json] or route == "ab"
+        assert fast_json["prediccion"] == slow_json["prediccion"]
+        if fast_json["version"] == slow_json["version"]:
+            assert {**fast_json, "prediction_id": 0} == {**slow_json, "prediction_id": 0}
+        header_names = {name.lower() for name, _ in fast.headers}
+        assert header_names == {name.lower() for name, _ in slow.headers}
+    assert paths.fast_count == 2
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_both_ways_count_in_the_same_windows(ways: Ways, golden: GoldenSet, route: str) -> None:
-    sent, left = raw(golden.png(3)), []
+def test_both_paths_count_in_the_same_windows(
+    paths: BothPaths, golden: GoldenSet, route: str
+) -> None:
+    sent, remaining = raw_body(golden.png(3)), []
     for number in range(6):
-        answer = (ways.express if number % 2 else ways.flask)(route, **sent)
-        left.append(int(answer.headers["X-RateLimit-Remaining"]))
-    assert left == list(range(left[0], left[0] - 6, -1))
-    assert ways.expressed == 3
+        answer = (paths.fast if number % 2 else paths.flask)(route, **sent)
+        remaining.append(int(answer.headers["X-RateLimit-Remaining"]))
+    assert remaining == list(range(remaining[0], remaining[0] - 6, -1))
+    assert paths.fast_count == 3
 
 
-def test_a_full_window_is_a_429_as_ever(ways: Ways, golden: GoldenSet) -> None:
-    statuses = [ways.express("ab", **raw(golden.png(3))).status_code for _ in range(20)]
+def test_an_exceeded_limit_is_a_429_on_both_paths(paths: BothPaths, golden: GoldenSet) -> None:
+    statuses = [paths.fast("ab", **raw_body(golden.png(3))).status_code for _ in range(20)]
     assert statuses == [200] * 20
-    ahead, behind = ways.express("ab", **raw(golden.png(3))), ways.flask("ab", **raw(golden.png(3)))
-    assert ahead.status_code == behind.status_code == 429
-    for answer in (ahead, behind):
+    fast, slow = (
+        paths.fast("ab", **raw_body(golden.png(3))),
+        paths.flask("ab", **raw_body(golden.png(3))),
+    )
+    assert fast.status_code == slow.status_code == 429
+    for answer in (fast, slow):
         assert answer.headers["X-RateLimit-Remaining"] == "0"
         assert 0 < int(answer.headers["Retry-After"]) <= 3_600
         assert answer.get_json()["error"] == "Rate limit exceeded: 20 per 1 hour"
 
 
-def test_a_large_picture_is_not_read_where_the_limit_is_full(
-    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+def test_a_large_image_is_not_decoded_if_the_limit_is_exceeded(
+    paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, digits_read = [], normalization.preprocess
+    calls, preprocess = [], normalization.preprocess
     monkeypatch.setattr(
-        normalization, "preprocess", lambda sent: (read.append(1), digits_read(sent))[1]
+        normalization, "preprocess", lambda sent: (calls.append(1), preprocess(sent))[1]
     )
-    large = raw(encode_image(Image.fromarray(golden.digits[3]).resize((280, 280))))
-    assert ways.express("ab", **large).status_code == 200
-    assert len(read) == 1
-    while ways.express("ab", **raw(golden.png(3))).status_code == 200:
+    large = raw_body(encode_image(Image.fromarray(golden.digits[3]).resize((280, 280))))
+    assert paths.fast("ab", **large).status_code == 200
+    assert len(calls) == 1
+    while paths.fast("ab", **raw_body(golden.png(3))).status_code == 200:
         pass
-    before = len(read)
-    assert ways.express("ab", **large).status_code == 429
-    assert len(read) == before
+    before = len(calls)
+    assert paths.fast("ab", **large).status_code == 429
+    assert len(calls) == before
 
 
-def test_a_slow_upload_counts_as_long_as_it_takes(ways: Ways, golden: GoldenSet) -> None:
-    class Slow(io.BytesIO):
+def test_the_duration_includes_a_slow_upload(paths: BothPaths, golden: GoldenSet) -> None:
+    class SlowStream(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             time.sleep(0.2)
             return super().read(size)
 
-    picture = golden.png(3)
-    sent = {"input_stream": Slow(picture), "content_length": len(picture)}
-    assert ways.express("v2", content_type="image/png", **sent).status_code == 200
-    assert ways.expressed == 1
-    registry = container_of(ways._person.app).request_metrics.registry
+    image = golden.png(3)
+    sent = {"input_stream": SlowStream(image), "content_length": len(image)}
+    assert paths.fast("v2", content_type="image/png", **sent).status_code == 200
+    assert paths.fast_count == 1
+    registry = container_of(paths.user.app).request_metrics.registry
     labels = {"method": "POST", "route": "/api/v2/predict"}
-    took_s = registry.get_sample_value("cifra_http_request_duration_seconds_sum", labels)
-    assert took_s is not None
-    assert took_s >= 0.2
+    duration_s = registry.get_sample_value("cifra_http_request_duration_seconds_sum", labels)
+    assert duration_s is not None
+    assert duration_s >= 0.2
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_picture_without_a_digit_is_refused_once_and_counted_once(
-    ways: Ways, golden: GoldenSet, route: str
+def test_an_image_without_a_digit_is_rejected_and_counted_once(
+    paths: BothPaths, golden: GoldenSet, route: str
 ) -> None:
-    blank = raw(encode_image(Image.new("L", (28, 28))))
-    before = int(ways.express(route, **raw(golden.png(3))).headers["X-RateLimit-Remaining"])
-    ahead, behind = ways.express(route, **blank), ways.flask(route, **blank)
-    assert ahead.status_code == behind.status_code == 422
-    assert ahead.get_json() | {"request_id": 0} == behind.get_json() | {"request_id": 0}
-    assert int(ahead.headers["X-RateLimit-Remaining"]) == before - 1
-    assert int(behind.headers["X-RateLimit-Remaining"]) == before - 2
+    blank = raw_body(encode_image(Image.new("L", (28, 28))))
+    before = int(paths.fast(route, **raw_body(golden.png(3))).headers["X-RateLimit-Remaining"])
+    fast, slow = paths.fast(route, **blank), paths.flask(route, **blank)
+    assert fast.status_code == slow.status_code == 422
+    assert fast.get_json() | {"request_id": 0} == slow.get_json() | {"request_id": 0}
+    assert int(fast.headers["X-RateLimit-Remaining"]) == before - 1
+    assert int(slow.headers["X-RateLimit-Remaining"]) == before - 2
 
 
-def test_what_the_database_refuses_is_an_error_as_ever(
-    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+def test_a_prediction_error_is_reported_by_flask(
+    paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> list[Exception]:
-        return [Unavailable("nothing goes")]
+        return [Unavailable("out of order")]
 
     monkeypatch.setattr(predictor.Predictor, "predict_many", fail)
-    answer = ways.express("v2", **raw(golden.png(3)))
+    answer = paths.fast("v2", **raw_body(golden.png(3)))
     assert (answer.status_code, answer.headers.getlist("Retry-After")) == (503, ["5"])
-    assert ways.expressed == 0
+    assert paths.fast_count == 0
 
 
-def test_what_ab_lacks_is_told_and_harms_no_other_route(
-    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+def test_an_error_of_ab_does_not_affect_other_routes_in_the_batch(
+    paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail() -> None:
         raise Unavailable("No experiment has been started")
 
-    monkeypatch.setattr(container_of(ways._person.app).split_cache, "current", fail)
-    sent = raw(golden.png(3))
-    routes = [lambda: ways.express("ab", **sent), lambda: ways.express("v2", **sent)]
+    monkeypatch.setattr(container_of(paths.user.app).split_cache, "current", fail)
+    sent = raw_body(golden.png(3))
+    routes = [lambda: paths.fast("ab", **sent), lambda: paths.fast("v2", **sent)]
     statuses = [answer.status_code for answer in run_concurrently(8, *routes)]
     assert (statuses.count(503), statuses.count(200)) == (4, 4)
 
 
-@pytest.mark.parametrize("step", ["token", "reading"])
-def test_what_breaks_on_the_way_is_answered_as_flask_answers_it(
-    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch, step: str
+@pytest.mark.parametrize("step", ["token", "prediction"])
+def test_a_database_error_on_the_fast_path_is_reported_by_flask(
+    paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def fail(*_: object) -> None:
         raise OperationalError("SELECT", {}, Exception("gone"))
 
-    monkeypatch.setattr(container_of(ways._person.app).predictor, "predict_many", fail)
+    monkeypatch.setattr(container_of(paths.user.app).predictor, "predict_many", fail)
     if step == "token":
         monkeypatch.setattr(sessions, "current_user", fail)
-        monkeypatch.setattr(sessions, "RECHECK_EVERY_S", 0.0)
-    answer = ways.express("v2", **raw(golden.png(3)))
+        monkeypatch.setattr(token_cache, "current_user", fail)
+        monkeypatch.setattr(token_cache, "RECHECK_EVERY_S", 0.0)
+    answer = paths.fast("v2", **raw_body(golden.png(3)))
     assert (answer.status_code, answer.headers.getlist("Retry-After")) == (503, ["5"])
     assert answer.get_json()["title"] == "Unavailable"
 
@@ -208,67 +214,67 @@ def test_what_breaks_on_the_way_is_answered_as_flask_answers_it(
     "sent",
     [
         {"data": b"", "content_type": "image/png"},
-        {"data": b"no picture", "content_type": "image/png"},
+        {"data": b"not an image", "content_type": "image/png"},
         {"data": {"other": "field"}},
         {"data": b"--x\r\nbroken", "content_type": "multipart/form-data; boundary=x"},
         {"data": b"a", "content_type": "multipart/form-data"},
         {"json": {}},
         {},
     ],
-    ids=["empty", "no picture", "no file", "broken", "no boundary", "json", "nothing"],
+    ids=["empty", "not an image", "no file", "broken", "no boundary", "json", "no body"],
 )
-def test_what_is_wrong_is_refused_alike(ways: Ways, sent: dict[str, Any]) -> None:
-    ahead, behind = ways.express("v2", **sent), ways.flask("v2", **sent)
-    assert ahead.status_code == behind.status_code
-    assert 400 <= ahead.status_code < 500
-    assert ahead.get_json() | {"request_id": 0} == behind.get_json() | {"request_id": 0}
-    assert ways.expressed == 0
+def test_bad_requests_are_rejected_alike(paths: BothPaths, sent: dict[str, Any]) -> None:
+    fast, slow = paths.fast("v2", **sent), paths.flask("v2", **sent)
+    assert fast.status_code == slow.status_code
+    assert 400 <= fast.status_code < 500
+    assert fast.get_json() | {"request_id": 0} == slow.get_json() | {"request_id": 0}
+    assert paths.fast_count == 0
 
 
-def test_a_token_that_ended_is_refused_at_once(
-    ways: Ways, golden: GoldenSet, limited: Flask
+def test_a_revoked_token_is_rejected_at_once(
+    paths: BothPaths, golden: GoldenSet, limited_app: Flask
 ) -> None:
-    assert ways.express("v2", **raw(golden.png(3))).status_code == 200
-    ana = ways._person
+    assert paths.fast("v2", **raw_body(golden.png(3))).status_code == 200
+    ana = paths.user
     assert ana.call("POST", "/logout").status_code == 200
-    assert ways.express("v2", **raw(golden.png(3))).status_code == 401
-    assert ways.expressed == 1
+    assert paths.fast("v2", **raw_body(golden.png(3))).status_code == 401
+    assert paths.fast_count == 1
 
 
-def test_a_locked_account_is_refused_at_once(ways: Ways, golden: GoldenSet, limited: Flask) -> None:
-    admin = admin_client(limited)
-    assert ways.express("v2", **raw(golden.png(3))).status_code == 200
-    user_id = ways._person.call("GET", "/me").get_json()["id"]
+def test_a_locked_account_is_rejected_at_once(
+    paths: BothPaths, golden: GoldenSet, limited_app: Flask
+) -> None:
+    admin = admin_client(limited_app)
+    assert paths.fast("v2", **raw_body(golden.png(3))).status_code == 200
+    user_id = paths.user.call("GET", "/me").get_json()["id"]
     assert admin.call("PATCH", f"/admin/users/{user_id}", json={"locked": True}).status_code == 200
-    assert ways.express("v2", **raw(golden.png(3))).status_code == 401
+    assert paths.fast("v2", **raw_body(golden.png(3))).status_code == 401
 
 
-def test_an_expired_token_is_refused(
-    ways: Ways, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+def test_an_expired_token_is_rejected(
+    paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ways.express("v2", **raw(golden.png(3))).status_code == 200
-    now_s = sessions.time.time()
-    monkeypatch.setattr(sessions.time, "time", lambda: now_s + 3_601)
-    token = ways._person.tokens["access_token"]
-    assert container_of(ways._person.app).token_cache.find(token) is None
+    assert paths.fast("v2", **raw_body(golden.png(3))).status_code == 200
+    now_s = token_cache.time.time()
+    monkeypatch.setattr(token_cache.time, "time", lambda: now_s + 3_601)
+    token = paths.user.tokens["access_token"]
+    assert container_of(paths.user.app).token_cache.get(token) is None
 
 
-def test_a_changed_token_is_never_known(ways: Ways, golden: GoldenSet) -> None:
-    ways.express("v2", **raw(golden.png(3)))
-    known, token = container_of(ways._person.app).token_cache, ways._person.tokens["access_token"]
-    with ways._person.app.app_context():
-        assert known.find(token) is not None
+def test_a_modified_token_is_never_cached(paths: BothPaths, golden: GoldenSet) -> None:
+    paths.fast("v2", **raw_body(golden.png(3)))
+    cache, token = container_of(paths.user.app).token_cache, paths.user.tokens["access_token"]
+    with paths.user.app.app_context():
+        assert cache.get(token) is not None
         for at in (0, len(token) // 2, len(token) - 1):
-            assert known.find(token[:at] + "x" + token[at + 1 :]) is None
-        assert known.find(ways._person.tokens["refresh_token"]) is None
+            assert cache.get(token[:at] + "x" + token[at + 1 :]) is None
+        assert cache.get(paths.user.tokens["refresh_token"]) is None
 
 
-def test_no_more_tokens_are_remembered_than_fit(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions, "MAX_TOKENS", 3)
-    people = [register_user(app, f"person {number}") for number in range(5)]
-    for person in people:
-        assert person.call("GET", "/me").status_code == 200
-    assert len(container_of(app).token_cache._known) == 3
-    assert all(person.call("GET", "/me").status_code == 200 for person in people)
+def test_the_token_cache_is_bounded(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_cache, "MAX_TOKENS", 3)
+    users = [register_user(app, f"user {number}") for number in range(5)]
+    for user in users:
+        assert user.call("GET", "/me").status_code == 200
+    assert len(container_of(app).token_cache._tokens) == 3
+    assert all(user.call("GET", "/me").status_code == 200 for user in users)

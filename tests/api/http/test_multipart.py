@@ -1,4 +1,4 @@
-"""The short way through multipart bodies finds what werkzeug's parser finds, or nothing."""
+"""The fast multipart parser finds what werkzeug's parser finds, or nothing."""
 
 import io
 
@@ -20,39 +20,38 @@ def body(*contents: bytes, head: bytes = HEAD, end: bytes = b"--\r\n") -> bytes:
     return b"".join(parts) + MARK + end
 
 
-def by_werkzeug(content_type: str, sent: bytes) -> list[bytes]:
-    """What a view of one picture or of many would be given as `file`, with a name."""
+def parse_with_werkzeug(content_type: str, sent: bytes) -> list[bytes]:
+    """Return what a view would get as `file`, with a file name."""
     mimetype, options = parse_options_header(content_type)
     parser = FormDataParser(stream_factory=lambda **_: io.BytesIO())
-    _, _, found = parser.parse(io.BytesIO(sent), mimetype, len(sent), options)
-    return [file.read() for file in found.getlist("file") if file.filename]
+    _, _, files = parser.parse(io.BytesIO(sent), mimetype, len(sent), options)
+    return [file.read() for file in files.getlist("file") if file.filename]
 
 
-def assert_alike(sent: bytes) -> None:
-    """Whatever the short way finds is all that the parser finds."""
-    by_parser = by_werkzeug(TYPE, sent)
-    assert parse_files(TYPE, sent, max_parts=9) in ([], by_parser)
+def assert_same_result(sent: bytes) -> None:
+    """Check that the fast parser finds all that werkzeug finds, or nothing."""
+    expected = parse_with_werkzeug(TYPE, sent)
+    assert parse_files(TYPE, sent, max_parts=9) in ([], expected)
     found = parse_single_file(TYPE, sent)
-    assert found is None or [found] == by_parser
+    assert found is None or [found] == expected
 
 
-def test_what_clients_send_is_found() -> None:
+def test_simple_bodies_are_parsed() -> None:
     with_type = HEAD + b"Content-Type: image/png\r\n"
     for head in (HEAD, with_type):
-        assert parse_single_file(TYPE, body(b"a picture", head=head)) == b"a picture"
+        assert parse_single_file(TYPE, body(b"an image", head=head)) == b"an image"
         assert parse_files(TYPE, body(b"one", b"", b"three", head=head), max_parts=3) == [
             b"one",
             b"",
             b"three",
         ]
     assert (
-        parse_single_file(TYPE.replace(BOUNDARY, f'"{BOUNDARY}"'), body(b"a picture"))
-        == b"a picture"
+        parse_single_file(TYPE.replace(BOUNDARY, f'"{BOUNDARY}"'), body(b"an image")) == b"an image"
     )
 
 
-def test_what_is_not_plain_is_left_to_the_parser() -> None:
-    other = HEAD.replace(b'"file"', b'"picture"')
+def test_other_bodies_are_left_to_werkzeug() -> None:
+    other = HEAD.replace(b'"file"', b'"image"')
     nameless = HEAD.replace(b"d.png", b"")
     encoded = HEAD + b"Content-Transfer-Encoding: base64\r\n"
     assert parse_single_file(TYPE, body(b"a", head=other)) is None
@@ -74,15 +73,24 @@ def test_what_is_not_plain_is_left_to_the_parser() -> None:
 
 PIECES = st.sampled_from(
     [
-        *(b"\r\n", b"\r", b"\n", b"--", b"-", b" ", b"", b"\0", b'"', b"a", b"\xff\xd8"),
-        *(
-            MARK,
-            BOUNDARY.encode(),
-            HEAD,
-            b"\r\n\r\n",
-            b"Content-Type: a/b\r\n",
-        ),
-        *(b'Content-Disposition: form-data; name="file"; filename="e"\r\n', b"--\r\n"),
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"--",
+        b"-",
+        b" ",
+        b"",
+        b"\0",
+        b'"',
+        b"a",
+        b"\xff\xd8",
+        MARK,
+        BOUNDARY.encode(),
+        HEAD,
+        b"\r\n\r\n",
+        b"Content-Type: a/b\r\n",
+        b'Content-Disposition: form-data; name="file"; filename="e"\r\n',
+        b"--\r\n",
     ]
 )
 
@@ -91,18 +99,20 @@ PIECES = st.sampled_from(
 @example(b"\r\n" + MARK)
 @example(b"\n" + MARK + b"--")
 @settings(max_examples=400, deadline=None)
-def test_any_content_comes_out_as_the_parser_has_it(content: bytes) -> None:
-    assert_alike(body(content))
-    assert_alike(body(b"one", content, b"three"))
+def test_any_content_is_parsed_as_werkzeug_parses_it(content: bytes) -> None:
+    assert_same_result(body(content))
+    assert_same_result(body(b"one", content, b"three"))
 
 
 @given(st.data())
 @settings(max_examples=400, deadline=None)
-def test_a_body_with_anything_in_it_comes_out_as_the_parser_has_it(data: st.DataObject) -> None:
+def test_damaged_bodies_are_parsed_as_werkzeug_parses_them_or_not_at_all(
+    data: st.DataObject,
+) -> None:
     contents = data.draw(st.lists(st.lists(PIECES, max_size=4).map(b"".join), max_size=3))
     sent = body(*contents)
     for _ in range(data.draw(st.integers(0, 3))):
         at = data.draw(st.integers(0, len(sent)))
         cut = data.draw(st.integers(0, 6))
         sent = sent[:at] + data.draw(PIECES | st.binary(max_size=4)) + sent[at + cut :]
-    assert_alike(sent)
+    assert_same_result(sent)

@@ -1,4 +1,4 @@
-"""Limits are counted exactly, by any number of threads, and by no clock that can be set."""
+"""Hits are storage exactly by any number of threads, independent of the system clock."""
 
 import time
 from collections.abc import Iterator
@@ -19,70 +19,70 @@ from tests.support.redis_server import RedisServer
 
 
 def test_sixteen_threads_count_every_call() -> None:
-    counted = MemoryStorage()
+    storage = MemoryStorage()
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda _: counted.incr("key", 60), range(4_000)))
-    assert sorted(found) == list(range(1, 4_001))
-    assert counted.get("key") == 4_000
+        counts = list(pool.map(lambda _: storage.incr("key", 60), range(4_000)))
+    assert sorted(counts) == list(range(1, 4_001))
+    assert storage.get("key") == 4_000
 
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    made = RedisServer(tmp_path)
-    yield made
-    made.kill()
+    server = RedisServer(tmp_path)
+    yield server
+    server.kill()
 
 
-def test_many_are_counted_at_once_as_one_after_the_other(redis: RedisServer) -> None:
-    for counted in (MemoryStorage(), RedisStorageWithFallback(storage_uri(redis.url))):
-        assert counted.incr_many([("a", 60), ("b", 60), ("a", 60)]) == [1, 1, 2]
-        assert counted.incr("a", 60) == 3
-        assert 58 < counted.get_expiry("b") - time.time() <= 60
-        assert counted.incr_many([]) == []
+def test_incr_many_counts_like_single_hits(redis: RedisServer) -> None:
+    for storage in (MemoryStorage(), RedisStorageWithFallback(storage_uri(redis.url))):
+        assert storage.incr_many([("a", 60), ("b", 60), ("a", 60)]) == [1, 1, 2]
+        assert storage.incr("a", 60) == 3
+        assert 58 < storage.get_expiry("b") - time.time() <= 60
+        assert storage.incr_many([]) == []
 
 
-def test_a_redis_begun_anew_is_counted_in(redis: RedisServer) -> None:
-    counted = RedisStorageWithFallback(storage_uri(redis.url))
-    assert counted.incr_many([("a", 60)]) == [1]
+def test_counting_falls_back_to_memory_and_returns_to_a_restarted_redis(redis: RedisServer) -> None:
+    storage = RedisStorageWithFallback(storage_uri(redis.url))
+    assert storage.incr_many([("a", 60)]) == [1]
     redis.kill()
-    assert counted.incr_many([("a", 60), ("b", 60)]) == [1, 1]  # by this process
+    assert storage.incr_many([("a", 60), ("b", 60)]) == [1, 1]  # in memory
     redis.start()
-    assert counted.is_using_fallback
+    assert storage.is_using_fallback
     time.sleep(RETRY_EVERY_S)
-    assert counted.incr_many([("a", 60), ("a", 60)]) == [1, 2]  # Redis has forgotten its script too
-    assert not counted.is_using_fallback
+    assert storage.incr_many([("a", 60), ("a", 60)]) == [1, 2]  # Redis has lost its script too
+    assert not storage.is_using_fallback
 
 
-def test_a_window_ends_and_another_one_begins() -> None:
-    counted = MemoryStorage()
-    assert counted.incr("key", 60, amount=3) == 3
-    assert 59 < counted.get_expiry("key") - time.time() <= 60
-    counted._windows["key"].ends_at_s = time.monotonic()
-    assert counted.get("key") == 0
-    assert counted.incr("key", 60) == 1
+def test_a_new_window_begins_after_the_last_one_ended() -> None:
+    storage = MemoryStorage()
+    assert storage.incr("key", 60, amount=3) == 3
+    assert 59 < storage.get_expiry("key") - time.time() <= 60
+    storage._windows["key"].ends_at_s = time.monotonic()
+    assert storage.get("key") == 0
+    assert storage.incr("key", 60) == 1
 
 
-def test_a_clock_that_is_set_moves_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = MemoryStorage()
-    counted.incr("key", 60)
+def test_setting_the_clock_moves_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = MemoryStorage()
+    storage.incr("key", 60)
     now_s = time.time()
     monkeypatch.setattr(rate_limit_storage.time, "time", lambda: now_s + 86_400)
-    assert counted.incr("key", 60) == 2
+    assert storage.incr("key", 60) == 2
     monkeypatch.setattr(rate_limit_storage.time, "time", lambda: now_s - 86_400)
-    assert counted.incr("key", 60) == 3
+    assert storage.incr("key", 60) == 3
 
 
-def test_windows_that_have_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = MemoryStorage()
+def test_ended_windows_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = MemoryStorage()
     for number in range(100):
-        counted.incr(f"key {number}", 1)
+        storage.incr(f"key {number}", 1)
     now_s = time.monotonic()
     monkeypatch.setattr(rate_limit_storage.time, "monotonic", lambda: now_s + 61)
-    counted.incr("another", 1)
-    assert len(counted._windows) == 1
+    storage.incr("another", 1)
+    assert len(storage._windows) == 1
 
 
-def test_sixteen_at_once_get_exactly_what_the_limit_allows(
+def test_sixteen_threads_get_exactly_what_the_limit_allows(
     tmp_path: Path, golden: GoldenSet
 ) -> None:
     with bootstrapped_app(make_config(tmp_path, RATELIMIT_V2="20 per day")) as app:

@@ -1,8 +1,5 @@
-"""Experiments: started by themselves, one at a time, ramps, and what a deployment does to them."""
+"""Experiments: the automatic start, one at a time, ramps, and deployments."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +10,6 @@ from onnx import helper
 from sqlalchemy import select, text
 
 from app.domain.assignment import AssignmentUnit
-from app.domain.errors import Unavailable
 from app.services.experiments import lifecycle
 from app.services.maintenance import counter_audit
 from app.services.models import registry
@@ -37,8 +33,8 @@ def admin(app_on_each: Flask) -> UserClient:
     return admin_client(app_on_each)
 
 
-def begin(admin: UserClient, **plan: object) -> dict[str, object]:
-    """Stop what runs and start another experiment."""
+def start_experiment(admin: UserClient, **plan: object) -> dict[str, object]:
+    """Stop the running experiment, if any, and start another one."""
     running = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     if running["running"]:
         assert admin.call("POST", f"/admin/experiments/{running['id']}/stop").status_code == 200
@@ -48,8 +44,8 @@ def begin(admin: UserClient, **plan: object) -> dict[str, object]:
     return found
 
 
-def newer_models(tmp_path: Path) -> Path:
-    """A folder as models/ is, with another v1."""
+def write_newer_models(tmp_path: Path) -> Path:
+    """Write a folder like models/ with another v1."""
     folder = tmp_path / "models"
     folder.mkdir()
     newer = onnx.load(ROOT / "models" / "v1.onnx")
@@ -59,7 +55,7 @@ def newer_models(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_first_start_starts_an_experiment_at_one_half_each(admin: UserClient) -> None:
+def test_the_first_start_starts_an_experiment_with_equal_weights(admin: UserClient) -> None:
     listed = admin.call("GET", "/admin/experiments").get_json()["experiments"]
     assert len(listed) == 1
     assert listed[0]["running"]
@@ -67,7 +63,7 @@ def test_a_first_start_starts_an_experiment_at_one_half_each(admin: UserClient) 
     assert listed[0]["verdict"] == "collecting"
 
 
-def test_one_experiment_runs_at_a_time_even_when_asked_at_once(
+def test_one_experiment_runs_at_a_time_even_with_concurrent_starts(
     app_on_each: Flask, admin: UserClient
 ) -> None:
     assert admin.call("POST", "/admin/experiments").status_code == 409
@@ -78,7 +74,7 @@ def test_one_experiment_runs_at_a_time_even_when_asked_at_once(
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
 
 
-def test_a_stopped_experiment_is_not_stopped_twice_and_an_unknown_one_not_at_all(
+def test_a_stopped_or_unknown_experiment_cannot_be_stopped(
     admin: UserClient,
 ) -> None:
     assert admin.call("POST", "/admin/experiments/1/stop").status_code == 200
@@ -87,10 +83,10 @@ def test_a_stopped_experiment_is_not_stopped_twice_and_an_unknown_one_not_at_all
     assert admin.call("POST", "/admin/experiments/77/stop").status_code == 404
 
 
-def test_with_none_running_ab_goes_on_at_the_last_weight_outside_the_evidence(
+def test_without_an_experiment_ab_keeps_the_last_weight_and_counts_no_evidence(
     app_on_each: Flask, admin: UserClient, golden: GoldenSet
 ) -> None:
-    begin(admin, weight=1)
+    start_experiment(admin, weight=1)
     assert admin.call("POST", "/admin/experiments/2/stop").status_code == 200
     versions = {admin.predict("ab", golden.png(i)).get_json()["ab_version"] for i in range(6)}
     assert versions == {"v2"}
@@ -99,7 +95,7 @@ def test_with_none_running_ab_goes_on_at_the_last_weight_outside_the_evidence(
 
 
 @pytest.mark.parametrize(("winner", "loser"), [("v1", "v2"), ("v2", "v1")])
-def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
+def test_concluding_gives_all_ab_traffic_to_the_winner_and_shadows_the_loser(
     app: Flask, golden: GoldenSet, winner: str, loser: str
 ) -> None:
     admin = admin_client(app)
@@ -110,10 +106,10 @@ def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
     for index in range(6):
         made = admin.predict("ab", golden.png(index)).get_json()
         assert made["ab_version"] == winner
-    word = {"prediction_id": made["prediction_id"], "correct": True}
-    assert admin.call("POST", "/feedback", json=word).status_code == 201
-    kept = admin.call("GET", f"/predictions/{made['prediction_id']}").get_json()
-    assert kept["shadow_prediction"]["version"] == loser
+    feedback = {"prediction_id": made["prediction_id"], "correct": True}
+    assert admin.call("POST", "/feedback", json=feedback).status_code == 201
+    shown = admin.call("GET", f"/predictions/{made['prediction_id']}").get_json()
+    assert shown["shadow_prediction"]["version"] == loser
 
 
 @pytest.mark.parametrize(
@@ -132,48 +128,44 @@ def test_concluding_gives_all_ab_traffic_to_the_winner_and_the_loser_shadows_on(
         {"ramp": "all"},
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(app: Flask, body: dict[str, object]) -> None:
+def test_an_invalid_plan_is_rejected(app: Flask, body: dict[str, object]) -> None:
     admin = admin_client(app)
     admin.call("POST", "/admin/experiments/1/stop")
-    refused = admin.call("POST", "/admin/experiments", json=body)
-    assert refused.status_code == 400
-    assert any(name in refused.get_json()["msg"] for name in body)
+    rejected = admin.call("POST", "/admin/experiments", json=body)
+    assert rejected.status_code == 400
+    assert any(name in rejected.get_json()["msg"] for name in body)
 
 
-def test_a_plan_with_a_word_that_does_not_exist_is_refused(app: Flask) -> None:
+def test_a_plan_with_an_unknown_field_is_rejected(app: Flask) -> None:
     admin = admin_client(app)
     admin.call("POST", "/admin/experiments/1/stop")
     assert admin.call("POST", "/admin/experiments", json={"wieght": 0.1}).status_code == 400
 
 
-def test_a_deployment_while_none_runs_starts_none(app: Flask, tmp_path: Path) -> None:
+def test_a_deployment_without_a_running_experiment_starts_none(app: Flask, tmp_path: Path) -> None:
     admin = admin_client(app)
     body = {"winner": "v1"}
     assert admin.call("POST", "/admin/experiments/1/conclude", json=body).status_code == 200
     with app.app_context():
-        registry.register_bundled(newer_models(tmp_path))
+        registry.register_bundled(write_newer_models(tmp_path))
         assert len(lifecycle.list_recent(5)) == 1
         assert lifecycle.current_split().weight == 0
 
 
-def test_a_ramp_climbs_by_the_units_it_was_given_and_then_stays(
-    app: Flask, golden: GoldenSet
-) -> None:
+def test_a_ramp_advances_by_assigned_units_and_then_stays(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
-    begin(admin, ramp=[0.01, 0.25, 0.5], ramp_units=3)
+    start_experiment(admin, ramp=[0.01, 0.25, 0.5], ramp_units=3)
     for index in range(9):
-        container_of(app).split_cache.invalidate()  # as a second later
+        container_of(app).split_cache.invalidate()  # as if a second had passed
         assert admin.predict("ab", golden.png(index)).status_code == 200
     stages = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]["stages"]
     assert [step["weight"] for step in stages] == [0.01, 0.25, 0.5]
     assert [step["reason"] for step in stages] == ["started", "ramp", "ramp"]
 
 
-def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
-    app: Flask, golden: GoldenSet
-) -> None:
+def test_a_ramp_rolls_back_to_v1_on_a_sample_ratio_mismatch(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
-    begin(admin, ramp=[0.01, 0.5], ramp_units=1_000)
+    start_experiment(admin, ramp=[0.01, 0.5], ramp_units=1_000)
     with app.app_context():
         with write_transaction() as session:
             session.execute(
@@ -193,12 +185,12 @@ def test_a_ramp_turns_back_to_v1_alone_when_draws_are_not_as_set(
     assert versions == {"v1"}
 
 
-def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight(
+def test_a_deployment_ends_the_experiment_and_starts_one_with_the_same_weight(
     app_on_each: Flask, admin: UserClient, tmp_path: Path
 ) -> None:
-    begin(admin, weight=0.2, unit="user")
+    start_experiment(admin, weight=0.2, unit="user")
     with app_on_each.app_context():
-        registry.register_bundled(newer_models(tmp_path))
+        registry.register_bundled(write_newer_models(tmp_path))
         newest, before = lifecycle.list_recent(2)
     assert (before.end_reason, before.ended_at is None) == ("deployment", False)
     assert newest.ended_at is None
@@ -206,16 +198,16 @@ def test_a_deployment_ends_the_experiment_and_starts_the_next_at_the_same_weight
     assert (newest.stages[-1].reason, newest.evaluation.traffic.total) == ("deployment", 0)
 
 
-def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
+def test_users_who_see_both_versions_within_a_stage_are_counted_as_crossovers(
     app: Flask, golden: GoldenSet
 ) -> None:
     admin = admin_client(app)
-    begin(admin, unit="user")
+    start_experiment(admin, unit="user")
     for number in range(5):
         person = register_user(app, f"user{number}")
         drawn = person.predict("ab", golden.png(0)).get_json()["ab_version"]
         other = "v1" if drawn == "v2" else "v2"
-        with app.app_context():  # as a worker that split otherwise would
+        with app.app_context():  # as a worker with another split would
             with read_transaction() as session:
                 last = select(Exposure.unit_hash).order_by(text("rowid DESC"))
                 met = str(session.scalars(last).first())
@@ -233,7 +225,7 @@ def test_users_who_meet_both_versions_within_a_stage_are_counted_as_crossed(
         assert list(counter_audit.list_differences()) == []
 
 
-def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
+def test_a_sample_ratio_mismatch_voids_an_experiment_for_good(app: Flask) -> None:
     def draw(version: str, units: int) -> None:
         with app.app_context():
             with write_transaction() as session:
@@ -251,7 +243,7 @@ def test_a_mismatch_once_found_voids_for_good(app: Flask) -> None:
     assert found.evaluation.verdict.reason == "sample ratio mismatch"
 
 
-def test_answers_of_other_models_than_were_compared_are_no_evidence(
+def test_predictions_of_other_models_than_the_compared_ones_are_no_evidence(
     app: Flask, golden: GoldenSet
 ) -> None:
     admin = admin_client(app)
@@ -267,32 +259,9 @@ def test_answers_of_other_models_than_were_compared_are_no_evidence(
     assert found["requests"] == 1
 
 
-def test_an_experiment_keeps_to_itself_which_users_it_met(app: Flask, golden: GoldenSet) -> None:
+def test_exposures_store_pseudonyms_instead_of_user_ids(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
-    begin(admin, unit="user")
+    start_experiment(admin, unit="user")
     admin.predict("ab", golden.png(0))
     with app.app_context(), read_transaction() as session:
         assert session.scalar(text("SELECT unit_hash FROM exposure")) not in {"1", "admin"}
-
-
-@pytest.mark.slow
-def test_who_waited_while_another_looked_in_vain_does_not_look_again() -> None:
-    looks = []
-
-    @contextmanager
-    def fail_slowly() -> Iterator[None]:
-        looks.append(time.monotonic())
-        time.sleep(1.5)
-        raise Unavailable("The database does not answer")
-        yield
-
-    splits = lifecycle.SplitCache(fail_slowly)
-
-    def ask() -> None:
-        with pytest.raises(Unavailable):
-            splits.current()
-
-    run_concurrently(4, ask)
-    assert len(looks) == 1
-    ask()
-    assert len(looks) == 2

@@ -1,4 +1,4 @@
-"""The report: old figures, versions beside each other, users' view under its caps, CSV, recount."""
+"""The report: legacy fields, version metrics, capped user feedback, CSV and counters."""
 
 import csv
 from typing import Any
@@ -12,21 +12,21 @@ from app.store.engine.db import write_transaction
 from tests.conftest import Disagreements, GoldenSet, UserClient, admin_client, register_user
 
 
-def report(admin: UserClient) -> dict[str, Any]:
+def get_report(admin: UserClient) -> dict[str, Any]:
     answer = admin.call("GET", "/admin/report")
     assert answer.status_code == 200
     found: dict[str, Any] = answer.get_json()
     return found
 
 
-def speak(person: UserClient, picture: bytes, *, correct: bool, route: str = "ab") -> None:
-    made = person.predict(route, picture).get_json()["prediction_id"]
-    word = {"prediction_id": made, "correct": correct}
-    assert person.call("POST", "/feedback", json=word).status_code == 201
+def give_feedback(user: UserClient, image: bytes, *, correct: bool, route: str = "ab") -> None:
+    made = user.predict(route, image).get_json()["prediction_id"]
+    feedback = {"prediction_id": made, "correct": correct}
+    assert user.call("POST", "/feedback", json=feedback).status_code == 201
 
 
-def test_a_new_report_has_an_answer_for_everything(app: Flask) -> None:
-    found = report(admin_client(app))
+def test_an_empty_report_has_every_field(app: Flask) -> None:
+    found = get_report(admin_client(app))
     assert found["msg"] == "No hay feedback disponible"
     for version in ("v1", "v2"):
         empty = found["versions"][version]
@@ -37,17 +37,17 @@ def test_a_new_report_has_an_answer_for_everything(app: Flask) -> None:
     assert found["user_feedback"]["difference"] == {"low": -1.0, "high": 1.0}
 
 
-def test_served_answers_and_words_are_counted_by_version(
+def test_predictions_and_feedback_are_counted_by_version(
     app_on_each: Flask, golden: GoldenSet
 ) -> None:
     admin = admin_client(app_on_each)
-    speak(admin, golden.png(0), correct=True, route="v1")
-    speak(admin, golden.png(1), correct=False, route="v2")
+    give_feedback(admin, golden.png(0), correct=True, route="v1")
+    give_feedback(admin, golden.png(1), correct=False, route="v2")
     admin.predict("v2", golden.png(2))
     assert (
         admin.call("POST", "/feedback", json={"prediction": 1, "correct": True}).status_code == 201
     )
-    found = report(admin)
+    found = get_report(admin)
     assert (found["total_feedback"], found["correct_feedback"]) == (3, 2)
     v1, v2 = found["versions"]["v1"], found["versions"]["v2"]
     assert (v1["served"], v1["feedback_count"], v1["correct"]) == (1, 1, 1)
@@ -62,60 +62,58 @@ def test_served_answers_and_words_are_counted_by_version(
         assert list(counter_audit.list_differences()) == []
 
 
-def test_a_replaced_or_erased_word_is_counted_as_it_stands(app: Flask, golden: GoldenSet) -> None:
+def test_replaced_and_erased_feedback_updates_the_counts(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
     made = admin.predict("ab", golden.png(0)).get_json()["prediction_id"]
-    word = {"prediction_id": made, "correct": True}
-    admin.call("POST", "/feedback", json=word)
-    admin.call("POST", "/feedback", json={**word, "correct": False, "replace": True})
-    assert (report(admin)["total_feedback"], report(admin)["correct_feedback"]) == (1, 0)
+    feedback = {"prediction_id": made, "correct": True}
+    admin.call("POST", "/feedback", json=feedback)
+    admin.call("POST", "/feedback", json={**feedback, "correct": False, "replace": True})
+    assert (get_report(admin)["total_feedback"], get_report(admin)["correct_feedback"]) == (1, 0)
     assert admin.call("DELETE", f"/predictions/{made}").status_code == 200
-    assert report(admin)["msg"] == "No hay feedback disponible"
-    assert sum(version["served"] for version in report(admin)["versions"].values()) == 1
+    assert get_report(admin)["msg"] == "No hay feedback disponible"
+    assert sum(version["served"] for version in get_report(admin)["versions"].values()) == 1
     with app.app_context():
         assert list(counter_audit.list_differences()) == []
 
 
-def test_the_users_view_counts_20_words_of_one_user_and_one_of_one_picture(
-    app: Flask, golden: GoldenSet
-) -> None:
+def test_user_feedback_counts_20_per_user_and_one_per_image(app: Flask, golden: GoldenSet) -> None:
     admin, ana = admin_client(app), register_user(app, "ana")
     for index in range(23):
-        speak(ana, golden.png(index), correct=True)
+        give_feedback(ana, golden.png(index), correct=True)
     for _ in range(3):
-        speak(admin, golden.png(30), correct=False)
-    found = report(admin)["user_feedback"]
+        give_feedback(admin, golden.png(30), correct=False)
+    found = get_report(admin)["user_feedback"]
     assert sum(version["eligible"] for version in found["versions"].values()) == 21
     assert sum(version["eligible_correct"] for version in found["versions"].values()) == 20
     assert "does not affect the verdict" in found["note"]
 
 
-def test_where_users_are_assigned_each_of_them_counts_once(app: Flask, golden: GoldenSet) -> None:
+def test_each_user_counts_once_if_users_are_assigned(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
     admin.call("POST", "/admin/experiments/1/stop")
     admin.call("POST", "/admin/experiments", json={"unit": "user"})
     for index in range(3):
-        speak(admin, golden.png(index), correct=True)
-    versions = report(admin)["user_feedback"]["versions"]
+        give_feedback(admin, golden.png(index), correct=True)
+    versions = get_report(admin)["user_feedback"]["versions"]
     assert sum(version["eligible"] for version in versions.values()) == 1
 
 
-def test_a_late_word_goes_to_the_experiment_of_its_prediction(
+def test_late_feedback_counts_for_the_experiment_of_its_prediction(
     app: Flask, golden: GoldenSet
 ) -> None:
     admin = admin_client(app)
     made = admin.predict("ab", golden.png(0)).get_json()["prediction_id"]
     admin.call("POST", "/admin/experiments/1/stop")
     admin.call("POST", "/admin/experiments")
-    word = {"prediction_id": made, "correct": True}
-    assert admin.call("POST", "/feedback", json=word).status_code == 201
-    versions = report(admin)["user_feedback"]["versions"]
+    feedback = {"prediction_id": made, "correct": True}
+    assert admin.call("POST", "/feedback", json=feedback).status_code == 201
+    versions = get_report(admin)["user_feedback"]["versions"]
     assert sum(version["eligible"] for version in versions.values()) == 0
     with app.app_context():
         assert list(counter_audit.list_differences()) == []
 
 
-def test_the_confusion_matrix_stands_for_all_requests(
+def test_the_confusion_matrix_represents_all_requests(
     app: Flask, disagreements: Disagreements, golden: GoldenSet
 ) -> None:
     admin, client = admin_client(app), register_user(app, "client")
@@ -129,11 +127,11 @@ def test_the_confusion_matrix_stands_for_all_requests(
             client.predict("ab", next(sevens))
             continue
         made = item["prediction_id"]
-        said = {"digit": shown.get(made, 7)}
-        assert admin.call("POST", f"/admin/review/{made}", json=said).status_code == 201
+        review = {"digit": shown.get(made, 7)}
+        assert admin.call("POST", f"/admin/review/{made}", json=review).status_code == 201
         if made not in shown:
             break
-    found = report(admin)
+    found = get_report(admin)
     requests = found["experiment"]["requests"]
     for version in ("v1", "v2"):
         matrix = found["versions"][version]["confusion_matrix"]
@@ -145,9 +143,9 @@ def test_the_confusion_matrix_stands_for_all_requests(
         assert all(part["low"] <= part["confidence"] <= part["high"] for part in bins)
 
 
-def test_the_report_as_csv_has_the_same_figures(app: Flask, golden: GoldenSet) -> None:
+def test_the_csv_report_has_the_same_values(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
-    speak(admin, golden.png(0), correct=True)
+    give_feedback(admin, golden.png(0), correct=True)
     answer = admin.call("GET", "/admin/report?format=csv")
     assert answer.mimetype == "text/csv"
     rows = dict(csv.reader(answer.get_data(as_text=True).splitlines()))
@@ -158,8 +156,8 @@ def test_the_report_as_csv_has_the_same_figures(app: Flask, golden: GoldenSet) -
     assert admin.call("GET", "/admin/report?format=xml").status_code == 400
 
 
-def test_verify_counters_finds_a_counter_that_is_off(app: Flask, golden: GoldenSet) -> None:
-    speak(admin_client(app), golden.png(0), correct=True)
+def test_verify_counters_finds_a_wrong_counter(app: Flask, golden: GoldenSet) -> None:
+    give_feedback(admin_client(app), golden.png(0), correct=True)
     with app.app_context():
         with write_transaction() as session:
             session.execute(text("UPDATE feedback_count SET correct = correct + 1"))

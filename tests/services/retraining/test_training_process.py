@@ -1,4 +1,4 @@
-"""Training's child process, and what it may do wrong."""
+"""The training process and its failures."""
 
 import os
 import time
@@ -16,7 +16,7 @@ from app.services.retraining.training_process import (
     TrainingSpec,
 )
 
-ASSIGNMENT = TrainingSpec(
+SPEC = TrainingSpec(
     name="m1",
     seed=1,
     labels=LabelSplit((TrainingLabel(bytes(784), 3, 1),), (TrainingLabel(bytes(784), 4, 2),)),
@@ -33,8 +33,8 @@ def config(tmp_path: Path) -> TrainingConfig:
     )
 
 
-def have_trained_by(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Have children run this code where they would train."""
+def replace_training_code(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Run this code in place of app.training.retrain."""
     package = folder / "app" / "training"
     package.mkdir(parents=True)
     for name in (package.parent / "__init__.py", package / "__init__.py"):
@@ -44,35 +44,35 @@ def have_trained_by(code: str, monkeypatch: pytest.MonkeyPatch, folder: Path) ->
 
 
 @pytest.mark.slow
-def test_a_child_that_says_no_more_and_does_not_end_meets_the_time_limit(
+def test_a_silent_process_that_does_not_exit_is_stopped_at_the_time_limit(
     config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    have_trained_by("import os, time\nos.close(1)\ntime.sleep(60)", monkeypatch, tmp_path)
-    beats: list[Progress | None] = []
-    begun_s = time.monotonic()
+    replace_training_code("import os, time\nos.close(1)\ntime.sleep(60)", monkeypatch, tmp_path)
+    reports: list[Progress | None] = []
+    started_at_s = time.monotonic()
     with (
-        TrainingProcess(config, "1-1", ASSIGNMENT) as training,
+        TrainingProcess(config, "1-1", SPEC) as training,
         pytest.raises(TrainingFailed, match="took longer than 3 s"),
     ):
-        training.wait_for_candidate(beats.append)
-    assert beats[0] is None
-    assert time.monotonic() - begun_s < 30
+        training.wait_for_candidate(reports.append)
+    assert reports[0] is None
+    assert time.monotonic() - started_at_s < 30
     assert list(config.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("raise SystemExit('the disk is full')", "exited: the disk is full"),
         ("print('done')", "wrote no candidate"),
     ],
 )
-def test_a_child_that_ends_without_a_candidate_has_failed(
-    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str
+def test_a_process_that_exits_without_a_candidate_has_failed(
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
 ) -> None:
-    have_trained_by(code, monkeypatch, tmp_path)
+    replace_training_code(code, monkeypatch, tmp_path)
     with (
-        TrainingProcess(config, "1-1", ASSIGNMENT) as training,
-        pytest.raises(TrainingFailed, match=told),
+        TrainingProcess(config, "1-1", SPEC) as training,
+        pytest.raises(TrainingFailed, match=message),
     ):
         training.wait_for_candidate(lambda _: None)

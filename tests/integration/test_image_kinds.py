@@ -1,0 +1,52 @@
+"""Images as users send them, through v2 over HTTP; a rejected image counts as wrong."""
+
+import numpy as np
+import pytest
+
+from app.training.datasets import LabeledDigits
+from benchmarks.evaluation_images import images_of_kind, scanned_digits
+from tests.conftest import GoldenSet
+from tests.support.server_process import Client, Server
+
+BATCH = 100
+
+
+@pytest.fixture(scope="module")
+def cleo(server: Server) -> Client:
+    return server.register("cleo")
+
+
+def predictions(client: Client, files: list[bytes]) -> list[int | None]:
+    """Return the prediction of v2 for each file, sent in batches; None for a rejected one."""
+    predicted: list[int | None] = []
+    for start in range(0, len(files), BATCH):
+        parts = [("file", ("image", file)) for file in files[start : start + BATCH]]
+        answer = client.call("POST", "/api/v2/predict/batch", files=parts)
+        assert answer.status_code == 200, answer.text
+        predicted += [result.get("prediccion") for result in answer.json()["results"]]
+    return predicted
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("photograph", 400),
+        ("drawing", 400),
+        ("transparent", 400),
+        ("framed", 400),
+        ("inverted", 400),
+        ("tiny", 400),
+        ("huge", 100),
+    ],
+)
+def test_at_least_99_percent_of_each_kind_are_correct(
+    cleo: Client, golden: GoldenSet, kind: str, count: int
+) -> None:
+    few = LabeledDigits(golden.digits[:count], golden.labels[:count].astype(np.int64))
+    files, labels = images_of_kind(kind, few)
+    assert np.mean(np.array(predictions(cleo, files), dtype=float) == labels) >= 0.99
+
+
+def test_at_least_97_percent_of_scanned_digits_are_correct(cleo: Client) -> None:
+    files, labels = scanned_digits()
+    assert np.mean(np.array(predictions(cleo, files), dtype=float) == labels) >= 0.97

@@ -111,12 +111,14 @@ def print_figures(experiment: dict[str, Any], accuracies: dict[str, float]) -> N
     rows = {
         "verdict": f"{experiment['verdict']}, e-value {experiment['e_value']:.1f}",
         "accuracy, v1 and v2": " and ".join(f"{share:.2%}" for share in accuracies.values()),
-        "interval of the accuracy difference": f"{difference['low']:+.2%} to {difference['high']:+.2%}",
+        "interval of the accuracy difference": (
+            f"{difference['low']:+.2%} to {difference['high']:+.2%}"
+        ),
         "requests": f"{experiment['requests']:,}",
         "disagreements": f"{experiment['disagreements']:,}",
-        "discordant labels": f"{labels['informative']:,}",
+        "discordant labels": f"{labels['discordant']:,}",
         "disagreements labeled": f"{labels['disagreements']:,}",
-        "all labels, audit included": f"{labels['all']:,}",
+        "all labels, audit included": f"{labels['total']:,}",
         f"labels needed by an unpaired test at {POWER:.0%} power": f"{unpaired:,.0f}",
     }
     print("| | |\n| --- | --- |")

@@ -1,14 +1,14 @@
 """The README's first session, with the Python client: `python examples/session.py [URL]`.
 
-Against a fresh `make run` it prints
+With a fresh `make run` it prints
 
     ana has a new account
-    v2 reads 7.png as 7
-    0 1 2 3 4 5 6 7 8 9 read by v1
-    0 1 2 3 4 5 6 7 8 9 read by v2
-    0 1 2 3 4 5 6 7 8 9 read by ab
-    what was read as 4 is a 4
-    words: 1, of them right: 1
+    v2 predicts 7 for 7.png
+    v1 predicts 0 1 2 3 4 5 6 7 8 9
+    v2 predicts 0 1 2 3 4 5 6 7 8 9
+    ab predicts 0 1 2 3 4 5 6 7 8 9
+    feedback: an image predicted as 4 is a 4
+    feedback given: 1, of it correct: 1
     the experiment is collecting, after 11 requests
 """
 
@@ -26,7 +26,7 @@ ROUTES: tuple[Route, ...] = ("v1", "v2", "ab")
 
 
 def main(url: str) -> None:
-    """Be ana, then the admin."""
+    """Act as ana, then as the admin."""
     with Cifra(url) as ana, Cifra(url) as admin:
         log_in(ana)
         predict_all(ana)
@@ -35,40 +35,40 @@ def main(url: str) -> None:
 
 
 def log_in(ana: Cifra) -> None:
-    """Make an account, or use the one of last time."""
+    """Create an account, or use the existing one, and log in."""
     try:
         ana.register(NAME, PASSWORD)
     except Conflict:
-        print(f"{NAME} was here before")
+        print(f"{NAME} has an account already")
     else:
         print(f"{NAME} has a new account")
     ana.login(NAME, PASSWORD)
 
 
 def predict_all(ana: Cifra) -> None:
-    """Have all ten digits read by each version, and through the A/B test."""
-    print(f"v2 reads 7.png as {ana.predict(IMAGES / '7.png').digit}")
+    """Predict all ten digits with each version, and through the A/B test."""
+    print(f"v2 predicts {ana.predict(IMAGES / '7.png').digit} for 7.png")
     for route in ROUTES:
-        answers = [ana.predict(IMAGES / f"{digit}.png", via=route) for digit in range(10)]
-        print(*(answer.digit for answer in answers), "read by", route)
+        predictions = [ana.predict(IMAGES / f"{digit}.png", via=route) for digit in range(10)]
+        print(route, "predicts", *(prediction.digit for prediction in predictions))
 
 
 def give_feedback(ana: Cifra) -> None:
-    """Have one more read, and say what it shows."""
-    answer = ana.predict(IMAGES / "4.png", via="ab")
-    ana.feedback(answer.id, digit=4)
-    print(f"what was read as {answer.digit} is a 4")
+    """Predict another image, and give feedback on it."""
+    prediction = ana.predict(IMAGES / "4.png", via="ab")
+    ana.feedback(prediction.id, digit=4)
+    print(f"feedback: an image predicted as {prediction.digit} is a 4")
 
 
 def print_report(admin: Cifra) -> None:
-    """See what came of it."""
+    """Print the report's totals."""
     folder = Path(os.environ.get("DATA_DIR") or INSTANCE_DIR)
     admin.login("admin", (folder / "admin_password").read_text().strip())
     report = admin.report()
-    print(f"words: {report.total_feedback}, of them right: {report.correct_feedback}")
+    print(f"feedback given: {report.total_feedback}, of it correct: {report.correct_feedback}")
     if report.experiment is not None:
-        found = report.experiment
-        print(f"the experiment is {found.verdict}, after {found.requests} requests")
+        experiment = report.experiment
+        print(f"the experiment is {experiment.verdict}, after {experiment.requests} requests")
 
 
 if __name__ == "__main__":

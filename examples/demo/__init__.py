@@ -1,1 +1,1 @@
-"""Life for an instance of its own: people who send images and speak up, a reviewer, a retrain."""
+"""A demo instance: simulated users who send images and feedback, a reviewer, and a retrain."""

@@ -1,6 +1,6 @@
-"""Images as the demo's people send them, with what they show; made from digits of MNIST.
+"""Images that the demo's users send, with their labels; made from digits of MNIST.
 
-The digits are of the training set: the golden and the validation set have other uses.
+The digits are of the training set, since the golden and the validation set have other uses.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,43 +24,43 @@ _WORN_CORRUPTIONS = ("rotate", "shear", "motion_blur", "fog", "spatter", "dotted
 
 @dataclass(frozen=True)
 class SampleImage:
-    """A image file, and the digit on it if there is one."""
+    """An image file, and its digit if there is one."""
 
     file: bytes
-    shows: int | None
+    digit: int | None
 
 
 def sample_image(style: str, digits: LabeledDigits, rng: Generator) -> SampleImage:
-    """A image of any one of these digits, or of none, in one of STYLES."""
+    """Return an image of a random one of these digits, or of none, in one of STYLES."""
     index = int(rng.integers(len(digits.labels)))
     file = STYLES[style](digits.digits[index], rng)
     return SampleImage(file, None if style in {NO_DIGIT, BLANK} else int(digits.labels[index]))
 
 
 def _scrawl(digit: DigitImage, rng: Generator) -> bytes:
-    """Bent and dirtied, and the same once more: a hurried hand."""
+    """Augment twice, as in hurried handwriting."""
     return encode_png(augment(augment(digit, rng), rng))
 
 
 def _outline(digit: DigitImage, rng: Generator) -> bytes:
-    """Only the edges of the strokes: a style that neither shipped model was taught."""
+    """Keep only the edges of the strokes: a style on which neither bundled model was trained."""
     return encode_png(CORRUPTIONS["canny_edges"](digit, rng))
 
 
 def _worn(digit: DigitImage, rng: Generator) -> bytes:
-    """Turned, slanted, shaken, in fog, spattered or struck out."""
+    """Rotate, shear, blur, fog, spatter or strike out."""
     return encode_png(
         CORRUPTIONS[_WORN_CORRUPTIONS[rng.integers(len(_WORN_CORRUPTIONS))]](digit, rng)
     )
 
 
 def _no_digit(digit: DigitImage, rng: Generator) -> bytes:
-    """A letter, a scribble, a jumble."""
+    """Draw a letter, a scribble or a jumble."""
     return encode_png(make_non_digit(digit, rng))
 
 
 def _blank(_: DigitImage, __: Generator) -> bytes:
-    """An empty page."""
+    """Return a blank page."""
     return encode_image(np.ones((120, 120)), "PNG")
 
 

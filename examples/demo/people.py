@@ -1,4 +1,4 @@
-"""Who lives in the demo: what each sends, which way, and when they speak up."""
+"""The demo's simulated users: what each sends, by which route, and when they give feedback."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ _Name = TypeVar("_Name", bound=str)
 
 @dataclass(frozen=True)
 class UserBehavior:
-    """How somebody uses Cifra; `styles` and `routes` by weight, the others are chances.
+    """How a user behaves; `styles` and `routes` are weights, the others probabilities.
 
-    `corrects` an answer that is wrong, `confirms` one that is right, and now and then says the
-    opposite of what is so.
+    A user `corrects` wrong predictions, `confirms` correct ones, and is sometimes `mistaken`: then
+    the feedback says the opposite.
     """
 
     name: str
@@ -63,36 +63,36 @@ USERS = (
 
 @dataclass(frozen=True)
 class SimulatedUser:
-    """Somebody who is logged in."""
+    """A user who is logged in."""
 
-    habits: UserBehavior
+    behavior: UserBehavior
     client: Cifra
 
     def send(self, digits: LabeledDigits, rng: Generator) -> tuple[SampleImage, bool]:
-        """Send a image, and speak up about the answer or not; with whether it was answered."""
-        sent = sample_image(_choose(self.habits.styles, rng), digits, rng)
+        """Send an image, and perhaps feedback; return the image and whether it was predicted."""
+        sent = sample_image(_choose(self.behavior.styles, rng), digits, rng)
         try:
-            answer = self.client.predict(sent.file, via=_choose(self.habits.routes, rng))
+            prediction = self.client.predict(sent.file, via=_choose(self.behavior.routes, rng))
         except ImageRejected:
             return sent, False
-        self._speak(answer, sent.shows, rng)
+        self._give_feedback(prediction, sent.digit, rng)
         return sent, True
 
-    def _speak(self, answer: Prediction, shows: int | None, rng: Generator) -> None:
-        is_right = answer.digit == shows
-        if rng.random() < self.habits.mistaken:
-            self.client.feedback(answer.id, correct=not is_right)
-        elif rng.random() >= (self.habits.confirms if is_right else self.habits.corrects):
+    def _give_feedback(self, prediction: Prediction, digit: int | None, rng: Generator) -> None:
+        is_correct = prediction.digit == digit
+        if rng.random() < self.behavior.mistaken:
+            self.client.feedback(prediction.id, correct=not is_correct)
+        elif rng.random() >= (self.behavior.confirms if is_correct else self.behavior.corrects):
             return
-        elif is_right:
-            self.client.feedback(answer.id, correct=True)
+        elif is_correct:
+            self.client.feedback(prediction.id, correct=True)
         else:
-            self.client.feedback(answer.id, digit=shows, not_a_digit=shows is None)
+            self.client.feedback(prediction.id, digit=digit, not_a_digit=digit is None)
 
 
-def choose_user(people: Mapping[str, SimulatedUser], rng: Generator) -> SimulatedUser:
-    """Somebody, those who are more active more often."""
-    return people[_choose({name: of.habits.activity for name, of in people.items()}, rng)]
+def choose_user(users: Mapping[str, SimulatedUser], rng: Generator) -> SimulatedUser:
+    """Choose a user at random, weighted by activity."""
+    return users[_choose({name: user.behavior.activity for name, user in users.items()}, rng)]
 
 
 def _choose(weights: Mapping[_Name, float], rng: Generator) -> _Name:

@@ -1,4 +1,4 @@
-"""Somebody who labels what the queue asks about, by what they see on the image."""
+"""A simulated reviewer who labels what is in the review queue."""
 
 import json
 from pathlib import Path
@@ -15,57 +15,54 @@ from examples.demo.images import SampleImage
 
 
 class KnownLabels:
-    """Knows what is on every image that was sent, also by those who sent it in earlier runs.
+    """The label of every image that was sent, also in earlier runs, kept in a file."""
 
-    People see what a image shows; a program has to be told, and keeps it in a file.
-    """
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._labels = _attention_checks()
+        if file.exists():
+            self._labels |= dict(json.loads(line) for line in file.read_text().splitlines())
 
-    def __init__(self, notes: Path) -> None:
-        self._notes = notes
-        self._shows = _attention_checks()
-        if notes.exists():
-            self._shows |= dict(json.loads(line) for line in notes.read_text().splitlines())
-
-    def remember(self, image: SampleImage) -> None:
-        """Remember what a image shows, by what the models see of it."""
+    def add(self, image: SampleImage) -> None:
+        """Remember the label of an image, by the hash of its normalized form."""
         try:
-            seen = image_hash(normalization.preprocess(image.file).tobytes())
+            image_key = image_hash(normalization.preprocess(image.file).tobytes())
         except ImageError:
             return
-        self._shows[seen] = image.shows
-        with self._notes.open("a") as notes:
-            notes.write(json.dumps([seen, image.shows]) + "\n")
+        self._labels[image_key] = image.digit
+        with self._file.open("a") as file:
+            file.write(json.dumps([image_key, image.digit]) + "\n")
 
-    def knows(self, image: bytes) -> bool:
-        """Whether this image was seen before."""
-        return _hash_of(image) in self._shows
+    def contains(self, image: bytes) -> bool:
+        """Return whether this image was sent."""
+        return _hash_of(image) in self._labels
 
-    def see(self, image: bytes) -> int | None:
-        """The digit on an image that is known, None for no digit."""
-        return self._shows[_hash_of(image)]
+    def label(self, image: bytes) -> int | None:
+        """Return the digit of a known image, None for no digit."""
+        return self._labels[_hash_of(image)]
 
 
 class SimulatedReviewer:
-    """A login that labels, and the eyes behind it."""
+    """A reviewer's login, with the known labels."""
 
-    def __init__(self, client: Cifra, eyes: KnownLabels) -> None:
-        self._client, self._eyes = client, eyes
+    def __init__(self, client: Cifra, known_labels: KnownLabels) -> None:
+        self._client, self._known_labels = client, known_labels
 
     def label_next(self) -> bool:
-        """Label the image that is next; False where none waits."""
+        """Label the next image; return False if none is pending."""
         item = self._client.review_next()
         if item is None:
             return False
-        if not self._eyes.knows(item.image):
+        if not self._known_labels.contains(item.image):
             self._client.review(item.prediction_id, skip=True)
             return True
-        digit = self._eyes.see(item.image)
+        digit = self._known_labels.label(item.image)
         self._client.review(item.prediction_id, digit=digit, not_a_digit=digit is None)
         return True
 
 
 def _attention_checks() -> dict[str, int | None]:
-    """The digits that reviewers are tried with: known as whoever can read knows them."""
+    """Return the labels of the attention checks' images."""
     with np.load(IMAGES_FILE) as archive:
         pairs = zip(archive["digits"], archive["labels"], strict=True)
         return {image_hash(digit.tobytes()): int(label) for digit, label in pairs}

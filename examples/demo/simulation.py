@@ -1,4 +1,4 @@
-"""The demo's people, its reviewer and its admin, on one instance, and what they do there."""
+"""The demo's users, reviewer and admin on one instance."""
 
 import secrets
 from contextlib import ExitStack
@@ -14,18 +14,20 @@ from examples.demo.reviewer import KnownLabels, SimulatedReviewer
 
 
 class Simulation:
-    """Everybody, logged in; who is not there yet gets an account."""
+    """All simulated users, logged in; missing accounts are created."""
 
     def __init__(self, url: str, data_dir: Path) -> None:
         self._rng = np.random.default_rng()
         self._digits = load_base_sets().training
         self._logins, self._url = ExitStack(), url
         self._password = _shared_password(data_dir / "people_password")
-        self.admin = self._opened(Cifra(url))
+        self.admin = self._open(Cifra(url))
         self.admin.login("admin", (data_dir / "admin_password").read_text().strip())
-        self._people = {of.name: SimulatedUser(of, self._enter(of.name)) for of in USERS}
-        self._eyes = KnownLabels(data_dir / "shown.jsonl")
-        self._reviewer = SimulatedReviewer(self._enter(REVIEWER, is_reviewer=True), self._eyes)
+        self._users = {of.name: SimulatedUser(of, self._log_in(of.name)) for of in USERS}
+        self._known_labels = KnownLabels(data_dir / "shown.jsonl")
+        self._reviewer = SimulatedReviewer(
+            self._log_in(REVIEWER, is_reviewer=True), self._known_labels
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -35,21 +37,21 @@ class Simulation:
 
     @property
     def sent(self) -> int:
-        """How many answers were ever given here."""
+        """Return the number of all predictions so far."""
         return sum(version.served for version in self.admin.report().versions.values())
 
     def send_one(self) -> bool:
-        """Have somebody send a image, and perhaps speak up; whether it was answered."""
-        sent, is_answered = choose_user(self._people, self._rng).send(self._digits, self._rng)
-        self._eyes.remember(sent)
-        return is_answered
+        """Send an image as a random user, perhaps with feedback; return if it was predicted."""
+        sent, is_predicted = choose_user(self._users, self._rng).send(self._digits, self._rng)
+        self._known_labels.add(sent)
+        return is_predicted
 
     def label_one(self) -> bool:
-        """Have the reviewer label a image; False where none waits."""
+        """Label an image as the reviewer; return False if none is pending."""
         return self._reviewer.label_next()
 
-    def _enter(self, name: str, *, is_reviewer: bool = False) -> Cifra:
-        client = self._opened(Cifra(self._url))
+    def _log_in(self, name: str, *, is_reviewer: bool = False) -> Cifra:
+        client = self._open(Cifra(self._url))
         try:
             account = client.register(name, self._password)
         except Conflict:
@@ -60,12 +62,12 @@ class Simulation:
         client.login(name, self._password)
         return client
 
-    def _opened(self, client: Cifra) -> Cifra:
+    def _open(self, client: Cifra) -> Cifra:
         return self._logins.enter_context(client)
 
 
 def _shared_password(path: Path) -> str:
-    """The password of all the demo's people, made the first time."""
+    """Return the password of all the demo's users, created the first time."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(12))

@@ -1,7 +1,7 @@
-"""The old tables grown into ours, and the tables beside them.
+"""Extend the two old tables, and create accounts' logins, models, predictions and retrain jobs.
 
-The old rows are copied value by value, because old databases differ in what they hold. An old
-table with anything that finds no place here is kept as `old_user` or `old_feedback`.
+The old rows are copied value by value, because old databases differ in what they contain. An old
+table with a value that cannot be copied is kept as `old_user` or `old_feedback`.
 """
 
 import unicodedata
@@ -20,55 +20,58 @@ branch_labels = None
 depends_on = None
 
 
-FLAGS = dict.fromkeys(("1", "true", "t", "yes", "on"), True) | dict.fromkeys(
+BOOLEANS = dict.fromkeys(("1", "true", "t", "yes", "on"), True) | dict.fromkeys(
     ("0", "false", "f", "no", "off"), False
 )
 
 
 def upgrade() -> None:
-    """Set the old tables aside, make ours, and carry the rows over."""
+    """Rename the old tables, create the new ones, and copy the rows."""
     op.rename_table("user", "old_user")
     op.rename_table("feedback", "old_feedback")
-    _make_user()
-    _make_login_session()
-    _make_model()
-    _make_deployment()
-    _make_prediction()
-    _make_feedback()
-    _make_retrain_job()
-    _carry_over()
+    _create_user()
+    _create_login_session()
+    _create_model()
+    _create_deployment()
+    _create_prediction()
+    _create_feedback()
+    _create_retrain_job()
+    _copy_rows()
 
 
 def downgrade() -> None:
-    """There is no way back: the old tables cannot hold what came since."""
+    """Raise Conflict: the old tables have no columns for the data added since."""
     raise Conflict("This migration cannot be undone; restore the backup from before it")
 
 
-def _carry_over() -> None:
+def _copy_rows() -> None:
     connection = op.get_bind()
     tables = sa.MetaData()
     tables.reflect(connection, only=["old_user", "old_feedback", "user", "feedback"])
-    old_users, old_words = (
+    old_users, old_feedback = (
         _stored(tables.tables["old_user"]),
         _stored(tables.tables["old_feedback"]),
     )
     users = list(_users(old_users))
-    words = [_word(row, {user["id"] for user in users}) for row in old_words]
+    feedback = [_feedback(row, {user["id"] for user in users}) for row in old_feedback]
     _insert(tables.tables["user"], users)
-    _insert(tables.tables["feedback"], [word for word in words if word["correct"] is not None])
-    for name, before, after in (("old_feedback", old_words, words), ("old_user", old_users, users)):
-        if all(_holds(new, old) for old, new in zip(before, after, strict=True)):
+    _insert(tables.tables["feedback"], [each for each in feedback if each["correct"] is not None])
+    for name, before, after in (
+        ("old_feedback", old_feedback, feedback),
+        ("old_user", old_users, users),
+    ):
+        if all(_keeps_all_values(new, old) for old, new in zip(before, after, strict=True)):
             op.drop_table(name)
 
 
 def _stored(table: sa.Table) -> list[dict[str, Any]]:
-    """All rows as they are stored: old values do not always fit the type of their column."""
+    """Return all rows with raw values: old ones do not always fit the type of their column."""
     columns = [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.c]
     return [dict(row) for row in op.get_bind().execute(sa.select(*columns)).mappings()]
 
 
-def _holds(new: dict[str, Any], old: dict[str, Any]) -> bool:
-    """Whether a row of ours holds all that the old one said."""
+def _keeps_all_values(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Return whether a new row has a value wherever the old one had one."""
     return all(value is None or new.get(name) is not None for name, value in old.items())
 
 
@@ -83,23 +86,23 @@ def _insert(table: sa.Table, rows: list[dict[str, Any]]) -> None:
 
 
 def _users(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Old accounts; a name that is missing or double gets the account's id behind it."""
+    """Yield the old accounts; a missing or duplicate name gets the account's id as a suffix."""
     names = [unicodedata.normalize("NFC", str(row["username"] or "")) for row in rows]
-    given = {""}
+    taken = {""}
     for row, name in zip(rows, names, strict=True):
         unique = name
-        while unique in given or (unique != name and unique in names):
+        while unique in taken or (unique != name and unique in names):
             unique = f"{unique or 'user'}#{row['id']}"
-        given.add(unique)
+        taken.add(unique)
         yield {"id": row["id"], "username": unique, "email": row.get("email")}
 
 
-def _word(row: dict[str, Any], known_users: set[int]) -> dict[str, Any]:
+def _feedback(row: dict[str, Any], known_users: set[int]) -> dict[str, Any]:
     user_id = row.get("user_id")
     return {
         "id": row["id"],
         "prediction": _digit(row["prediction"]),
-        "correct": FLAGS.get(str(row["correct"]).strip().lower()),
+        "correct": BOOLEANS.get(str(row["correct"]).strip().lower()),
         "comment": row.get("comment"),
         "user_id": user_id if user_id in known_users else None,
         "created_at": _time(row.get("created_at")),
@@ -112,7 +115,7 @@ def _digit(value: Any) -> int | None:
 
 
 def _time(value: Any) -> datetime | None:
-    """Read a time as the old program stored it, in UTC; None where it is not one."""
+    """Return a time of the old service, which stored UTC; None if it cannot be parsed."""
     try:
         found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
@@ -120,7 +123,7 @@ def _time(value: Any) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _make_user() -> None:
+def _create_user() -> None:
     op.create_table(
         "user",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -136,7 +139,7 @@ def _make_user() -> None:
     )
 
 
-def _make_login_session() -> None:
+def _create_login_session() -> None:
     op.create_table(
         "login_session",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -146,12 +149,12 @@ def _make_login_session() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_login_session"),
-        _refers("login_session", "user_id", "user", ondelete="CASCADE"),
+        _foreign_key("login_session", "user_id", "user", ondelete="CASCADE"),
     )
     op.create_index("ix_login_session_user_id", "login_session", ["user_id"])
 
 
-def _make_model() -> None:
+def _create_model() -> None:
     op.create_table(
         "model",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -165,7 +168,7 @@ def _make_model() -> None:
     )
 
 
-def _make_deployment() -> None:
+def _create_deployment() -> None:
     op.create_table(
         "deployment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -175,12 +178,12 @@ def _make_deployment() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_deployment"),
         sa.CheckConstraint("version IN ('v1', 'v2')", name="ck_deployment_version"),
-        _refers("deployment", "model_id", "model"),
+        _foreign_key("deployment", "model_id", "model"),
     )
     op.create_index("ix_deployment_version_id", "deployment", ["version", "id"])
 
 
-def _make_prediction() -> None:
+def _create_prediction() -> None:
     op.create_table(
         "prediction",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -197,14 +200,14 @@ def _make_prediction() -> None:
         sa.Column("shadow_probabilities", sa.LargeBinary(40)),
         sa.PrimaryKeyConstraint("id", name="pk_prediction"),
         sa.CheckConstraint("version IN ('v1', 'v2')", name="ck_prediction_version"),
-        _refers("prediction", "user_id", "user", ondelete="CASCADE"),
-        _refers("prediction", "model_id", "model"),
-        _refers("prediction", "shadow_model_id", "model"),
+        _foreign_key("prediction", "user_id", "user", ondelete="CASCADE"),
+        _foreign_key("prediction", "model_id", "model"),
+        _foreign_key("prediction", "shadow_model_id", "model"),
     )
     op.create_index("ix_prediction_user_id_id", "prediction", ["user_id", "id"])
 
 
-def _make_feedback() -> None:
+def _create_feedback() -> None:
     op.create_table(
         "feedback",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -218,13 +221,13 @@ def _make_feedback() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_feedback"),
         sa.UniqueConstraint("prediction_id", name="uq_feedback_prediction_id"),
-        _refers("feedback", "user_id", "user", ondelete="CASCADE"),
-        _refers("feedback", "prediction_id", "prediction", ondelete="CASCADE"),
+        _foreign_key("feedback", "user_id", "user", ondelete="CASCADE"),
+        _foreign_key("feedback", "prediction_id", "prediction", ondelete="CASCADE"),
     )
     op.create_index("ix_feedback_user_id", "feedback", ["user_id"])
 
 
-def _make_retrain_job() -> None:
+def _create_retrain_job() -> None:
     op.create_table(
         "retrain_job",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -236,11 +239,11 @@ def _make_retrain_job() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_retrain_job"),
-        _refers("retrain_job", "requested_by", "user", ondelete="SET NULL"),
+        _foreign_key("retrain_job", "requested_by", "user", ondelete="SET NULL"),
     )
 
 
-def _refers(
+def _foreign_key(
     table: str, column: str, other: str, ondelete: str | None = None
 ) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(

@@ -1,6 +1,6 @@
-"""Experiments with their stages, the review queue, and the counters that the report adds up.
+"""Add experiments with their stages, the review queue, and the counters behind the report.
 
-Predictions learn to lose their owner and their image and to stay as what was counted of them.
+Owner and image of a prediction become optional, so that erased ones stay as counted.
 """
 
 import sqlalchemy as sa
@@ -11,18 +11,18 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_NOUGHT = {"server_default": "0", "nullable": False}
+_ZERO = {"server_default": "0", "nullable": False}
 
 
 def upgrade() -> None:
-    """Make the new tables, widen the old ones, and count the words that there are."""
-    _make_experiment()
-    _make_stage()
-    _widen_prediction()
-    _widen_feedback()
-    _make_exposure()
-    _make_review()
-    _make_counters()
+    """Create the new tables, extend the old ones, and count the existing feedback."""
+    _create_experiment()
+    _create_stage()
+    _extend_prediction()
+    _extend_feedback()
+    _create_exposure()
+    _create_review()
+    _create_counters()
     op.execute(
         "INSERT INTO word_count (experiment_id, version, words, correct, counted, counted_correct)"
         " SELECT 0, coalesce(version, ''), count(*), sum(CASE WHEN correct THEN 1 ELSE 0 END), 0, 0"
@@ -36,19 +36,19 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop what was made; erased predictions go for good, since they have no owner."""
+    """Drop the new tables and columns; erased predictions are deleted, since they have no owner."""
     for name in ("word_count", "confidence_count", "label_count", "latency_count", "traffic_count"):
         op.drop_table(name)
     for name in ("review", "review_item", "exposure"):
         op.drop_table(name)
     op.execute("DELETE FROM prediction WHERE user_id IS NULL")
-    _narrow_feedback()
-    _narrow_prediction()
+    _reduce_feedback()
+    _reduce_prediction()
     op.drop_table("stage")
     op.drop_table("experiment")
 
 
-def _make_experiment() -> None:
+def _create_experiment() -> None:
     op.create_table(
         "experiment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -69,12 +69,12 @@ def _make_experiment() -> None:
         sa.Column("winner_e_value", sa.Double()),
         sa.PrimaryKeyConstraint("id", name="pk_experiment"),
         sa.CheckConstraint("unit IN ('request', 'user')", name="ck_experiment_unit"),
-        _refers("experiment", "v1_model_id", "model"),
-        _refers("experiment", "v2_model_id", "model"),
+        _foreign_key("experiment", "v1_model_id", "model"),
+        _foreign_key("experiment", "v2_model_id", "model"),
     )
 
 
-def _make_stage() -> None:
+def _create_stage() -> None:
     op.create_table(
         "stage",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -83,12 +83,12 @@ def _make_stage() -> None:
         sa.Column("reason", sa.String(40), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_stage"),
-        _refers("stage", "experiment_id", "experiment"),
+        _foreign_key("stage", "experiment_id", "experiment"),
     )
     op.create_index("ix_stage_experiment_id", "stage", ["experiment_id"])
 
 
-def _widen_prediction() -> None:
+def _extend_prediction() -> None:
     with op.batch_alter_table("prediction") as prediction:
         prediction.drop_constraint("fk_prediction_user_id_user", type_="foreignkey")
         prediction.alter_column("user_id", existing_type=sa.Integer(), nullable=True)
@@ -101,7 +101,7 @@ def _widen_prediction() -> None:
         prediction.create_foreign_key("fk_prediction_stage_id_stage", "stage", ["stage_id"], ["id"])
 
 
-def _narrow_prediction() -> None:
+def _reduce_prediction() -> None:
     with op.batch_alter_table("prediction") as prediction:
         prediction.drop_constraint("fk_prediction_stage_id_stage", type_="foreignkey")
         prediction.drop_column("stage_id")
@@ -114,7 +114,7 @@ def _narrow_prediction() -> None:
         )
 
 
-def _widen_feedback() -> None:
+def _extend_feedback() -> None:
     with op.batch_alter_table("feedback") as feedback:
         feedback.add_column(sa.Column("version", sa.String(2)))
         feedback.add_column(sa.Column("experiment_id", sa.Integer()))
@@ -135,7 +135,7 @@ def _widen_feedback() -> None:
     )
 
 
-def _narrow_feedback() -> None:
+def _reduce_feedback() -> None:
     with op.batch_alter_table("feedback") as feedback:
         feedback.drop_index("ix_feedback_experiment_id_user_id")
         feedback.drop_index("ix_feedback_experiment_id_picture_hash")
@@ -144,7 +144,7 @@ def _narrow_feedback() -> None:
             feedback.drop_column(name)
 
 
-def _make_exposure() -> None:
+def _create_exposure() -> None:
     op.create_table(
         "exposure",
         sa.Column("stage_id", sa.Integer(), nullable=False),
@@ -152,11 +152,11 @@ def _make_exposure() -> None:
         sa.Column("version", sa.String(2), nullable=False),
         sa.Column("crossed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("stage_id", "unit_hash", "version", name="pk_exposure"),
-        _refers("exposure", "stage_id", "stage"),
+        _foreign_key("exposure", "stage_id", "stage"),
     )
 
 
-def _make_review() -> None:
+def _create_review() -> None:
     op.create_table(
         "review_item",
         sa.Column("prediction_id", sa.Uuid(), nullable=False),
@@ -171,9 +171,9 @@ def _make_review() -> None:
         sa.UniqueConstraint(
             "experiment_id", "picture_hash", name="uq_review_item_experiment_id_picture_hash"
         ),
-        _refers("review_item", "prediction_id", "prediction", ondelete="CASCADE"),
-        _refers("review_item", "experiment_id", "experiment"),
-        _refers("review_item", "leased_by", "user", ondelete="SET NULL"),
+        _foreign_key("review_item", "prediction_id", "prediction", ondelete="CASCADE"),
+        _foreign_key("review_item", "experiment_id", "experiment"),
+        _foreign_key("review_item", "leased_by", "user", ondelete="SET NULL"),
     )
     op.create_index(
         "ix_review_item_experiment_id_is_open_is_audit_place",
@@ -190,36 +190,36 @@ def _make_review() -> None:
         sa.Column("truth", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_review"),
-        _refers("review", "experiment_id", "experiment"),
-        _refers("review", "prediction_id", "prediction"),
-        _refers("review", "reviewer_id", "user", ondelete="SET NULL"),
+        _foreign_key("review", "experiment_id", "experiment"),
+        _foreign_key("review", "prediction_id", "prediction"),
+        _foreign_key("review", "reviewer_id", "user", ondelete="SET NULL"),
     )
     op.create_index("ix_review_experiment_id", "review", ["experiment_id"])
     op.create_index("ix_review_reviewer_id_id", "review", ["reviewer_id", "id"])
     op.create_index("ix_review_prediction_id", "review", ["prediction_id"])
 
 
-def _make_counters() -> None:
-    whole, version = sa.Integer(), sa.String(2)
-    stage = {"worker": whole, "stage_id": whole, "version": version}
-    _make_counter("traffic_count", stage, ("served", "disagreements", "units", "crossed"))
-    latency = {"worker": whole, "version": version, "bucket": whole}
-    _make_counter("latency_count", latency, ("served",))
-    part = {"experiment_id": whole, "is_audit": sa.Boolean()}
-    named = {"v1_digit": whole, "v2_digit": whole, "truth": whole}
-    _make_counter("label_count", part | named, ("labels",))
-    sure = part | {"version": version, "bucket": whole}
-    _make_counter(
+def _create_counters() -> None:
+    integer, version = sa.Integer(), sa.String(2)
+    stage = {"worker": integer, "stage_id": integer, "version": version}
+    _create_counter("traffic_count", stage, ("served", "disagreements", "units", "crossed"))
+    latency = {"worker": integer, "version": version, "bucket": integer}
+    _create_counter("latency_count", latency, ("served",))
+    column = {"experiment_id": integer, "is_audit": sa.Boolean()}
+    digits = {"v1_digit": integer, "v2_digit": integer, "truth": integer}
+    _create_counter("label_count", column | digits, ("labels",))
+    confidence = column | {"version": version, "bucket": integer}
+    _create_counter(
         "confidence_count",
-        sure,
+        confidence,
         ("labels", "correct"),
-        sa.Column("sure", sa.BigInteger(), **_NOUGHT),
+        sa.Column("sure", sa.BigInteger(), **_ZERO),
     )
-    words = {"experiment_id": whole, "version": version}
-    _make_counter("word_count", words, ("words", "correct", "counted", "counted_correct"))
+    feedback = {"experiment_id": integer, "version": version}
+    _create_counter("word_count", feedback, ("words", "correct", "counted", "counted_correct"))
 
 
-def _make_counter(
+def _create_counter(
     name: str,
     key: dict[str, sa.types.TypeEngine[object]],
     counts: tuple[str, ...],
@@ -227,14 +227,17 @@ def _make_counter(
 ) -> None:
     op.create_table(
         name,
-        *(sa.Column(part, kind, nullable=False, autoincrement=False) for part, kind in key.items()),
-        *(sa.Column(count, sa.Integer(), **_NOUGHT) for count in counts),
+        *(
+            sa.Column(column, kind, nullable=False, autoincrement=False)
+            for column, kind in key.items()
+        ),
+        *(sa.Column(count, sa.Integer(), **_ZERO) for count in counts),
         *more,
         sa.PrimaryKeyConstraint(*key, name=f"pk_{name}"),
     )
 
 
-def _refers(
+def _foreign_key(
     table: str, column: str, other: str, ondelete: str | None = None
 ) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(

@@ -1,4 +1,4 @@
-"""Retrains that train: what a job is at, candidates and why they may not serve, alerts."""
+"""Add the state of retrain jobs, rejection reasons of models, rollbacks and alerts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,9 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Widen jobs, models and deployments; make alerts."""
+    """Extend jobs, models and deployments; create the table of alerts."""
     with op.batch_alter_table("retrain_job") as job:
-        for column in _of_a_job():
+        for column in _job_columns():
             job.add_column(column)
         job.create_foreign_key("fk_retrain_job_model_id_model", "model", ["model_id"], ["id"])
     with op.batch_alter_table("model") as model:
@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop what was added; models that were trained here stay in the table."""
+    """Drop the added columns and alerts; retrained models stay in the table."""
     op.drop_table("alert")
     with op.batch_alter_table("deployment") as deployment:
         deployment.drop_constraint("fk_deployment_user_id_user", type_="foreignkey")
@@ -48,11 +48,11 @@ def downgrade() -> None:
         model.drop_column("version")
     with op.batch_alter_table("retrain_job") as job:
         job.drop_constraint("fk_retrain_job_model_id_model", type_="foreignkey")
-        for column in _of_a_job():
+        for column in _job_columns():
             job.drop_column(column.name)
 
 
-def _of_a_job() -> list[sa.Column]:
+def _job_columns() -> list[sa.Column]:
     return [
         sa.Column("started_at", sa.DateTime(timezone=True)),
         sa.Column("fence", sa.Integer(), server_default="0", nullable=False),

@@ -1,4 +1,4 @@
-"""What users flagged waits for reviewers beside the experiments' pictures; probes of reviewers."""
+"""Queue images flagged by users for review, and add reviewers' attention checks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Let the queue hold pictures of no experiment; make the table of probes."""
+    """Allow review items without an experiment; create the table of attention checks."""
     for name in ("review_item", "review"):
         with op.batch_alter_table(name) as table:
             table.alter_column("experiment_id", existing_type=sa.Integer(), nullable=True)
@@ -40,7 +40,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop probes, and what was flagged with its labels."""
+    """Drop attention checks, and flagged images with their labels."""
     op.drop_table("probe")
     op.drop_index("uq_review_item_flagged", "review_item")
     for name in ("review_item", "review"):

@@ -1,4 +1,4 @@
-"""Guards: predecessors that shadow newly deployed models."""
+"""Add guarded rollouts, in which predecessors shadow newly deployed models."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make both tables."""
+    """Create both tables."""
     op.create_table(
         "guard",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -21,8 +21,8 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.DateTime(timezone=True)),
         sa.Column("outcome", sa.String(12)),
         sa.PrimaryKeyConstraint("id", name="pk_guard"),
-        _refers("guard", "model_id", "model"),
-        _refers("guard", "predecessor_id", "model"),
+        _foreign_key("guard", "model_id", "model"),
+        _foreign_key("guard", "predecessor_id", "model"),
     )
     op.create_table(
         "guard_case",
@@ -32,8 +32,8 @@ def upgrade() -> None:
         sa.Column("predecessor_digit", sa.Integer(), nullable=False),
         sa.Column("is_disputed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("guard_id", "prediction_id", name="pk_guard_case"),
-        _refers("guard_case", "guard_id", "guard"),
-        _refers("guard_case", "prediction_id", "prediction"),
+        _foreign_key("guard_case", "guard_id", "guard"),
+        _foreign_key("guard_case", "prediction_id", "prediction"),
     )
 
 
@@ -43,5 +43,5 @@ def downgrade() -> None:
     op.drop_table("guard")
 
 
-def _refers(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
+def _foreign_key(table: str, column: str, other: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint([column], [f"{other}.id"], name=f"fk_{table}_{column}_{other}")

@@ -1,6 +1,7 @@
-"""Standard names for tables, columns, indexes, constraints and stored values; no row changes.
+"""Rename tables, columns, indexes, constraints and stored values to standard terms.
 
-Names are changed in place, so that no table is copied. A SQLite file is backed up first.
+Names are changed in place, so no table is copied and no row is lost. A SQLite file is backed up
+first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -136,7 +137,7 @@ _INDEXES = (
 
 
 class _Values(NamedTuple):
-    """Values of a column that are renamed, by the new names of table and column."""
+    """Values to rename in a column, which has its new name and that of its table."""
 
     table: str
     column: str
@@ -177,7 +178,7 @@ _METRICS = {  # by the new name of the gate
 
 
 def upgrade() -> None:
-    """Give everything its standard name."""
+    """Rename everything to the standard terms."""
     url = op.get_bind().engine.url
     if url.drivername == "sqlite" and url.database:
         back_up_before(revision, Path(url.database))
@@ -188,8 +189,8 @@ def upgrade() -> None:
     _rename_constraints(_CONSTRAINTS)
     for index in _INDEXES:
         table = _TABLES.get(index.old_table, index.old_table)
-        named = _COLUMNS.get(table, {})
-        columns = [named.get(column, column) for column in index.old_columns]
+        renamed = _COLUMNS.get(table, {})
+        columns = [renamed.get(column, column) for column in index.old_columns]
         _rename_index(table, index.old, index.new, columns)
     _rename_sequences(_SEQUENCES)
     for values in _VALUES:
@@ -198,7 +199,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Give everything its old name back."""
+    """Rename everything back."""
     _rewrite_gates(_to_old_gate)
     for values in _VALUES:
         _rename_values(values.table, values.column, _reversed(values.names))
@@ -228,7 +229,7 @@ def _rename_columns(table: str, names: Mapping[str, str]) -> None:
 def _rename_index(table: str, old: str, new: str, columns: Iterable[str]) -> None:
     if _is_postgresql():
         op.execute(f"ALTER INDEX {old} RENAME TO {new}")
-    else:  # SQLite renames none
+    else:  # SQLite cannot rename an index
         op.drop_index(old, table)
         op.create_index(new, table, list(columns))
 
@@ -240,10 +241,11 @@ def _rename_sequences(names: Mapping[str, str]) -> None:
 
 
 def _rename_constraints(tables: Mapping[str, Mapping[str, str]]) -> None:
-    """Rename constraints: on SQLite in the text of the schema, or every table had to be copied.
+    """Rename constraints; on SQLite in the text of the schema, so that no table is copied.
 
-    Its documentation describes this under "Making Other Kinds Of Table Schema Changes". The names
-    of constraints are of no consequence to it; the renamed tables have the schema read anew.
+    SQLite's documentation allows such an edit under "Making Other Kinds Of Table Schema Changes":
+    a constraint's name does not affect what is stored. RESET makes SQLite parse the schema again.
+    tests/integration/test_upgrade_names.py compares the result with the mapped tables.
     """
     if _is_postgresql():
         for table, names in tables.items():
@@ -256,8 +258,8 @@ def _rename_constraints(tables: Mapping[str, Mapping[str, str]]) -> None:
     )
     for table, names in tables.items():
         for old, new in names.items():
-            named = {"old": f"CONSTRAINT {old} ", "new": f"CONSTRAINT {new} ", "t": table}
-            op.get_bind().execute(replace, named)
+            renamed = {"old": f"CONSTRAINT {old} ", "new": f"CONSTRAINT {new} ", "t": table}
+            op.get_bind().execute(replace, renamed)
     op.execute("PRAGMA writable_schema=RESET")
 
 
@@ -267,10 +269,10 @@ def _rename_values(table: str, column: str, names: Mapping[str, str]) -> None:
         op.execute(values.update().where(values.c[column] == old).values({column: new}))
 
 
-def _rewrite_gates(rewritten: Any) -> None:
+def _rewrite_gates(convert: Any) -> None:
     jobs = sa.table("retrain_job", sa.column("id", sa.Integer()), sa.column("gates", sa.JSON()))
     for job_id, gates in list(_stored_gates(jobs)):
-        new = [rewritten(gate) for gate in gates]
+        new = [convert(gate) for gate in gates]
         op.execute(jobs.update().where(jobs.c.id == job_id).values(gates=new))
 
 
@@ -281,16 +283,16 @@ def _stored_gates(jobs: sa.TableClause) -> Iterator[tuple[int, list[dict[str, An
 
 
 def _to_new_gate(gate: dict[str, Any]) -> dict[str, Any]:
-    made = _with_keys(gate, _GATE_KEYS)
-    made["name"] = _GATE_NAMES.get(gate["name"], gate["name"])
-    return made | {"metrics": _with_keys(made["metrics"], _METRICS.get(made["name"], {}))}
+    renamed = _with_keys(gate, _GATE_KEYS)
+    renamed["name"] = _GATE_NAMES.get(gate["name"], gate["name"])
+    return renamed | {"metrics": _with_keys(renamed["metrics"], _METRICS.get(renamed["name"], {}))}
 
 
 def _to_old_gate(gate: dict[str, Any]) -> dict[str, Any]:
-    made = _with_keys(gate, _reversed(_GATE_KEYS))
-    made["name"] = _reversed(_GATE_NAMES).get(gate["name"], gate["name"])
+    renamed = _with_keys(gate, _reversed(_GATE_KEYS))
+    renamed["name"] = _reversed(_GATE_NAMES).get(gate["name"], gate["name"])
     metrics = _reversed(_METRICS.get(gate["name"], {}))
-    return made | {"numbers": _with_keys(made["numbers"], metrics)}
+    return renamed | {"numbers": _with_keys(renamed["numbers"], metrics)}
 
 
 def _with_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

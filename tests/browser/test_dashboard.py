@@ -14,7 +14,7 @@ from tests.browser.actions import open_dashboard
 from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw
 from tests.conftest import Disagreements, GoldenSet, make_config, second_app
-from tests.support.review_data import label, submitters
+from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import UNLIMITED, Server, serve
 
 LIVE_TIMEOUT_MS = 2_000  # how late a live update may be
@@ -91,7 +91,7 @@ def test_training_run_is_shown_to_its_end_and_rolled_back(
     with serve(tmp_path / "training", **UNLIMITED) as trainer:
         with second_app(make_config(trainer.data_dir)) as app:
             images = [outline(digit) for digit in training.digits[:LABELS]]
-            label(app, images, training.labels[:LABELS], submitters(app, 3))
+            label_images(app, images, training.labels[:LABELS], create_submitters(app, 3))
         page = open_dashboard(pages, trainer)
         page.locator('#retrain [name="version"]').select_option("v1")
         page.locator("#retrain [type=submit]").click()

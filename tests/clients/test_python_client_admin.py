@@ -14,7 +14,7 @@ from cifra_client import (
 )
 from tests.clients.logins import PASSWORD, admin_of, newcomer
 from tests.conftest import Disagreements, make_config, second_app
-from tests.support.review_data import label, submitters
+from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import ROOT, UNLIMITED, serve
 
 SEVEN = ROOT / "examples" / "digits" / "7.png"
@@ -73,7 +73,9 @@ def test_a_retrain_is_asked_for_waited_for_and_cancelled(tmp_path: Path) -> None
         with pytest.raises(Unprocessable, match="reviewed images"):
             admin.retrain()
         with second_app(make_config(it.data_dir)) as app:
-            label(app, list(training.digits[:30]), training.labels[:30], submitters(app, 2))
+            label_images(
+                app, list(training.digits[:30]), training.labels[:30], create_submitters(app, 2)
+            )
         job = admin.retrain("v2", deploy="manual")
         with pytest.raises(Conflict):
             admin.retrain()

@@ -26,7 +26,7 @@ from tests.conftest import (
     register_user,
 )
 from tests.support.live_client import LiveClient, wait_until
-from tests.support.review_data import label, submitters
+from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import UNLIMITED, Server, serve
 
 HTTP = "cifra_http_requests_total"
@@ -114,9 +114,9 @@ def test_database_metrics_match_the_report(
     assert (
         ana.call("POST", "/feedback", json={"prediction": 1, "correct": False}).status_code == 201
     )
-    senders = submitters(app_on_each, 1)
+    senders = create_submitters(app_on_each, 1)
     digits = [normalization.preprocess(png) for png in disagreements.pngs[3:11]]
-    label(app_on_each, digits, disagreements.labels[3:11], senders)
+    label_images(app_on_each, digits, disagreements.labels[3:11], senders)
     found = scrape(app_on_each.test_client())
     report = admin.call("GET", "/admin/report").get_json()
     experiment = report["experiment"]
@@ -145,7 +145,7 @@ def test_database_metrics_match_the_report(
 def test_waiting_jobs_and_mail_are_gauges(app: Flask, golden: GoldenSet) -> None:
     admin = admin_client(app)
     assert admin.call("PATCH", "/me", json={"email": "a@b.org"}).status_code == 200
-    label(app, golden.digits[:25], golden.labels[:25], submitters(app, 1))
+    label_images(app, golden.digits[:25], golden.labels[:25], create_submitters(app, 1))
     assert admin.call("POST", "/admin/retrain").status_code == 202
     job = admin.call("GET", "/admin/retrain").get_json()["jobs"][0]["id"]
     assert admin.call("POST", f"/admin/retrain/{job}/cancel").status_code == 200

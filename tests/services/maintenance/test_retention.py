@@ -10,7 +10,12 @@ from app.services.maintenance import counter_audit, retention
 from app.services.maintenance.retention import Retention, erase_expired
 from app.store.engine.db import read_transaction, write_transaction
 from tests.conftest import Disagreements, GoldenSet, UserClient, admin_client, register_user
-from tests.services.reviews.test_review_queue import request_item, create_disagreements, label_all, current_experiment
+from tests.services.reviews.test_review_queue import (
+    create_disagreements,
+    current_experiment,
+    label_all,
+    request_item,
+)
 
 
 @pytest.fixture

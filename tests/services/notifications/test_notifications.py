@@ -15,10 +15,10 @@ from tests.services.retraining.test_jobs import (
     BAD,
     GOOD,
     candidate,
-    complete,
-    request_retrain,
-    quiet,
     claim_job,
+    complete,
+    quiet,
+    request_retrain,
 )
 from tests.services.reviews.test_review_queue import request_item, submit_label
 from tests.support.mail_app import (
@@ -34,7 +34,7 @@ from tests.support.mail_app import (
     raise_alert,
     subscribe,
 )
-from tests.support.review_data import label_images, create_submitters
+from tests.support.review_data import create_submitters, label_images
 from tests.support.smtp_server import Mailbox
 
 __all__ = ["clock", "mail_app", "mailbox", "mailer", "quiet"]
@@ -71,7 +71,7 @@ def test_only_subscribed_admins_are_mailed_and_only_their_kinds(
     assert recipients == [ADDRESS]
     assert mail["Subject"] == "Cifra: feedback against confident predictions: 1"
     text = mail.get_content()
-    assert "v2 answered 7" in text
+    assert "v2 predicted 7" in text
     assert prediction_id in text
     assert "secret" not in text
     assert "client" not in text
@@ -153,7 +153,7 @@ def test_a_winner_is_mailed_once(
     deliver(mail_app, mailer)
     _, mail = mailbox.next()
     assert mail["Subject"] == "Cifra: verdicts: 1"
-    assert "experiment 1: v2 is better, by 8 labels" in mail.get_content()
+    assert "experiment 1: v2 is better, based on 8 labeled images" in mail.get_content()
 
 
 def test_notifications_start_when_they_are_turned_on(

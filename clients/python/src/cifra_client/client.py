@@ -1,4 +1,4 @@
-"""The client: a method for each thing that can be asked of a Cifra."""
+"""The client: a method for each operation of the API."""
 
 import base64
 import time
@@ -37,10 +37,10 @@ _T = TypeVar("_T")
 
 
 class Cifra:
-    """One login to one Cifra; may be used from several threads.
+    """A login to one Cifra server; may be used from several threads.
 
-    Every method raises Unreachable where no answer comes within `timeout_s`, ApiError with what the
-    server said, and NotLoggedIn before `login`. `errors` has the whole tree.
+    Every method raises Unreachable if no response arrives within `timeout_s`, ApiError with the
+    server's message, and NotLoggedIn before `login`. `errors` shows the whole tree.
     """
 
     def __init__(self, url: str = "http://127.0.0.1:5000", timeout_s: float = TIMEOUT_S) -> None:
@@ -54,18 +54,18 @@ class Cifra:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the login stays good until `logout` or its end."""
+        """Close the connections; the login stays valid until `logout` or its expiry."""
         self._transport.close()
 
     def register(self, username: str, password: str, email: str | None = None) -> Account:
-        """Make an account. Raises Conflict where the name is taken, InvalidInput."""
-        wanted = {"username": username, "password": password, "email": email}
-        return load(Account, self._transport.call_without_login("POST", "/register", wanted))
+        """Create an account. Raises Conflict if the name is taken, InvalidInput."""
+        body = {"username": username, "password": password, "email": email}
+        return load(Account, self._transport.call_without_login("POST", "/register", body))
 
     def login(self, username: str, password: str) -> None:
-        """Log in; tokens stay in memory and are renewed when they expire.
+        """Log in; tokens are kept in memory and renewed when they expire.
 
-        Raises NotAuthenticated, NotAllowed for a locked account.
+        Raises NotAuthenticated, or NotAllowed for a locked account.
         """
         self._transport.log_in(username, password)
 
@@ -75,18 +75,18 @@ class Cifra:
         self._transport.discard_tokens()
 
     def predict(self, image: ImageSource, via: Route = "v2") -> Prediction:
-        """Have a image read by a version, or by the one that an A/B test draws.
+        """Predict the digit of an image with a version, or with the one that the A/B test assigns.
 
-        Raises ImageRejected where no one digit can be read from it.
+        Raises ImageRejected if no single digit can be found in it.
         """
-        sent = [_form_part(image)]
-        return load(Prediction, self._transport.call("POST", f"/api/{via}/predict", files=sent))
+        parts = [_form_part(image)]
+        return load(Prediction, self._transport.call("POST", f"/api/{via}/predict", files=parts))
 
     def predict_batch(self, images: Iterable[ImageSource]) -> list[Prediction | ImageRejected]:
-        """Have up to 256 images read by v2: in their order, each an answer or its own error."""
-        sent = [_form_part(image) for image in images]
-        told = self._transport.call("POST", "/api/v2/predict/batch", files=sent)
-        return [_prediction_or_error(result) for result in told["results"]]
+        """Predict up to 256 images with v2; return a prediction or an error for each, in body."""
+        parts = [_form_part(image) for image in images]
+        response = self._transport.call("POST", "/api/v2/predict/batch", files=parts)
+        return [_prediction_or_error(result) for result in response["results"]]
 
     def feedback(
         self,
@@ -98,36 +98,36 @@ class Cifra:
         comment: str | None = None,
         replace: bool = False,
     ) -> None:
-        """Say whether an answer was right, which digit it is, or that it is none.
+        """Rate a prediction, or name the digit that it should have been, or say that there is none.
 
-        Raises NotFound for a prediction that is not yours, Unprocessable for words that contradict
-        each other, Conflict where another word stands and `replace` is not set.
+        Raises NotFound for a prediction of somebody else, Unprocessable for contradictory feedback,
+        and Conflict if feedback was given already and `replace` is not set.
         """
-        said = {"correct": correct, "digit": digit, "comment": comment}
-        said |= {"prediction_id": prediction_id, "not_a_digit": not_a_digit, "replace": replace}
-        self._transport.call("POST", "/feedback", said)
+        body = {"correct": correct, "digit": digit, "comment": comment}
+        body |= {"prediction_id": prediction_id, "not_a_digit": not_a_digit, "replace": replace}
+        self._transport.call("POST", "/feedback", body)
 
     def history(self, limit: int | None = None) -> Iterator[PastPrediction]:
-        """One's own predictions, the newest first; page after page is fetched as they are used."""
+        """Iterate over one's own predictions, newest first; pages are fetched as needed."""
         return islice(self._iterate_history(), limit)
 
     def image(self, prediction_id: str) -> bytes:
-        """The 28x28 image that the models saw, a PNG. Raises NotFound."""
+        """Return the 28x28 image that the models saw, a PNG. Raises NotFound."""
         return self._transport.fetch("GET", f"/predictions/{prediction_id}/image").content
 
     def erase(self, prediction_id: str) -> None:
-        """Erase a prediction's image, and the words on it. Raises NotFound."""
+        """Erase a prediction's image, and the feedback on it. Raises NotFound."""
         self._transport.call("DELETE", f"/predictions/{prediction_id}")
 
     def erase_account(self) -> None:
-        """Erase one's own account with all that is kept of it."""
+        """Erase one's own account with all its data."""
         self._transport.call("DELETE", "/me")
         self._transport.discard_tokens()
 
     def subscribe(self, on_event: Callable[[Event], None] | None = None) -> live.Subscription:
-        """Listen to live events: iterate over what this returns, or have each handed over.
+        """Subscribe to live events: iterate over the result, or pass a callback.
 
-        Returns once connected. Admins hear of everything, others of their own predictions.
+        Returns once connected. Admins receive all events, others those of their own predictions.
         """
         events = live.Subscription(self._transport, self._timeout_s)
         if on_event is not None:
@@ -135,15 +135,15 @@ class Cifra:
         return events
 
     def review_next(self) -> ReviewItem | None:
-        """For reviewers: the image that is next, yours for two minutes; None if none waits."""
-        told = self._transport.call("GET", "/admin/review")
-        item = told["item"]
+        """Return the next image to review, leased for two minutes; None if none. For reviewers."""
+        response = self._transport.call("GET", "/admin/review")
+        item = response["item"]
         return item and ReviewItem(
             prediction_id=item["prediction_id"],
             image=base64.b64decode(item["image"].partition(",")[2]),
             leased_until=datetime.fromisoformat(item["leased_until"]),
-            pending=told["pending"],
-            user_flagged=told["user_flagged"],
+            pending=response["pending"],
+            user_flagged=response["user_flagged"],
         )
 
     def review(
@@ -154,37 +154,37 @@ class Cifra:
         not_a_digit: bool = False,
         skip: bool = False,
     ) -> None:
-        """For reviewers: label a image that `review_next` gave, or skip it.
+        """Label an image that `review_next` returned, or skip it. For reviewers.
 
-        Raises NotFound or Conflict for a image that is not before you.
+        Raises NotFound or Conflict for an image that is not leased to you.
         """
-        said = {"digit": digit, "not_a_digit": not_a_digit, "skip": skip}
-        self._transport.call("POST", f"/admin/review/{prediction_id}", said)
+        body = {"digit": digit, "not_a_digit": not_a_digit, "skip": skip}
+        self._transport.call("POST", f"/admin/review/{prediction_id}", body)
 
     def undo_review(self, prediction_id: str) -> None:
-        """For reviewers: take one's last label back. Raises Conflict for any other."""
+        """Undo one's last label. Raises Conflict for any other. For reviewers."""
         self._transport.call("DELETE", f"/admin/review/{prediction_id}")
 
     def report(self) -> Report:
-        """For admins: what people said, and which version is better."""
+        """Return the report: feedback, and which version is better. For admins."""
         return load(Report, self._transport.call("GET", "/admin/report"))
 
     def retrain(
         self, version: Version = "v2", deploy: Literal["auto", "manual"] = "auto"
     ) -> RetrainJob:
-        """For admins: have a version learn from reviewed pictures.
+        """Start a retrain of a version on reviewed images. For admins.
 
-        Raises Conflict while another retrain runs, Unprocessable where there are too few labels.
+        Raises Conflict while another retrain runs, Unprocessable if there are too few labels.
         """
-        order = {"version": version, "deploy": deploy}
-        return self.get_retrain(self._transport.call("POST", "/admin/retrain", order)["job_id"])
+        body = {"version": version, "deploy": deploy}
+        return self.get_retrain(self._transport.call("POST", "/admin/retrain", body)["job_id"])
 
     def get_retrain(self, job_id: int) -> RetrainJob:
-        """For admins: a retrain as it stands. Raises NotFound."""
+        """Return a retrain job. Raises NotFound. For admins."""
         return load(RetrainJob, self._transport.call("GET", f"/admin/retrain/{job_id}"))
 
     def retrains(self) -> list[RetrainJob]:
-        """For admins: the last retrains, the newest first."""
+        """Return the last retrain jobs, newest first. For admins."""
         return self._list(RetrainJob, "/admin/retrain", "jobs")
 
     def wait(
@@ -193,7 +193,7 @@ class Cifra:
         timeout_s: float = RETRAIN_TIMEOUT_S,
         on_progress: Callable[[RetrainJob], None] | None = None,
     ) -> RetrainJob:
-        """For admins: wait until a retrain has ended, well or not. Raises TimedOut."""
+        """Wait until a retrain job has ended, successfully or not. Raises TimedOut. For admins."""
         deadline_s = time.monotonic() + timeout_s
         while True:
             if on_progress is not None:
@@ -206,29 +206,29 @@ class Cifra:
             job = self.get_retrain(job.id)
 
     def cancel_retrain(self, job_id: int) -> RetrainJob:
-        """For admins: have a retrain end without a candidate. Raises Conflict if it has ended."""
+        """Cancel a retrain job. Raises Conflict if it has ended. For admins."""
         return load(RetrainJob, self._transport.call("POST", f"/admin/retrain/{job_id}/cancel"))
 
     def deployments(self) -> list[Deployment]:
-        """For admins: what was put into service, the newest first."""
+        """Return the deployments, newest first. For admins."""
         return self._list(Deployment, "/admin/deployments", "deployments")
 
     def roll_back(self, version: Version) -> Deployment:
-        """For admins: take a version's last deployment back. Raises Conflict if none is left."""
+        """Roll a version's last deployment back. Raises Conflict if there is none. For admins."""
         return load(Deployment, self._transport.call("POST", f"/admin/versions/{version}/rollback"))
 
     def alerts(self) -> list[Alert]:
-        """For admins: what happened by itself, the newest first."""
+        """Return the alerts, newest first. For admins."""
         return self._list(Alert, "/admin/alerts", "alerts")
 
     def set_role(self, user_id: int, role: Literal["user", "reviewer", "admin"]) -> Account:
-        """For admins: say what an account may do. Raises NotFound, Conflict for the last admin."""
+        """Set an account's role. Raises NotFound, or Conflict for the last admin. For admins."""
         return load(
             Account, self._transport.call("PATCH", f"/admin/users/{user_id}", {"role": role})
         )
 
-    def _list(self, shape: type[_T], path: str, key: str) -> list[_T]:
-        return [load(shape, each) for each in self._transport.call("GET", path)[key]]
+    def _list(self, dataclass_type: type[_T], path: str, key: str) -> list[_T]:
+        return [load(dataclass_type, each) for each in self._transport.call("GET", path)[key]]
 
     def _iterate_history(self) -> Iterator[PastPrediction]:
         query = {"limit": str(PAGE_SIZE)}
@@ -241,7 +241,7 @@ class Cifra:
 
 
 def _form_part(image: ImageSource) -> File:
-    """A image as a part of a form; a file is read once, so that it can be sent again."""
+    """Return an image as a form part; a file is read once, so that it can be sent again."""
     if isinstance(image, bytes):
         return "file", ("image", image)
     if isinstance(image, Path):

@@ -1,20 +1,20 @@
 """Every error that the client raises.
 
 CifraError
-├── Unreachable             no answer came: no connection, a broken one, or too late
-├── UnexpectedResponse        an answer that is not one of Cifra's
+├── Unreachable             no response: no connection, a broken one, or a timeout
+├── UnexpectedResponse      a response that is not one of Cifra's
 ├── NotLoggedIn             a call that needs a login, before `login`
-├── TimedOut                what was waited for did not come in time
-└── ApiError                 Cifra said no; has status, title, detail and request_id
-    ├── InvalidInput        400, what was sent makes no sense; a weak password too
+├── TimedOut                what was waited for did not happen in time
+└── ApiError                an error response; has status, title, detail and request_id
+    ├── InvalidInput        400, the request is invalid; also a weak password
     ├── NotAuthenticated    401, a wrong password, or a login that has ended
     ├── NotAllowed          403, your role may not, or the account is locked
-    ├── NotFound            404, no such thing, or not yours
-    ├── Conflict            409, it is so already, or something stands in the way
-    ├── Unprocessable       422, words that contradict each other; nothing to learn from
-    ├── ImageRejected      413, 415 or 422, no one digit can be read from the image
+    ├── NotFound            404, it does not exist, or is not yours
+    ├── Conflict            409, it exists already, or the state does not allow it
+    ├── Unprocessable       422, contradictory feedback; too little to train on
+    ├── ImageRejected       413, 415 or 422, no single digit can be found in the image
     ├── RateLimited         429, has retry_after_s
-    └── ServerError        5xx, has retry_after_s
+    └── ServerError         5xx, has retry_after_s
 """
 
 from typing import Self
@@ -27,11 +27,11 @@ class CifraError(Exception):
 
 
 class Unreachable(CifraError):
-    """No answer came; for anything but a GET nobody knows whether the call was carried out."""
+    """No response; for anything but a GET it is unknown whether the call was carried out."""
 
 
 class UnexpectedResponse(CifraError):
-    """Something answered that does not speak as Cifra does; the address may be wrong."""
+    """The response is not one of Cifra's; the address may be wrong."""
 
 
 class NotLoggedIn(CifraError):
@@ -42,14 +42,14 @@ class NotLoggedIn(CifraError):
 
 
 class TimedOut(CifraError):
-    """What was waited for did not come in time."""
+    """What was waited for did not happen in time."""
 
 
 class ApiError(CifraError):
     """Cifra answered with an error.
 
-    `request_id` finds the request in the server's log; `retry_after_s` is when to come back, where
-    the server says so.
+    `request_id` finds the request in the server's log; `retry_after_s` is when to retry, if the
+    server says so.
     """
 
     def __init__(
@@ -77,21 +77,21 @@ class ApiError(CifraError):
         request_id: str | None = None,
         retry_after_s: float | None = None,
     ) -> "ApiError":
-        """The error of this status and title, in its own class."""
-        made = _class_of(status, title)
-        return made(status, title, detail, request_id, retry_after_s)
+        """Return the error of this status and title, in its own class."""
+        error_class = _class_of(status, title)
+        return error_class(status, title, detail, request_id, retry_after_s)
 
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        said = (self.status, self.title, self.detail, self.request_id, self.retry_after_s)
-        return type(self), said
+        arguments = (self.status, self.title, self.detail, self.request_id, self.retry_after_s)
+        return type(self), arguments
 
 
 class InvalidInput(ApiError):
-    """What was sent makes no sense."""
+    """The request is invalid."""
 
 
 class NotAuthenticated(ApiError):
-    """A wrong password, or a login that has ended."""
+    """The password is wrong, or the login has ended."""
 
 
 class NotAllowed(ApiError):
@@ -99,27 +99,27 @@ class NotAllowed(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such thing, or it is not yours."""
+    """It does not exist, or is not yours."""
 
 
 class Conflict(ApiError):
-    """It is so already, or something stands in the way."""
+    """It exists already, or the current state does not allow it."""
 
 
 class Unprocessable(ApiError):
-    """Words that contradict each other, or too little to work with."""
+    """The feedback is contradictory, or there is too little to train on."""
 
 
 class ImageRejected(ApiError):
-    """No one digit can be read from the image; `title` says why."""
+    """No single digit can be found in the image; `title` says why."""
 
 
 class RateLimited(ApiError):
-    """Too many calls; come back after `retry_after_s`."""
+    """There were too many calls; retry after `retry_after_s`."""
 
 
 class ServerError(ApiError):
-    """The server could not, now or at all."""
+    """The server failed, temporarily or not."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {

@@ -1,4 +1,4 @@
-"""What the live connection tells, each kind of event by itself."""
+"""Live events, a dataclass for each kind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cifra_client.responses import Alert, Deployment, RetrainJob
 
 @dataclass(frozen=True)
 class VersionTraffic:
-    """How many answers a version gave, and how fast they come."""
+    """A version's number of predictions, their rate and latency."""
 
     served: int
     per_second: float
@@ -28,7 +28,7 @@ class Traffic:
 
 @dataclass(frozen=True)
 class FeedbackCounts:
-    """Words on a version's answers, and how many call them right."""
+    """The number of ratings of a version's predictions, and of those that say "correct"."""
 
     feedback_count: int
     correct: int
@@ -36,7 +36,7 @@ class FeedbackCounts:
 
 @dataclass(frozen=True)
 class FeedbackTotals:
-    """What people said."""
+    """The totals of user feedback."""
 
     total_feedback: int
     correct_feedback: int
@@ -47,7 +47,7 @@ class FeedbackTotals:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A reviewer labeled one of your images; no digit is "not a digit"."""
+    """A reviewer labeled one of your images; no digit means "not a digit"."""
 
     prediction_id: str
     digit: int | None
@@ -56,7 +56,7 @@ class Reviewed:
 
 @dataclass(frozen=True)
 class Reconnected:
-    """The connection was lost and is back; read anew what may have changed meanwhile."""
+    """The connection was lost and is restored; fetch again what may have changed meanwhile."""
 
 
 Event = (

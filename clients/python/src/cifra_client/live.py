@@ -1,4 +1,4 @@
-"""Live events over Socket.IO: a subscription that comes back by itself."""
+"""Live events over Socket.IO: a subscription that reconnects automatically."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -28,16 +28,16 @@ _STATUS_BY_CODE = {"unauthorized": 401, "limited": 429, "full": 503}
 
 
 class _Signal(Enum):
-    """What else may come out of the queue of events."""
+    """Other items of the event queue."""
 
     LOST = "the connection was lost"
     CLOSED = "the subscription was closed"
 
 
 class Subscription:
-    """Events as they come, to be iterated over; ends when it is closed.
+    """An iterator over live events that ends when it is closed.
 
-    A lost connection is made anew, with a login that is renewed if need be, and told as a
+    It reconnects after a lost connection, with a renewed login if necessary, and then yields a
     Reconnected. A login that has ended raises NotAuthenticated.
     """
 
@@ -63,11 +63,11 @@ class Subscription:
         return event
 
     def receive(self, timeout_s: float) -> Event | None:
-        """The next event; None once it is closed. Raises TimedOut, ApiError."""
+        """Return the next event; None once closed. Raises TimedOut, ApiError."""
         return self._next(timeout_s)
 
     def close(self) -> None:
-        """End it; whoever iterates over it stops."""
+        """Close the subscription; iteration over it stops."""
         self._closing.set()
         self._queue.put(_Signal.CLOSED)
         _disconnect(self._socket)
@@ -75,19 +75,19 @@ class Subscription:
     def _next(self, timeout_s: float | None) -> Event | None:
         while not self._closing.is_set():
             try:
-                arrived = self._queue.get(timeout=timeout_s)
+                item = self._queue.get(timeout=timeout_s)
             except Empty as error:
                 raise TimedOut(f"no event within {timeout_s} s") from error
-            if arrived is _Signal.LOST:
+            if item is _Signal.LOST:
                 return self._reconnect()
-            if isinstance(arrived, UnexpectedResponse):
-                raise arrived
-            if not isinstance(arrived, _Signal):
-                return arrived
+            if isinstance(item, UnexpectedResponse):
+                raise item
+            if not isinstance(item, _Signal):
+                return item
         return None
 
     def _reconnect(self) -> Reconnected | None:
-        """Connect anew, however long that takes. Raises ApiError for a login that has ended."""
+        """Reconnect, however long that takes. Raises ApiError for a login that has ended."""
         for pause_s in chain(RECONNECT_DELAYS_S, repeat(MAX_RECONNECT_DELAY_S)):
             if self._closing.wait(pause_s):
                 break
@@ -103,17 +103,17 @@ class Subscription:
         return None
 
     def _connect(self) -> Any:
-        """A socket that is let in. Raises NotLoggedIn, ApiError, Unreachable."""
-        refusals: list[Any] = []
-        made = socketio.Client(
+        """Return a connected socket. Raises NotLoggedIn, ApiError, Unreachable."""
+        rejections: list[Any] = []
+        client = socketio.Client(
             reconnection=False, handle_sigint=False, request_timeout=self._timeout_s
         )
-        made.on("*", self._on_event, namespace=NAMESPACE)
-        made.on("connect_error", refusals.append, namespace=NAMESPACE)
-        made.on("disconnect", lambda _: self._queue.put(_Signal.LOST), namespace=NAMESPACE)
+        client.on("*", self._on_event, namespace=NAMESPACE)
+        client.on("connect_error", rejections.append, namespace=NAMESPACE)
+        client.on("disconnect", lambda _: self._queue.put(_Signal.LOST), namespace=NAMESPACE)
         self._transport.fetch("GET", "/predictions", query={"limit": "1"})  # renews the login
         try:
-            made.connect(
+            client.connect(
                 self._transport.url,
                 auth={"token": self._transport.access_token},
                 transports=["websocket"],
@@ -121,21 +121,21 @@ class Subscription:
                 wait_timeout=self._timeout_s,
             )
         except socketio.exceptions.ConnectionError as error:
-            raise _rejection(refusals) or Unreachable(f"no live connection: {error}") from error
-        return made
+            raise _rejection(rejections) or Unreachable(f"no live connection: {error}") from error
+        return client
 
-    def _on_event(self, name: str, told: object) -> None:
-        """Take an event in; one that this client does not know of is left alone."""
+    def _on_event(self, name: str, payload: object) -> None:
+        """Queue an event; one that this client does not know is ignored."""
         if name not in EVENT_TYPES:
             return
         try:
-            self._queue.put(load(EVENT_TYPES[name], told))
+            self._queue.put(load(EVENT_TYPES[name], payload))
         except UnexpectedResponse as error:
             self._queue.put(error)  # for whoever iterates, not for the thread that reads
 
 
 def call_for_each(events: Subscription, on_event: Callable[[Event], None]) -> None:
-    """Hand every event over, on a thread of its own that ends with the subscription."""
+    """Call a function with every event, on a thread that ends with the subscription."""
 
     def run() -> None:
         for event in events:
@@ -144,16 +144,16 @@ def call_for_each(events: Subscription, on_event: Callable[[Event], None]) -> No
     threading.Thread(target=run, name="cifra-events", daemon=True).start()
 
 
-def _disconnect(used: Any) -> None:
+def _disconnect(client: Any) -> None:
     """Close a socket, also one that was lost."""
-    used.disconnect()
-    used.eio.ws.shutdown()  # Engine.IO leaves it open where the other side has ended it
+    client.disconnect()
+    client.eio.ws.shutdown()  # Engine.IO leaves it open where the other side has ended it
 
 
-def _rejection(said: list[Any]) -> ApiError | None:
-    """Why the server let nobody in; None where it did not say."""
-    told = said[0] if said and isinstance(said[0], dict) else {}
-    code = (told.get("data") or {}).get("code")
+def _rejection(rejections: list[Any]) -> ApiError | None:
+    """Return why the server rejected the connection; None if it did not say."""
+    payload = rejections[0] if rejections and isinstance(rejections[0], dict) else {}
+    code = (payload.get("data") or {}).get("code")
     if code not in _STATUS_BY_CODE:
         return None
-    return ApiError.of(_STATUS_BY_CODE[code], "No live connection", str(told.get("message")))
+    return ApiError.of(_STATUS_BY_CODE[code], "No live connection", str(payload.get("message")))

@@ -1,4 +1,4 @@
-"""What people are told: their account, their predictions, what they said of them."""
+"""What users receive: their account, their predictions, feedback, and more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cifra_client.loading import json_field
 
 @dataclass(frozen=True)
 class Account:
-    """An account, as an answer to making or changing one."""
+    """A user account."""
 
     id: int
     username: str
@@ -20,7 +20,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Model:
-    """Which trained model it was."""
+    """The trained model of a prediction."""
 
     name: str
     hash: str
@@ -28,7 +28,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOutput:
-    """What a model said of a image; `probabilities` has ten, by digit, that sum to 1."""
+    """A model's output for an image; `probabilities` has ten, by digit, that sum to 1."""
 
     digit: int = json_field("prediccion")
     probability: float = json_field("probabilidad")
@@ -39,14 +39,14 @@ class ModelOutput:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(ModelOutput):
-    """An answer; its `id` is what words on it name."""
+    """A prediction; feedback refers to its `id`."""
 
     id: str = json_field("prediction_id")
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """What was said of an answer."""
+    """The feedback given on a prediction."""
 
     correct: bool
     digit: int | None
@@ -56,7 +56,7 @@ class Feedback:
 
 @dataclass(frozen=True, kw_only=True)
 class PastPrediction(Prediction):
-    """One of one's own predictions; `shadow_prediction` is told once a word was given on it."""
+    """One of the user's own predictions; `shadow_prediction` is shown after feedback."""
 
     created_at: datetime
     feedback: Feedback | None
@@ -65,7 +65,7 @@ class PastPrediction(Prediction):
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """A image to be labeled blind: a PNG of 28x28, and how many wait with it."""
+    """An image to be labeled blind: a PNG of 28x28, with the numbers of pending items."""
 
     prediction_id: str
     image: bytes
@@ -76,9 +76,9 @@ class ReviewItem:
 
 @dataclass(frozen=True)
 class RetrainJob:
-    """A retrain, how far it is, and what became of it.
+    """A retrain job, its progress and its result.
 
-    It ends as deployed, ready (it passed, and waits to be deployed), rejected, cancelled or failed.
+    It ends as deployed, ready (it passed, and can be deployed), rejected, cancelled or failed.
     """
 
     id: int
@@ -93,13 +93,13 @@ class RetrainJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended."""
+        """Whether the job has ended."""
         return self.status not in {"queued", "running"}
 
 
 @dataclass(frozen=True)
 class DeployedModel:
-    """A model that was put into service."""
+    """A model that was deployed."""
 
     id: int
     name: str
@@ -108,7 +108,7 @@ class DeployedModel:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A model put into service as a version: when, why, and by whom; nobody is the server."""
+    """The deployment of a model as a version: when, why, and by whom (None: by the server)."""
 
     id: int
     version: str
@@ -120,7 +120,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Alert:
-    """What happened by itself."""
+    """An automatic event that admins should know of."""
 
     id: int
     kind: str

@@ -1,4 +1,4 @@
-"""Requests to one Cifra: timeouts, careful repeats, errors, and a login that renews itself."""
+"""HTTP requests to a Cifra server: timeouts, safe retries, errors, and token renewal."""
 
 import threading
 from collections.abc import Sequence
@@ -23,18 +23,18 @@ File = tuple[str, tuple[str, bytes]]
 
 @dataclass(frozen=True)
 class Tokens:
-    """A login: what each call carries, and what renews it."""
+    """A login: the access token that each call carries, and the refresh token that renews it."""
 
     access: str
     refresh: str
 
 
 class Transport:
-    """What sends the calls of a client; may be used from several threads."""
+    """Sends a client's calls; may be used from several threads."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise ValueError(f"not an http or https address: {url!r}")
+            raise ValueError(f"not an http or https URL: {url!r}")
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._session = requests.Session()
@@ -45,16 +45,16 @@ class Transport:
 
     @property
     def access_token(self) -> str:
-        """The token that calls carry now. Raises NotLoggedIn."""
+        """The current access token. Raises NotLoggedIn."""
         return self._current().access
 
     def log_in(self, username: str, password: str) -> None:
-        """Log in; the tokens stay in memory. Raises ApiError, Unreachable."""
+        """Log in; the tokens are kept in memory. Raises ApiError, Unreachable."""
         credentials = {"username": username, "password": password}
         self._tokens = _parse_tokens(self.call_without_login("POST", "/login", credentials))
 
     def discard_tokens(self) -> None:
-        """Drop the tokens."""
+        """Discard the tokens."""
         self._tokens = None
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class Transport:
         self._session.close()
 
     def call_without_login(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """Call without a login. Raises ApiError, Unreachable, UnexpectedResponse."""
+        """Send a call without a login. Raises ApiError, Unreachable, UnexpectedResponse."""
         return _json(_raise_for_status(self._send(method, path, None, json=body)))
 
     def call(
@@ -73,7 +73,10 @@ class Transport:
         files: Sequence[File] | None = None,
         query: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Call with the login. Raises NotLoggedIn, ApiError, Unreachable, UnexpectedResponse."""
+        """Send a call with the login.
+
+        Raises NotLoggedIn, ApiError, Unreachable, UnexpectedResponse.
+        """
         return _json(self.fetch(method, path, body, files, query))
 
     def fetch(
@@ -84,27 +87,29 @@ class Transport:
         files: Sequence[File] | None = None,
         query: dict[str, str] | None = None,
     ) -> requests.Response:
-        """Call with the login, for an answer of any kind; a login that expired is renewed once."""
-        tokens, sent = self._current(), {"json": body, "files": files, "params": query}
-        answer = self._send(method, path, tokens.access, **sent)
-        if _has_expired(answer):
-            answer = self._send(method, path, self._renew(tokens).access, **sent)
-        return _raise_for_status(answer)
+        """Send a call with the login, for any kind of response; renew an expired login once."""
+        tokens, arguments = self._current(), {"json": body, "files": files, "params": query}
+        response = self._send(method, path, tokens.access, **arguments)
+        if _has_expired(response):
+            response = self._send(method, path, self._renew(tokens).access, **arguments)
+        return _raise_for_status(response)
 
     def _current(self) -> Tokens:
         if self._tokens is None:
             raise NotLoggedIn
         return self._tokens
 
-    def _renew(self, spent: Tokens) -> Tokens:
-        """The next tokens. A refresh token is good once, so one thread alone exchanges it."""
+    def _renew(self, expired: Tokens) -> Tokens:
+        """Return the next tokens. A refresh token works once, so only one thread exchanges it."""
         with self._renew_lock:
-            if self._current() is spent:
-                answer = self._send("POST", "/refresh", spent.refresh)
-                self._tokens = _parse_tokens(_json(_raise_for_status(answer)))
+            if self._current() is expired:
+                response = self._send("POST", "/refresh", expired.refresh)
+                self._tokens = _parse_tokens(_json(_raise_for_status(response)))
             return self._current()
 
-    def _send(self, method: str, path: str, token: str | None, **sent: Any) -> requests.Response:
+    def _send(
+        self, method: str, path: str, token: str | None, **arguments: Any
+    ) -> requests.Response:
         try:
             return self._session.request(
                 method,
@@ -112,14 +117,14 @@ class Transport:
                 auth=_Bearer(token),
                 timeout=self._timeout_s,
                 allow_redirects=False,
-                **sent,
+                **arguments,
             )
         except requests.RequestException as error:
             raise Unreachable(f"{method} {self.url}{path}: {error}") from error
 
 
 class _Bearer(requests.auth.AuthBase):
-    """A request's login; given even where there is none, so that no .netrc is asked for one."""
+    """Adds the access token; used even without one, so that requests does not look into .netrc."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -131,12 +136,12 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class _RetryPolicy(Retry):
-    """Repeats of calls that never arrived, and of GETs that broke off or are to come back later."""
+    """Retries of calls that never arrived, and of GETs that broke off or got a 503."""
 
     RETRY_AFTER_STATUS_CODES = frozenset({503})
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        """How long the server asks to wait, within bounds."""
+        """Return how long the server asks to wait, limited to MAX_RETRY_AFTER_S."""
         asked_s = super().get_retry_after(response)
         return None if asked_s is None else min(asked_s, MAX_RETRY_AFTER_S)
 
@@ -150,48 +155,48 @@ def _retry_policy() -> Retry:
     )
 
 
-def _raise_for_status(answer: requests.Response) -> requests.Response:
-    """The answer, unless it is an error. Raises ApiError, in the class of its status."""
-    if 200 <= answer.status_code < 300:
-        return answer
-    told = _error_body(answer)
+def _raise_for_status(response: requests.Response) -> requests.Response:
+    """Return a successful response. Raises ApiError, in the class of its status."""
+    if 200 <= response.status_code < 300:
+        return response
+    body = _error_body(response)
     raise ApiError.of(
-        answer.status_code,
-        str(told.get("title") or answer.reason),
-        str(told.get("detail") or told.get("msg") or told.get("error") or "no details given"),
-        told.get("request_id") or answer.headers.get("X-Request-ID"),
-        _parse_seconds(answer.headers.get("Retry-After")),
+        response.status_code,
+        str(body.get("title") or response.reason),
+        str(body.get("detail") or body.get("msg") or body.get("error") or "no details given"),
+        body.get("request_id") or response.headers.get("X-Request-ID"),
+        _parse_seconds(response.headers.get("Retry-After")),
     )
 
 
-def _error_body(answer: requests.Response) -> dict[str, Any]:
-    """The error's body; empty where it is none of Cifra's."""
+def _error_body(response: requests.Response) -> dict[str, Any]:
+    """Return the error's JSON object; empty if it is not one of Cifra's."""
     try:
-        told = answer.json()
+        body = response.json()
     except requests.JSONDecodeError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
-def _has_expired(answer: requests.Response) -> bool:
-    return answer.status_code == 401 and _error_body(answer).get("detail") == _EXPIRED_DETAIL
+def _has_expired(response: requests.Response) -> bool:
+    return response.status_code == 401 and _error_body(response).get("detail") == _EXPIRED_DETAIL
 
 
-def _json(answer: requests.Response) -> dict[str, Any]:
+def _json(response: requests.Response) -> dict[str, Any]:
     try:
-        told = answer.json()
+        body = response.json()
     except requests.JSONDecodeError as error:
-        raise UnexpectedResponse(f"{answer.url} did not answer with JSON") from error
-    if not isinstance(told, dict):
-        raise UnexpectedResponse(f"{answer.url} did not answer with a JSON object")
-    return told
+        raise UnexpectedResponse(f"{response.url} did not respond with JSON") from error
+    if not isinstance(body, dict):
+        raise UnexpectedResponse(f"{response.url} did not respond with a JSON object")
+    return body
 
 
-def _parse_tokens(told: dict[str, Any]) -> Tokens:
+def _parse_tokens(body: dict[str, Any]) -> Tokens:
     try:
-        return Tokens(told["access_token"], told["refresh_token"])
+        return Tokens(body["access_token"], body["refresh_token"])
     except KeyError as error:
-        raise UnexpectedResponse(f"the login has no {error}") from error
+        raise UnexpectedResponse(f"the login response has no {error}") from error
 
 
 def _parse_seconds(header: str | None) -> float | None:

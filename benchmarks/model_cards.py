@@ -57,7 +57,7 @@ def _file(version: str, figures: Figures) -> str:
 | --- | --- |
 | file | `{version}.onnx`, {figures.size_bytes:,} bytes |
 | SHA-256 | `{figures.sha256}` |
-| input | `digits`: float32 (n, 1, 28, 28), 0 is background and 1 is ink, preprocessed by `app/imaging` |
+| input | `digits`: float32 (n, 1, 28, 28), 0 is background, 1 is ink; from `app/imaging` |
 | output | `probabilities`: float32 (n, 10), summing to 1 |
 | parameters | {figures.parameters:,} |
 | multiply-adds per digit | {figures.multiply_adds:,} |

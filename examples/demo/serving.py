@@ -1,4 +1,4 @@
-"""A Cifra for the demo alone: on this machine only, without limits, with a folder of its own."""
+"""A Cifra server for the demo: on this machine only, without rate limits, with its own folder."""
 
 import os
 import signal
@@ -21,9 +21,9 @@ START_TIMEOUT_S, STOP_TIMEOUT_S = 60, 30
 
 @contextmanager
 def running_server(data_dir: Path, port: int) -> Iterator[str]:
-    """Serve until the block ends; gives the address. Raises SystemExit where it does not start.
+    """Run a server until the block ends; yield its URL. Raises SystemExit if it does not start.
 
-    None of the caller's settings reach it, so that no database of theirs is filled.
+    It gets none of the caller's settings, so that no other database is filled.
     """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = {"DATA_DIR": str(data_dir), "HOST": HOST, "PORT": str(port)}
@@ -45,12 +45,12 @@ def running_server(data_dir: Path, port: int) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """The first port from 5000 on that nothing listens on; 5000 is what `make run` takes."""
+    """Return the first free port from 5000 on; 5000 is the port of `make run`."""
     for port in range(FIRST_PORT, FIRST_PORT + PORTS):
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)) != 0:
+        with socket.socket() as connection:
+            if connection.connect_ex((HOST, port)) != 0:
                 return port
-    raise SystemExit(f"demo: ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are taken; set PORT")
+    raise SystemExit(f"demo: ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1} are in use; set PORT")
 
 
 def _wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -62,7 +62,7 @@ def _wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
             time.sleep(0.1)
         else:
             return
-    raise SystemExit(f"demo: the server did not start; {log} says why")
+    raise SystemExit(f"demo: the server did not start; see {log}")
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -56,7 +56,7 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
     assert (words.total_feedback, words.incorrect_feedback) == (1, 1)
 
 
-def test_a_user_hears_what_a_reviewer_said_of_their_picture_and_of_nothing_else(
+def test_a_user_hears_what_a_reviewer_said_of_their_image_and_of_nothing_else(
     server: Server, disagreements: Disagreements
 ) -> None:
     heard: list[Event] = []

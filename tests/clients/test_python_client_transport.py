@@ -143,5 +143,5 @@ def test_a_login_is_never_carried_to_another_address(client: Cifra, answers: Ans
 
 
 def test_an_address_must_be_one() -> None:
-    with pytest.raises(ValueError, match="not an http or https address"):
+    with pytest.raises(ValueError, match="not an http or https URL"):
         Cifra("127.0.0.1:5000")

@@ -37,7 +37,7 @@ def test_the_demo_fills_an_instance_with_requests_words_and_labels(tmp_path: Pat
     demo = begin(tmp_path, "--once", "--port", str(free_port()))
     printed, _ = demo.communicate(timeout=FILLED_WITHIN_S)
     assert demo.returncode == 0, printed
-    assert "words of theirs" in printed
+    assert " ratings, " in printed
     assert "no retrain: A retrain needs 20 reviewed images" in printed
     assert "/dashboard" in printed
     for person in USERS:
@@ -77,9 +77,9 @@ def test_the_demo_goes_on_with_what_is_there_until_ctrl_c(tmp_path: Path) -> Non
         demo.send_signal(signal.SIGINT)
         printed, _ = demo.communicate(timeout=60)
     assert served > 80
-    assert "words of theirs" not in printed  # it was full
+    assert " ratings, " not in printed  # it was full
     assert demo.returncode == 0
-    assert "demo: ended" in printed
+    assert "demo: stopped" in printed
     assert _refuses(port)
 
 

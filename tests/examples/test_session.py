@@ -35,5 +35,5 @@ def test_the_session_prints_what_it_says_and_can_be_run_again(tmp_path: Path) ->
     with serve(tmp_path, **QUICK) as server:
         first, second = run(server), run(server)
     assert first.strip() == expected.strip()
-    assert second.startswith("ana was here before\n")
-    assert "words: 2, of them right: 2" in second
+    assert second.startswith("ana has an account already\n")
+    assert "feedback given: 2, of it correct: 2" in second

@@ -1,4 +1,4 @@
-"""A typed client of Cifra; `Cifra` is what one starts from, CifraError what one catches."""
+"""A typed client for Cifra: start with `Cifra`, catch `CifraError`."""
 
 from cifra_client.client import Cifra
 from cifra_client.errors import (

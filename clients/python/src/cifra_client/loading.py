@@ -1,4 +1,4 @@
-"""JSON into frozen dataclasses, by their type hints; fields that nobody asked for are left out."""
+"""Conversion of JSON to frozen dataclasses by their type hints; unknown fields are ignored."""
 
 import types
 from collections.abc import Mapping
@@ -12,27 +12,27 @@ _T = TypeVar("_T")
 
 
 def json_field(key: str) -> Any:
-    """A field that the JSON has under another name."""
+    """Declare a field that has another name in the JSON."""
     return field(metadata={"key": key})
 
 
-def load(shape: type[_T], value: object) -> _T:
-    """Make one of this dataclass from a JSON object. Raises UnexpectedResponse."""
+def load(dataclass_type: type[_T], value: object) -> _T:
+    """Convert a JSON object to this dataclass. Raises UnexpectedResponse."""
     try:
-        made = _object(shape, value)
+        loaded = _object(dataclass_type, value)
     except (KeyError, TypeError, ValueError) as error:
-        raise UnexpectedResponse(f"not the {shape.__name__} of a Cifra: {error!r}") from error
-    if not isinstance(made, shape):
-        raise UnexpectedResponse(f"not a {shape.__name__}")
-    return made
+        raise UnexpectedResponse(f"not a valid {dataclass_type.__name__}: {error!r}") from error
+    if not isinstance(loaded, dataclass_type):
+        raise UnexpectedResponse(f"not a {dataclass_type.__name__}")
+    return loaded
 
 
-def _object(shape: Any, value: Any) -> Any:
-    hints = get_type_hints(shape)
-    return shape(
+def _object(dataclass_type: Any, value: Any) -> Any:
+    hints = get_type_hints(dataclass_type)
+    return dataclass_type(
         **{
             each.name: _value(hints[each.name], value[_key(each)])
-            for each in fields(shape)
+            for each in fields(dataclass_type)
             if _key(each) in value or each.default is MISSING
         }
     )
@@ -43,7 +43,7 @@ def _key(of: Field[Any]) -> str:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """A value as its hint wants it. Raises KeyError, TypeError or ValueError."""
+    """Convert a value to its type hint. Raises KeyError, TypeError or ValueError."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         others = [part for part in parts if part is not types.NoneType]
@@ -60,10 +60,10 @@ def _value(hint: Any, value: Any) -> Any:
 
 
 def _scalar(hint: Any, value: Any) -> Any:
-    """A number, a text or a flag; a whole number is a number too, a flag is none."""
+    """Convert a number, string or bool; an int is accepted as a float, a bool as neither."""
     if hint is Any:
         return value
-    wanted = (int, float) if hint is float else hint
-    if not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool):
-        raise TypeError(f"{value!r} where a {hint.__name__} should be")
+    accepted = (int, float) if hint is float else hint
+    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
+        raise TypeError(f"{value!r} instead of a {hint.__name__}")
     return float(value) if hint is float else value

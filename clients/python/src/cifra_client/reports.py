@@ -1,4 +1,4 @@
-"""The report: what people said, and which version is better."""
+"""The report: user feedback, and which version is better."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share in 0..1, with its interval; no value where nothing is known."""
+    """A share in 0..1 with its interval; no value without data."""
 
     value: float | None
     low: float
@@ -16,7 +16,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Interval:
-    """Both ends."""
+    """Both ends of an interval."""
 
     low: float
     high: float
@@ -24,7 +24,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds that half, and that all but one in a hundred, of the answers took at most."""
+    """The 50th and 99th percentile of the latency, in milliseconds."""
 
     p50: float | None
     p99: float | None
@@ -32,7 +32,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Answers within a range of confidence: how sure, and how often right."""
+    """Predictions within a range of confidence: their mean confidence and their accuracy."""
 
     low: float
     high: float
@@ -45,8 +45,8 @@ class Calibration:
 class VersionReport:
     """What is known of a version.
 
-    `confusion_matrix` holds requests: eleven rows by what the images show (the digits, then "no
-    digit"), ten columns by what was named.
+    `confusion_matrix` counts requests: eleven rows by label (the digits, then "no digit"), ten
+    columns by predicted digit.
     """
 
     served: int
@@ -61,7 +61,7 @@ class VersionReport:
 
 @dataclass(frozen=True)
 class Winner:
-    """The version that was named, and when."""
+    """The version that was named the winner, and when."""
 
     version: str
     named_at: datetime
@@ -69,7 +69,7 @@ class Winner:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An A/B test with its verdict, and what that rests on."""
+    """An A/B test with its verdict and the evidence."""
 
     id: int
     running: bool
@@ -92,7 +92,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class UserFeedbackCounts:
-    """Words of users that their view counts."""
+    """The ratings of users that are counted."""
 
     eligible: int
     eligible_correct: int
@@ -100,7 +100,7 @@ class UserFeedbackCounts:
 
 @dataclass(frozen=True)
 class UserFeedback:
-    """What users volunteered; it does not affect the verdict."""
+    """What users volunteered; it never affects the verdict."""
 
     note: str
     versions: Mapping[str, UserFeedbackCounts]
@@ -109,7 +109,7 @@ class UserFeedback:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The versions held against each other."""
+    """The comparison of both versions."""
 
     versions: Mapping[str, VersionReport]
     experiment: Experiment | None
@@ -118,7 +118,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Comparison):
-    """Everything that an admin sees at a glance; no accuracy before anybody said anything."""
+    """The admin's report; without feedback there is no accuracy percentage."""
 
     total_feedback: int = 0
     correct_feedback: int = 0

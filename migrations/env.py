@@ -1,4 +1,4 @@
-"""Connect Alembic to the database, by the rules of app/store/engine/db.py."""
+"""Connect Alembic to the database with the transactions of app/store/engine/db.py."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ _URL = current_app.config["SQLALCHEMY_DATABASE_URI"]
 
 
 def _use_wal(connection: Any, _: object) -> None:
-    """Let others read what is committed while a migration writes: a backup is made then."""
+    """Let others read committed data while a migration writes, as the backup of 0008 does."""
     connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _migrate() -> None:
-    """Run the migrations in one transaction; foreign keys are off, so tables can be rebuilt."""
+    """Run the migrations in one transaction, without foreign keys so that tables can be rebuilt."""
     is_sqlite = _URL.startswith("sqlite")
     driver = {"isolation_level": None} if is_sqlite else {}
     engine = create_engine(_URL, poolclass=NullPool, connect_args=driver)

@@ -1,4 +1,4 @@
-"""The old program's two tables: adopted where they are, made where they are not."""
+"""Create the two tables of the service before Cifra, or adopt existing ones."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,17 +10,17 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-NEEDED = {"user": {"id", "username"}, "feedback": {"id", "prediction", "correct"}}
+REQUIRED_COLUMNS = {"user": {"id", "username"}, "feedback": {"id", "prediction", "correct"}}
 
 
 def upgrade() -> None:
-    """Make the tables that are not there; stop where one is there and lacks a column."""
+    """Create the tables that do not exist. Raise Conflict if an existing one lacks a column."""
     inspector = sa.inspect(op.get_bind())
     present = set(inspector.get_table_names())
-    for table in NEEDED.keys() & present:
+    for table in REQUIRED_COLUMNS.keys() & present:
         columns = {column["name"] for column in inspector.get_columns(table)}
-        if lacking := NEEDED[table] - columns:
-            names = ", ".join(sorted(lacking))
+        if missing := REQUIRED_COLUMNS[table] - columns:
+            names = ", ".join(sorted(missing))
             raise Conflict(f"The table {table} of this database lacks {names}")
     if "user" not in present:
         op.create_table(
@@ -41,4 +41,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave the old tables: they were there first."""
+    """Keep the tables, which may be older than the migrations."""

@@ -205,10 +205,10 @@ def _create_counters() -> None:
     _create_counter("traffic_count", stage, ("served", "disagreements", "units", "crossed"))
     latency = {"worker": integer, "version": version, "bucket": integer}
     _create_counter("latency_count", latency, ("served",))
-    column = {"experiment_id": integer, "is_audit": sa.Boolean()}
+    review = {"experiment_id": integer, "is_audit": sa.Boolean()}
     digits = {"v1_digit": integer, "v2_digit": integer, "truth": integer}
-    _create_counter("label_count", column | digits, ("labels",))
-    confidence = column | {"version": version, "bucket": integer}
+    _create_counter("label_count", review | digits, ("labels",))
+    confidence = review | {"version": version, "bucket": integer}
     _create_counter(
         "confidence_count",
         confidence,

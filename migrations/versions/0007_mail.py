@@ -1,4 +1,4 @@
-"""The outbox, and who is mailed about what."""
+"""Add the outbox of notification mails, and which ones a user wants."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the outbox; note with accounts what they are mailed about, and not before when."""
+    """Create the outbox; add to users what they are mailed about, and the earliest next mail."""
     op.add_column("user", sa.Column("mail_kinds", sa.JSON()))
     op.add_column("user", sa.Column("mail_due_at", sa.DateTime(timezone=True)))
     op.create_table(
@@ -30,7 +30,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the outbox with what waits in it."""
+    """Drop the outbox with all unsent notifications."""
     op.drop_table("notice")
     op.drop_column("user", "mail_due_at")
     op.drop_column("user", "mail_kinds")

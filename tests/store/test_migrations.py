@@ -1,4 +1,4 @@
-"""Migrations bring a database to exactly the state that the tables describe."""
+"""Migrations create exactly the mapped tables."""
 
 import flask_migrate
 from alembic.autogenerate import compare_metadata
@@ -9,7 +9,7 @@ from app.store.engine.db import db
 from app.store.tables import Base
 
 
-def test_the_migrations_make_the_tables_that_are_mapped(app_on_each: Flask) -> None:
+def test_migrations_create_the_mapped_tables(app_on_each: Flask) -> None:
     with app_on_each.app_context(), db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []

@@ -1,4 +1,4 @@
-"""Every change of an account or a login is noticed, and nothing else is."""
+"""The auth version advances with every change of an account or a login, and only then."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,7 +19,7 @@ def login(app: Flask) -> sessions.TokenGrant:
 
 
 def changes(app: Flask, login: sessions.TokenGrant) -> dict[str, Callable[[], object]]:
-    """What may be done to an account, ana's, or to a login, the admin's."""
+    """Return all changes of an account (ana's) and of a login (the admin's)."""
     hasher, another = container_of(app).hasher, "another long password"
     own = (2, "password of ana", another)
     return {
@@ -27,21 +27,29 @@ def changes(app: Flask, login: sessions.TokenGrant) -> dict[str, Callable[[], ob
         "refreshed": lambda: sessions.refresh(login.session_id, login.refresh_id, timedelta(1)),
         "role": lambda: users.update(2, role=Role.REVIEWER, locked=None),
         "locked": lambda: users.update(2, role=None, locked=True),
-        "removed": lambda: users.delete(2),
-        "password": lambda: users.set_password(hasher, "ana", another),
-        "one's own password": lambda: users.change_password(hasher, *own),
+        "deleted": lambda: users.delete(2),
+        "password set": lambda: users.set_password(hasher, "ana", another),
+        "own password changed": lambda: users.change_password(hasher, *own),
         "made an admin": lambda: users.create_admin(hasher, "ana", another),
     }
 
 
 CHANGES = (
-    *("logged out", "refreshed", "role", "locked", "removed"),
-    *("password", "one's own password", "made an admin"),
+    "logged out",
+    "refreshed",
+    "role",
+    "locked",
+    "deleted",
+    "password set",
+    "own password changed",
+    "made an admin",
 )
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_noticed(app: Flask, login: sessions.TokenGrant, change: str) -> None:
+def test_change_of_an_account_or_login_advances_the_version(
+    app: Flask, login: sessions.TokenGrant, change: str
+) -> None:
     register_user(app, "ana")
     before = auth_changes.auth_version()
     with app.app_context():
@@ -49,17 +57,17 @@ def test_a_change_is_noticed(app: Flask, login: sessions.TokenGrant, change: str
     assert auth_changes.auth_version() != before
 
 
-def test_predictions_and_words_are_no_change(app: Flask, golden: GoldenSet) -> None:
+def test_predictions_and_feedback_do_not_advance_the_version(app: Flask, golden: GoldenSet) -> None:
     ana = register_user(app, "ana")
     before = auth_changes.auth_version()
     made = ana.predict("ab", golden.png(0)).get_json()
-    word = {"prediction_id": made["prediction_id"], "correct": True}
-    assert ana.call("POST", "/feedback", json=word).status_code == 201
+    feedback = {"prediction_id": made["prediction_id"], "correct": True}
+    assert ana.call("POST", "/feedback", json=feedback).status_code == 201
     assert admin_client(app).call("GET", "/admin/report").status_code == 200
     assert auth_changes.auth_version() == before
 
 
-def test_what_is_rolled_back_is_no_change(app: Flask) -> None:
+def test_rollback_does_not_advance_the_version(app: Flask) -> None:
     before = auth_changes.auth_version()
     with app.app_context(), pytest.raises(Exception, match="last admin"):
         users.update(1, role=Role.USER, locked=None)

@@ -1,4 +1,4 @@
-"""Group commits speak as every unit of work does, also where the database is not to be had."""
+"""Batch writes raise the errors that ORM transactions raise."""
 
 from pathlib import Path
 
@@ -12,9 +12,7 @@ from app.store.engine.db import dispose_engines
 from tests.conftest import container_of
 
 
-def test_a_database_that_cannot_be_opened_is_an_operational_error(
-    app: Flask, tmp_path: Path
-) -> None:
+def test_unavailable_database_raises_operational_error(app: Flask, tmp_path: Path) -> None:
     with app.app_context():
         dispose_engines()
         for file in tmp_path.glob("app.db*"):
@@ -24,22 +22,22 @@ def test_a_database_that_cannot_be_opened_is_an_operational_error(
             container_of(app).batch_writer.write(lambda _: None)
 
 
-def tell_of(app: Flask, *kinds: str) -> None:
-    """Add alerts of these kinds in one group; the last one without a message, which must be."""
-    adding = "INSERT INTO alert (kind, message, created_at) VALUES ('{}', {}, '2026-01-01')"
+def add_alerts(app: Flask, *kinds: str) -> None:
+    """Add alerts of these kinds in one batch; the last has no message, which the table requires."""
+    insert = "INSERT INTO alert (kind, message, created_at) VALUES ('{}', {}, '2026-01-01')"
 
-    def work(group: BatchTransaction) -> None:
+    def work(transaction: BatchTransaction) -> None:
         for kind in kinds:
             message = "NULL" if kind == kinds[-1] else "'it happened'"
-            group.cursor.execute(adding.format(kind, message))
+            transaction.cursor.execute(insert.format(kind, message))
 
     container_of(app).batch_writer.write(work)
 
 
-def test_what_the_database_refuses_is_an_integrity_error_and_leaves_nothing(
+def test_rejected_row_raises_integrity_error_and_rolls_back_the_batch(
     app_on_each: Flask,
 ) -> None:
     with app_on_each.app_context():
         with pytest.raises(IntegrityError):
-            tell_of(app_on_each, "a", "b")
+            add_alerts(app_on_each, "a", "b")
         assert alerts.list_recent(5) == []

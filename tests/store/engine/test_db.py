@@ -1,4 +1,4 @@
-"""Units of work: what they commit, how they begin, and that they do not nest."""
+"""Transactions: commit, rollback, isolation and nesting."""
 
 import threading
 
@@ -19,7 +19,7 @@ def add_and_fail() -> None:
         raise ZeroDivisionError
 
 
-def test_a_unit_that_writes_is_committed_with_its_block(app_on_each: Flask) -> None:
+def test_write_transaction_commits_at_the_end_of_its_block(app_on_each: Flask) -> None:
     with app_on_each.app_context():
         with write_transaction() as session:
             session.execute(ADD)
@@ -27,7 +27,7 @@ def test_a_unit_that_writes_is_committed_with_its_block(app_on_each: Flask) -> N
             assert session.scalar(COUNT) == 1
 
 
-def test_an_error_takes_the_whole_unit_back(app_on_each: Flask) -> None:
+def test_error_rolls_back_the_whole_transaction(app_on_each: Flask) -> None:
     with app_on_each.app_context():
         with pytest.raises(ZeroDivisionError):
             add_and_fail()
@@ -35,7 +35,7 @@ def test_an_error_takes_the_whole_unit_back(app_on_each: Flask) -> None:
             assert session.scalar(COUNT) == 0
 
 
-def test_a_unit_that_reads_commits_nothing(app_on_each: Flask) -> None:
+def test_read_transaction_commits_nothing(app_on_each: Flask) -> None:
     with app_on_each.app_context():
         with read_transaction() as session:
             session.execute(ADD)
@@ -43,7 +43,7 @@ def test_a_unit_that_reads_commits_nothing(app_on_each: Flask) -> None:
             assert session.scalar(COUNT) == 0
 
 
-def test_units_do_not_nest(app: Flask) -> None:
+def test_transactions_do_not_nest(app: Flask) -> None:
     with app.app_context(), read_transaction() as session:
         session.scalar(COUNT)
         with pytest.raises(RuntimeError, match="already open"), write_transaction():
@@ -70,7 +70,7 @@ def test_16_threads_that_read_and_then_update_one_row_lose_no_update(app_on_each
         assert session.scalar(text("SELECT prediction FROM feedback")) == 16 * per_thread
 
 
-def test_sqlite_syncs_what_it_acknowledges_and_checks_foreign_keys(app: Flask) -> None:
+def test_sqlite_syncs_commits_and_checks_foreign_keys(app: Flask) -> None:
     with app.app_context(), read_transaction() as session:
         found = {
             name: session.scalar(text(f"PRAGMA {name}"))
@@ -84,7 +84,7 @@ def test_sqlite_syncs_what_it_acknowledges_and_checks_foreign_keys(app: Flask) -
     }
 
 
-def test_a_reader_sees_one_state_while_others_write(app_on_each: Flask) -> None:
+def test_read_transaction_sees_one_snapshot_while_others_write(app_on_each: Flask) -> None:
     def write() -> None:
         with app_on_each.app_context(), write_transaction() as session:
             session.execute(ADD)

@@ -1,4 +1,4 @@
-"""Patience with PostgreSQL: little of it only while nothing answers."""
+"""The circuit breaker of PostgreSQL connections."""
 
 import psycopg
 import pytest
@@ -7,7 +7,7 @@ from app.store.engine import postgres_timeouts
 from app.store.engine.postgres_timeouts import TimeoutConnection
 
 
-def test_whoever_answers_is_trusted_again(
+def test_timeout_opens_the_circuit_and_an_answer_closes_it(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_timeouts, "TIMEOUT_S", 0.5)

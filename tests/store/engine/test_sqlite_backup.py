@@ -1,4 +1,4 @@
-"""Copies of a SQLite database: one moment of it, however much is written meanwhile."""
+"""Copies of a SQLite database during writes, and checks for faults."""
 
 import sqlite3
 import threading
@@ -14,24 +14,24 @@ ROWS = 40_000
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Two accounts with all the money that there is, in a file of many pages."""
+    """A database of many pages, with two accounts whose total never changes."""
     path = tmp_path / "bank.db"
-    with closing(sqlite3.connect(path)) as made:
-        made.execute("PRAGMA journal_mode=WAL")
-        made.execute("CREATE TABLE account (id INTEGER PRIMARY KEY, money INTEGER)")
-        made.execute("CREATE TABLE ballast (id INTEGER PRIMARY KEY, weight BLOB)")
-        made.execute("INSERT INTO account VALUES (1, 1000), (2, 0)")
-        made.executemany("INSERT INTO ballast (weight) VALUES (?)", [(b"x" * 1_000,)] * ROWS)
-        made.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE account (id INTEGER PRIMARY KEY, money INTEGER)")
+        connection.execute("CREATE TABLE ballast (id INTEGER PRIMARY KEY, weight BLOB)")
+        connection.execute("INSERT INTO account VALUES (1, 1000), (2, 0)")
+        connection.executemany("INSERT INTO ballast (weight) VALUES (?)", [(b"x" * 1_000,)] * ROWS)
+        connection.commit()
     return path
 
 
-def test_a_copy_is_one_moment_and_nobody_waits_for_it(database: Path, tmp_path: Path) -> None:
-    ending, moved, told = threading.Event(), [0], [0.0]
+def test_copy_is_one_consistent_state_and_blocks_no_writer(database: Path, tmp_path: Path) -> None:
+    stop_event, moved, progress = threading.Event(), [0], [0.0]
 
     def move() -> None:
         with closing(sqlite3.connect(database, isolation_level=None, timeout=1)) as bank:
-            while not ending.is_set():
+            while not stop_event.is_set():
                 bank.execute("BEGIN IMMEDIATE")
                 bank.execute("UPDATE account SET money = money - 1 WHERE id = 1")
                 bank.execute("UPDATE account SET money = money + 1 WHERE id = 2")
@@ -45,13 +45,13 @@ def test_a_copy_is_one_moment_and_nobody_waits_for_it(database: Path, tmp_path: 
     while moved[0] < 10:
         assert mover.is_alive()
     before = moved[0]
-    sqlite_backup.copy_database(database, target, told.append)
+    sqlite_backup.copy_database(database, target, progress.append)
     after = moved[0]
-    ending.set()
+    stop_event.set()
     mover.join()
     assert after > before
-    assert told == sorted(told)
-    assert told[-1] == 1
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
     assert sqlite_backup.list_faults(target) == []
     with closing(sqlite3.connect(target)) as copied:
         (first, second), ballast = (
@@ -65,7 +65,7 @@ def test_a_copy_is_one_moment_and_nobody_waits_for_it(database: Path, tmp_path: 
     assert {path.name for path in tmp_path.glob("copy.db*")} == {"copy.db"}
 
 
-def test_a_damaged_database_is_told_from_a_sound_one(database: Path) -> None:
+def test_corrupt_database_has_faults_and_a_sound_one_has_none(database: Path) -> None:
     assert sqlite_backup.list_faults(database) == []
     with database.open("r+b") as file:
         file.seek(100 * 4096)
@@ -75,12 +75,12 @@ def test_a_damaged_database_is_told_from_a_sound_one(database: Path) -> None:
     assert sqlite_backup.list_faults(database) == ["file is not a database"]
 
 
-def test_a_row_that_points_to_nothing_is_a_fault(tmp_path: Path) -> None:
+def test_dangling_reference_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
-    with closing(sqlite3.connect(path)) as made:
-        made.execute("CREATE TABLE child (parent INTEGER REFERENCES account (id))")
-        made.execute("CREATE TABLE account (id INTEGER PRIMARY KEY)")
-        made.execute("INSERT INTO child VALUES (5)")
-        made.commit()
-    assert sqlite_backup.list_faults(path) == ["a row of child points to nothing"]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE child (parent INTEGER REFERENCES account (id))")
+        connection.execute("CREATE TABLE account (id INTEGER PRIMARY KEY)")
+        connection.execute("INSERT INTO child VALUES (5)")
+        connection.commit()
+    assert sqlite_backup.list_faults(path) == ["a row of child references a missing row"]
     assert sqlite_backup.read_revision(path) == ""

@@ -144,14 +144,14 @@ def disagreements(golden: GoldenSet) -> Disagreements:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server without rate limits, shared by all tests that need no other."""
+    """Run a server without rate limits, shared by all tests that need no other."""
     with serve(tmp_path_factory.mktemp("served"), **UNLIMITED) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """The URL of a real PostgreSQL, from a pip package, that runs as long as the tests."""
+    """Run a real PostgreSQL, from a pip package, and return its URL."""
     postgres = PostgresServer()
     yield postgres.url
     postgres.stop()
@@ -159,7 +159,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database, on SQLite and on PostgreSQL."""
+    """Return the URL of an empty database, on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/app.db"
         return
@@ -188,7 +188,7 @@ def _with_driver(postgres_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> Iterator[str]:
-    """The name of a database with all tables, the models and the first admin, to be copied."""
+    """Return the name of a database with all tables, the models and the first admin, to copy."""
     with postgres_database(postgres_url) as url:
         with TemporaryDirectory() as folder:
             _bootstrap(make_config(Path(folder), DATABASE_URL=url))
@@ -214,14 +214,14 @@ def _without_attention_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
-    """An application on a temporary SQLite database, set up as on a first start."""
+    """Create an application on a temporary SQLite database, set up as on a first start."""
     with bootstrapped_app(config) as application:
         yield application
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def app_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
-    """An application set up as on a first start, on SQLite and on PostgreSQL."""
+    """Create an application set up as on a first start, on SQLite and on PostgreSQL."""
     with ExitStack() as stack:
         more = {"RATELIMIT_ENABLED": "false"}
         if request.param == "postgresql":

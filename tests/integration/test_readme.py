@@ -1,4 +1,4 @@
-"""The sessions in the documents, typed line by line into a shell, print what the documents say."""
+"""The console sessions in the documents print what the documents show."""
 
 import os
 import re
@@ -12,8 +12,8 @@ from tests.support.server_process import QUICK, ROOT, serve
 MARK = "--- end of one command ---"
 
 
-def session(document: str) -> list[tuple[str, str]]:
-    """The commands of a document's console blocks, each with what it prints."""
+def read_session(document: str) -> list[tuple[str, str]]:
+    """Return the commands of a document's console blocks, each with its output."""
     steps: list[tuple[str, str]] = []
     for block in re.findall(r"```console\n(.*?)```", (ROOT / document).read_text(), re.S):
         for line in block.splitlines():
@@ -27,18 +27,16 @@ def session(document: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("document", "commands"), [("README.md", 8), ("docs/TUTORIAL.md", 14)])
-def test_the_session_of_a_document_prints_what_it_says(
-    tmp_path: Path, document: str, commands: int
-) -> None:
-    steps = session(document)
+def test_session_prints_the_documented_output(tmp_path: Path, document: str, commands: int) -> None:
+    steps = read_session(document)
     assert len(steps) == commands
     with serve(tmp_path, **QUICK) as server:
-        typed = "".join(f"{command}\necho '{MARK}'\n" for command, _ in steps)
-        typed = typed.replace("http://127.0.0.1:5000", server.url)
-        typed = typed.replace("instance/", f"{server.data_dir}/")
+        script = "".join(f"{command}\necho '{MARK}'\n" for command, _ in steps)
+        script = script.replace("http://127.0.0.1:5000", server.url)
+        script = script.replace("instance/", f"{server.data_dir}/")
         done = subprocess.run(
             ["bash", "-euo", "pipefail"],
-            input=typed,
+            input=script,
             cwd=ROOT,
             env={"PATH": os.environ["PATH"]},
             capture_output=True,

@@ -14,7 +14,7 @@ ROWS = 40_000
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """A database of many pages, with two accounts whose total never changes."""
+    """Create a database of many pages, with two accounts whose total never changes."""
     path = tmp_path / "bank.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")

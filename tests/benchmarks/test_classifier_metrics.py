@@ -1,4 +1,4 @@
-"""Figures of merit, on cases that can be counted by hand."""
+"""Classifier metrics, on cases that can be computed by hand."""
 
 import numpy as np
 import pytest
@@ -11,33 +11,33 @@ from benchmarks.ood_images import OOD_IMAGES
 from tests.conftest import GoldenSet
 
 
-def test_a_model_that_is_right_as_often_as_it_says_has_no_calibration_error() -> None:
+def test_calibrated_model_has_no_calibration_error() -> None:
     confidences = np.repeat([0.5, 0.75], 4).astype(np.float32)
     correct = np.array([1, 0, 1, 0, 1, 1, 1, 0], dtype=bool)
     assert expected_calibration_error(confidences, correct, bins=2) == pytest.approx(0)
     assert reliability(confidences, correct, bins=2) == [(0.5, 0.5, 0.5), (0.5, 0.75, 0.75)]
 
 
-def test_the_calibration_error_is_the_mean_gap_whichever_way_it_goes() -> None:
+def test_calibration_error_is_the_mean_absolute_gap() -> None:
     confidences = np.repeat([0.5, 0.9], 10).astype(np.float32)
     correct = np.repeat([True, False], [10, 10])
     assert expected_calibration_error(confidences, correct, bins=2) == pytest.approx(0.7)
 
 
-def test_auroc_is_the_share_of_pairs_in_the_right_order() -> None:
+def test_auroc_is_the_share_of_correctly_ordered_pairs() -> None:
     digits = np.array([0.9, 0.6], dtype=np.float32)
     others = np.array([0.1, 0.7], dtype=np.float32)
     assert auroc(digits, others) == 0.75
 
 
-def test_a_refused_image_counts_as_wrong(golden: GoldenSet) -> None:
+def test_rejected_image_counts_as_wrong(golden: GoldenSet) -> None:
     evaluation_set = make_set("two", [golden.png(0), b"no image"], np.array([7, 0]))
     assert evaluation_set.rejected.tolist() == [False, True]
     assert evaluation_set.images.shape == (2, 28, 28)
 
 
 @pytest.mark.parametrize("name", STRESSES)
-def test_a_stressed_digit_is_still_there_and_is_not_the_same(golden: GoldenSet, name: str) -> None:
+def test_stressed_digit_is_still_found_and_changed(golden: GoldenSet, name: str) -> None:
     few = LabeledDigits(golden.digits[:50], golden.labels[:50].astype(np.int64))
     plain = make_set("plain", [golden.png(index) for index in range(50)], few.labels)
     evaluation_set = stressed_set(name, few)
@@ -47,7 +47,7 @@ def test_a_stressed_digit_is_still_there_and_is_not_the_same(golden: GoldenSet, 
 
 
 @pytest.mark.parametrize("name", OOD_IMAGES)
-def test_strangers_are_the_same_each_time_and_all_different(name: str) -> None:
+def test_ood_images_are_reproducible_and_all_different(name: str) -> None:
     files = list(OOD_IMAGES[name]())
     assert files == list(OOD_IMAGES[name]())
     assert len(files) >= 700

@@ -1,4 +1,4 @@
-"""What tests of the Python client share."""
+"""Fixtures for tests of the Python client."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from tests.support.server_process import Server
 
 @pytest.fixture
 def client(server: Server, request: pytest.FixtureRequest) -> Iterator[Cifra]:
-    """Somebody new on the shared server."""
-    with newcomer(server, request.node.name[:80]) as made:
-        yield made
+    """Return a client of a new user of the shared server."""
+    with newcomer(server, request.node.name[:80]) as client:
+        yield client
 
 
 @pytest.fixture
 def admin(server: Server) -> Iterator[Cifra]:
-    """The admin of the shared server."""
-    with admin_of(server) as made:
-        yield made
+    """Return a client of the shared server's admin."""
+    with admin_of(server) as client:
+        yield client

@@ -15,7 +15,7 @@ def newcomer(server: Server, name: str) -> Cifra:
 
 
 def admin_of(server: Server) -> Cifra:
-    """The first admin, logged in."""
+    """Return a client of the first admin, logged in."""
     client = Cifra(server.url)
     client.login("admin", server.admin_password)
     return client

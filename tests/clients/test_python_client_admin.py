@@ -1,4 +1,4 @@
-"""What admins and reviewers do with the Python client, against a served Cifra."""
+"""Admins' and reviewers' methods of the Python client, against a running server."""
 
 from pathlib import Path
 
@@ -20,27 +20,29 @@ from tests.support.server_process import ROOT, UNLIMITED, serve
 SEVEN = ROOT / "examples" / "digits" / "7.png"
 
 
-def test_a_user_may_not_see_the_report(client: Cifra) -> None:
+def test_user_may_not_see_the_report(client: Cifra) -> None:
     with pytest.raises(NotAllowed):
         client.report()
 
 
-def test_the_report_has_both_versions_and_the_experiment(client: Cifra, admin: Cifra) -> None:
+def test_report_has_both_versions_and_the_experiment(client: Cifra, admin: Cifra) -> None:
     before = admin.report()
-    made = client.predict(SEVEN, via="ab")
-    client.feedback(made.id, digit=7)
+    prediction = client.predict(SEVEN, via="ab")
+    client.feedback(prediction.id, digit=7)
     after = admin.report()
     assert set(after.versions) == {"v1", "v2"}
     assert after.total_feedback == before.total_feedback + 1
     assert after.accuracy_percentage is not None
-    assert after.versions[made.version].served == before.versions[made.version].served + 1
+    assert (
+        after.versions[prediction.version].served == before.versions[prediction.version].served + 1
+    )
     assert after.experiment is not None
     assert before.experiment is not None
     assert after.experiment.requests == before.experiment.requests + 1
     assert len(after.versions["v2"].confusion_matrix) == 11
 
 
-def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
+def test_reviewer_labels_blind_and_undoes_the_last_label(
     tmp_path: Path, disagreements: Disagreements
 ) -> None:
     with (
@@ -53,9 +55,9 @@ def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
         assert admin.set_role(account.id, "reviewer").role == "reviewer"
         vera.login("vera", PASSWORD)
         assert vera.review_next() is None
-        made = sender.predict(disagreements.pngs[0], via="ab")
+        prediction = sender.predict(disagreements.pngs[0], via="ab")
         with pytest.raises(Conflict):
-            vera.review(made.id, digit=1)
+            vera.review(prediction.id, digit=1)
         item = vera.review_next()
         assert item is not None
         assert item.image.startswith(b"\x89PNG")
@@ -67,7 +69,7 @@ def test_a_reviewer_labels_blind_and_takes_the_last_word_back(
         vera.review(again.prediction_id, skip=True)
 
 
-def test_a_retrain_is_asked_for_waited_for_and_cancelled(tmp_path: Path) -> None:
+def test_retrain_is_requested_awaited_and_cancelled(tmp_path: Path) -> None:
     training = load_base_sets().training
     with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
         with pytest.raises(Unprocessable, match="reviewed images"):
@@ -89,7 +91,7 @@ def test_a_retrain_is_asked_for_waited_for_and_cancelled(tmp_path: Path) -> None
         assert [each.id for each in admin.retrains()] == [job.id]
 
 
-def test_deployments_are_listed_and_none_is_left_to_take_back(tmp_path: Path) -> None:
+def test_deployments_are_listed_and_none_can_be_rolled_back(tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
         assert [each.reason for each in admin.deployments()] == ["bundled", "bundled"]
         with pytest.raises(Conflict):

@@ -1,4 +1,4 @@
-"""The Python client's live events, against a served Cifra."""
+"""The Python client's live events, against a running server."""
 
 import threading
 from collections.abc import Callable
@@ -24,19 +24,19 @@ from tests.clients.logins import PASSWORD, admin_of, newcomer
 from tests.conftest import Disagreements
 from tests.support.server_process import UNLIMITED, Server, free_port, serve
 
-SOON_S = 15.0
+TIMEOUT_S = 15.0
 
 
-def until(events: Subscription, is_it: Callable[[Event], bool]) -> Event:
-    """The first event that is it."""
+def until(events: Subscription, matches: Callable[[Event], bool]) -> Event:
+    """Return the first event that matches."""
     while True:
-        event = events.receive(SOON_S)
+        event = events.receive(TIMEOUT_S)
         assert event is not None
-        if is_it(event):
+        if matches(event):
             return event
 
 
-def test_an_admin_hears_of_traffic_words_and_the_experiment(
+def test_admin_receives_traffic_feedback_and_the_experiment(
     tmp_path: Path, disagreements: Disagreements
 ) -> None:
     with (
@@ -45,40 +45,40 @@ def test_an_admin_hears_of_traffic_words_and_the_experiment(
         newcomer(server, "sender") as sender,
         admin.subscribe() as events,
     ):
-        made = sender.predict(disagreements.pngs[0], via="ab")
+        prediction = sender.predict(disagreements.pngs[0], via="ab")
         traffic = until(events, lambda event: isinstance(event, Traffic))
-        sender.feedback(made.id, correct=False)
-        words = until(events, lambda event: isinstance(event, FeedbackTotals))
+        sender.feedback(prediction.id, correct=False)
+        totals = until(events, lambda event: isinstance(event, FeedbackTotals))
         until(events, lambda event: isinstance(event, Comparison))
     assert isinstance(traffic, Traffic)
     assert (traffic.requests, traffic.disagreements, traffic.pending_reviews) == (1, 1, 1)
-    assert isinstance(words, FeedbackTotals)
-    assert (words.total_feedback, words.incorrect_feedback) == (1, 1)
+    assert isinstance(totals, FeedbackTotals)
+    assert (totals.total_feedback, totals.incorrect_feedback) == (1, 1)
 
 
-def test_a_user_hears_what_a_reviewer_said_of_their_image_and_of_nothing_else(
+def test_user_receives_only_reviews_of_their_own_images(
     server: Server, disagreements: Disagreements
 ) -> None:
-    heard: list[Event] = []
+    received: list[Event] = []
     came = threading.Event()
 
     def take(event: Event) -> None:
-        heard.append(event)
+        received.append(event)
         came.set()
 
     with admin_of(server) as admin, newcomer(server, "listener") as sender:
         events = sender.subscribe(take)
-        made = sender.predict(disagreements.pngs[1], via="ab")
+        prediction = sender.predict(disagreements.pngs[1], via="ab")
         while (item := admin.review_next()) is not None:
             admin.review(item.prediction_id, digit=disagreements.labels[1])
-            if item.prediction_id == made.id:
+            if item.prediction_id == prediction.id:
                 break
-        assert came.wait(SOON_S)
+        assert came.wait(TIMEOUT_S)
         events.close()
-    assert heard == [Reviewed(made.id, disagreements.labels[1], not_a_digit=False)]
+    assert received == [Reviewed(prediction.id, disagreements.labels[1], not_a_digit=False)]
 
 
-def test_a_subscription_comes_back_after_the_server_does(
+def test_subscription_reconnects_after_a_server_restart(
     tmp_path: Path, disagreements: Disagreements
 ) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
@@ -93,15 +93,15 @@ def test_a_subscription_comes_back_after_the_server_does(
     assert traffic.requests == 1
 
 
-def test_whoever_iterates_stops_when_it_is_closed(server: Server) -> None:
+def test_iteration_stops_when_the_subscription_is_closed(server: Server) -> None:
     with admin_of(server) as admin:
         events = admin.subscribe()
         threading.Timer(0.3, events.close).start()
         assert all(event is not None for event in events)
-        assert events.receive(SOON_S) is None
+        assert events.receive(TIMEOUT_S) is None
 
 
-def test_nothing_heard_in_time_is_told(server: Server) -> None:
+def test_timeout_without_events_is_reported(server: Server) -> None:
     with (
         newcomer(server, "in silence") as client,
         client.subscribe() as events,
@@ -110,7 +110,7 @@ def test_nothing_heard_in_time_is_told(server: Server) -> None:
         events.receive(0.2)
 
 
-def test_nobody_listens_without_a_login_or_with_one_that_has_ended(server: Server) -> None:
+def test_subscribing_needs_a_valid_login(server: Server) -> None:
     with Cifra(server.url) as client, pytest.raises(NotLoggedIn):
         client.subscribe()
     with newcomer(server, "leaver") as client:
@@ -121,7 +121,7 @@ def test_nobody_listens_without_a_login_or_with_one_that_has_ended(server: Serve
             client.subscribe()
 
 
-def test_a_login_that_ends_while_somebody_listens_is_told(server: Server) -> None:
+def test_login_that_ends_during_a_subscription_is_reported(server: Server) -> None:
     with newcomer(server, "going") as client, client.subscribe() as events:
         token = client._transport._current()
         client.logout()
@@ -130,7 +130,7 @@ def test_a_login_that_ends_while_somebody_listens_is_told(server: Server) -> Non
             until(events, lambda _: False)
 
 
-def test_no_server_is_told() -> None:
+def test_unreachable_server_is_reported() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     with Cifra(nowhere, timeout_s=2) as client, pytest.raises(Unreachable):
         client.login("admin", PASSWORD)

@@ -1,4 +1,4 @@
-"""Accounts and logins of the Python client, against a served Cifra."""
+"""Accounts and logins of the Python client, against a running server."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ SEVEN = ROOT / "examples" / "digits" / "7.png"
 
 
 def expire(client: Cifra, server: Server) -> None:
-    """Put an access token that has expired in the place of the client's, signed as it was."""
+    """Replace the client's access token by an expired one with a valid signature."""
     tokens = client._transport._current()
     claims = jwt.decode(tokens.access, options={"verify_signature": False})
     key = (server.data_dir / "jwt_secret_key").read_text().strip()
@@ -33,7 +33,7 @@ def expire(client: Cifra, server: Server) -> None:
     client._transport._tokens = Tokens(expired, tokens.refresh)
 
 
-def test_an_account_that_is_erased_cannot_log_in(server: Server) -> None:
+def test_erased_account_cannot_log_in(server: Server) -> None:
     with newcomer(server, "leaving") as leaving:
         leaving.erase_account()
         with pytest.raises(NotLoggedIn):
@@ -42,9 +42,7 @@ def test_an_account_that_is_erased_cannot_log_in(server: Server) -> None:
             leaving.login("leaving", PASSWORD)
 
 
-def test_a_name_that_is_taken_and_a_weak_password_are_refused(
-    server: Server, client: Cifra
-) -> None:
+def test_taken_username_and_weak_password_are_rejected(server: Server, client: Cifra) -> None:
     with pytest.raises(Conflict):
         client.register("admin", PASSWORD)
     with pytest.raises(InvalidInput, match="at least 8 characters"):
@@ -63,17 +61,15 @@ def test_calls_need_a_login_and_end_with_it(server: Server) -> None:
             client.report()
 
 
-def test_a_login_that_expired_is_renewed_once_by_however_many_threads(
-    server: Server, client: Cifra
-) -> None:
+def test_expired_login_is_renewed_once_by_many_threads(server: Server, client: Cifra) -> None:
     for _ in range(3):
         expire(client, server)
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda _: client.predict(SEVEN).digit, range(16)))
-        assert made == [7] * 16
+            digits = list(pool.map(lambda _: client.predict(SEVEN).digit, range(16)))
+        assert digits == [7] * 16
 
 
-def test_a_login_that_was_ended_elsewhere_is_not_renewed(server: Server, client: Cifra) -> None:
+def test_login_that_was_ended_elsewhere_is_not_renewed(server: Server, client: Cifra) -> None:
     tokens = client._transport._current()
     expire(client, server)
     client.predict(SEVEN)
@@ -83,7 +79,7 @@ def test_a_login_that_was_ended_elsewhere_is_not_renewed(server: Server, client:
         client.predict(SEVEN)
 
 
-def test_too_many_calls_say_when_to_come_back(tmp_path: Path) -> None:
+def test_rate_limited_call_says_when_to_retry(tmp_path: Path) -> None:
     limits = {"RATELIMIT_V1": "2 per minute"}
     with serve(tmp_path, **QUICK, **limits) as it, newcomer(it, "eager") as client:
         client.predict(SEVEN, via="v1")

@@ -1,1 +1,1 @@
-"""Tests of what examples/ shows."""
+"""Tests of the examples."""

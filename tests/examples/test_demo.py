@@ -1,4 +1,4 @@
-"""The demo fills an instance through its API, goes on with it, and leaves nothing behind."""
+"""The demo fills an instance through its API, continues with it, and leaves nothing running."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ SMALL = ("--requests", "80", "--labels", "12")
 FILLED_WITHIN_S = 120
 
 
-def begin(data_dir: Path, *options: str) -> subprocess.Popen[str]:
+def start(data_dir: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "examples.demo", "--data-dir", str(data_dir), *SMALL, *options],
         cwd=ROOT,
@@ -33,8 +33,8 @@ def begin(data_dir: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
-def test_the_demo_fills_an_instance_with_requests_words_and_labels(tmp_path: Path) -> None:
-    demo = begin(tmp_path, "--once", "--port", str(free_port()))
+def test_demo_fills_an_instance_with_requests_feedback_and_labels(tmp_path: Path) -> None:
+    demo = start(tmp_path, "--once", "--port", str(free_port()))
     printed, _ = demo.communicate(timeout=FILLED_WITHIN_S)
     assert demo.returncode == 0, printed
     assert " ratings, " in printed
@@ -61,11 +61,11 @@ def test_the_demo_fills_an_instance_with_requests_words_and_labels(tmp_path: Pat
     assert (tmp_path / "people_password").stat().st_mode & 0o077 == 0
 
 
-def test_the_demo_goes_on_with_what_is_there_until_ctrl_c(tmp_path: Path) -> None:
-    first = begin(tmp_path, "--once", "--no-retrain", "--port", str(free_port()))
+def test_demo_continues_with_existing_data_until_ctrl_c(tmp_path: Path) -> None:
+    first = start(tmp_path, "--once", "--no-retrain", "--port", str(free_port()))
     first.communicate(timeout=FILLED_WITHIN_S)
     port = free_port()
-    demo = begin(tmp_path, "--no-retrain", "--port", str(port))
+    demo = start(tmp_path, "--no-retrain", "--port", str(port))
     try:
         with Cifra(f"http://127.0.0.1:{port}") as admin:
             _wait_until_served(f"http://127.0.0.1:{port}")
@@ -80,7 +80,7 @@ def test_the_demo_goes_on_with_what_is_there_until_ctrl_c(tmp_path: Path) -> Non
     assert " ratings, " not in printed  # it was full
     assert demo.returncode == 0
     assert "demo: stopped" in printed
-    assert _refuses(port)
+    assert _is_stopped(port)
 
 
 def _wait_until_served(url: str) -> None:
@@ -99,7 +99,7 @@ def _served(admin: Cifra) -> int:
     return sum(version.served for version in admin.report().versions.values())
 
 
-def _refuses(port: int) -> bool:
+def _is_stopped(port: int) -> bool:
     try:
         requests.get(f"http://127.0.0.1:{port}/livez", timeout=5)
     except requests.ConnectionError:

@@ -1,4 +1,4 @@
-"""The README's session with the Python client prints what its docstring says it prints."""
+"""The example session with the Python client prints what its docstring says."""
 
 import ast
 import os
@@ -29,9 +29,9 @@ def run(server: Server) -> str:
     return done.stdout
 
 
-def test_the_session_prints_what_it_says_and_can_be_run_again(tmp_path: Path) -> None:
-    said = ast.get_docstring(ast.parse(SESSION.read_text())) or ""
-    expected = textwrap.dedent(said.split("it prints\n\n")[1])
+def test_session_prints_its_documented_output_and_can_be_run_again(tmp_path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(SESSION.read_text())) or ""
+    expected = textwrap.dedent(docstring.split("it prints\n\n")[1])
     with serve(tmp_path, **QUICK) as server:
         first, second = run(server), run(server)
     assert first.strip() == expected.strip()

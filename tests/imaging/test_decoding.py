@@ -1,4 +1,4 @@
-"""Bytes to a gray plane: formats, modes, orientation, limits, hostile files."""
+"""Decoding bytes to gray values: formats, modes, orientation, limits, hostile files."""
 
 import struct
 import tracemalloc
@@ -16,99 +16,99 @@ from tests.conftest import encode_image
 
 
 def gradient(mode: str = "L") -> Image.Image:
-    """Dark at the left, light at the right, 40 wide and 20 high."""
+    """Return a gradient from dark at the left to light at the right, 40 pixels and 20 high."""
     row = np.linspace(0, 255, 40).astype(np.uint8)
     return Image.fromarray(np.tile(row, (20, 1))).convert(mode)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_is_decoded_to_the_same_grays(kind: str) -> None:
-    plane = decode(encode_image(gradient(), kind))
-    assert plane.shape == (20, 40)
-    assert plane.dtype == np.float32
-    assert np.abs(plane - np.linspace(0, 1, 40)).max() < 0.05
+    gray = decode(encode_image(gradient(), kind))
+    assert gray.shape == (20, 40)
+    assert gray.dtype == np.float32
+    assert np.abs(gray - np.linspace(0, 1, 40)).max() < 0.05
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "I"])
-def test_every_mode_of_png_is_decoded(mode: str) -> None:
+def test_every_png_mode_is_decoded(mode: str) -> None:
     if mode.startswith("I"):
-        wide = np.tile(np.linspace(0, 65_535, 40), (20, 1))
-        image = Image.fromarray(wide.astype(np.uint16 if mode == "I;16" else np.int32))
+        pixels = np.tile(np.linspace(0, 65_535, 40), (20, 1))
+        image = Image.fromarray(pixels.astype(np.uint16 if mode == "I;16" else np.int32))
         kind = "PNG" if mode == "I;16" else "TIFF"
     else:
         image, kind = gradient(mode), "PNG"
-    plane = decode(encode_image(image, kind))
-    assert plane[:, :10].mean() < 0.2
-    assert plane[:, -10:].mean() > 0.8
+    gray = decode(encode_image(image, kind))
+    assert gray[:, :10].mean() < 0.2
+    assert gray[:, -10:].mean() > 0.8
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "F", "YCbCr"])
-def test_modes_that_only_other_formats_have_are_decoded(mode: str) -> None:
+def test_modes_of_other_formats_are_decoded(mode: str) -> None:
     image = gradient("RGB").convert("RGB" if mode == "F" else mode)
     if mode == "F":
         image = Image.fromarray(np.asarray(gradient(), dtype=np.float32) * 7 - 3)
-    plane = decode(encode_image(image, "JPEG" if mode == "YCbCr" else "TIFF"))
-    assert plane[:, :10].mean() < 0.2
-    assert plane[:, -10:].mean() > 0.8
+    gray = decode(encode_image(image, "JPEG" if mode == "YCbCr" else "TIFF"))
+    assert gray[:, :10].mean() < 0.2
+    assert gray[:, -10:].mean() > 0.8
 
 
 @pytest.mark.parametrize("most", [255, 4095, 65_535])
-def test_a_16_bit_image_is_as_light_as_the_bits_that_it_uses(most: int) -> None:
-    wide = np.tile(np.linspace(0, most, 40), (20, 1)).astype(np.uint16)
-    assert decode(encode_image(Image.fromarray(wide))).max() == 1
+def test_16_bit_image_is_scaled_by_its_used_bits(most: int) -> None:
+    pixels = np.tile(np.linspace(0, most, 40), (20, 1)).astype(np.uint16)
+    assert decode(encode_image(Image.fromarray(pixels))).max() == 1
 
 
-def test_a_float_image_of_the_widest_range_is_decoded() -> None:
-    wide = np.array([[-3e38, 3e38]], dtype=np.float32)
-    assert decode(encode_image(Image.fromarray(wide), "TIFF")).tolist() == [[0, 1]]
+def test_float_image_of_the_widest_range_is_decoded() -> None:
+    pixels = np.array([[-3e38, 3e38]], dtype=np.float32)
+    assert decode(encode_image(Image.fromarray(pixels), "TIFF")).tolist() == [[0, 1]]
 
 
-def test_a_lab_image_is_decoded() -> None:
+def test_lab_image_is_decoded() -> None:
     lab = Image.merge("LAB", [gradient(), Image.new("L", (40, 20), 0), Image.new("L", (40, 20), 0)])
-    plane = decode(encode_image(lab, "TIFF"))
-    assert plane[:, :10].mean() < 0.2
-    assert plane[:, -10:].mean() > 0.8
+    gray = decode(encode_image(lab, "TIFF"))
+    assert gray[:, :10].mean() < 0.2
+    assert gray[:, -10:].mean() > 0.8
 
 
-def test_exif_orientation_is_honoured() -> None:
+def test_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
-    plane = decode(encode_image(gradient(), "JPEG", exif=exif))
-    assert plane.shape == (40, 20)
-    assert plane[0].mean() < 0.1
-    assert plane[-1].mean() > 0.9
+    gray = decode(encode_image(gradient(), "JPEG", exif=exif))
+    assert gray.shape == (40, 20)
+    assert gray[0].mean() < 0.1
+    assert gray[-1].mean() > 0.9
 
 
-@pytest.mark.parametrize(("ink", "ground"), [(0, 1.0), (255, 0.0)])
-def test_transparent_images_get_the_ground_that_their_ink_stands_out_from(
-    ink: int, ground: float
+@pytest.mark.parametrize(("ink", "background"), [(0, 1.0), (255, 0.0)])
+def test_transparent_image_gets_a_background_that_contrasts_with_its_ink(
+    ink: int, background: float
 ) -> None:
     image = np.zeros((20, 20, 4), dtype=np.uint8)
     image[5:15, 8:12] = (ink, ink, ink, 255)
-    plane = decode(encode_image(Image.fromarray(image)))
-    assert plane[0, 0] == ground
-    assert plane[10, 10] == ink / 255
+    gray = decode(encode_image(Image.fromarray(image)))
+    assert gray[0, 0] == background
+    assert gray[10, 10] == ink / 255
 
 
-def test_the_first_frame_of_a_gif_counts() -> None:
+def test_first_frame_of_a_gif_is_used() -> None:
     frames = [Image.new("L", (8, 8), 255), Image.new("L", (8, 8), 0)]
     file = encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert decode(file).min() == 1
 
 
-def test_a_file_over_5_mib_is_too_large() -> None:
+def test_file_over_5_mib_is_too_large() -> None:
     with pytest.raises(ImageTooLarge):
         decode(bytes(MAX_IMAGE_BYTES + 1))
 
 
-def test_4_megapixels_are_read_and_one_row_more_is_too_large() -> None:
+def test_4_megapixels_are_decoded_and_one_more_row_is_too_large() -> None:
     assert decode(encode_image(Image.new("1", (2000, 2000)))).shape == (2000, 2000)
     with pytest.raises(ImageTooLarge):
         decode(encode_image(Image.new("1", (2000, 2001))))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "TIFF", "BMP"])
-def test_bombs_are_refused_before_a_pixel_is_decoded(kind: str) -> None:
+def test_decompression_bombs_are_rejected_before_a_pixel_is_decoded(kind: str) -> None:
     bomb = (
         png_header(60_000) if kind == "PNG" else encode_image(Image.new("L", (4_000, 1_001)), kind)
     )
@@ -123,7 +123,7 @@ def test_bombs_are_refused_before_a_pixel_is_decoded(kind: str) -> None:
 
 
 def png_header(side: int) -> bytes:
-    """A PNG that announces side x side pixels and holds next to none."""
+    """Return a PNG that declares side x side pixels and contains almost none."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return (
@@ -138,7 +138,7 @@ def png_header(side: int) -> bytes:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_torn_file_of_every_format_is_unreadable(kind: str) -> None:
+def test_truncated_file_of_every_format_is_unreadable(kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (60, 60), dtype=np.uint8))
     whole = encode_image(noise, kind)
     with pytest.raises(UnreadableImage):
@@ -157,14 +157,14 @@ def test_a_torn_file_of_every_format_is_unreadable(kind: str) -> None:
         encode_image(gradient(), "PPM"),
     ],
 )
-def test_what_is_not_a_image_of_our_formats_is_unreadable(file: bytes) -> None:
+def test_unsupported_formats_are_unreadable(file: bytes) -> None:
     with pytest.raises(UnreadableImage):
         decode(file)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # it warns of tags that it skips
 @pytest.mark.parametrize("kind", FORMATS)
-def test_no_damage_to_a_file_gets_past_our_errors(kind: str) -> None:
+def test_damaged_files_raise_only_image_errors(kind: str) -> None:
     whole = encode_image(gradient(), kind)
     rng = np.random.default_rng(7)
     for _ in range(150):
@@ -172,19 +172,19 @@ def test_no_damage_to_a_file_gets_past_our_errors(kind: str) -> None:
         for place in rng.integers(0, len(whole), 4):
             damaged[place] = rng.integers(0, 256)
         try:
-            plane = decode(bytes(damaged))
+            gray = decode(bytes(damaged))
         except ImageError:
             continue
-        assert np.isfinite(plane).all()
-        assert plane.ndim == 2
+        assert np.isfinite(gray).all()
+        assert gray.ndim == 2
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_get_past_our_errors(file: bytes) -> None:
+def test_arbitrary_bytes_raise_only_image_errors(file: bytes) -> None:
     with pytest.raises(ImageError):
         decode(file)
 
 
-def test_a_digit_encoded_as_png_is_decoded_to_itself() -> None:
+def test_digit_encoded_as_png_is_decoded_to_itself() -> None:
     digit = np.arange(784, dtype=np.uint64).reshape(28, 28).astype(np.uint8)
     assert np.array_equal(np.rint(decode(encode_png(digit)) * 255), digit)

@@ -1,4 +1,4 @@
-"""The shipped models: what their cards say of them is so, and above the bars."""
+"""The bundled models: their cards are accurate, and their accuracy is high enough."""
 
 import hashlib
 import re
@@ -33,14 +33,14 @@ def figure(version: str, row: str) -> str:
 
 
 @pytest.mark.parametrize(("version", "most_parameters"), [("v1", 10_000), ("v2", 10_000_000)])
-def test_the_card_names_the_file_that_ships(version: str, most_parameters: int) -> None:
+def test_card_describes_the_bundled_file(version: str, most_parameters: int) -> None:
     artifact = (ROOT / "models" / f"{version}.onnx").read_bytes()
     assert figure(version, "SHA-256") == hashlib.sha256(artifact).hexdigest()
     assert read_model_name(artifact) == NAMES[version]
     assert int(figure(version, "parameters").replace(",", "")) <= most_parameters
 
 
-def test_the_page_on_the_models_says_what_the_cards_say() -> None:
+def test_models_readme_agrees_with_the_cards() -> None:
     page = (ROOT / "models" / "README.md").read_text()
     for row in (
         "parameters",
@@ -52,7 +52,7 @@ def test_the_page_on_the_models_says_what_the_cards_say() -> None:
 
 
 @pytest.mark.parametrize(("version", "bar"), [("v1", 0.993), ("v2", 0.9965)])
-def test_golden_accuracy_is_what_the_card_says_and_its_mean_above_the_bar(
+def test_golden_accuracy_agrees_with_the_card_and_its_mean_is_high_enough(
     golden_exam: EvaluationSet, version: str, bar: float
 ) -> None:
     sessions = [open_session(model_path(version, seed).read_bytes()) for seed in SEEDS]
@@ -63,7 +63,7 @@ def test_golden_accuracy_is_what_the_card_says_and_its_mean_above_the_bar(
 
 
 @VERSIONS
-def test_every_seed_is_a_net_of_its_own_and_says_which(version: str) -> None:
+def test_every_seed_is_a_different_model_and_records_its_seed(version: str) -> None:
     artifacts = [model_path(version, seed).read_bytes() for seed in SEEDS]
     notes = [open_session(artifact).get_modelmeta().custom_metadata_map for artifact in artifacts]
     assert len(set(artifacts)) == len(SEEDS)
@@ -71,7 +71,7 @@ def test_every_seed_is_a_net_of_its_own_and_says_which(version: str) -> None:
 
 
 @VERSIONS
-def test_the_probabilities_mean_what_they_say(golden_exam: EvaluationSet, version: str) -> None:
+def test_probabilities_are_calibrated(golden_exam: EvaluationSet, version: str) -> None:
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     confidences = golden_exam.probabilities(session).max(axis=1)
     error = expected_calibration_error(confidences, golden_exam.correct(session))
@@ -81,7 +81,7 @@ def test_the_probabilities_mean_what_they_say(golden_exam: EvaluationSet, versio
 
 
 @VERSIONS
-def test_images_of_no_digit_are_told_from_digits(golden_exam: EvaluationSet, version: str) -> None:
+def test_images_of_no_digit_get_low_confidence(golden_exam: EvaluationSet, version: str) -> None:
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     digits = golden_exam.probabilities(session).max(axis=1)
     strange = []

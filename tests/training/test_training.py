@@ -1,4 +1,4 @@
-"""Training: the sets, the pool, a fit of a few steps on real digits, and what is made of it."""
+"""Training: the data sets, the pool, a few training steps on real digits, and the export."""
 
 import hashlib
 import re
@@ -25,18 +25,18 @@ from app.training.out_of_distribution import make_non_digit
 from config import ROOT
 from tests.conftest import run_python
 
-# Another validation set would have been trained on by the models that are there.
+# Another validation set would overlap with the training set of the bundled models.
 VALIDATION_SHA256 = "528cc39a64acf10b5ac3a5496195a6602b81371eadf14035435c0d1a3fe30afc"
 
 
 @pytest.fixture(scope="module")
 def few() -> LabeledDigits:
-    """2,000 digits of the training set."""
+    """Return 2,000 digits of the training set."""
     training = load_base_sets().training
     return LabeledDigits(training.digits[:2000], training.labels[:2000])
 
 
-def test_the_sets_have_their_sizes_and_share_no_image() -> None:
+def test_sets_have_their_sizes_and_share_no_image() -> None:
     sets = load_base_sets()
     assert [len(part.labels) for part in vars(sets).values()] == [54_000, 6_000, 10_000]
     training = {digit.tobytes() for digit in sets.training.digits}
@@ -44,7 +44,7 @@ def test_the_sets_have_their_sizes_and_share_no_image() -> None:
     assert training.isdisjoint(digit.tobytes() for digit in sets.golden.digits)
 
 
-def test_the_validation_set_is_the_same_each_time() -> None:
+def test_validation_set_is_always_the_same() -> None:
     validation = load_base_sets().validation
     found = hashlib.sha256(validation.digits.tobytes() + validation.labels.tobytes())
     assert found.hexdigest() == VALIDATION_SHA256
@@ -52,11 +52,11 @@ def test_the_validation_set_is_the_same_each_time() -> None:
 
 @pytest.fixture(scope="module")
 def pool(few: LabeledDigits) -> AugmentedPool:
-    """Two passes over them."""
+    """Return a pool of two passes over them."""
     return make_pool(few, passes=2, seed=7)
 
 
-def test_a_varied_digit_is_another_image_and_mostly_the_same_digit(few: LabeledDigits) -> None:
+def test_augmented_digit_is_another_image_and_mostly_the_same_digit(few: LabeledDigits) -> None:
     rng = np.random.default_rng(1)
     found = np.stack([augment(digit, rng) for digit in few.digits[:400]])
     assert found.shape == (400, 28, 28)
@@ -67,7 +67,7 @@ def test_a_varied_digit_is_another_image_and_mostly_the_same_digit(few: LabeledD
     assert 0.9 < np.mean(answers == few.labels[:400]) < 1
 
 
-def test_a_image_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
+def test_non_digit_is_normalized_and_wider_than_a_1(
     few: LabeledDigits,
 ) -> None:
     rng = np.random.default_rng(1)
@@ -79,7 +79,7 @@ def test_a_image_of_no_digit_is_as_imaging_gives_it_and_wider_than_a_1(
         assert np.count_nonzero(found.any(axis=0)) > 8
 
 
-def test_a_pool_holds_every_digit_each_pass_and_images_of_none(
+def test_pool_has_every_digit_in_each_pass_and_non_digits(
     few: LabeledDigits, pool: AugmentedPool
 ) -> None:
     assert pool.digits.shape == (2000, 28, 28)
@@ -87,10 +87,10 @@ def test_a_pool_holds_every_digit_each_pass_and_images_of_none(
     assert pool.non_digits.shape == (400, 28, 28)
     assert np.array_equal(pool.labels, few.labels)
     same = np.all(pool.augmented[0] == pool.augmented[1], axis=(1, 2))
-    assert same.mean() < 0.01  # what imaging refuses stays as it is
+    assert same.mean() < 0.01  # rejected digits stay unchanged
 
 
-def test_a_pool_is_the_same_for_the_same_seed_and_however_many_make_it(
+def test_pool_depends_on_the_seed_and_not_on_the_number_of_workers(
     few: LabeledDigits, pool: AugmentedPool, tmp_path: Path
 ) -> None:
     again = make_pool(few, passes=1, seed=7, workers=1)
@@ -101,9 +101,7 @@ def test_a_pool_is_the_same_for_the_same_seed_and_however_many_make_it(
         assert np.array_equal(getattr(loaded, name), array)
 
 
-def test_a_fit_learns_and_the_same_seed_learns_the_same(
-    few: LabeledDigits, pool: AugmentedPool
-) -> None:
+def test_training_learns_and_is_reproducible(few: LabeledDigits, pool: AugmentedPool) -> None:
     recipe = replace(RECIPES["v1"], epochs=8, ema_decay=0.9)
 
     def fitted() -> architectures.Net:
@@ -116,7 +114,7 @@ def test_a_fit_learns_and_the_same_seed_learns_the_same(
     assert onnx_export.to_onnx(one, {"name": "x"}) == onnx_export.to_onnx(other, {"name": "x"})
 
 
-def test_a_net_learns_to_be_unsure_of_images_of_none(
+def test_network_learns_low_confidence_on_non_digits(
     few: LabeledDigits, pool: AugmentedPool
 ) -> None:
     recipe = replace(RECIPES["v1"], epochs=8, ema_decay=0.9, non_digit_share=0.3)
@@ -130,16 +128,16 @@ def test_a_net_learns_to_be_unsure_of_images_of_none(
     assert mean_top(pool.non_digits) < 0.5 < mean_top(pool.digits)
 
 
-def test_the_temperature_undoes_what_made_the_logits_too_sure() -> None:
+def test_temperature_scaling_recovers_overconfident_logits() -> None:
     rng = np.random.default_rng(1)
-    honest = rng.normal(0, 2, (20_000, 10)).astype(np.float32)
-    shares = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
-    labels = (shares.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
-    found = calibration.fit_temperature(honest * np.float32(2.5), labels)
+    calibrated = rng.normal(0, 2, (20_000, 10)).astype(np.float32)
+    probabilities = np.exp(calibrated) / np.exp(calibrated).sum(axis=1, keepdims=True)
+    labels = (probabilities.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    found = calibration.fit_temperature(calibrated * np.float32(2.5), labels)
     assert found == pytest.approx(2.5, rel=0.03)
 
 
-def test_a_cooled_net_gives_its_logits_divided_and_the_net_itself_stays(
+def test_applied_temperature_divides_logits_and_leaves_the_network_unchanged(
     few: LabeledDigits,
 ) -> None:
     net = architectures.baseline()
@@ -152,28 +150,28 @@ def test_a_cooled_net_gives_its_logits_divided_and_the_net_itself_stays(
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_the_exported_file_answers_as_the_net_does(version: str, few: LabeledDigits) -> None:
+def test_exported_file_predicts_as_the_network(version: str, few: LabeledDigits) -> None:
     torch.manual_seed(3)
     net = architectures.ARCHITECTURES[version]()
-    for module in net.modules():  # batch norms that do something
+    for module in net.modules():  # batch norms that change their input
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean = torch.rand(module.num_features)
             module.running_var = torch.rand(module.num_features) + 0.5
-    notes = {"name": "a name", "seed": "3"}
-    artifact = onnx_export.to_onnx(net, notes)
+    metadata = {"name": "a name", "seed": "3"}
+    artifact = onnx_export.to_onnx(net, metadata)
     session = open_session(artifact)
     found = session.run(None, {"digits": to_model_input(few.digits[:100])})[0]
     expected = (
         torch.from_numpy(training_loop.compute_logits(net, few.digits[:100])).softmax(dim=1).numpy()
     )
     assert np.abs(found - expected).max() < 1e-5
-    assert session.get_modelmeta().custom_metadata_map == notes
+    assert session.get_modelmeta().custom_metadata_map == metadata
     assert {node.op_type for node in onnx.load_from_string(artifact).graph.node} <= {
         *("Conv", "Relu", "MaxPool", "Flatten", "Gemm", "Softmax")
     }
 
 
-def test_a_layer_without_an_operator_is_refused() -> None:
+def test_unsupported_layer_is_rejected() -> None:
     with pytest.raises(TypeError, match="Tanh"):
         onnx_export.to_onnx(nn.Sequential(nn.Tanh()), {"name": "x"})
 
@@ -183,7 +181,7 @@ def test_v1_has_at_most_10_000_parameters_and_v2_at_most_6_million_multiply_adds
     assert onnx_export.count_multiply_adds(architectures.improved()) <= 6_000_000
 
 
-def test_a_rehearsal_walks_the_whole_road_of_training_and_keeps_nothing() -> None:
+def test_rehearsal_runs_every_step_of_training_and_saves_nothing() -> None:
     before = {path: path.stat().st_mtime_ns for path in (ROOT / "models").rglob("*")}
     done = subprocess.run(
         [sys.executable, "-m", "app.training", "v1", "--rehearse"],
@@ -194,21 +192,21 @@ def test_a_rehearsal_walks_the_whole_road_of_training_and_keeps_nothing() -> Non
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    siblings = [f"made v1-seed{seed}.onnx" for seed in (2, 3, 4, 5)]
-    assert done.stdout.splitlines() == ["made v1.onnx", *siblings]
+    siblings = [f"wrote v1-seed{seed}.onnx" for seed in (2, 3, 4, 5)]
+    assert done.stdout.splitlines() == ["wrote v1.onnx", *siblings]
     assert {path: path.stat().st_mtime_ns for path in (ROOT / "models").rglob("*")} == before
 
 
-def test_onnx_runtime_is_imported_in_one_place_alone() -> None:
+def test_onnx_runtime_is_imported_in_one_module() -> None:
     importers = [
         path.name
         for path in (ROOT / "app").rglob("*.py")
         if re.search(r"^(import|from) onnxruntime", path.read_text(), re.M)
     ]
-    assert importers == ["artifacts.py"]
+    assert importers == ["onnx_runtime.py"]
 
 
-def test_onnx_runtime_leaves_no_telemetry_behind(tmp_path: Path) -> None:
+def test_onnx_runtime_writes_no_telemetry(tmp_path: Path) -> None:
     run_python(
         f"import os, pathlib; os.environ['HOME'] = '{tmp_path}'\n"
         "from app.services.models.onnx_runtime import name_of\n"
@@ -217,6 +215,6 @@ def test_onnx_runtime_leaves_no_telemetry_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_server_imports_no_torch() -> None:
+def test_server_does_not_import_torch() -> None:
     code = "import sys, app; print([name for name in ('torch', 'onnx') if name in sys.modules])"
     assert run_python(code) == "[]\n"

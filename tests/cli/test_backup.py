@@ -29,7 +29,7 @@ MIN_REQUESTS_BEFORE_BACKUP = 20
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory, golden: GoldenSet) -> Path:
-    """A data directory with some predictions, and a backup of it in the same folder."""
+    """Return a data directory with some predictions and a backup of it."""
     folder = tmp_path_factory.mktemp("data")
     with bootstrapped_app(make_config(folder, RATELIMIT_ENABLED="false")) as app:
         ana = register_user(app, "ana")

@@ -88,7 +88,7 @@ def test_previous_keys_of_the_settings_are_trusted(tmp_path: Path) -> None:
 
 @pytest.fixture
 def token(app: Flask) -> str:
-    """A valid access token, signed with the key of the settings."""
+    """Return a valid access token, signed with the key of the settings."""
     return register_user(app, "ana").tokens["access_token"]
 
 

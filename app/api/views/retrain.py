@@ -29,7 +29,7 @@ def create_job() -> tuple[serializers.Json, int, dict[str, str]]:
     body = json_body(RetrainRequest)
     job = jobs.create(current_user().user_id, body.version, body.deploy)
     container().notify_retrain_worker()
-    return {"msg": STARTED, "job_id": job.id}, 202, {"Location": url_for(".find", job_id=job.id)}
+    return {"msg": STARTED, "job_id": job.id}, 202, {"Location": url_for(".get_job", job_id=job.id)}
 
 
 @blueprint.get("")

@@ -108,7 +108,7 @@ def page(pages: BrowserPages, server: Server) -> Page:
 @pytest.fixture
 def kim(server: Server) -> Client:
     """Register a new user and return their client."""
-    return server.newcomer(f"kim-{uuid4().hex[:8]}")
+    return server.register(f"kim-{uuid4().hex[:8]}")
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def username_of(client: Client) -> str:
 
 
 def log_in_client(page: Page, client: Client) -> None:
-    """Open the home page as a user registered by Server.newcomer."""
+    """Open the home page as a user registered by Server.register."""
     name = username_of(client)
     log_in(page, "/", name, f"password of {name}")
 

@@ -63,7 +63,7 @@ def main_for_demo(data_dir: Path) -> None:
 def traffic(server: Server) -> Iterator[None]:
     """Send a few digits per second until the block ends."""
     stop, golden = threading.Event(), load_base_sets().golden
-    sender, rng = server.newcomer(f"sender-{uuid4().hex[:8]}"), np.random.default_rng(SEED)
+    sender, rng = server.register(f"sender-{uuid4().hex[:8]}"), np.random.default_rng(SEED)
 
     def send() -> None:
         for digit in golden.digits:
@@ -82,7 +82,7 @@ def traffic(server: Server) -> Iterator[None]:
 
 def fill(server: Server) -> None:
     """Send augmented digits as kim, with feedback on some of them."""
-    kim, golden, rng = server.newcomer("kim"), load_base_sets().golden, np.random.default_rng(SEED)
+    kim, golden, rng = server.register("kim"), load_base_sets().golden, np.random.default_rng(SEED)
     for index in range(IMAGES):
         response = kim.predict("ab", encode_png(augment(golden.digits[index], rng)))
         if response.ok and IMAGES - index < FEEDBACK:

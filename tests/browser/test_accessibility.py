@@ -28,10 +28,10 @@ def server(
 ) -> Iterator[Server]:
     """Start a server with images to review and an image in the admin's history."""
     with serve(tmp_path_factory.mktemp("everyone"), **UNLIMITED) as running:
-        sender = running.newcomer("sender")
+        sender = running.register("sender")
         for png in disagreements.pngs[:12]:
             sender.predict("ab", png)
-        running.admin().predict("ab", disagreements.pngs[12])
+        running.admin_client().predict("ab", disagreements.pngs[12])
         yield running
 
 
@@ -118,7 +118,7 @@ def test_home_page_works_with_the_keyboard_alone(
     page: Page, server: Server, golden: GoldenSet
 ) -> None:
     name = f"keys-{uuid4().hex[:8]}"
-    server.newcomer(name)
+    server.register(name)
     page.on(
         "filechooser", lambda _: None
     )  # registered now, so that the event is intercepted when it comes

@@ -32,7 +32,7 @@ def fresh(tmp_path: Path) -> Iterator[Server]:
 def test_api_requests_and_feedback_update_the_dashboard_live(
     fresh: Server, pages: BrowserPages, golden: GoldenSet
 ) -> None:
-    page, ana = open_dashboard(pages, fresh), fresh.newcomer("ana")
+    page, ana = open_dashboard(pages, fresh), fresh.register("ana")
     expect(page.locator("#experiment-requests")).to_have_text("0")
     predictions = [ana.predict("ab", golden.png_of(digit)).json() for digit in range(10)]
     expect(page.locator("#experiment-requests")).to_have_text("10", timeout=LIVE_TIMEOUT_MS)
@@ -55,7 +55,7 @@ def test_feedback_in_one_browser_updates_the_dashboard_in_another(
     fresh: Server, pages: BrowserPages
 ) -> None:
     dashboard, home = open_dashboard(pages, fresh), pages.open(fresh)
-    fresh.newcomer("ana")
+    fresh.register("ana")
     log_in(home, "/", "ana", "password of ana")
     draw(home)
     home.locator("#recognize").click()
@@ -66,7 +66,7 @@ def test_feedback_in_one_browser_updates_the_dashboard_in_another(
 def test_labels_update_the_win_rate_live(
     fresh: Server, pages: BrowserPages, disagreements: Disagreements
 ) -> None:
-    page, ana, admin = open_dashboard(pages, fresh), fresh.newcomer("ana"), fresh.admin()
+    page, ana, admin = open_dashboard(pages, fresh), fresh.register("ana"), fresh.admin_client()
     true_digits = {
         ana.predict("ab", png).json()["prediction_id"]: digit
         for png, digit in zip(disagreements.pngs[:12], disagreements.labels, strict=False)
@@ -140,7 +140,7 @@ def test_late_response_does_not_replace_a_newer_event(fresh: Server, pages: Brow
         page.locator("#stop-experiment").click()
     name = page.locator("#experiment-name")
     expect(name).to_have_text("experiment 1, ended: stopped")
-    fresh.admin().call("POST", "/admin/experiments", json={})
+    fresh.admin_client().call("POST", "/admin/experiments", json={})
     expect(name).to_have_text("experiment 2")
     [(route, response)] = late
     with page.expect_request("**/admin/report"):
@@ -155,7 +155,7 @@ def test_notification_settings_are_saved(fresh: Server, pages: BrowserPages) -> 
     page.get_by_label("alerts", exact=True).check()
     page.locator("#notifications button").click()
     expect(page.locator(".toast")).to_have_text("Saved.")
-    me = fresh.admin().call("GET", "/me").json()
+    me = fresh.admin_client().call("GET", "/me").json()
     assert (me["email"], me["notifications"]) == ("ada@example.org", ["alert"])
 
 
@@ -178,7 +178,7 @@ def test_dashboard_reconnects_after_a_server_restart(
         pages.allow("console: WebSocket connection to")
         pages.allow("console: Failed to load resource: net::ERR_CONNECTION")
         with serve(first.data_dir, **UNLIMITED, PORT=str(first.port)) as second:
-            second.newcomer("ana").predict("ab", golden.png_of(3))
+            second.register("ana").predict("ab", golden.png_of(3))
             expect(connection).to_have_attribute("data-state", "live", timeout=30_000)
             expect(page.locator("#experiment-requests")).to_have_text("1")
             pages.close()
@@ -190,19 +190,19 @@ def test_login_form_appears_when_the_session_is_ended_elsewhere(
     pages.allow("refused: GET 401 /admin/")  # requests that were still under way
     page, password = open_dashboard(pages, fresh), "another password"
     change = {"old_password": fresh.admin_password, "new_password": password}
-    fresh.admin().call("POST", "/password", json=change)
+    fresh.admin_client().call("POST", "/password", json=change)
     expect(page.locator("#login")).to_be_visible()
     page.locator('[name="username"]').fill("admin")
     page.locator('[name="password"]').fill(password)
     page.locator('#login-form button[value="login"]').click()
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-    fresh.newcomer("ana").predict("ab", golden.png_of(3))
+    fresh.register("ana").predict("ab", golden.png_of(3))
     expect(page.locator("#experiment-requests")).to_have_text("1", timeout=LIVE_TIMEOUT_MS)
 
 
 def test_dashboard_is_denied_to_a_user(fresh: Server, pages: BrowserPages) -> None:
     page = pages.open(fresh)
-    fresh.newcomer("ana")
+    fresh.register("ana")
     page.goto("/dashboard")
     page.locator('[name="username"]').fill("ana")
     page.locator('[name="password"]').fill("password of ana")

@@ -14,7 +14,7 @@ def test_docs_page_shows_every_operation(page: Page) -> None:
 
 
 def test_docs_page_uses_a_token_and_does_not_store_it(page: Page, server: Server) -> None:
-    token = server.newcomer("docs reader").tokens["access_token"]
+    token = server.register("docs reader").tokens["access_token"]
     page.goto("/docs")
     page.get_by_role("button", name="Authorize").click()
     page.locator(".auth-container input").first.fill(token)

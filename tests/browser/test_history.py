@@ -97,7 +97,7 @@ def test_reviewer_label_is_shown_live(
     mine = kim.predict("ab", sent_by_no_other_test).json()["prediction_id"]
     home.reload()
     expect(home.locator("#entries > li")).to_have_count(1)
-    admin = server.admin()
+    admin = server.admin_client()
     for _ in range(200):
         item = admin.call("GET", "/admin/review").json()["item"]
         admin.call("POST", f"/admin/review/{item['prediction_id']}", json={"digit": 4})
@@ -122,7 +122,7 @@ def test_next_user_sees_nothing_of_the_previous_one(
     home.keyboard.press("Enter")
     expect(home.get_by_role("heading", name="Log in")).to_be_visible()
     lou = f"lou-{uuid4().hex[:8]}"
-    server.newcomer(lou)
+    server.register(lou)
     home.get_by_label("Username").fill(lou)
     home.get_by_label("Password").fill(f"password of {lou}")
     home.locator('#login-form button[value="login"]').click()

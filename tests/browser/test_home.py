@@ -138,7 +138,7 @@ def test_feedback_given_elsewhere_is_replaced(home: Page, kim: Client) -> None:
 
 def test_rate_limit_message_says_when_to_try_again(pages: BrowserPages, tmp_path: Path) -> None:
     with serve(tmp_path, **QUICK, RATELIMIT_DEFAULT="1 per hour") as limited:
-        limited.newcomer("lea")
+        limited.register("lea")
         page = pages.open(limited)
         pages.expected.add("429 /api/ab/predict")
         log_in(page, "/", "lea", "password of lea")

@@ -25,9 +25,9 @@ class ReviewServer:
 
     def __init__(self, server: Server, disagreements: Disagreements) -> None:
         self.server = server
-        self.admin = server.admin()
-        self.sender = server.newcomer("sender")
-        self.rita = server.newcomer("rita")
+        self.admin = server.admin_client()
+        self.sender = server.register("sender")
+        self.rita = server.register("rita")
         number = self.rita.call("GET", "/me").json()["id"]
         changed = self.admin.call("PATCH", f"/admin/users/{number}", json={"role": "reviewer"})
         assert changed.status_code == 200

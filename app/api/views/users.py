@@ -57,7 +57,7 @@ def list_reviewers() -> serializers.Json:
 @responds(Account)
 @error_responses(Conflict)
 def update_user(user_id: int) -> serializers.Json:
-    """Update an account: body its role, lock or unlock it."""
+    """Update an account: change its role, lock or unlock it."""
     body = json_body(UserUpdate)
     if body.role is None and body.locked is None:
         raise InvalidInput("role or locked required")

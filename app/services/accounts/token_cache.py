@@ -17,7 +17,7 @@ MAX_TOKENS = 10_000
 
 @dataclass(frozen=True)
 class _CachedToken:
-    caller: CurrentUser
+    user: CurrentUser
     key_id: str
     expires_at_s: float
     checked_at_s: float
@@ -41,31 +41,31 @@ class TokenCache:
 
     def get(self, token: str) -> CurrentUser | None:
         """Return the user of a token; None if it is not cached, has expired or was revoked."""
-        known = self._tokens.get(token)
-        if known is None or known.expires_at_s <= time.time():
+        cached = self._tokens.get(token)
+        if cached is None or cached.expires_at_s <= time.time():
             return None
-        is_fresh = time.monotonic() - known.checked_at_s < RECHECK_EVERY_S
-        if is_fresh and known.auth_version == auth_changes.auth_version():
-            return known.caller
-        return self._recheck(token, known)
+        is_fresh = time.monotonic() - cached.checked_at_s < RECHECK_EVERY_S
+        if is_fresh and cached.auth_version == auth_changes.auth_version():
+            return cached.user
+        return self._recheck(token, cached)
 
-    def add(self, token: str, caller: CurrentUser, key_id: str, expires_at_s: float) -> None:
+    def add(self, token: str, user: CurrentUser, key_id: str, expires_at_s: float) -> None:
         """Cache a verified token; its login is checked at the next use."""
         with self._lock:
             while len(self._tokens) >= MAX_TOKENS:
                 del self._tokens[next(iter(self._tokens))]
-            self._tokens[token] = _CachedToken(caller, key_id, expires_at_s, float("-inf"), 0)
+            self._tokens[token] = _CachedToken(user, key_id, expires_at_s, float("-inf"), 0)
 
-    def _recheck(self, token: str, known: _CachedToken) -> CurrentUser | None:
+    def _recheck(self, token: str, cached: _CachedToken) -> CurrentUser | None:
         # Read both before the query: a change during it then leads to another check.
         checked_at_s, auth_version = time.monotonic(), auth_changes.auth_version()
         with self._context():
-            caller = current_user(known.caller.session_id)
-        if caller is None or self._keys.get(known.key_id) is None:
+            user = current_user(cached.user.session_id)
+        if user is None or self._keys.get(cached.key_id) is None:
             with self._lock:
                 self._tokens.pop(token, None)
             return None
-        found = replace(known, caller=caller, checked_at_s=checked_at_s, auth_version=auth_version)
+        found = replace(cached, user=user, checked_at_s=checked_at_s, auth_version=auth_version)
         with self._lock:
             self._tokens[token] = found
-        return caller
+        return user

@@ -69,7 +69,7 @@ def is_cleaned_up(server: Server) -> bool:
     return not (server.data_dir / "retrains").exists()
 
 
-@pytest.mark.parametrize("server", [LABELS], indirect=True)
+@pytest.mark.parametrize("labeled_server", [LABELS], indirect=True)
 def test_a_retrain_learns_hollow_digits_and_is_deployed_without_a_failed_request(
     labeled_server: Server, golden: GoldenSet
 ) -> None:

@@ -215,7 +215,7 @@ def test_users_who_see_both_versions_within_a_stage_are_counted_as_crossovers(
             units = container_of(app).batch_writer.write(expose)
             with write_transaction() as session:
                 key = {"worker": 1, "stage_id": 2, "version": other}
-                more = {"assigned_units": units.assigned, "crossed_over": units.crossed}
+                more = {"assigned_units": units.assigned, "crossed_over": units.crossed_over}
                 counters.increment(session, TrafficCount, key, **more)
     found = admin.call("GET", "/admin/experiments").get_json()["experiments"][0]
     assert found["crossover_rate"] == 0.5

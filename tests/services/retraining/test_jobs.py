@@ -269,7 +269,7 @@ def test_a_job_that_never_finishes_is_abandoned(app_on_each: Flask, admin: UserC
         job = jobs.get(job_id)
     assert (job.status, job.error) == (
         "failed",
-        "abandoned: claim 3 times and never finished",
+        "abandoned: claimed 3 times and never finished",
     )
 
 

@@ -317,15 +317,15 @@ def test_an_erased_image_leaves_the_queue_and_its_label_stays(
     shown = create_disagreements(client, disagreements, 2)
     item = request_item(admin)
     assert item is not None
-    labelled = item["prediction_id"]
-    assert submit_label(admin, labelled, digit=4) == 201
+    labeled_id = item["prediction_id"]
+    assert submit_label(admin, labeled_id, digit=4) == 201
     for made in shown:
         assert client.call("DELETE", f"/predictions/{made}").status_code == 200
     assert request_item(admin) is None
     found = current_experiment(admin)
     assert (found["requests"], found["labels"]["disagreements"]) == (2, 1)
     assert (found["labels"]["erased"], found["erasure_rate"]) == (1, 0.5)
-    assert undo_label(admin, labelled) == 409
+    assert undo_label(admin, labeled_id) == 409
     assert counter_differences(app) == []
 
 

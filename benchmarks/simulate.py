@@ -56,7 +56,7 @@ def same_versions(rng: Generator) -> Iterator[Row]:
     has_winner, _ = decide(wins)
     mcnemar = _mcnemar_error_rate(wins)
     yield _false_winner_row(
-        "A/A, 1,500 counts: a winner is has_winner",
+        "A/A, 1,500 checks: a winner is named",
         has_winner,
         f"McNemar at each check: {mcnemar:.0%}",
     )

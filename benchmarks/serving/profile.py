@@ -31,9 +31,9 @@ from app.services.predictions import batch_writer
 from app.services.predictions.batch_writer import PredictionRecord
 from app.services.predictions.predictor import PredictionRequest
 from app.training.datasets import load_base_sets
-from benchmarks.serving.server_setups import PASSWORD, UNREACHABLE_LIMIT
+from benchmarks.serving.server_setups import UNREACHABLE_LIMIT
 from logging_config import configure_logging
-from tests.conftest import bootstrapped_app, container_of, make_config
+from tests.conftest import ADMIN_PASSWORD, bootstrapped_app, container_of, make_config
 
 IMAGES, BATCH, CALLS = 500, 16, 2_000
 CONTENT_TYPE = "multipart/form-data; boundary=b0undary"
@@ -46,7 +46,7 @@ class Requests:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        credentials = {"username": "admin", "password": PASSWORD}
+        credentials = {"username": "admin", "password": ADMIN_PASSWORD}
         answer = app.test_client().post("/login", json=credentials)
         self.token = answer.get_json()["access_token"]
         self.pngs = [encode_png(each) for each in load_base_sets().golden.digits[:IMAGES]]
@@ -95,7 +95,7 @@ def main() -> None:
         redirect_stderr(nowhere),  # the log, whose lines are made and written
     ):
         configure_logging("text", "info")
-        config = make_config(Path(folder), ADMIN_PASSWORD=PASSWORD, **LIMITS)
+        config = make_config(Path(folder), **LIMITS)
         with bootstrapped_app(config) as app, app.app_context():
             time_steps(Requests(app))
 
@@ -123,7 +123,7 @@ def time_steps(sent: Requests) -> None:
     sent.send(0)
     sent.send(0)
     responses = [serializers.prediction(each) for each in predictions]
-    print_time("token", lambda _: wired.token_cache.find(sent.token))
+    print_time("token", lambda _: wired.token_cache.get(sent.token))
     print_time("limit", lambda _: hit_many([(1, "v2.predict", f"{UNREACHABLE_LIMIT} per day")]))
     print_time("body", lambda n: parse_single_file(CONTENT_TYPE, sent.bodies[n % IMAGES]))
     print_time("imaging", lambda n: normalization.preprocess(pngs[n % IMAGES]))

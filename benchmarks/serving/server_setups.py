@@ -17,17 +17,16 @@ from app.services.models import registry as models
 from app.services.models.onnx_runtime import read_model_name
 from app.store.engine.db import write_transaction
 from benchmarks.serving.wrk import Target
-from tests.conftest import bootstrapped_app, make_config
+from tests.conftest import ADMIN_PASSWORD, bootstrapped_app, make_config
 from tests.support.server_process import EMBEDDED, HTTP_TIER, ROOT, Server, free_port, serve
 
 CORE = "0"
 FASTAPI_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-PASSWORD = "a password for benchmarks"
 UNREACHABLE_LIMIT = "1000000000"
 
 # As a user would raise them: everything stays on.
 SETTINGS = {
-    "ADMIN_PASSWORD": PASSWORD,
+    "ADMIN_PASSWORD": ADMIN_PASSWORD,
     "ACCESS_TOKEN_MINUTES": "600",
     "RATELIMIT_DEFAULT": f"{UNREACHABLE_LIMIT} per day;{UNREACHABLE_LIMIT} per hour",
     "RATELIMIT_V1": f"{UNREACHABLE_LIMIT} per day",
@@ -110,7 +109,7 @@ def all_servers(
 def prepare_database(folder: Path, files: tuple[Path, Path]) -> None:
     """Create a database in which these models serve as v1 and v2."""
     folder.mkdir()
-    with bootstrapped_app(make_config(folder, ADMIN_PASSWORD=PASSWORD)) as app, app.app_context():
+    with bootstrapped_app(make_config(folder)) as app, app.app_context():
         for version, file in zip(Version, files, strict=True):
             onnx = file.read_bytes()
             with write_transaction() as session:
@@ -120,7 +119,7 @@ def prepare_database(folder: Path, files: tuple[Path, Path]) -> None:
 
 def admin_token(server: Server) -> str:
     """Log the admin in and return the token."""
-    body = {"username": "admin", "password": PASSWORD}
+    body = {"username": "admin", "password": ADMIN_PASSWORD}
     answer = requests.post(f"{server.url}/login", json=body, timeout=30)
     return str(answer.json()["access_token"])
 

@@ -45,7 +45,7 @@ def rows() -> Iterator[Row]:
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         postgres, redis = PostgresServer(), RedisServer(folder)
-        stack.callback(postgres.end)
+        stack.callback(postgres.stop)
         stack.callback(redis.kill)
         images = write_images(folder / "images")
         tiers = [

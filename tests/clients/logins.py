@@ -6,8 +6,8 @@ from tests.support.server_process import Server
 PASSWORD = "a long password"
 
 
-def newcomer(server: Server, name: str) -> Cifra:
-    """Somebody new, logged in."""
+def new_user(server: Server, name: str) -> Cifra:
+    """Return a client of a new user, logged in."""
     client = Cifra(server.url)
     client.register(name, PASSWORD)
     client.login(name, PASSWORD)

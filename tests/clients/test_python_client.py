@@ -20,7 +20,7 @@ from cifra_client import (
     Unprocessable,
     errors,
 )
-from tests.clients.logins import newcomer
+from tests.clients.logins import new_user
 from tests.conftest import Disagreements, GoldenSet
 from tests.support.server_process import QUICK, ROOT, Server, serve
 
@@ -89,7 +89,7 @@ def test_contradictory_feedback_and_other_users_predictions_are_rejected(
         client.feedback(prediction.id, correct=True, digit=3)
     with pytest.raises(InvalidInput):
         client.feedback(prediction.id)
-    with newcomer(server, "other user") as other_user, pytest.raises(NotFound):
+    with new_user(server, "other user") as other_user, pytest.raises(NotFound):
         other_user.feedback(prediction.id, correct=True)
 
 

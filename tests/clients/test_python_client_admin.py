@@ -12,7 +12,7 @@ from cifra_client import (
     Unprocessable,
     errors,
 )
-from tests.clients.logins import PASSWORD, admin_of, newcomer
+from tests.clients.logins import PASSWORD, admin_of, new_user
 from tests.conftest import Disagreements, make_config, second_app
 from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import ROOT, UNLIMITED, serve
@@ -47,7 +47,7 @@ def test_reviewer_labels_blind_and_undoes_the_last_label(
 ) -> None:
     with (
         serve(tmp_path, **UNLIMITED) as it,
-        newcomer(it, "sender") as sender,
+        new_user(it, "sender") as sender,
         admin_of(it) as admin,
         Cifra(it.url) as vera,
     ):

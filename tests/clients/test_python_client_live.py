@@ -20,7 +20,7 @@ from cifra_client import (
     Traffic,
     Unreachable,
 )
-from tests.clients.logins import PASSWORD, admin_of, newcomer
+from tests.clients.logins import PASSWORD, admin_of, new_user
 from tests.conftest import Disagreements
 from tests.support.server_process import UNLIMITED, Server, free_port, serve
 
@@ -42,7 +42,7 @@ def test_admin_receives_traffic_feedback_and_the_experiment(
     with (
         serve(tmp_path, **UNLIMITED) as server,
         admin_of(server) as admin,
-        newcomer(server, "sender") as sender,
+        new_user(server, "sender") as sender,
         admin.subscribe() as events,
     ):
         prediction = sender.predict(disagreements.pngs[0], via="ab")
@@ -66,7 +66,7 @@ def test_user_receives_only_reviews_of_their_own_images(
         received.append(event)
         came.set()
 
-    with admin_of(server) as admin, newcomer(server, "listener") as sender:
+    with admin_of(server) as admin, new_user(server, "listener") as sender:
         events = sender.subscribe(take)
         prediction = sender.predict(disagreements.pngs[1], via="ab")
         while (item := admin.review_next()) is not None:
@@ -82,7 +82,7 @@ def test_subscription_reconnects_after_a_server_restart(
     tmp_path: Path, disagreements: Disagreements
 ) -> None:
     with serve(tmp_path, **UNLIMITED) as server:
-        port, admin, sender = server.port, admin_of(server), newcomer(server, "sender")
+        port, admin, sender = server.port, admin_of(server), new_user(server, "sender")
         events = admin.subscribe()
         again = {"PORT": str(port)}
     with admin, sender, serve(tmp_path, **UNLIMITED, **again), events:
@@ -103,7 +103,7 @@ def test_iteration_stops_when_the_subscription_is_closed(server: Server) -> None
 
 def test_timeout_without_events_is_reported(server: Server) -> None:
     with (
-        newcomer(server, "in silence") as client,
+        new_user(server, "in silence") as client,
         client.subscribe() as events,
         pytest.raises(TimedOut),
     ):
@@ -113,7 +113,7 @@ def test_timeout_without_events_is_reported(server: Server) -> None:
 def test_subscribing_needs_a_valid_login(server: Server) -> None:
     with Cifra(server.url) as client, pytest.raises(NotLoggedIn):
         client.subscribe()
-    with newcomer(server, "leaver") as client:
+    with new_user(server, "leaver") as client:
         token = client._transport._current()
         client.logout()
         client._transport._tokens = token
@@ -122,7 +122,7 @@ def test_subscribing_needs_a_valid_login(server: Server) -> None:
 
 
 def test_login_that_ends_during_a_subscription_is_reported(server: Server) -> None:
-    with newcomer(server, "going") as client, client.subscribe() as events:
+    with new_user(server, "going") as client, client.subscribe() as events:
         token = client._transport._current()
         client.logout()
         client._transport._tokens = token

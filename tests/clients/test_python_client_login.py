@@ -16,7 +16,7 @@ from cifra_client import (
     RateLimited,
 )
 from cifra_client.transport import Tokens
-from tests.clients.logins import PASSWORD, newcomer
+from tests.clients.logins import PASSWORD, new_user
 from tests.support.server_process import QUICK, ROOT, Server, serve
 
 SEVEN = ROOT / "examples" / "digits" / "7.png"
@@ -34,7 +34,7 @@ def expire(client: Cifra, server: Server) -> None:
 
 
 def test_erased_account_cannot_log_in(server: Server) -> None:
-    with newcomer(server, "leaving") as leaving:
+    with new_user(server, "leaving") as leaving:
         leaving.erase_account()
         with pytest.raises(NotLoggedIn):
             leaving.predict(SEVEN)
@@ -81,7 +81,7 @@ def test_login_that_was_ended_elsewhere_is_not_renewed(server: Server, client: C
 
 def test_rate_limited_call_says_when_to_retry(tmp_path: Path) -> None:
     limits = {"RATELIMIT_V1": "2 per minute"}
-    with serve(tmp_path, **QUICK, **limits) as it, newcomer(it, "eager") as client:
+    with serve(tmp_path, **QUICK, **limits) as it, new_user(it, "eager") as client:
         client.predict(SEVEN, via="v1")
         client.predict(SEVEN, via="v1")
         with pytest.raises(RateLimited) as limited:

@@ -25,7 +25,7 @@ INTERRUPTED = 0
 
 
 class Answers:
-    """Prepared responses to all requests, in order (the last one repeats), and methods requested."""
+    """Prepared responses in order (the last one repeats), and the methods of the requests."""
 
     def __init__(self) -> None:
         self.methods: list[str] = []

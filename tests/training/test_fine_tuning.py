@@ -103,8 +103,8 @@ def test_candidate_learns_its_labels_and_forgets_little(few: LabeledDigits, repl
 
 def write_inputs(folder: Path, train: LabeledDigits) -> None:
     """Write the inputs of the retrain process as the server does."""
-    order = {"name": "candidate", "seed": 1, "threads": 1, "steps": FEW_STEPS}
-    (folder / "spec.json").write_text(json.dumps(order))
+    spec = {"name": "candidate", "seed": 1, "threads": 1, "steps": FEW_STEPS}
+    (folder / "spec.json").write_text(json.dumps(spec))
     for name in ("start", "deployed", "bundled"):
         (folder / f"{name}.onnx").write_bytes(V1)
     holdout = {"holdout_digits": train.digits[:20], "holdout_labels": train.labels[:20]}

@@ -42,6 +42,7 @@ lint: $(VENV)/tests ## ruff, mypy and the layers' contract
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_names.py
 
 format: $(VENV)/tests ## bring the code into its one format
 	$(BIN)/ruff check --fix .

@@ -93,7 +93,7 @@ def is_decided(client: Client) -> bool:
 def true_accuracies() -> dict[str, float]:
     """Return each version's accuracy on such images, with all labels known."""
     files, labels = zip(*islice(harder_digits(), ACCURACY_IMAGES), strict=True)
-    evaluation_set = make_set("truth", files, np.array(labels))
+    evaluation_set = make_set("harder digits", files, np.array(labels))
     return {
         version: float(
             evaluation_set.correct(

@@ -102,9 +102,9 @@ def main() -> None:
 
 def time_steps(sent: Requests) -> None:
     """Time each step, and the whole."""
-    wired, pngs = container_of(sent.app), sent.pngs
+    container, pngs = container_of(sent.app), sent.pngs
     found = [normalization.preprocess(png) for png in pngs]
-    reader, inference = wired.predictor, wired.inference
+    reader, inference = container.predictor, container.inference
     made = reader.predict_many([PredictionRequest(1, png, Version.V2, 0.0) for png in pngs])
     assert not any(isinstance(each, Exception) for each in made)
     predictions: list[Any] = list(made)
@@ -116,14 +116,14 @@ def time_steps(sent: Requests) -> None:
             entries = [
                 PredictionRecord(replace(predictions[each], id=uuid7()), found[each]) for each in at
             ]
-            return batch_writer.write_batch(wired.batch_writer, entries)
+            return batch_writer.write_batch(container.batch_writer, entries)
 
         return run
 
     sent.send(0)
     sent.send(0)
     responses = [serializers.prediction(each) for each in predictions]
-    print_time("token", lambda _: wired.token_cache.get(sent.token))
+    print_time("token", lambda _: container.token_cache.get(sent.token))
     print_time("limit", lambda _: hit_many([(1, "v2.predict", f"{UNREACHABLE_LIMIT} per day")]))
     print_time("body", lambda n: parse_single_file(CONTENT_TYPE, sent.bodies[n % IMAGES]))
     print_time("imaging", lambda n: normalization.preprocess(pngs[n % IMAGES]))

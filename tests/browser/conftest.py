@@ -22,6 +22,16 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobil
 _STATUS_MESSAGE = "Failed to load resource: the server responded"
 
 
+APPEARANCES = [("en", "light"), ("es", "dark"), ("en", "dark"), ("es", "light")]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that has a language and a color scheme in two pairs; in its long form in all."""
+    if {"language", "scheme"} <= set(metafunc.fixturenames):
+        is_long = metafunc.config.getoption("--long")
+        metafunc.parametrize(("language", "scheme"), APPEARANCES if is_long else APPEARANCES[:2])
+
+
 class BrowserPages:
     """Opens pages, each in its own browser context, and records their faults.
 

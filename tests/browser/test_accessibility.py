@@ -45,8 +45,6 @@ def mark_correct(page: Page) -> None:
     expect(page.locator("#other-prediction")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "es"])
 def test_axe_finds_no_violation_on_any_page(
     pages: BrowserPages, server: Server, language: str, scheme: str
 ) -> None:

@@ -84,6 +84,7 @@ def test_labels_update_the_win_rate_live(
     expect(page.locator("#win-rate-text")).not_to_have_text(str(before), timeout=LIVE_TIMEOUT_MS)
 
 
+@pytest.mark.long
 def test_training_run_is_shown_to_its_end_and_rolled_back(
     pages: BrowserPages, tmp_path: Path
 ) -> None:
@@ -211,8 +212,6 @@ def test_dashboard_is_denied_to_a_user(fresh: Server, pages: BrowserPages) -> No
     expect(page.locator("#page")).to_be_hidden()
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation_on_the_dashboard(
     server: Server, pages: BrowserPages, language: str, scheme: str
 ) -> None:

@@ -1,10 +1,12 @@
 """The demo fills an instance through its API, continues with it, and leaves nothing running."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,10 +35,31 @@ def start(data_dir: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
-def test_demo_fills_an_instance_with_requests_feedback_and_labels(tmp_path: Path) -> None:
-    demo = start(tmp_path, "--once", "--port", str(free_port()))
+@dataclass(frozen=True)
+class Filled:
+    """A data directory that the demo has filled, and what it printed."""
+
+    folder: Path
+    printed: str
+
+    def copy_to(self, folder: Path) -> None:
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    folder = tmp_path_factory.mktemp("demo")
+    demo = start(folder, "--once", "--port", str(free_port()))
     printed, _ = demo.communicate(timeout=FILLED_WITHIN_S)
     assert demo.returncode == 0, printed
+    return Filled(folder, printed)
+
+
+def test_demo_fills_an_instance_with_requests_feedback_and_labels(
+    filled: Filled, tmp_path: Path
+) -> None:
+    filled.copy_to(tmp_path)
+    printed = filled.printed
     assert " ratings, " in printed
     assert "no retrain: A retrain needs 20 reviewed images" in printed
     assert "/dashboard" in printed
@@ -61,9 +84,8 @@ def test_demo_fills_an_instance_with_requests_feedback_and_labels(tmp_path: Path
     assert (tmp_path / "people_password").stat().st_mode & 0o077 == 0
 
 
-def test_demo_continues_with_existing_data_until_ctrl_c(tmp_path: Path) -> None:
-    first = start(tmp_path, "--once", "--no-retrain", "--port", str(free_port()))
-    first.communicate(timeout=FILLED_WITHIN_S)
+def test_demo_continues_with_existing_data_until_ctrl_c(filled: Filled, tmp_path: Path) -> None:
+    filled.copy_to(tmp_path)
     port = free_port()
     demo = start(tmp_path, "--no-retrain", "--port", str(port))
     try:

@@ -16,7 +16,7 @@ from tests.conftest import GoldenSet, UserClient, bootstrapped_app, make_config,
 
 @pytest.fixture
 def limited(tmp_path: Path) -> Iterator[Flask]:
-    """An application that allows three reads and three other requests."""
+    """Create an application that allows three reads and three other requests."""
     few = {"RATELIMIT_READ": "3 per hour", "RATELIMIT_DEFAULT": "3 per hour"}
     with bootstrapped_app(make_config(tmp_path, **few)) as app:
         yield app

@@ -41,7 +41,7 @@ def is_ignored(path: Path) -> bool:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """The image's working directory, filled by the COPY lines."""
+    """Fill the image's working directory by the COPY lines."""
     folder = tmp_path / "srv"
     for copy in arguments_of("COPY"):
         *sources, target = copy.split()

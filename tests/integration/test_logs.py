@@ -121,7 +121,7 @@ def test_requests_of_monitoring_are_logged_at_debug_level(
 
 @pytest.fixture
 def logger_and_file(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    """A logger with the format of the parameter, and the file that it writes."""
+    """Make a logger with the format of the parameter; return it and the file that it writes."""
     formatter = logging_settings(request.param, "info")["formatters"]["lines"]
     handler = logging.FileHandler(tmp_path / "log")
     handler.setFormatter(formatter.pop("()")(**formatter))

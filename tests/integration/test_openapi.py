@@ -19,7 +19,7 @@ from tests.integration.test_routes import ADMIN, OPEN, REFRESH_TOKEN, REVIEWER, 
 
 @pytest.fixture
 def document(app: Flask) -> dict[str, Any]:
-    """The served document."""
+    """Return the served document."""
     answer = app.test_client().get("/openapi.json")
     assert answer.status_code == 200
     served: dict[str, Any] = answer.get_json()

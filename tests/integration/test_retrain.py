@@ -69,6 +69,7 @@ def is_cleaned_up(server: Server) -> bool:
     return not (server.data_dir / "retrains").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("labeled_server", [LABELS], indirect=True)
 def test_a_retrain_learns_hollow_digits_and_is_deployed_without_a_failed_request(
     labeled_server: Server, golden: GoldenSet
@@ -135,6 +136,7 @@ def test_a_retrain_that_takes_too_long_fails(labeled_server: Server) -> None:
     assert job["error"] == "took longer than 1 s"
 
 
+@pytest.mark.long
 def test_after_kill_9_of_the_server_the_training_process_ends_and_the_job_is_claimed_again(
     labeled_server: Server,
 ) -> None:

@@ -80,7 +80,7 @@ def path_of(rule: str) -> str:
 
 @pytest.fixture
 def clients(app: Flask) -> dict[Role, UserClient]:
-    """A client for each role."""
+    """Log in a client for each role."""
     admin, reviewer, user = admin_client(app), register_user(app, "rita"), register_user(app, "ana")
     listed = admin.call("GET", "/admin/users").get_json()["users"]
     rita = next(account["id"] for account in listed if account["username"] == "rita")

@@ -22,7 +22,7 @@ WITHOUT_LOGIN = "--exclude-checks=positive_data_acceptance"
 
 @pytest.fixture
 def target(tmp_path: Path, golden: GoldenSet) -> Iterator[Server]:
-    """A server with enough labels for retrains, which time out after a second."""
+    """Serve with enough labels for retrains, which time out after a second."""
     short = {"RETRAIN_TIME_LIMIT_S": "1", "RETRAIN_THREADS": "1"}
     with serve(tmp_path / "target", **UNLIMITED, **short) as running:
         with second_app(make_config(running.data_dir)) as app:
@@ -64,11 +64,13 @@ def run_schemathesis(
     assert all(f"  ✅ {phase}\n" in done.stdout for phase in phases), done.stdout[-3_000:]
 
 
+@pytest.mark.long
 def test_an_admin_gets_only_documented_responses(target: Server, is_long: bool) -> None:
     login = {"CIFRA_USERNAME": "admin", "CIFRA_PASSWORD": target.admin_password}
     run_schemathesis(target, WITH_LOGIN, phases=ALL_PHASES, is_long=is_long, **login)
 
 
+@pytest.mark.long
 def test_a_user_gets_only_documented_responses(target: Server, is_long: bool) -> None:
     target.register("ana")
     login = {"CIFRA_USERNAME": "ana", "CIFRA_PASSWORD": "password of ana"}

@@ -53,13 +53,15 @@ def test_models_readme_agrees_with_the_cards() -> None:
 
 @pytest.mark.parametrize(("version", "bar"), [("v1", 0.993), ("v2", 0.9965)])
 def test_golden_accuracy_agrees_with_the_card_and_its_mean_is_high_enough(
-    golden_exam: EvaluationSet, version: str, bar: float
+    golden_exam: EvaluationSet, version: str, bar: float, is_long: bool
 ) -> None:
-    sessions = [open_session(model_path(version, seed).read_bytes()) for seed in SEEDS]
-    shares = [float(golden_exam.correct(session).mean()) for session in sessions]
-    assert f"{shares[0]:.2%}" == figure(version, "golden (10,000)")
-    assert ", ".join(f"{share:.2%}" for share in shares) == figure(version, "golden, each seed")
-    assert np.mean(shares) >= bar
+    seeds = SEEDS if is_long else SEEDS[:2]
+    sessions = [open_session(model_path(version, seed).read_bytes()) for seed in seeds]
+    found = [f"{golden_exam.correct(session).mean():.2%}" for session in sessions]
+    on_card = figure(version, "golden, each seed").split(", ")
+    assert found[0] == figure(version, "golden (10,000)")
+    assert found == on_card[: len(seeds)]
+    assert np.mean([float(share.rstrip("%")) / 100 for share in on_card]) >= bar
 
 
 @VERSIONS

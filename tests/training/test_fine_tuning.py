@@ -120,6 +120,7 @@ def child(folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.long
 def test_retrain_process_reports_progress_and_writes_candidate_and_metrics(
     tmp_path: Path, few: LabeledDigits
 ) -> None:

@@ -181,6 +181,7 @@ def test_v1_has_at_most_10_000_parameters_and_v2_at_most_6_million_multiply_adds
     assert onnx_export.count_multiply_adds(architectures.improved()) <= 6_000_000
 
 
+@pytest.mark.long
 def test_rehearsal_runs_every_step_of_training_and_saves_nothing() -> None:
     before = {path: path.stat().st_mtime_ns for path in (ROOT / "models").rglob("*")}
     done = subprocess.run(

@@ -13,7 +13,7 @@ SAME_ORIGIN = {"Origin": "http://localhost"}
 
 @pytest.fixture
 def page(app: Flask) -> FlaskClient:
-    """A logged-in browser."""
+    """Log a browser in."""
     client = app.test_client()
     log_in(client)
     return client

@@ -210,8 +210,8 @@ def test_onnx_runtime_is_imported_in_one_module() -> None:
 def test_onnx_runtime_writes_no_telemetry(tmp_path: Path) -> None:
     run_python(
         f"import os, pathlib; os.environ['HOME'] = '{tmp_path}'\n"
-        "from app.services.models.onnx_runtime import name_of\n"
-        "name_of(pathlib.Path('models/v1.onnx').read_bytes())"
+        "from app.services.models.onnx_runtime import read_model_name\n"
+        "read_model_name(pathlib.Path('models/v1.onnx').read_bytes())"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -106,8 +106,6 @@ def test_both_calibration_buttons_open_the_explanation_beside_themselves(
     assert lefts[0] < lefts[1]
 
 
-@pytest.mark.parametrize("language", ["en", "es"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_no_violation_with_an_explanation_open(
     pages: BrowserPages, server: Server, language: str, scheme: str, device: dict[str, object]

@@ -46,9 +46,12 @@ def test_admin_receives_traffic_feedback_and_the_experiment(
         admin.subscribe() as events,
     ):
         prediction = sender.predict(disagreements.pngs[0], via="ab")
-        traffic = until(events, lambda event: isinstance(event, Traffic))
+        # A subscription starts with the present state, which may still be without the prediction.
+        traffic = until(events, lambda event: isinstance(event, Traffic) and event.requests > 0)
         sender.feedback(prediction.id, correct=False)
-        totals = until(events, lambda event: isinstance(event, FeedbackTotals))
+        totals = until(
+            events, lambda event: isinstance(event, FeedbackTotals) and event.total_feedback > 0
+        )
         until(events, lambda event: isinstance(event, Comparison))
     assert isinstance(traffic, Traffic)
     assert (traffic.requests, traffic.disagreements, traffic.pending_reviews) == (1, 1, 1)

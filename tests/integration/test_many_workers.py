@@ -135,10 +135,10 @@ def alert_messages(admin: Client, kind: str) -> list[str]:
 
 
 def test_dashboards_on_any_worker_receive_every_event(
-    shared: SharedServices, golden: GoldenSet
+    tier: Server, shared: SharedServices, golden: GoldenSet
 ) -> None:
     with serve(shared.folder / "live", EMBEDDED, **shared.settings) as live, ExitStack() as stack:
-        admin = live.admin_client_of(shared.folder / "tier")
+        admin = live.admin_client_of(tier.data_dir)
         token = admin.tokens["access_token"]
         dashboards = [stack.enter_context(connect_live(live.url, token)) for _ in range(8)]
         for dashboard in dashboards:

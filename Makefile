@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SETTINGS := constraints.txt Makefile
 CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
-TEST_PROCESSES ?= $(shell expr $(CORES) + 1) # one more than cores: tests often wait for a server
+TEST_PROCESSES ?= $(shell expr 2 \* $(CORES)) # more than cores: tests often wait for a server
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve-http serve-live worker test test-fast test-long check lint format models measure bench-images simulate verdict bench bench-report bench-workers bench-retrain bench-live chaos translations demo demo-clean clean

@@ -4,6 +4,7 @@ The master process imports nothing of the application: ONNX Runtime starts threa
 imported, and a fork loses them.
 """
 
+import gc
 import signal
 import sys
 import threading
@@ -39,6 +40,11 @@ threads = _config.web_threads
 graceful_timeout = 10
 keepalive = 30
 control_socket_disable = True
+
+
+def post_fork(_server: Arbiter, _worker: Worker) -> None:
+    """Collect no garbage during the imports, which make little; `start` turns it on again."""
+    gc.disable()
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -5,6 +5,7 @@ that it is the application that gunicorn.conf.py serves in one process; granian'
 request is a third of gunicorn's.
 """
 
+import gc
 import sys
 
 from flask import Flask
@@ -34,6 +35,7 @@ def main() -> None:
 
 def load() -> Flask:
     """Create the application of a worker, ready for its first request."""
+    gc.disable()  # the imports make little garbage; `start` turns it on again
     from app import create_app  # noqa: PLC0415  not in the parent process
     from app.bootstrap import start  # noqa: PLC0415
     from app.domain.errors import CifraError  # noqa: PLC0415

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from flask import Flask
 from flask_cors import CORS
-from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, smtp
@@ -65,7 +64,6 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     for extension in (jwt, limiter, smtp.mail):
         extension.init_app(app)
     language.babel.init_app(app, locale_selector=language.chosen)
-    Migrate(app, db, directory=str(ROOT / "migrations"))
     for blueprint in (*BLUEPRINTS, pages.blueprint):
         app.register_blueprint(blueprint)
     cli.register(app)

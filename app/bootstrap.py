@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import flask_migrate
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
@@ -18,6 +17,7 @@ from app.services.accounts import users
 from app.services.accounts.passwords import PasswordHasher
 from app.services.experiments import lifecycle
 from app.services.models import registry
+from app.store.engine import migration_state
 from app.store.engine.db import enable_timeouts
 from config import ROOT, Config
 
@@ -42,6 +42,7 @@ def start(app: Flask) -> str:
         components.mail_worker.trigger()
     gc.collect()
     gc.freeze()  # what exists now stays for good, so the collector need not scan it again
+    gc.enable()
     return admin
 
 
@@ -53,7 +54,7 @@ def prepare(config: Config, hasher: PasswordHasher) -> str:
     """
     try:
         with start_lock(config.data_dir):
-            flask_migrate.upgrade()
+            migration_state.upgrade(ROOT / "migrations")
             registry.register_bundled(ROOT / "models")
             lifecycle.ensure_started()
             return _ensure_admin(config, hasher)

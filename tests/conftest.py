@@ -34,7 +34,7 @@ from app.services.reviews import attention_checks
 from app.store.engine.db import dispose_engines
 from app.training.datasets import MNIST, preprocess_all
 from config import Config
-from tests.support.openapi_client import DocumentedClient
+from tests.support.openapi_client import DocumentedClient, build_document_once
 from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 
@@ -240,8 +240,16 @@ def second_app(config: Config) -> Iterator[Flask]:
     try:
         yield app
     finally:
-        with app.app_context():
-            dispose_engines()
+        _close(app)
+
+
+def _close(app: Flask) -> None:
+    """Stop the background threads of an application and close its connections."""
+    with app.app_context():
+        container().housekeeping.stop()
+        container().retrain_worker.stop()
+        container().mail_worker.stop()
+        dispose_engines()
 
 
 def _bootstrap(config: Config) -> None:
@@ -266,16 +274,13 @@ def bootstrapped_app(config: Config) -> Iterator[Flask]:
         config.database_file.write_bytes(_bootstrapped_sqlite())
     app = create_app(config)
     app.test_client_class = DocumentedClient
+    build_document_once(app)
     with app.app_context():
         bootstrap.prepare(config, container().hasher)
     try:
         yield app
     finally:
-        with app.app_context():
-            container().housekeeping.stop()
-            container().retrain_worker.stop()
-            container().mail_worker.stop()
-            dispose_engines()
+        _close(app)
 
 
 class UserClient:
@@ -313,7 +318,7 @@ def admin_client(app: Flask) -> UserClient:
 
 def run_concurrently(count: int, *calls: Callable[[], _Result]) -> list[_Result]:
     """Run `count` calls in threads that start together, cycling through the given ones."""
-    ready = threading.Barrier(count)
+    ready = threading.Barrier(count, timeout=60)
 
     def call(index: int) -> _Result:
         ready.wait()

@@ -1,8 +1,11 @@
 """Commands for operators: `flask --app wsgi COMMAND`."""
 
+import click
 from flask import Flask
 
 from app.cli import accounts, database, doctor, keys, worker
+from app.store.engine.migration_state import register_flask_migrate
+from config import ROOT
 
 COMMANDS = (
     accounts.create_admin,
@@ -21,3 +24,5 @@ def register(app: Flask) -> None:
     """Add the commands to an application."""
     for command in COMMANDS:
         app.cli.add_command(command)
+    if click.get_current_context(silent=True) is not None:  # this is `flask`, not a server
+        register_flask_migrate(app, ROOT / "migrations")

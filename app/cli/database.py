@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import flask_migrate
 from flask.cli import with_appcontext
 
 from app import bootstrap
@@ -85,7 +84,7 @@ def restore(file: Path) -> None:
             manifest = backups.restore(
                 file.absolute(), paths, migration_state.list_revisions(migrations), show_progress
             )
-            flask_migrate.upgrade()
+            migration_state.upgrade(migrations)
     click.echo(f"restored the backup of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
 
 

@@ -62,11 +62,14 @@ class Replay:
 
 
 def make_replay(base: LabeledDigits, config: FineTuneConfig, seed: int) -> Replay:
-    """Preprocess the base training set, and augment a part of it."""
+    """Preprocess as much of the base training set as is sampled, and augment a part of it."""
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(base.labels))[: config.augmented_digits]
+    order = rng.permutation(len(base.labels))
+    sampled = config.steps * config.batch_size  # no more images are needed, of either kind
+    chosen = order[: min(config.augmented_digits, round(sampled * config.augmented_share))]
+    plain = np.sort(order[:sampled])
     return Replay(
-        LabeledDigits(preprocess_all(base.digits, "digits"), base.labels),
+        LabeledDigits(preprocess_all(base.digits[plain], "digits"), base.labels[plain]),
         LabeledDigits(
             np.stack([augment(base.digits[index], rng) for index in chosen]), base.labels[chosen]
         ),

@@ -13,6 +13,8 @@ from app.api.http.container import container
 from app.domain.errors import Conflict
 from app.services.reporting import report as reporting
 from app.store.engine.db import db, dispose_engines, read_transaction
+from app.store.engine.migration_state import register_flask_migrate
+from config import ROOT
 from tests.conftest import make_config
 from tests.support.server_process import UNLIMITED, serve
 
@@ -120,6 +122,7 @@ def test_an_old_table_without_a_required_column_stops_the_start_with_one_line(
 def test_the_first_migration_creates_the_two_old_tables(tmp_path: Path) -> None:
     made = create_app(make_config(tmp_path))
     with made.app_context():
+        register_flask_migrate(made, ROOT / "migrations")
         flask_migrate.upgrade(revision="0001")
         inspector = inspect(db.engine)
         columns = {

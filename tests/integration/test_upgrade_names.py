@@ -20,8 +20,9 @@ from app import bootstrap, create_app
 from app.api.http.container import container
 from app.domain.errors import Unavailable
 from app.services.models.onnx_runtime import read_model_name
-from app.store.engine import sqlite_backup
+from app.store.engine import migration_state, sqlite_backup
 from app.store.engine.db import dispose_engines
+from app.store.engine.migration_state import register_flask_migrate
 from tests.conftest import ADMIN_PASSWORD, admin_client, make_config
 from tests.support.server_process import ROOT
 
@@ -391,6 +392,7 @@ def old(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false"}
     made = create_app(make_config(tmp_path, **more))
     with made.app_context():
+        register_flask_migrate(made, ROOT / "migrations")
         flask_migrate.upgrade(revision="0007")
         filled = old_rows(container().hasher.hash(ADMIN_PASSWORD))
         with connected(made) as connection:
@@ -488,7 +490,7 @@ def test_a_sqlite_file_is_backed_up_once_before_its_upgrade(
 def test_an_empty_database_is_not_backed_up(tmp_path: Path) -> None:
     made = create_app(make_config(tmp_path))
     with made.app_context():
-        flask_migrate.upgrade()
+        migration_state.upgrade(ROOT / "migrations")
         dispose_engines()
     assert not list(tmp_path.glob("*before*"))
 

@@ -67,13 +67,20 @@ class Document:
         return found
 
 
+def build_document_once(app: Flask) -> None:
+    """Build the document that responses must match, from the first application of the process.
+
+    Building one per test is slow, and all are equal as long as no test has changed its application.
+    """
+    if not _documents:
+        _documents.append(Document(app))
+
+
 def check_response(app: Flask, response: TestResponse) -> None:
     """Fail if a response does not match the document."""
     rule = _matching_rule(app, response)
     if rule is None or rule.endpoint.startswith(f"{PAGES_BLUEPRINT}."):
         return
-    if not _documents:  # creating one per test is slow, and all are equal
-        _documents.append(Document(app))
     operation = _documents[0].operation(rule.rule, response.request.method)
     if operation is not None:
         _check(_documents[0], operation, response)

@@ -1,6 +1,8 @@
 """Real server processes, started as `make run` does, each with a free port and its own data."""
 
+import atexit
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,18 +10,21 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import requests
 
-ROOT = Path(__file__).parents[2]
+from tests.support.preloaded import ROOT, WARNINGS, PreloadedProcess
+
 START_TIMEOUT_S = 60
 
-# Warnings are errors in the server too, except two: Pillow's about damaged tags that it skips, and
-# the one about files that werkzeug leaves to the garbage collector when it rejects a body.
-WARNINGS = "error,ignore::UserWarning:PIL.TiffImagePlugin,ignore:Unclosed file:ResourceWarning"
 QUICK = {"BCRYPT_ROUNDS": "4", "PYTHONWARNINGS": WARNINGS}
 UNLIMITED = QUICK | {"RATELIMIT_ENABLED": "false"}
+
+# Settings with which a first start sets up something else than without them.
+FIRST_START_SETTINGS = {"ADMIN_USERNAME", "ADMIN_PASSWORD", "DATABASE_URL", "SECRET_KEY"}
 
 EMBEDDED = (sys.executable, "-m", "gunicorn")
 HTTP_TIER = (sys.executable, "serve_granian.py")
@@ -42,15 +47,7 @@ class Server:
             "PORT": str(self.port),
             **settings,
         }
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.process = _start(command, environment, self.log)
 
     def wait(self) -> None:
         """Wait until the server is ready."""
@@ -123,7 +120,12 @@ class Client(requests.Session):
 
 @contextmanager
 def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) -> Iterator[Server]:
-    """Run a server with these settings until the block ends; a traceback in its log is an error."""
+    """Run a server with these settings until the block ends; a traceback in its log is an error.
+
+    A new data directory becomes a copy of one that had its first start.
+    """
+    if not data_dir.exists() and not FIRST_START_SETTINGS & settings.keys():
+        shutil.copytree(_prepared_data_dir(), data_dir)
     server = Server(data_dir, settings, command)
     try:
         server.wait()
@@ -134,6 +136,30 @@ def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) ->
     log = server.log.read_text()
     assert "Traceback" not in log, log
     assert "SIGABRT" not in log, log
+
+
+def _start(
+    command: Sequence[str], environment: dict[str, str], log_file: Path
+) -> "subprocess.Popen[bytes] | PreloadedProcess":
+    """Start a process in a session of its own; gunicorn, in a test, in a preloaded interpreter."""
+    is_test = "PYTEST_VERSION" in os.environ
+    if is_test and command == EMBEDDED and environment.get("PYTHONWARNINGS") == WARNINGS:
+        return PreloadedProcess(environment, log_file)
+    with log_file.open("ab") as log:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+@cache
+def _prepared_data_dir() -> Path:
+    """Return a data directory as after a first start, to copy: setting one up takes a second."""
+    folder = Path(mkdtemp(prefix="cifra-prepared-"))
+    atexit.register(shutil.rmtree, folder)
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare"]
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), **QUICK}
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+    return folder
 
 
 _reserved: list[socket.socket] = []

@@ -22,6 +22,13 @@ def golden_exam() -> EvaluationSet:
     return plain_set("golden", load_base_sets().golden)
 
 
+@pytest.fixture(scope="module")
+def ood_sets() -> list[EvaluationSet]:
+    """Return images of no digit, a set for each kind."""
+    images = {name: list(make()) for name, make in OOD_IMAGES.items()}
+    return [make_set(name, files, np.full(len(files), -1)) for name, files in images.items()]
+
+
 def card(version: str) -> str:
     return (ROOT / "models" / f"{version}.md").read_text()
 
@@ -83,13 +90,13 @@ def test_probabilities_are_calibrated(golden_exam: EvaluationSet, version: str) 
 
 
 @VERSIONS
-def test_images_of_no_digit_get_low_confidence(golden_exam: EvaluationSet, version: str) -> None:
+def test_images_of_no_digit_get_low_confidence(
+    golden_exam: EvaluationSet, ood_sets: list[EvaluationSet], version: str
+) -> None:
     session = open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
     digits = golden_exam.probabilities(session).max(axis=1)
     strange = []
-    for name, make in OOD_IMAGES.items():
-        files = list(make())
-        evaluation_set = make_set(name, files, np.full(len(files), -1))
+    for evaluation_set in ood_sets:
         others = evaluation_set.probabilities(session).max(axis=1)[~evaluation_set.rejected]
         assert others.mean() < digits.mean() - 0.3
         strange.append(others)

@@ -1,8 +1,8 @@
 """Delivery of digests: one an hour, by one process, whatever the mail server does."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from tests.conftest import (
     container_of,
     make_config,
     register_user,
+    run_concurrently,
     second_app,
 )
 from tests.support.mail_app import (
@@ -104,15 +105,10 @@ def test_two_processes_do_not_send_a_digest_twice(
 ) -> None:
     subscribe(admin_client(mail_app), "alert")
     raise_alert(mail_app)
-    ready = threading.Barrier(4)
-
-    def in_a_process_of_its_own(_: int) -> None:
-        with second_app(container_of(mail_app).config) as app:
-            ready.wait()
-            deliver(app, Mailer(smtp.send, clock))
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(in_a_process_of_its_own, range(4)))
+    config = container_of(mail_app).config
+    with ExitStack() as stack:
+        apps = [stack.enter_context(second_app(config)) for _ in range(4)]
+        run_concurrently(4, *(partial(deliver, app, Mailer(smtp.send, clock)) for app in apps))
     assert mailbox.count == 1
 
 

@@ -36,9 +36,9 @@ def main() -> None:
 def load() -> Flask:
     """Create the application of a worker, ready for its first request."""
     gc.disable()  # the imports make little garbage; `start` turns it on again
-    from app import create_app  # noqa: PLC0415  not in the parent process
     from app.bootstrap import start  # noqa: PLC0415
     from app.domain.errors import CifraError  # noqa: PLC0415
+    from app.factory import create_app  # noqa: PLC0415  not in the parent process
 
     config = Config.from_env()
     configure_logging(config.log_format, config.log_level)

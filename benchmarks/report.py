@@ -19,8 +19,9 @@ from sqlalchemy import insert
 from tqdm import tqdm
 from uuid_utils.compat import uuid7
 
-from app import bootstrap, create_app
+from app import bootstrap
 from app.api.http.container import container
+from app.factory import create_app
 from app.services.experiments.lifecycle import current_split
 from app.services.maintenance import counter_audit
 from app.store.engine.db import write_transaction

@@ -25,8 +25,9 @@ from sqlalchemy import create_engine, make_url, text
 from threadpoolctl import threadpool_limits
 from werkzeug.test import TestResponse
 
-from app import bootstrap, create_app
+from app import bootstrap
 from app.api.http.container import Container, container
+from app.factory import create_app
 from app.imaging.decoding import encode_png
 from app.imaging.normalization import to_model_input
 from app.services.models.onnx_runtime import open_session

@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app import create_app
 from app.cli import doctor_checks
 from app.cli.doctor_checks import Check, Finding, Level
+from app.factory import create_app
 from app.store.engine.db import write_transaction
 from config import Config
 from tests.conftest import GoldenSet, bootstrapped_app, container_of, make_config, register_user

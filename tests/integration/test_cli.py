@@ -7,8 +7,8 @@ from pathlib import Path
 
 from flask import Flask
 
-from app import create_app
 from app.bootstrap import ADMIN_FILE
+from app.factory import create_app
 from app.store.engine.db import dispose_engines
 from config import Config
 from tests.conftest import ADMIN_PASSWORD, UserClient, admin_client, make_config, register_user

@@ -13,7 +13,7 @@ import requests
 from sqlalchemy import create_engine, insert
 from sqlalchemy.exc import IntegrityError
 
-from app import create_app
+from app.factory import create_app
 from app.store.engine.db import engine_options
 from app.store.tables import Base, User
 from logging_config import logging_settings

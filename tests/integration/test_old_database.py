@@ -8,9 +8,10 @@ import pytest
 import requests
 from sqlalchemy import inspect, text
 
-from app import bootstrap, create_app
+from app import bootstrap
 from app.api.http.container import container
 from app.domain.errors import Conflict
+from app.factory import create_app
 from app.services.reporting import report as reporting
 from app.store.engine.db import db, dispose_engines, read_transaction
 from app.store.engine.migration_state import register_flask_migrate

@@ -11,8 +11,9 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from app import create_app, smtp
+from app import smtp
 from app.domain.notifications import Digest
+from app.factory import create_app
 from tests.conftest import make_config
 from tests.support.server_process import free_port
 from tests.support.smtp_server import BlackHole, Mailbox, mail_server

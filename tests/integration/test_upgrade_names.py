@@ -16,9 +16,10 @@ from flask import Flask
 from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.pool import NullPool
 
-from app import bootstrap, create_app
+from app import bootstrap
 from app.api.http.container import container
 from app.domain.errors import Unavailable
+from app.factory import create_app
 from app.services.models.onnx_runtime import read_model_name
 from app.store.engine import migration_state, sqlite_backup
 from app.store.engine.db import dispose_engines

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import create_app
+from app.factory import create_app
 from app.store.engine.db import dispose_engines
 from config import Config
 from tests.support.server_process import ROOT

@@ -217,5 +217,5 @@ def test_onnx_runtime_writes_no_telemetry(tmp_path: Path) -> None:
 
 
 def test_server_does_not_import_torch() -> None:
-    code = "import sys, app; print([name for name in ('torch', 'onnx') if name in sys.modules])"
+    code = "import sys, app.factory; print([name for name in ('torch', 'onnx') if name in sys.modules])"
     assert run_python(code) == "[]\n"

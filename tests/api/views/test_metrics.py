@@ -12,8 +12,8 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import create_app
 from app.domain.predictions import SHORT_HASH_LENGTH
+from app.factory import create_app
 from app.imaging import normalization
 from app.services.monitoring.metrics_snapshot import MAX_AGE_S
 from app.version import VERSION

@@ -11,7 +11,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 from tests.support.server_process import Client, Server
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = (
+    "chromium-headless-shell",  # half the work of the others
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run"),

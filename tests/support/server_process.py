@@ -89,11 +89,11 @@ class Server:
         return self.login("admin", (data_dir / "admin_password").read_text().strip())
 
     def register(self, username: str) -> "Client":
-        """Register a user and log in."""
+        """Register a user and log in; the user may exist, from an earlier set-up of a fixture."""
         password = f"password of {username}"
         registration = {"username": username, "password": password}
         response = requests.post(f"{self.url}/register", json=registration, timeout=30)
-        assert response.status_code == 201, response.text
+        assert response.status_code in {201, 409}, response.text
         return self.login(username, password)
 
 

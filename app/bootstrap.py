@@ -1,11 +1,12 @@
 """Startup: create what the first request needs: tables, deployed models and an admin."""
 
+import ctypes
 import fcntl
 import gc
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flask import Flask
@@ -24,6 +25,8 @@ from config import ROOT, Config
 ADMIN_FILE = "admin_password"
 START_LOCK = "start.lock"
 
+_M_MMAP_THRESHOLD = -3  # of malloc.h
+
 
 def start(app: Flask) -> str:
     """Prepare an application, load its models and start its background threads.
@@ -31,12 +34,14 @@ def start(app: Flask) -> str:
     For the process that serves, before its first request. Return a line about the admin; raise
     CifraError if it cannot serve.
     """
+    _return_large_blocks()
     with app.app_context():
         components = container()
         _mark_as_serving(components.config.data_dir)
         admin = prepare(components.config, components.hasher)
         enable_timeouts()
         components.inference.reload()
+        components.decoder_pool.start()
         components.housekeeping.trigger()
         components.notify_retrain_worker()
         components.mail_worker.trigger()
@@ -69,6 +74,16 @@ def start_lock(data_dir: Path) -> Iterator[None]:
     with (data_dir / START_LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _return_large_blocks() -> None:
+    """Have glibc return what uploads took, once they are handled, to the system.
+
+    By default it raises the size from which a block is mapped on its own with each such block that
+    is freed, and then keeps the next ones.
+    """
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
 
 
 def _mark_as_serving(data_dir: Path) -> None:

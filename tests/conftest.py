@@ -250,6 +250,7 @@ def _close(app: Flask) -> None:
         container().housekeeping.stop()
         container().retrain_worker.stop()
         container().mail_worker.stop()
+        container().decoder_pool.close()
         dispose_engines()
 
 

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from app.domain.errors import ImageTooLarge, UnreadableImage
-from app.domain.predictions import DigitImage
+from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging import fast_png
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -20,6 +21,10 @@ MAX_IMAGE_PIXELS = 4_000_000
 
 _GRAY_LEVELS = np.arange(256, dtype=np.float32) / np.float32(255)
 _SMALL_LIMIT = 4_096  # bytes, and pixels
+_WORKING_SIDE = 256  # pixels; larger images are shrunk to this
+_START_OF_SCAN, _MAX_JPEG_SCANS = b"\xff\xda", 100
+TOO_MANY_BYTES = "The image is larger than 5 MiB"
+_DAMAGED = "The image is damaged and cannot be decoded"
 
 # What Pillow's decoders raise for truncated or hostile files, found by feeding them such files.
 _DECODER_ERRORS = (
@@ -49,20 +54,19 @@ def decode(image_bytes: bytes) -> GrayImage:
     UnreadableImage for anything that is not a complete PNG, JPEG, WebP, BMP, GIF or TIFF.
     """
     if len(image_bytes) > MAX_IMAGE_BYTES:
-        raise ImageTooLarge("The image is larger than 5 MiB")
+        raise ImageTooLarge(TOO_MANY_BYTES)
     small = fast_png.decode(image_bytes, _SMALL_LIMIT)
     if small is not None:
         return np.asarray(cv2.LUT(small, _GRAY_LEVELS), dtype=np.float32)
     image = _open(image_bytes)
-    if image.width * image.height > MAX_IMAGE_PIXELS:
-        raise ImageTooLarge("The image has more than 4 million pixels")
+    _check_announced_sizes(image, image_bytes)
     try:
         image.load()
         if image.info or image.format != "PNG":  # a PNG without tags has no orientation
             ImageOps.exif_transpose(image, in_place=True)
         return _to_gray(image)
     except _DECODER_ERRORS as error:
-        raise UnreadableImage("The image is damaged and cannot be decoded") from error
+        raise UnreadableImage(_DAMAGED) from error
 
 
 def is_small_png(image_bytes: bytes) -> bool:
@@ -80,6 +84,22 @@ def encode_png(digit: DigitImage) -> bytes:
     return file.getvalue()
 
 
+def resize_to_working_size(gray: GrayImage) -> GrayImage:
+    """Shrink a large image or enlarge a tiny one: the longer side ends between 28 and 256."""
+    longer = max(gray.shape)
+    if IMAGE_SIZE <= longer <= _WORKING_SIDE:
+        return gray
+    scale = (_WORKING_SIDE if longer > _WORKING_SIDE else IMAGE_SIZE) / longer
+    return resize(gray, scale)
+
+
+def resize(gray: GrayImage, scale: float) -> GrayImage:
+    """Resize an image by a factor, averaging when it becomes smaller."""
+    height, width = (max(1, round(side * scale)) for side in gray.shape)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(gray, (width, height), interpolation=method), dtype=np.float32)
+
+
 def _open(image_bytes: bytes) -> Image.Image:
     """Read the header only; pixels are decoded on first access."""
     try:
@@ -92,34 +112,61 @@ def _open(image_bytes: bytes) -> Image.Image:
         ) from error
 
 
+def _check_announced_sizes(image: Image.Image, image_bytes: bytes) -> None:
+    """Reject what would cost a decoder more than the image's own size. Raises ImageTooLarge.
+
+    A decoder allocates by the tile or strip that a TIFF announces, and decodes a JPEG once for each
+    scan, of which a photograph has about ten.
+    """
+    if image.width * image.height > MAX_IMAGE_PIXELS:
+        raise ImageTooLarge("The image has more than 4 million pixels")
+    if image.format == "JPEG" and image_bytes.count(_START_OF_SCAN) > _MAX_JPEG_SCANS:
+        raise ImageTooLarge(f"The JPEG has more than {_MAX_JPEG_SCANS} scans; save it as baseline")
+    if isinstance(image, TiffImageFile) and _tile_pixels(image) > MAX_IMAGE_PIXELS:
+        raise ImageTooLarge("The TIFF has tiles of more than 4 million pixels")
+
+
+def _tile_pixels(image: TiffImageFile) -> int:
+    """Return the number of pixels in a tile that a TIFF announces; 0 if it has no tiles."""
+    tags = image.tag_v2
+    try:
+        return int(tags.get(TILEWIDTH, 0)) * int(tags.get(TILELENGTH, 0))
+    except (TypeError, ValueError) as error:
+        raise UnreadableImage(_DAMAGED) from error
+
+
 def _to_gray(image: Image.Image) -> GrayImage:
     if image.has_transparency_data:
-        return _flatten_alpha(image.convert("RGBA"))
+        return _flatten_alpha(image if image.mode == "RGBA" else image.convert("RGBA"))
     if image.mode.startswith("I;16"):
         return _scale_by_depth(np.asarray(image))
     if image.mode in ("I", "F"):
-        return _stretch_range(np.asarray(image, dtype=np.float64))
+        return _stretch_range(np.array(image, dtype=np.float64))
     if image.mode == "LAB":
         image = image.getchannel("L")
-    gray = image if image.mode == "L" else image.convert("L")
-    return np.asarray(gray, dtype=np.float32) / np.float32(255)
+    return _scale_to_unit(image if image.mode == "L" else image.convert("L"))
+
+
+def _scale_to_unit(gray: Image.Image) -> GrayImage:
+    """Return the values of an 8-bit gray image as float32 in 0..1."""
+    scaled = np.asarray(gray, dtype=np.float32)
+    return np.divide(scaled, np.float32(255), out=scaled if scaled.flags.writeable else None)
 
 
 def _flatten_alpha(image: Image.Image) -> GrayImage:
     """Blend a transparent image with the background that contrasts with its visible part."""
-    alpha = np.asarray(image.getchannel("A"), dtype=np.float32) / np.float32(255)
-    gray = np.asarray(image.convert("RGB").convert("L"), dtype=np.float32) / np.float32(255)
+    alpha, flat = _scale_to_unit(image.getchannel("A")), _scale_to_unit(image.convert("L"))
     visible = float(alpha.sum())
-    is_dark = visible > 0 and float((alpha * gray).sum()) / visible < 0.5
-    background = np.float32(1.0 if is_dark else 0.0)
-    flat: GrayImage = gray * alpha + background * (np.float32(1) - alpha)
+    flat *= alpha
+    if visible > 0 and float(flat.sum()) / visible < 0.5:
+        flat += np.float32(1) - alpha
     return flat
 
 
 def _scale_by_depth(values: npt.NDArray[np.uint16]) -> GrayImage:
     """Scale 16-bit values to 0..1 by the number of bits that are used."""
     depth_bits = max(8, int(values.max()).bit_length())
-    return np.asarray(values / (2**depth_bits - 1), dtype=np.float32)
+    return values.astype(np.float32) / np.float32(2**depth_bits - 1)
 
 
 def _stretch_range(gray: npt.NDArray[np.float64]) -> GrayImage:
@@ -132,4 +179,6 @@ def _stretch_range(gray: npt.NDArray[np.float64]) -> GrayImage:
         raise ValueError("gray values are not finite")
     if high == low:
         return np.zeros(gray.shape, dtype=np.float32)
-    return np.asarray((gray - low) / (high - low), dtype=np.float32)
+    gray -= low
+    gray /= high - low
+    return gray.astype(np.float32)

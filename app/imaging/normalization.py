@@ -15,7 +15,13 @@ import numpy.typing as npt
 from app.domain.errors import ImageError, MultipleDigits, NoDigit
 from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging.background import MIN_CONTRAST, Mask, bounding_box, remove_background
-from app.imaging.decoding import GrayImage, decode, is_small_png
+from app.imaging.decoding import (
+    GrayImage,
+    decode,
+    is_small_png,
+    resize,
+    resize_to_working_size,
+)
 
 # On images of this size threads cost twice what they save; requests have threads of their own.
 cv2.setNumThreads(1)
@@ -28,7 +34,6 @@ _Output = TypeVar("_Output")
 _KERNEL_3X3 = np.ones((3, 3), np.uint8)
 _POSITIONS = range(FIT_SIDE)
 
-_WORKING_SIDE = 256  # pixels; larger images are shrunk to this first
 _MIN_INK_SHARE = 0.3  # of the strongest ink; fainter pixels are not part of a stroke
 _MIN_GAP_SHARE = 0.12  # of the total height; separate digits are at least this far apart
 _MIN_BESIDE_HEIGHT = 0.65  # of the total height; a smaller piece beside another belongs to it
@@ -45,15 +50,17 @@ def preprocess(image_bytes: bytes) -> DigitImage:
     return normalize(decode(image_bytes))
 
 
-def preprocess_many(files: Sequence[bytes]) -> list[DigitImage | ImageError]:
+def preprocess_many(
+    files: Sequence[bytes], decode_large: Callable[[bytes], GrayImage]
+) -> list[DigitImage | ImageError]:
     """Preprocess many image files independently; return a digit image or an error for each.
 
-    The small ones are decoded before any is normalized, which takes less time than alternating.
-    At most one large image is held decoded at a time.
+    Small PNG files are decoded here, all before any is normalized, which takes less time than
+    alternating. The others are decoded with `decode_large`, one after the other.
     """
     grays = [_result_or_error(decode, each) if is_small_png(each) else None for each in files]
     return [
-        _result_or_error(preprocess, each) if gray is None else _normalize_or_error(gray)
+        _normalize_or_error(_result_or_error(decode_large, each) if gray is None else gray)
         for each, gray in zip(files, grays, strict=True)
     ]
 
@@ -74,7 +81,7 @@ def normalize(gray: GrayImage) -> DigitImage:
 
     Raises NoDigit if nothing contrasts with the background, SeveralDigits if there are two.
     """
-    ink = remove_background(_resize_to_working_size(gray))
+    ink = remove_background(resize_to_working_size(gray))
     _, peak, _, _ = cv2.minMaxLoc(ink)
     if peak < MIN_CONTRAST:
         raise NoDigit("There is no digit in the image")
@@ -85,21 +92,6 @@ def normalize(gray: GrayImage) -> DigitImage:
 def to_model_input(digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Convert uint8 digits (..., 28, 28) to the models' input: float32 (n, 1, 28, 28) in 0..1."""
     return digits.reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE).astype(np.float32) / np.float32(255)
-
-
-def _resize_to_working_size(gray: GrayImage) -> GrayImage:
-    """Shrink a large image or enlarge a tiny one: the longer side ends between 28 and 256."""
-    longer = max(gray.shape)
-    if IMAGE_SIZE <= longer <= _WORKING_SIDE:
-        return gray
-    scale = (_WORKING_SIDE if longer > _WORKING_SIDE else IMAGE_SIZE) / longer
-    return _resize(gray, scale)
-
-
-def _resize(gray: GrayImage, scale: float) -> GrayImage:
-    height, width = (max(1, round(side * scale)) for side in gray.shape)
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(gray, (width, height), interpolation=method), dtype=np.float32)
 
 
 def _digit_mask(mask: Mask) -> Mask:
@@ -148,7 +140,7 @@ def _crop_to_digit(ink: GrayImage, strokes: Mask) -> GrayImage:
 
 def _fit_to_box(box: GrayImage) -> GrayImage:
     """Scale the longer side to 20 pixels and the strongest ink to 1."""
-    fitted = box if max(box.shape) == FIT_SIDE else _resize(box, FIT_SIDE / max(box.shape))
+    fitted = box if max(box.shape) == FIT_SIDE else resize(box, FIT_SIDE / max(box.shape))
     _, peak, _, _ = cv2.minMaxLoc(fitted)
     return fitted / max(peak, 1e-6)
 

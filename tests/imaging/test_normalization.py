@@ -210,7 +210,6 @@ def test_digit_that_fills_more_than_half_of_its_image_is_still_ink(
 
 def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    monkeypatch.setattr(normalization, "decode", lambda _: order.append("decode"))
     monkeypatch.setattr(normalization, "normalize", lambda _: order.append("normalize"))
-    normalization.preprocess_many([b"no small PNG"] * 3)
+    normalization.preprocess_many([b"no small PNG"] * 3, lambda _: order.append("decode"))
     assert order == ["decode", "normalize"] * 3

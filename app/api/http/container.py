@@ -9,6 +9,7 @@ from flask import Flask, current_app
 
 from app import smtp
 from app.api.http.request_metrics import RequestMetrics
+from app.imaging.decoder_pool import DecoderPool
 from app.services.accounts.passwords import PasswordHasher
 from app.services.accounts.signing_keys import KeyFiles, SigningKeys
 from app.services.accounts.token_cache import TokenCache
@@ -30,6 +31,7 @@ from config import Config, child_environment
 
 RETRAIN_INTERVAL_S = 5.0  # to notice a job that another process requested or left behind
 MAIL_INTERVAL_S = 5.0
+RESERVED_THREADS = 4  # of those for requests: they never wait for a large image to be decoded
 HOUSEKEEPING_INTERVAL_S = 1.0  # a deployment must be served within two seconds
 
 _KEY = "cifra"
@@ -44,6 +46,7 @@ class Container:
     signing_keys: SigningKeys
     hasher: PasswordHasher
     inference: InferenceService
+    decoder_pool: DecoderPool
     predictor: Predictor
     batch_writer: BatchWriter
     token_cache: TokenCache
@@ -73,6 +76,9 @@ def init_container(app: Flask, config: Config, is_using_fallback: Callable[[], b
     with app.app_context():
         batch_writer = BatchWriter(db.engines[BATCH_BIND])
     inference, signing_keys = InferenceService(app.app_context), _signing_keys(config)
+    decoder_pool = DecoderPool(
+        child_environment(), config.web_threads - config.live_sockets - RESERVED_THREADS
+    )
     training_config = TrainingConfig(
         config.data_dir / "retrains",
         config.retrain_threads,
@@ -95,7 +101,8 @@ def init_container(app: Flask, config: Config, is_using_fallback: Callable[[], b
         signing_keys=signing_keys,
         hasher=PasswordHasher(config.bcrypt_rounds),
         inference=inference,
-        predictor=Predictor(inference, batch_writer),
+        decoder_pool=decoder_pool,
+        predictor=Predictor(inference, batch_writer, decoder_pool),
         batch_writer=batch_writer,
         token_cache=TokenCache(signing_keys, app.app_context),
         split_cache=SplitCache(app.app_context),

@@ -14,6 +14,7 @@ from app.domain.assignment import TrafficSplit, Version
 from app.domain.errors import ImageError
 from app.domain.predictions import DigitImage, ModelOutput, Prediction
 from app.imaging import normalization
+from app.imaging.decoder_pool import DecoderPool
 from app.imaging.decoding import is_small_png
 from app.services.models.inference import InferenceService
 from app.services.predictions.batch_writer import PredictionRecord, write_batch
@@ -52,9 +53,23 @@ class PredictionRequest:
 class Predictor:
     """Predicts images in this process and stores the predictions, both in batches."""
 
-    def __init__(self, inference: InferenceService, batch_writer: BatchWriter) -> None:
+    def __init__(
+        self, inference: InferenceService, batch_writer: BatchWriter, decoder_pool: DecoderPool
+    ) -> None:
         self._inference, self._batch_writer = inference, batch_writer
+        self._decoder_pool = decoder_pool
         self._batcher = RequestBatcher(self.predict_many, MAX_BATCH_SIZE)
+
+    def make_request(self, user_id: int, image_bytes: bytes, version: Version) -> PredictionRequest:
+        """Return the request for an image. Raises ImageError and Unavailable.
+
+        A large image is preprocessed at once, so that it does not delay the small ones of a batch.
+        """
+        started_at_s = time.perf_counter()
+        if is_small_png(image_bytes):
+            return PredictionRequest(user_id, image_bytes, version, started_at_s)
+        image = normalization.normalize(self._decoder_pool.decode(image_bytes))
+        return PredictionRequest(user_id, image, version, started_at_s)
 
     def predict(self, request: PredictionRequest) -> Prediction:
         """Predict an image in a batch with concurrent requests. Raises ImageError."""
@@ -65,7 +80,7 @@ class Predictor:
 
         Returns, in their order, a prediction for each, or the error that stopped it.
         """
-        digits = _preprocess(requests)
+        digits = self._preprocess(requests)
         valid = [
             (request, digit)
             for request, digit in zip(requests, digits, strict=True)
@@ -77,6 +92,15 @@ class Predictor:
             error or record.prediction for record, error in zip(records, errors, strict=True)
         )
         return [digit if isinstance(digit, ImageError) else next(results) for digit in digits]
+
+    def _preprocess(self, requests: Sequence[PredictionRequest]) -> list[DigitImage | ImageError]:
+        """Return the digit image of each request; image files are preprocessed together."""
+        files = [request.image for request in requests if isinstance(request.image, bytes)]
+        digits = iter(normalization.preprocess_many(files, self._decoder_pool.decode))
+        return [
+            next(digits) if isinstance(request.image, bytes) else request.image
+            for request in requests
+        ]
 
     def _run_models(
         self, valid: Sequence[tuple[PredictionRequest, DigitImage]]
@@ -131,7 +155,7 @@ class Predictor:
 
 def predict(predictor: Predictor, version: Version, user_id: int, image_bytes: bytes) -> Prediction:
     """Predict an image with one version. Raises ImageError."""
-    return predictor.predict(make_request(user_id, image_bytes, version))
+    return predictor.predict(predictor.make_request(user_id, image_bytes, version))
 
 
 def predict_split(
@@ -143,7 +167,8 @@ def predict_split(
     so is a random one in twenty of the others. Images on which a newly deployed model and its
     predecessor disagree are reviewed too.
     """
-    return predictor.predict(make_request(user_id, image_bytes, Version.V1).with_split(split))
+    request = predictor.make_request(user_id, image_bytes, Version.V1)
+    return predictor.predict(request.with_split(split))
 
 
 def predict_batch(
@@ -157,23 +182,3 @@ def predict_batch(
             raise result
         predictions.append(result)
     return predictions
-
-
-def make_request(user_id: int, image_bytes: bytes, version: Version) -> PredictionRequest:
-    """Return the request for an image. Raises ImageError.
-
-    A large image is preprocessed at once, on its own thread, so that it does not delay the small
-    images of a batch.
-    """
-    started_at_s = time.perf_counter()
-    image = image_bytes if is_small_png(image_bytes) else normalization.preprocess(image_bytes)
-    return PredictionRequest(user_id, image, version, started_at_s)
-
-
-def _preprocess(requests: Sequence[PredictionRequest]) -> list[DigitImage | ImageError]:
-    """Return the digit image of each request; those with image files are preprocessed together."""
-    files = [request.image for request in requests if isinstance(request.image, bytes)]
-    digits = iter(normalization.preprocess_many(files))
-    return [
-        next(digits) if isinstance(request.image, bytes) else request.image for request in requests
-    ]

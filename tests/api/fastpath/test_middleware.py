@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.api.fastpath.middleware import FastPath
 from app.domain.errors import Unavailable
-from app.imaging import normalization
+from app.imaging.decoder_pool import DecoderPool
 from app.services.accounts import sessions, token_cache
 from app.services.predictions import predictor
 from tests.conftest import (
@@ -124,9 +124,9 @@ def test_an_exceeded_limit_is_a_429_on_both_paths(paths: BothPaths, golden: Gold
 def test_a_large_image_is_not_decoded_if_the_limit_is_exceeded(
     paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, preprocess = [], normalization.preprocess
+    calls, decode = [], DecoderPool.decode
     monkeypatch.setattr(
-        normalization, "preprocess", lambda sent: (calls.append(1), preprocess(sent))[1]
+        DecoderPool, "decode", lambda pool, sent: (calls.append(1), decode(pool, sent))[1]
     )
     large = raw_body(encode_image(Image.fromarray(golden.digits[3]).resize((280, 280))))
     assert paths.fast("ab", **large).status_code == 200

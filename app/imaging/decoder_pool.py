@@ -1,0 +1,168 @@
+"""Decode untrusted images in other processes, few at a time.
+
+Everything but a small plain PNG goes through the pool. What an image may cost is bounded in the
+process that decodes it (decoder_process.py), how many at a time here, and how many requests may
+wait. A process is used again and again, and replaced when it has died.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGPROF
+from typing import cast
+
+import numpy as np
+
+from app.domain import errors
+from app.domain.errors import ImageError, ImageTooLarge, Unavailable
+from app.imaging.decoder_process import OVER_BUDGET
+from app.imaging.decoding import MAX_IMAGE_BYTES, TOO_MANY_BYTES, GrayImage
+
+ROOT = Path(__file__).parents[2]
+PROCESSES = 2
+MAX_WAIT_S = 20.0
+ANSWER_TIMEOUT_S = 20.0  # on a busy machine 1.5 s of processor time may take long
+
+_COMMAND = (sys.executable, "-W", "ignore", "-m", "app.imaging.decoder_process")
+# One thread and one arena: both cost address space, which is what the budget is made of. And large
+# blocks go back to the system when they are freed.
+_MEMORY_SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "262144",
+}
+_BUSY = "Too many large images are being decoded; try again in a moment, or send smaller ones"
+
+_log = logging.getLogger(__name__)
+
+
+class DecoderPool:
+    """Up to PROCESSES decoder processes, which start when they are first needed."""
+
+    def __init__(self, environment: Mapping[str, str], max_callers: int) -> None:
+        """Start processes with this environment; let up to `max_callers` decode or wait at once."""
+        self._environment = dict(environment) | _MEMORY_SETTINGS
+        self._places = threading.BoundedSemaphore(max(1, max_callers))
+        self._free = threading.BoundedSemaphore(PROCESSES)
+        self._idle: list[_Decoder] = []
+        self._lock = threading.Lock()
+
+    def decode(self, image_bytes: bytes) -> GrayImage:
+        """Decode an image, and shrink it to at most 256 pixels a side, as float32 in 0..1.
+
+        Raises UnreadableImage, ImageTooLarge, and Unavailable if too many images are waiting.
+        """
+        if len(image_bytes) > MAX_IMAGE_BYTES:
+            raise ImageTooLarge(TOO_MANY_BYTES)
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(_BUSY)
+        try:
+            if not self._free.acquire(timeout=MAX_WAIT_S):
+                raise Unavailable(_BUSY)
+            try:
+                return self._decode(image_bytes)
+            finally:
+                self._free.release()
+        finally:
+            self._places.release()
+
+    def start(self) -> None:
+        """Start the processes, so that the first images need not wait for them."""
+        with self._lock:
+            self._idle += [_Decoder(self._environment) for _ in range(PROCESSES - len(self._idle))]
+
+    def close(self) -> None:
+        """End the processes that are idle; the pool can be used again."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for decoder in idle:
+            decoder.close()
+
+    def _decode(self, image_bytes: bytes) -> GrayImage:
+        """Decode in an idle process; if something else than the image ended it, in a new one."""
+        with self._lock:
+            decoder = self._idle.pop() if self._idle else None
+        for attempt in (decoder, None):
+            current = attempt or _Decoder(self._environment)
+            try:
+                gray = current.decode(image_bytes)
+            except _DecoderDied:
+                status = current.close()
+                if status == -SIGPROF:
+                    raise ImageTooLarge(OVER_BUDGET) from None
+                _log.warning("a process that decodes images ended with status %s", status)
+                continue
+            except ImageError:
+                self._put_back(current)
+                raise
+            except BaseException:  # it may still be writing an answer that nobody reads
+                current.close()
+                raise
+            self._put_back(current)
+            return gray
+        raise ImageTooLarge(OVER_BUDGET)
+
+    def _put_back(self, decoder: "_Decoder") -> None:
+        with self._lock:
+            self._idle.append(decoder)
+
+
+class _DecoderDied(Exception):
+    """The process ended, or did not answer in time and was ended."""
+
+
+class _Decoder:
+    """A decoder process."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  our own module
+            _COMMAND,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libtiff writes there what it thinks of a file
+        )
+
+    def decode(self, image_bytes: bytes) -> GrayImage:
+        """Send an image and read the answer. Raises ImageError and _DecoderDied."""
+        assert self._process.stdin is not None  # noqa: S101  for the type checker
+        assert self._process.stdout is not None  # noqa: S101
+        timeout = threading.Timer(ANSWER_TIMEOUT_S, self._process.kill)
+        timeout.start()
+        try:
+            self._process.stdin.write(len(image_bytes).to_bytes(4) + image_bytes)
+            self._process.stdin.flush()
+            answer = json.loads(self._process.stdout.readline() or b"null")
+            if answer is None:
+                raise _DecoderDied
+            if "traceback" in answer:
+                raise RuntimeError(f"decoding an image failed:\n{answer['traceback']}")
+            if "error" in answer:
+                raise cast("type[ImageError]", getattr(errors, answer["error"]))(answer["message"])
+            height, width = answer["shape"]
+            pixels = self._process.stdout.read(4 * height * width)
+        except OSError as error:
+            raise _DecoderDied from error
+        finally:
+            timeout.cancel()
+        if len(pixels) != 4 * height * width:
+            raise _DecoderDied
+        return np.frombuffer(pixels, dtype=np.float32).reshape(height, width)
+
+    def close(self) -> int:
+        """End the process; return its exit status."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        try:
+            return self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()

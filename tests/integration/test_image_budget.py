@@ -1,0 +1,77 @@
+"""What one image may cost the server: memory and processor time, whatever the file announces."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import GoldenSet, run_concurrently
+from tests.support.hostile_images import hostile_images
+from tests.support.process_usage import MEBIBYTE, MemoryPeak, cpu_seconds, memory_bytes
+from tests.support.server_process import UNLIMITED, Client, Server, serve
+
+ONE_IMAGE_BYTES = 150 * MEBIBYTE  # above idle
+SIXTEEN_IMAGES_BYTES = 300 * MEBIBYTE
+IMAGE_CPU_S = 2.0
+GIVEN_BACK_WITHIN_S = 60
+
+FILES = dict(hostile_images())
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory, golden: GoldenSet) -> Iterator[Server]:
+    """Serve Cifra, warmed up: both decoders have decoded an image."""
+    with serve(tmp_path_factory.mktemp("target") / "data", **UNLIMITED) as running:
+        ana = running.register("ana")
+        plain = FILES["png of 4 megapixels, gray of 16 bits"]
+        run_concurrently(4, lambda: ana.predict("v2", plain))
+        assert ana.predict("v2", golden.png(0)).status_code == 200
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ana(target: Server) -> Client:
+    return target.login("ana", "password of ana")
+
+
+def post(client: Client, file: bytes) -> int:
+    return client.call(
+        "POST", "/api/v2/predict", data=file, headers={"Content-Type": "image/png"}
+    ).status_code
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_image_stays_within_its_budget(target: Server, ana: Client, name: str) -> None:
+    idle, before = memory_bytes(target.process.pid), cpu_seconds(target.process.pid)
+    with MemoryPeak(target.process.pid) as memory:
+        status = post(ana, FILES[name])
+    assert status in {200, 413, 415, 422}
+    assert memory.peak_bytes - idle <= ONE_IMAGE_BYTES
+    assert cpu_seconds(target.process.pid) - before <= IMAGE_CPU_S
+
+
+def test_sixteen_images_at_once_stay_within_theirs_and_give_it_back(
+    target: Server, ana: Client, golden: GoldenSet
+) -> None:
+    idle = memory_bytes(target.process.pid)
+    largest = max(FILES, key=lambda name: len(FILES[name]))
+    expensive = [
+        largest,
+        "png of 4 megapixels, RGBA of 16 bits",
+        "tiff of 4 megapixels, F, tiff_lzw",
+        "webp of 4 megapixels, lossless",
+    ]
+    clients = [target.login("ana", "password of ana") for _ in range(16)]
+    calls = [
+        lambda client=client, file=FILES[expensive[index % 4]]: post(client, file)
+        for index, client in enumerate(clients)
+    ]
+    with MemoryPeak(target.process.pid) as memory:
+        statuses = run_concurrently(16, *calls)
+        assert ana.predict("v2", golden.png(0)).status_code == 200
+    assert set(statuses) <= {200, 413, 415, 422, 503}
+    assert memory.peak_bytes - idle <= SIXTEEN_IMAGES_BYTES
+    deadline = time.monotonic() + GIVEN_BACK_WITHIN_S
+    while memory_bytes(target.process.pid) - idle > 20 * MEBIBYTE:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)

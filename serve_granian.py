@@ -5,15 +5,20 @@ that it is the application that gunicorn.conf.py serves in one process; granian'
 request is a third of gunicorn's.
 """
 
+import ctypes
 import gc
+import os
+import signal
 import sys
 
 from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 
 from config import Config
 from logging_config import configure_logging, logging_settings
+
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
 def main() -> None:
@@ -30,11 +35,16 @@ def main() -> None:
         backpressure=1024,
         log_dictconfig=logging_settings(config.log_format, config.log_level),
         workers_kill_timeout=10,
+        # Without TLS it would speak HTTP/2 too, whose streams keep threads waiting for good.
+        http=HTTPModes.http1,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
     ).serve()
 
 
 def load() -> Flask:
     """Create the application of a worker, ready for its first request."""
+    _end_with_parent()
     gc.disable()  # the imports make little garbage; `start` turns it on again
     from app.bootstrap import start  # noqa: PLC0415
     from app.domain.errors import CifraError  # noqa: PLC0415
@@ -48,6 +58,17 @@ def load() -> Flask:
     except CifraError as error:
         sys.exit(f"cifra: {error.message}")
     return app
+
+
+def _end_with_parent() -> None:
+    """End this worker when the parent process ends, however it ended.
+
+    Workers share their port with whoever listens on it next: an orphan would answer in its place.
+    """
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(0)
 
 
 if __name__ == "__main__":

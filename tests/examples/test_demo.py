@@ -97,7 +97,7 @@ def test_demo_continues_with_existing_data_until_ctrl_c(filled: Filled, tmp_path
                 time.sleep(0.2)
     finally:
         demo.send_signal(signal.SIGINT)
-        printed, _ = demo.communicate(timeout=60)
+        printed, _ = demo.communicate(timeout=180)
     assert served > 80
     assert " ratings, " not in printed  # it was full
     assert demo.returncode == 0

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -122,3 +124,52 @@ def test_a_terminated_granian_answers_accepted_requests(tmp_path: Path, golden: 
             assert running.process.wait(10) == 0
         assert [future.exception() for future in futures] == [None] * 4
         assert set(statuses) == {200}
+
+
+def workers_of(server: Server) -> list[psutil.Process]:
+    """Return granian's workers, which have loaded the models."""
+    return [
+        process
+        for process in psutil.Process(server.process.pid).children(recursive=True)
+        if any("onnxruntime" in each.path for each in process.memory_maps())
+    ]
+
+
+def wait_for_an_answer(server: Server) -> None:
+    """Wait until a prediction route answers, with whatever."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(requests.RequestException):
+            requests.get(f"{server.url}/readyz", timeout=5).raise_for_status()
+            return
+        time.sleep(0.1)
+    raise AssertionError(server.log.read_text())
+
+
+def test_a_killed_granian_worker_is_replaced(tmp_path: Path, golden: GoldenSet) -> None:
+    with serve(tmp_path / "data", HTTP_TIER, **UNLIMITED) as running:
+        ana = running.register("ana")
+        (killed,) = workers_of(running)
+        killed.kill()
+        killed.wait(10)
+        wait_for_an_answer(running)
+        assert ana.predict("v2", golden.png(0)).status_code == 200
+        assert killed.pid not in {process.pid for process in workers_of(running)}
+
+
+def test_granian_workers_end_with_their_killed_parent(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", UNLIMITED, HTTP_TIER)
+    server.wait()
+    workers = workers_of(server)
+    server.process.kill()
+    server.process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert workers
+    assert alive == []
+
+
+def test_granian_rejects_http_2_without_tls(granian: Server) -> None:
+    with socket.create_connection(("127.0.0.1", granian.port), timeout=10) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        answer = connection.recv(1_000)
+    assert not answer or answer.startswith(b"HTTP/1.1 4")

@@ -12,13 +12,18 @@ import pytest
 import requests
 import socketio
 from flask_jwt_extended import decode_token
-from websocket import WebSocket, WebSocketBadStatusException, create_connection
 
 from app.api.http.authentication import create_tokens
 from app.services.accounts.sessions import TokenGrant
 from config import Config
 from tests.conftest import second_app
-from tests.support.live_client import LiveClient, connect_live, wait_until
+from tests.support.live_client import (
+    LiveClient,
+    connect_live,
+    is_rejected,
+    open_websocket,
+    wait_until,
+)
 from tests.support.server_process import ROOT, UNLIMITED, Client, Server, serve
 
 
@@ -26,6 +31,14 @@ from tests.support.server_process import ROOT, UNLIMITED, Client, Server, serve
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(tmp_path_factory.mktemp("live"), **UNLIMITED) as running:
         yield running
+
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
 
 def access_token(client: Client) -> str:
@@ -108,30 +121,16 @@ def test_a_client_that_emits_disconnect_is_disconnected(server: Server) -> None:
         dashboard.wait_for_disconnect()
 
 
-def open_websocket(server: Server, **options: object) -> WebSocket:
-    """Open a WebSocket without sending a token; the caller reads and closes it."""
-    address = f"{server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
-    return create_connection(address, timeout=30, **options)
-
-
-def is_rejected(server: Server, **options: object) -> bool:
-    try:
-        open_websocket(server, **options).close()
-    except WebSocketBadStatusException:
-        return True
-    return False
-
-
 def test_unauthenticated_sockets_are_closed_and_make_room(tmp_path: Path) -> None:
     """On a server without subscribers; the sockets never answer, not even a close."""
     with serve(tmp_path, **UNLIMITED, LIVE_SOCKETS="3", WEB_THREADS="5") as small:
-        sockets = [open_websocket(small) for _ in range(3)]
-        assert is_rejected(small)
-        wait_until(lambda: not is_rejected(small), "room for a socket")
-        sockets += [open_websocket(small) for _ in range(3)]
+        sockets = [open_websocket(small.url) for _ in range(2)]
+        assert is_rejected(small.url)
+        wait_until(lambda: not is_rejected(small.url), "room for a socket")
+        sockets += [open_websocket(small.url) for _ in range(2)]
         admin = small.admin_client()
         assert admin.call("GET", "/admin/report").status_code == 200
-        wait_until(lambda: not is_rejected(small), "room for a socket")
+        wait_until(lambda: not is_rejected(small.url), "room for a socket")
         with connect_live(small.url, access_token(admin)) as dashboard:
             assert dashboard.wait_for("traffic", requests=0)
         for each in sockets:
@@ -147,9 +146,9 @@ def test_only_new_websockets_are_accepted(server: Server, query: str) -> None:
 
 def test_only_allowed_origins_and_the_servers_own_may_connect(tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED, CORS_ORIGINS="https://named.example") as named:
-        assert not is_rejected(named, origin=named.url)
-        assert not is_rejected(named, origin="https://named.example")
-        assert is_rejected(named, origin="https://other.example")
+        assert not is_rejected(named.url, origin=named.url)
+        assert not is_rejected(named.url, origin="https://named.example")
+        assert is_rejected(named.url, origin="https://other.example")
 
 
 def test_attempts_behind_a_proxy_are_limited_by_client(tmp_path: Path) -> None:
@@ -157,7 +156,7 @@ def test_attempts_behind_a_proxy_are_limited_by_client(tmp_path: Path) -> None:
     with serve(tmp_path, **few) as small:
         codes = []
         for client in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
-            socket = open_websocket(small, header={"X-Forwarded-For": client})
+            socket = open_websocket(small.url, header={"X-Forwarded-For": client})
             socket.recv()
             socket.send('40/live,{"token": "x"}')
             codes.append(json.loads(str(socket.recv()).removeprefix("44/live,"))["data"]["code"])
@@ -192,14 +191,13 @@ def test_sockets_above_the_limit_are_rejected_and_requests_still_served(tmp_path
             connect_live(small.url, access_token(admin)),
             connect_live(small.url, access_token(admin)),
         ):
-            upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
             opening = f"{small.url}/socket.io/?EIO=4&transport=websocket"
-            rejected = requests.get(opening, timeout=5, headers=upgrade)
+            rejected = requests.get(opening, timeout=5, headers=HANDSHAKE)
             assert rejected.status_code == 503
             assert rejected.headers["Retry-After"]
             assert rejected.json()["status"] == 503
             assert admin.call("GET", "/admin/report").status_code == 200
-        wait_until(lambda: not is_rejected(small), "room for a socket")
+        wait_until(lambda: not is_rejected(small.url), "room for a socket")
 
 
 def test_attempts_to_connect_are_limited_by_address(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import socketio
+from websocket import WebSocket, WebSocketBadStatusException, create_connection
 
 EVENTS = ("traffic", "feedback", "experiment", "retrain", "deployment", "alert", "prediction")
 TIMEOUT_S = 90  # generous: on a busy machine a process is slow to start
@@ -57,6 +58,21 @@ def wait_until(condition: Any, what: str) -> object:
             return found
         time.sleep(0.05)
     raise AssertionError(f"timed out waiting for {what}")
+
+
+def open_websocket(url: str, **options: object) -> WebSocket:
+    """Open a WebSocket without sending a token; the caller reads and closes it."""
+    address = f"{url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
+    return create_connection(address, timeout=30, **options)
+
+
+def is_rejected(url: str, **options: object) -> bool:
+    """Return whether the server rejects a WebSocket."""
+    try:
+        open_websocket(url, **options).close()
+    except WebSocketBadStatusException:
+        return True
+    return False
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """The refresh token of a page: in a cookie that scripts cannot read, sent to /refresh only."""
 
-from urllib.parse import urlsplit
-
 from flask import Response, current_app, request
 
 from app.domain.errors import NotAllowed
@@ -23,9 +21,17 @@ def is_present() -> bool:
     """
     if "Authorization" in request.headers or NAME not in request.cookies:
         return False
-    if urlsplit(request.headers.get("Origin", "")).netloc != request.host:
+    if not is_own_origin(request.headers.get("Origin"), request.scheme, request.host):
         raise NotAllowed("The cookie is accepted from pages of this origin only")
     return True
+
+
+def is_own_origin(origin: str | None, scheme: str, host: str) -> bool:
+    """Return whether an Origin header names the host that a request was sent to.
+
+    A page over HTTPS may call a server that sees HTTP, behind a proxy, but not the reverse.
+    """
+    return origin in {f"{scheme}://{host}", f"https://{host}"}
 
 
 def set_cookie(response: Response, refresh_token: str) -> Response:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import requests
-import socketio
 from websocket import ABNF, WebSocket, WebSocketException
 
 from app.domain.roles import CurrentUser, Role
@@ -23,9 +22,9 @@ from tests.conftest import run_concurrently
 from tests.support.live_client import (
     LiveClient,
     connect_live,
-    is_rejected,
     open_websocket,
-    wait_until,
+    open_when_free,
+    try_to_connect,
 )
 from tests.support.process_usage import MEBIBYTE, MemoryPeak, cpu_seconds, memory_bytes
 from tests.support.server_process import UNLIMITED, Server, serve
@@ -89,8 +88,8 @@ def test_one_user_gets_eight_connections_however_many_come_at_once(server: Serve
     clients: list[LiveClient] = []
 
     def connect() -> None:
-        with suppress(socketio.exceptions.ConnectionError):
-            clients.append(LiveClient(server.url, token))
+        if (client := try_to_connect(server.url, token)) is not None:
+            clients.append(client)
 
     run_concurrently(24, connect)
     assert len(clients) <= MAX_CONNECTIONS_PER_USER
@@ -212,13 +211,13 @@ def test_a_connection_that_falls_silent_is_dropped(server: Server) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.5)
         assert "/live" in dashboard.sio.namespaces
+    opened.shutdown()
 
 
 def test_places_of_closed_connections_are_free_again(tmp_path: Path) -> None:
     with serve(tmp_path / "data", **UNLIMITED, LIVE_SOCKETS="2", WEB_THREADS="4") as small:
         for _ in range(3):
-            sockets = [open_websocket(small.url) for _ in range(2)]
+            sockets = [open_when_free(small.url) for _ in range(2)]
             for each in sockets:
                 each.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes(8))
                 each.shutdown()
-            wait_until(lambda: not is_rejected(small.url), "a free place")

@@ -20,8 +20,10 @@ from tests.conftest import second_app
 from tests.support.live_client import (
     LiveClient,
     connect_live,
+    connect_when_free,
     is_rejected,
     open_websocket,
+    open_when_free,
     wait_until,
 )
 from tests.support.server_process import ROOT, UNLIMITED, Client, Server, serve
@@ -126,13 +128,12 @@ def test_unauthenticated_sockets_are_closed_and_make_room(tmp_path: Path) -> Non
     with serve(tmp_path, **UNLIMITED, LIVE_SOCKETS="3", WEB_THREADS="5") as small:
         sockets = [open_websocket(small.url) for _ in range(2)]
         assert is_rejected(small.url)
-        wait_until(lambda: not is_rejected(small.url), "room for a socket")
-        sockets += [open_websocket(small.url) for _ in range(2)]
+        sockets += [open_when_free(small.url) for _ in range(2)]
         admin = small.admin_client()
         assert admin.call("GET", "/admin/report").status_code == 200
-        wait_until(lambda: not is_rejected(small.url), "room for a socket")
-        with connect_live(small.url, access_token(admin)) as dashboard:
-            assert dashboard.wait_for("traffic", requests=0)
+        dashboard = connect_when_free(small.url, access_token(admin))
+        assert dashboard.wait_for("traffic", requests=0)
+        dashboard.sio.disconnect()
         for each in sockets:
             each.shutdown()
 

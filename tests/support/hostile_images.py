@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -16,22 +17,31 @@ TAG_SIDE = 46_000  # a tile of 2 GB
 _TIFF_COMPRESSIONS = ("tiff_deflate", "tiff_lzw", "packbits", "tiff_adobe_deflate")
 
 
-def hostile_images() -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the bytes of each file."""
-    for name, file in _generate():
+@cache
+def hostile_images(image_format: str) -> dict[str, bytes]:
+    """Return the files of a format by their names; making them takes seconds."""
+    files = dict(_FAMILIES[image_format]())
+    for name, file in files.items():
         assert len(file) <= MAX_IMAGE_BYTES, name
-        yield name, file
+    return files
 
 
-def _generate() -> Iterator[tuple[str, bytes]]:
+def _tiff_files() -> Iterator[tuple[str, bytes]]:
     yield from _tiff_layouts()
     yield from _tiff_modes()
+
+
+def _jpeg_files() -> Iterator[tuple[str, bytes]]:
     yield "jpeg with 370,000 empty scans", _jpeg_with_scans(370_000)
     yield "jpeg with 90 scans of 4 megapixels", _jpeg_with_scans(90)
-    yield from _png_files()
-    yield from _webp_files()
+
+
+def _gif_files() -> Iterator[tuple[str, bytes]]:
     yield "gif with a canvas of 65535 x 65535", _gif_canvas(65_535)
     yield "gif with 300 frames", _animated("GIF", 300)
+
+
+def _bmp_files() -> Iterator[tuple[str, bytes]]:
     yield "bmp of 4 megapixels, RLE8", _bmp_rle()
     yield "bmp that announces 2 GB", _bmp_announcing(46_000)
 
@@ -171,3 +181,13 @@ def _bmp_announcing(side: int) -> bytes:
     file = bytearray(_encode(Image.new("L", (28, 28)), "BMP"))
     file[18:26] = struct.pack("<ii", side, side)
     return bytes(file)
+
+
+_FAMILIES = {
+    "PNG": _png_files,
+    "JPEG": _jpeg_files,
+    "WEBP": _webp_files,
+    "BMP": _bmp_files,
+    "GIF": _gif_files,
+    "TIFF": _tiff_files,
+}

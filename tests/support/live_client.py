@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import socketio
@@ -64,6 +64,37 @@ def open_websocket(url: str, **options: object) -> WebSocket:
     """Open a WebSocket without sending a token; the caller reads and closes it."""
     address = f"{url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket"
     return create_connection(address, timeout=30, **options)
+
+
+def open_when_free(url: str) -> WebSocket:
+    """Open a WebSocket as soon as the server has a place for it."""
+    opened: list[WebSocket] = []
+
+    def try_to_open() -> bool:
+        with suppress(WebSocketBadStatusException):
+            opened.append(open_websocket(url))
+        return bool(opened)
+
+    wait_until(try_to_open, "a free place")
+    return opened[0]
+
+
+def try_to_connect(url: str, token: object) -> LiveClient | None:
+    """Connect a client that the caller disconnects; None if it is rejected."""
+    client = LiveClient.__new__(LiveClient)
+    try:
+        client.__init__(url, token)  # type: ignore[misc]  # it must be closed if this fails
+    except socketio.exceptions.ConnectionError:
+        client.sio.eio.disconnect()
+        return None
+    return client
+
+
+def connect_when_free(url: str, token: object) -> LiveClient:
+    """Connect a client as soon as the server has a place for it; the caller disconnects it."""
+    found = wait_until(lambda: try_to_connect(url, token), "a free place")
+    assert isinstance(found, LiveClient)
+    return found
 
 
 def is_rejected(url: str, **options: object) -> bool:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty, LifoQueue
 from signal import SIGPROF
 from typing import cast
 
@@ -48,9 +49,10 @@ class DecoderPool:
         """Start processes with this environment; let up to `max_callers` decode or wait at once."""
         self._environment = dict(environment) | _MEMORY_SETTINGS
         self._places = threading.BoundedSemaphore(max(1, max_callers))
-        self._free = threading.BoundedSemaphore(PROCESSES)
-        self._idle: list[_Decoder] = []
-        self._lock = threading.Lock()
+        self._decoders = [_Decoder(dict(environment) | _MEMORY_SETTINGS) for _ in range(PROCESSES)]
+        self._free: LifoQueue[_Decoder] = LifoQueue()  # so that one that has started is used first
+        for decoder in self._decoders:
+            self._free.put(decoder)
 
     def decode(self, image_bytes: bytes) -> GrayImage:
         """Decode an image, and shrink it to at most 256 pixels a side, as float32 in 0..1.
@@ -62,54 +64,25 @@ class DecoderPool:
         if not self._places.acquire(blocking=False):
             raise Unavailable(_BUSY)
         try:
-            if not self._free.acquire(timeout=MAX_WAIT_S):
-                raise Unavailable(_BUSY)
-            try:
-                return self._decode(image_bytes)
-            finally:
-                self._free.release()
+            decoder = self._free.get(timeout=MAX_WAIT_S)
+        except Empty:
+            self._places.release()
+            raise Unavailable(_BUSY) from None
+        try:
+            return decoder.decode(image_bytes)
         finally:
+            self._free.put(decoder)
             self._places.release()
 
     def start(self) -> None:
         """Start the processes, so that the first images need not wait for them."""
-        with self._lock:
-            self._idle += [_Decoder(self._environment) for _ in range(PROCESSES - len(self._idle))]
+        for decoder in self._decoders:
+            decoder.start()
 
     def close(self) -> None:
-        """End the processes that are idle; the pool can be used again."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for decoder in idle:
+        """End the processes; the pool can be used again."""
+        for decoder in self._decoders:
             decoder.close()
-
-    def _decode(self, image_bytes: bytes) -> GrayImage:
-        """Decode in an idle process; if something else than the image ended it, in a new one."""
-        with self._lock:
-            decoder = self._idle.pop() if self._idle else None
-        for attempt in (decoder, None):
-            current = attempt or _Decoder(self._environment)
-            try:
-                gray = current.decode(image_bytes)
-            except _DecoderDied:
-                status = current.close()
-                if status == -SIGPROF:
-                    raise ImageTooLarge(OVER_BUDGET) from None
-                _log.warning("a process that decodes images ended with status %s", status)
-                continue
-            except ImageError:
-                self._put_back(current)
-                raise
-            except BaseException:  # it may still be writing an answer that nobody reads
-                current.close()
-                raise
-            self._put_back(current)
-            return gray
-        raise ImageTooLarge(OVER_BUDGET)
-
-    def _put_back(self, decoder: "_Decoder") -> None:
-        with self._lock:
-            self._idle.append(decoder)
 
 
 class _DecoderDied(Exception):
@@ -117,28 +90,68 @@ class _DecoderDied(Exception):
 
 
 class _Decoder:
-    """A decoder process."""
+    """A decoder process, started when it is first needed, and again when it has died."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  our own module
-            _COMMAND,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libtiff writes there what it thinks of a file
-        )
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
 
     def decode(self, image_bytes: bytes) -> GrayImage:
+        """Decode an image; in a second process if something else than the image ended the first."""
+        for _ in range(2):
+            try:
+                return self._exchange(self.start(), image_bytes)
+            except ImageError:
+                raise
+            except _DecoderDied:
+                status = self.close()
+                if status == -SIGPROF:
+                    break
+                _log.warning("a process that decodes images ended with status %s", status)
+            except BaseException:  # it may still be writing an answer that nobody reads
+                self.close()
+                raise
+        raise ImageTooLarge(OVER_BUDGET)
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the process unless it runs; return it."""
+        if self._process is None:
+            self._process = subprocess.Popen(  # noqa: S603  our own module
+                _COMMAND,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # libtiff writes there what it thinks of a file
+            )
+        return self._process
+
+    def close(self) -> int | None:
+        """End the process; return its exit status, or None if there was none."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        try:
+            return process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    @staticmethod
+    def _exchange(process: "subprocess.Popen[bytes]", image_bytes: bytes) -> GrayImage:
         """Send an image and read the answer. Raises ImageError and _DecoderDied."""
-        assert self._process.stdin is not None  # noqa: S101  for the type checker
-        assert self._process.stdout is not None  # noqa: S101
-        timeout = threading.Timer(ANSWER_TIMEOUT_S, self._process.kill)
+        assert process.stdin is not None  # noqa: S101  for the type checker
+        assert process.stdout is not None  # noqa: S101
+        timeout = threading.Timer(ANSWER_TIMEOUT_S, process.kill)
         timeout.start()
         try:
-            self._process.stdin.write(len(image_bytes).to_bytes(4) + image_bytes)
-            self._process.stdin.flush()
-            answer = json.loads(self._process.stdout.readline() or b"null")
+            process.stdin.write(len(image_bytes).to_bytes(4) + image_bytes)
+            process.stdin.flush()
+            answer = json.loads(process.stdout.readline() or b"null")
             if answer is None:
                 raise _DecoderDied
             if "traceback" in answer:
@@ -146,7 +159,7 @@ class _Decoder:
             if "error" in answer:
                 raise cast("type[ImageError]", getattr(errors, answer["error"]))(answer["message"])
             height, width = answer["shape"]
-            pixels = self._process.stdout.read(4 * height * width)
+            pixels = process.stdout.read(4 * height * width)
         except OSError as error:
             raise _DecoderDied from error
         finally:
@@ -154,15 +167,3 @@ class _Decoder:
         if len(pixels) != 4 * height * width:
             raise _DecoderDied
         return np.frombuffer(pixels, dtype=np.float32).reshape(height, width)
-
-    def close(self) -> int:
-        """End the process; return its exit status."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        try:
-            return self._process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()

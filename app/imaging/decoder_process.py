@@ -27,7 +27,7 @@ OVER_BUDGET = (
 
 def main() -> None:
     """Decode images until standard input is closed."""
-    logging.disable()  # Pillow logs what it cannot read; whoever sent it is told
+    logging.disable()  # Pillow logs what it cannot read; the client gets the error
     _limit_memory()
     while header := sys.stdin.buffer.read(4):
         image_bytes = sys.stdin.buffer.read(int.from_bytes(header))

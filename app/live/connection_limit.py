@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Connection:
-    """An open socket; whoever has not sent a valid token yet is a stranger and has no user."""
+    """An open socket; it is unauthenticated, and has no user, until it has sent a valid token."""
 
     address: str
     user: CurrentUser | None = None
@@ -50,15 +50,16 @@ class Connection:
 class ConnectionPlaces:
     """Counts open sockets and decides who gets one; every decision is made under one lock.
 
-    Strangers get a quarter of the places, from one address half of those, and users leave an eighth
-    of all to admins. So strangers, who have to send a token within a second, and users keep no
+    Unauthenticated sockets get a quarter of the places, those of one address half of these, and
+    users leave an eighth of all to admins. So neither users nor clients without a token, who have a
+    second to send one, keep any
     admin out.
     """
 
     def __init__(self, max_connections: int) -> None:
         self._max_connections = max_connections
-        self._max_strangers = max(2, max_connections // 4)
-        self._max_strangers_per_address = max(2, self._max_strangers // 2)
+        self._max_unauthenticated = max(2, max_connections // 4)
+        self._max_unauthenticated_per_address = max(2, self._max_unauthenticated // 2)
         self._kept_for_admins = max_connections // 8
         self._open: set[Connection] = set()
         self._lock = threading.Lock()
@@ -69,22 +70,22 @@ class ConnectionPlaces:
         return len(self._open)
 
     def open(self, address: str) -> Connection | None:
-        """Give a stranger a place; None if there is none."""
+        """Give a new socket a place; None if there is none."""
         with self._lock:
-            strangers = [each for each in self._open if each.user is None]
+            unauthenticated = [each for each in self._open if each.user is None]
             if self.is_closed or len(self._open) >= self._max_connections:
                 return None
-            if len(strangers) >= self._max_strangers:
+            if len(unauthenticated) >= self._max_unauthenticated:
                 return None
-            from_address = sum(each.address == address for each in strangers)
-            if from_address >= self._max_strangers_per_address:
+            from_address = sum(each.address == address for each in unauthenticated)
+            if from_address >= self._max_unauthenticated_per_address:
                 return None
             connection = Connection(address)
             self._open.add(connection)
             return connection
 
     def authenticate(self, connection: Connection, user: CurrentUser) -> bool:
-        """Turn a stranger into a user; False if this user, or all users, have too many places."""
+        """Set the user of a socket; False if this user, or all users, have too many places."""
         with self._lock:
             others = [each.user for each in self._open if each.user and not each.is_admin]
             if user.role is not Role.ADMIN and (

@@ -16,11 +16,9 @@ from app.domain.errors import ImageError, ImageTooLarge, Unavailable, Unreadable
 from app.imaging import decoder_pool
 from app.imaging.decoder_pool import DecoderPool
 from app.imaging.decoder_process import MEMORY_BUDGET_BYTES
-from app.imaging.decoding import MAX_IMAGE_BYTES, decode, resize_to_working_size
+from app.imaging.decoding import FORMATS, MAX_IMAGE_BYTES, decode, resize_to_working_size
 from tests.conftest import GoldenSet, encode_image, run_concurrently
 from tests.support.hostile_images import hostile_images
-
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.imaging.decoding import FORMATS
 from tests.conftest import GoldenSet, run_concurrently
 from tests.support.hostile_images import hostile_images
 from tests.support.process_usage import MEBIBYTE, MemoryPeak, cpu_seconds, memory_bytes
@@ -14,8 +15,6 @@ ONE_IMAGE_BYTES = 150 * MEBIBYTE  # above idle
 SIXTEEN_IMAGES_BYTES = 300 * MEBIBYTE
 IMAGE_CPU_S = 2.0
 GIVEN_BACK_WITHIN_S = 60
-
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -135,24 +134,13 @@ def workers_of(server: Server) -> list[psutil.Process]:
     ]
 
 
-def wait_for_an_answer(server: Server) -> None:
-    """Wait until a prediction route answers, with whatever."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with suppress(requests.RequestException):
-            requests.get(f"{server.url}/readyz", timeout=5).raise_for_status()
-            return
-        time.sleep(0.1)
-    raise AssertionError(server.log.read_text())
-
-
 def test_a_killed_granian_worker_is_replaced(tmp_path: Path, golden: GoldenSet) -> None:
     with serve(tmp_path / "data", HTTP_TIER, **UNLIMITED) as running:
         ana = running.register("ana")
         (killed,) = workers_of(running)
         killed.kill()
         killed.wait(10)
-        wait_for_an_answer(running)
+        running.wait()
         assert ana.predict("v2", golden.png(0)).status_code == 200
         assert killed.pid not in {process.pid for process in workers_of(running)}
 

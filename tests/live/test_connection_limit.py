@@ -1,4 +1,4 @@
-"""What strangers on sockets may cost: places, memory, lines in the log."""
+"""What unauthenticated sockets may cost: places, memory, lines in the log."""
 
 import json
 import socket
@@ -20,6 +20,7 @@ from app.live.connection_limit import (
 )
 from tests.conftest import run_concurrently
 from tests.support.live_client import (
+    HANDSHAKE,
     LiveClient,
     connect_live,
     open_websocket,
@@ -29,13 +30,7 @@ from tests.support.live_client import (
 from tests.support.process_usage import MEBIBYTE, MemoryPeak, cpu_seconds, memory_bytes
 from tests.support.server_process import UNLIMITED, Server, serve
 
-STRANGERS = 80
-HANDSHAKE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
+CLIENTS = 80
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +49,11 @@ def user(user_id: int, role: Role = Role.USER) -> CurrentUser:
     return CurrentUser(user_id, role, None)  # type: ignore[arg-type]  # the session does not matter
 
 
-def test_strangers_and_users_leave_places_to_admins() -> None:
+def test_unauthenticated_sockets_and_users_leave_places_to_admins() -> None:
     places = ConnectionPlaces(64)
-    strangers = [places.open(f"192.0.2.{index}") for index in range(64)]
-    assert sum(each is not None for each in strangers) == 16
-    for each in filter(None, strangers):
+    opened = [places.open(f"192.0.2.{index}") for index in range(64)]
+    assert sum(each is not None for each in opened) == 16
+    for each in filter(None, opened):
         places.close(each)
     for user_id in range(56):
         connection = places.open("192.0.2.1")
@@ -70,7 +65,7 @@ def test_strangers_and_users_leave_places_to_admins() -> None:
     assert places.authenticate(one_more, user(58, Role.ADMIN))
 
 
-def test_one_address_leaves_places_to_strangers_from_others() -> None:
+def test_one_address_leaves_places_to_others() -> None:
     places = ConnectionPlaces(64)
     assert sum(places.open("192.0.2.1") is not None for _ in range(64)) == 8
     assert places.open("192.0.2.2") is not None
@@ -97,7 +92,7 @@ def test_one_user_gets_eight_connections_however_many_come_at_once(server: Serve
         client.sio.disconnect()
 
 
-def test_strangers_that_come_again_at_once_keep_no_admin_out(server: Server) -> None:
+def test_unauthenticated_clients_that_reconnect_at_once_keep_no_admin_out(server: Server) -> None:
     admin, is_over = server.admin_client(), []
     last_try_s = time.monotonic() + 60
 
@@ -118,7 +113,7 @@ def test_strangers_that_come_again_at_once_keep_no_admin_out(server: Server) -> 
         finally:
             is_over.append(True)
 
-    run_concurrently(STRANGERS, connect_as_admin, *[keep_connecting] * (STRANGERS - 1))
+    run_concurrently(CLIENTS, connect_as_admin, *[keep_connecting] * (CLIENTS - 1))
 
 
 def test_no_extension_is_offered(server: Server) -> None:

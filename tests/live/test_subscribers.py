@@ -18,6 +18,7 @@ from app.services.accounts.sessions import TokenGrant
 from config import Config
 from tests.conftest import second_app
 from tests.support.live_client import (
+    HANDSHAKE,
     LiveClient,
     connect_live,
     connect_when_free,
@@ -33,14 +34,6 @@ from tests.support.server_process import ROOT, UNLIMITED, Client, Server, serve
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(tmp_path_factory.mktemp("live"), **UNLIMITED) as running:
         yield running
-
-
-HANDSHAKE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-}
 
 
 def access_token(client: Client) -> str:

@@ -9,6 +9,12 @@ import socketio
 from websocket import WebSocket, WebSocketBadStatusException, create_connection
 
 EVENTS = ("traffic", "feedback", "experiment", "retrain", "deployment", "alert", "prediction")
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 TIMEOUT_S = 90  # generous: on a busy machine a process is slow to start
 
 

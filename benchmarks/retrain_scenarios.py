@@ -21,6 +21,7 @@ from app.services.retraining.training_process import TrainingConfig
 from app.services.retraining.worker import run_pending
 from app.training.datasets import LabeledDigits, load_base_sets, preprocess_all
 from app.training.evaluation_sets import EvaluationSet
+from app.training.fine_tuning import FINE_TUNE_CONFIG
 from benchmarks.styles import outline
 from config import child_environment
 from tests.conftest import bootstrapped_app, make_config
@@ -59,7 +60,9 @@ class Scenario:
 
     def __init__(self, app: Flask, folder: Path) -> None:
         self.app = app
-        self._workshop = TrainingConfig(folder / "retrains", 1, TIME_LIMIT_S, child_environment())
+        self._workshop = TrainingConfig(
+            folder / "retrains", FINE_TUNE_CONFIG.steps, 1, TIME_LIMIT_S, child_environment()
+        )
         self._group_count = 0
 
     def label(self, images: Sequence[DigitImage], digits: Sequence[int], senders: int) -> None:

@@ -35,7 +35,7 @@ class RetrainSpec:
     name: str
     seed: int
     threads: int
-    steps: int = FINE_TUNE_CONFIG.steps
+    steps: int
 
 
 def main(folder: Path) -> None:

@@ -86,10 +86,11 @@ def test_labels_update_the_win_rate_live(
 
 @pytest.mark.long
 def test_training_run_is_shown_to_its_end_and_rolled_back(
-    pages: BrowserPages, tmp_path: Path
+    pages: BrowserPages, tmp_path: Path, *, is_long: bool
 ) -> None:
     training = load_base_sets().training
-    with serve(tmp_path / "training", **UNLIMITED) as trainer:
+    steps = {} if is_long else {"RETRAIN_STEPS": "150"}
+    with serve(tmp_path / "training", **UNLIMITED, **steps) as trainer:
         with second_app(make_config(trainer.data_dir)) as app:
             images = [outline(digit) for digit in training.digits[:LABELS]]
             label_images(app, images, training.labels[:LABELS], create_submitters(app, 3))

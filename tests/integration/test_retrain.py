@@ -21,10 +21,13 @@ A_SECRET = "a secret that is 32 bytes long, or longer"
 
 
 @pytest.fixture
-def labeled_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
+def labeled_server(
+    tmp_path: Path, request: pytest.FixtureRequest, *, is_long: bool
+) -> Iterator[Server]:
     """Serve Cifra with labeled images of hollow digits, as many as the test needs."""
     training, labels = load_base_sets().training, getattr(request, "param", FEW_LABELS)
-    with serve(tmp_path / "data", **UNLIMITED) as running:
+    steps = {} if is_long else {"RETRAIN_STEPS": "250"}
+    with serve(tmp_path / "data", **UNLIMITED, **steps) as running:
         with second_app(make_config(running.data_dir)) as app:
             submitter_ids = create_submitters(app, 3)
             images = [outline(digit) for digit in training.digits[:labels]]

@@ -81,6 +81,7 @@ def init_container(app: Flask, config: Config, is_using_fallback: Callable[[], b
     )
     training_config = TrainingConfig(
         config.data_dir / "retrains",
+        config.retrain_steps,
         config.retrain_threads,
         config.retrain_time_limit_s,
         child_environment(),

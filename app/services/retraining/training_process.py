@@ -30,9 +30,10 @@ MAX_LOG_BYTES = 64_000
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The working folder, thread count, time limit and environment of training processes."""
+    """The working folder, steps, threads, time limit and environment of training processes."""
 
     folder: Path
+    steps: int
     threads: int
     time_limit_s: float
     environment: Mapping[str, str]
@@ -87,7 +88,7 @@ class TrainingProcess:
 
     def __enter__(self) -> "TrainingProcess":
         self._folder.mkdir(parents=True)
-        _write_inputs(self._folder, self._spec, self._config.threads)
+        _write_inputs(self._folder, self._spec, self._config)
         with (self._folder / "log").open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603  our own module
                 [sys.executable, "-W", "default", "-m", "app.training.retrain", str(self._folder)],
@@ -166,8 +167,13 @@ def _parse_progress(line: bytes) -> Progress | None:
         return None
 
 
-def _write_inputs(folder: Path, spec: TrainingSpec, threads: int) -> None:
-    parameters = {"name": spec.name, "seed": spec.seed, "threads": threads}
+def _write_inputs(folder: Path, spec: TrainingSpec, config: TrainingConfig) -> None:
+    parameters = {
+        "name": spec.name,
+        "seed": spec.seed,
+        "threads": config.threads,
+        "steps": config.steps,
+    }
     (folder / "spec.json").write_text(json.dumps(parameters))
     for name in ("start", "deployed", "bundled"):
         (folder / f"{name}.onnx").write_bytes(getattr(spec, name))

@@ -29,7 +29,7 @@ SPEC = TrainingSpec(
 @pytest.fixture
 def config(tmp_path: Path) -> TrainingConfig:
     return TrainingConfig(
-        tmp_path / "work", threads=1, time_limit_s=3, environment=dict(os.environ)
+        tmp_path / "work", steps=50, threads=1, time_limit_s=3, environment=dict(os.environ)
     )
 
 

@@ -46,7 +46,7 @@ def train_all(
     """Train every seed of these versions, two networks at a time, and save them in a folder."""
     spawn = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as pool, ProcessPoolExecutor(PROCESSES, spawn) as processes:
-        make_pool(digits, PASSES, POOL_SEED, PROCESSES).save(Path(pool))
+        make_pool(digits, PASSES, POOL_SEED, processes).save(Path(pool))
         jobs = [
             (Path(pool), version, seed, recipes[version], folder)
             for version in versions

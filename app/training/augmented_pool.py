@@ -3,9 +3,8 @@
 A pool is generated once, in parallel, and shared by every network that is trained on it.
 """
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,13 +49,14 @@ class AugmentedPool:
         return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in names))
 
 
-def make_pool(originals: LabeledDigits, passes: int, seed: int, workers: int = 2) -> AugmentedPool:
+def make_pool(
+    originals: LabeledDigits, passes: int, seed: int, executor: Executor
+) -> AugmentedPool:
     """Augment every digit once per pass, and make images of no digit."""
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
-        made = processes.map(
-            _augment_chunk, *zip(*_split_into_chunks(originals.digits, passes, seed), strict=True)
-        )
-        pieces = list(tqdm(made, "augmenting digits", passes * _CHUNKS, unit="chunk"))
+    made = executor.map(
+        _augment_chunk, *zip(*_split_into_chunks(originals.digits, passes, seed), strict=True)
+    )
+    pieces = list(tqdm(made, "augmenting digits", passes * _CHUNKS, unit="chunk"))
     digits, non_digits = zip(*pieces, strict=True)
     by_pass = [np.concatenate(digits[at : at + _CHUNKS]) for at in range(0, len(digits), _CHUNKS)]
     plain = preprocess_all(originals.digits, "digits")

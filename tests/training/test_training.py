@@ -1,9 +1,11 @@
 """Training: the data sets, the pool, a few training steps on real digits, and the export."""
 
 import hashlib
+import multiprocessing
 import re
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,7 +55,8 @@ def test_validation_set_is_always_the_same() -> None:
 @pytest.fixture(scope="module")
 def pool(few: LabeledDigits) -> AugmentedPool:
     """Return a pool of two passes over them."""
-    return make_pool(few, passes=2, seed=7)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
+        return make_pool(few, passes=2, seed=7, executor=processes)
 
 
 def test_augmented_digit_is_another_image_and_mostly_the_same_digit(few: LabeledDigits) -> None:
@@ -93,7 +96,8 @@ def test_pool_has_every_digit_in_each_pass_and_non_digits(
 def test_pool_depends_on_the_seed_and_not_on_the_number_of_workers(
     few: LabeledDigits, pool: AugmentedPool, tmp_path: Path
 ) -> None:
-    again = make_pool(few, passes=1, seed=7, workers=1)
+    with ThreadPoolExecutor(1) as one_thread:
+        again = make_pool(few, passes=1, seed=7, executor=one_thread)
     assert np.array_equal(again.augmented[0], pool.augmented[0])
     again.save(tmp_path)
     loaded = AugmentedPool.load(tmp_path)

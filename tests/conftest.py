@@ -176,7 +176,9 @@ def postgres_database(
 ) -> Iterator[str]:
     """Create a PostgreSQL database, empty or a copy of a template, and drop it at the end."""
     name = name or f"cifra_{uuid4().hex}"
-    engine = create_engine(_with_driver(postgres_url), isolation_level="AUTOCOMMIT")
+    engine = create_engine(
+        _with_driver(postgres_url), isolation_level="AUTOCOMMIT", pool_pre_ping=True
+    )
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield _with_driver(postgres_url).replace("/postgres?", f"/{name}?")

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from functools import partial
 
 import click
 from flask.cli import with_appcontext
@@ -10,7 +11,9 @@ from flask.cli import with_appcontext
 from app import bootstrap
 from app.api.http.container import container
 from app.cli.output import cli_errors
+from app.services.background.periodic_worker import run_until_stopped
 from app.services.retraining.worker import run_pending
+from app.store.engine.db import enable_timeouts
 from logging_config import configure_logging
 
 POLL_INTERVAL_S = 1.0
@@ -24,12 +27,18 @@ def worker() -> None:
     Any number of workers may run; each job is run by one of them. A job of a worker that was
     stopped or killed is claimed by another.
     """
-    config, stop_event = container().config, threading.Event()
+    config, stop_event, wake_event = container().config, threading.Event(), threading.Event()
+
+    def stop(*_: object) -> None:
+        stop_event.set()
+        wake_event.set()
+
     configure_logging(config.log_format, config.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop_event.set())
+        signal.signal(number, stop)
     with cli_errors():
         bootstrap.prepare(config, container().hasher)
+    enable_timeouts()
     logging.getLogger(__name__).info("waiting for retrain jobs")
-    while not stop_event.wait(POLL_INTERVAL_S):
-        run_pending(container().training_config, stop_event)
+    work = partial(run_pending, container().training_config, stop_event)
+    run_until_stopped("worker", POLL_INTERVAL_S, work, wake_event, stop_event)

@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -35,6 +37,15 @@ class PostgresServer:
         """Stop the server with all its connections, and start it again."""
         self._server.stop()
         self._server.ensure_postgres_running()
+
+    @contextmanager
+    def shut_down(self) -> Iterator[None]:
+        """Stop the server with all its connections; start it again when the block ends."""
+        self._server.stop()
+        try:
+            yield
+        finally:
+            self._server.ensure_postgres_running()
 
     def pause(self) -> None:
         """Stop answering, with all connections left open."""

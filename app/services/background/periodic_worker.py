@@ -1,4 +1,4 @@
-"""A background thread that does its work periodically, and at once when triggered."""
+"""Work that is done periodically, and at once when triggered, until the process stops."""
 
 import atexit
 import logging
@@ -6,10 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-
-RETRY_DELAY_S = 2.0  # so that a lasting failure does not fill the log
+from app.services.background.database_outage import RETRY_DELAY_S, DatabaseOutage
 
 _log = logging.getLogger(__name__)
 
@@ -59,21 +56,34 @@ class PeriodicWorker:
         atexit.unregister(self.stop)
 
     def _run(self) -> None:
-        while True:
-            self._wake_event.wait(timeout=self._every_s)
-            self._wake_event.clear()
-            if self._stop_event.is_set():
-                return
-            try:
-                with self._context():
-                    self._work(self._stop_event)
-            except (OperationalError, PoolTimeoutError) as error:  # no traceback: its text says all
-                _log.warning("%s: the database did not answer: %s", self._name, _first_line(error))
-                self._stop_event.wait(RETRY_DELAY_S)
-            except Exception:  # noqa: BLE001  the outermost frame of this thread
-                _log.exception("%s: unhandled exception", self._name)
-                self._stop_event.wait(RETRY_DELAY_S)
+        def work() -> None:
+            with self._context():
+                self._work(self._stop_event)
+
+        run_until_stopped(self._name, self._every_s, work, self._wake_event, self._stop_event)
 
 
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+def run_until_stopped(
+    name: str,
+    every_s: float,
+    work: Callable[[], None],
+    wake_event: threading.Event,
+    stop_event: threading.Event,
+) -> None:
+    """Do the work every so many seconds, and whenever `wake_event` is set, until `stop_event` is.
+
+    Set both events to stop at once. An error ends one turn only, whichever it is.
+    """
+    outage = DatabaseOutage(name)
+    while True:
+        wake_event.wait(timeout=every_s)
+        wake_event.clear()
+        if stop_event.is_set():
+            return
+        try:
+            is_done = outage.attempt(work)
+        except Exception:  # noqa: BLE001  the outermost frame of this thread
+            _log.exception("%s: unhandled exception", name)
+            is_done = False
+        if not is_done:
+            stop_event.wait(RETRY_DELAY_S)  # so that a lasting failure does not fill the log

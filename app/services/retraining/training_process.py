@@ -1,7 +1,8 @@
 """Training in a child process, app.training.retrain; this process never imports torch.
 
 The inputs are files in a folder; the child writes its progress to standard output, one line of JSON
-at a time, and finally the candidate and its metrics to the folder.
+at a time, and finally the candidate and its metrics to the folder. Its standard error is read into
+memory: on a full disk a file would lose the very line that says so.
 """
 
 import json
@@ -26,6 +27,7 @@ from app.domain.training_set import LabelSplit, TrainingLabel
 ROOT = Path(__file__).parents[3]
 HEARTBEAT_INTERVAL_S = 1.0
 MAX_LOG_BYTES = 64_000
+STDERR_TIMEOUT_S = 5.0  # to read what the child wrote before it exited
 
 
 @dataclass(frozen=True)
@@ -85,28 +87,38 @@ class TrainingProcess:
         self._folder = config.folder / name
         self._spec = spec
         self._progress: queue.Queue[Progress | None] = queue.Queue()
+        self._stderr = b""
 
     def __enter__(self) -> "TrainingProcess":
-        self._folder.mkdir(parents=True)
-        _write_inputs(self._folder, self._spec, self._config)
-        with (self._folder / "log").open("wb") as log:
-            self._child = subprocess.Popen(  # noqa: S603  our own module
-                [sys.executable, "-W", "default", "-m", "app.training.retrain", str(self._folder)],
-                cwd=ROOT,
-                env=self._config.environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-        self._reader = threading.Thread(target=self._read_progress, name="training", daemon=True)
-        self._reader.start()
+        """Start the child. Raises TrainingFailed if its inputs cannot be written."""
+        try:
+            self._folder.mkdir(parents=True)
+            _write_inputs(self._folder, self._spec, self._config)
+        except OSError as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise TrainingFailed(f"cannot write to {self._folder}: {error.strerror}") from error
+        self._child = subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-W", "default", "-m", "app.training.retrain", str(self._folder)],
+            cwd=ROOT,
+            env=self._config.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._readers = [
+            threading.Thread(target=read, name="training", daemon=True)
+            for read in (self._read_stderr, self._read_progress)
+        ]
+        for reader in self._readers:
+            reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._child.kill()
         self._child.wait()
-        self._reader.join()
-        for pipe in (self._child.stdin, self._child.stdout):
+        for reader in self._readers:
+            reader.join()
+        for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
             if pipe is not None:
                 pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -131,8 +143,17 @@ class TrainingProcess:
 
     @property
     def log(self) -> str:
-        """Return the end of the child's standard error."""
-        return (self._folder / "log").read_bytes()[-MAX_LOG_BYTES:].decode(errors="replace")
+        """Return the end of the child's standard error, as a terminal would show it."""
+        lines = (line.rstrip().rpartition("\r")[2] for line in self._stderr_lines())
+        return "\n".join(lines).strip()
+
+    def _stderr_lines(self) -> list[str]:
+        # Without NUL, which PostgreSQL does not store.
+        return self._stderr.decode(errors="replace").replace("\0", "").split("\n")
+
+    def _read_stderr(self) -> None:
+        for line in self._child.stderr or ():
+            self._stderr = (self._stderr + line)[-MAX_LOG_BYTES:]
 
     def _read_progress(self) -> None:
         """Queue progress, then None once the child has exited.
@@ -143,13 +164,13 @@ class TrainingProcess:
             if (progress := _parse_progress(line)) is not None:
                 self._progress.put(progress)
         self._child.wait()
+        self._readers[0].join(timeout=STDERR_TIMEOUT_S)
         self._progress.put(None)
 
     def _read_candidate(self) -> Candidate:
         status = self._child.returncode
         if status:
-            lines = self.log.strip().splitlines() or [f"status {status}"]
-            raise TrainingFailed(f"the training process exited: {lines[-1]}")
+            raise TrainingFailed(f"the training process exited: {self._exit_reason(status)}")
         try:
             metrics = TypeAdapter(CandidateMetrics).validate_json(
                 (self._folder / "metrics.json").read_bytes()
@@ -157,6 +178,11 @@ class TrainingProcess:
             return Candidate((self._folder / "candidate.onnx").read_bytes(), metrics)
         except (OSError, ValidationError) as error:
             raise TrainingFailed("the training process wrote no candidate") from error
+
+    def _exit_reason(self, status: int) -> str:
+        """Return the last line of standard error that is no progress bar; else the status."""
+        lines = [line for line in self._stderr_lines() if line.strip() and "\r" not in line]
+        return lines[-1].strip() if lines and status > 0 else f"status {status}"
 
 
 def _parse_progress(line: bytes) -> Progress | None:

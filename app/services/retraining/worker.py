@@ -2,11 +2,11 @@
 
 import logging
 import threading
-
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from collections.abc import Callable
+from functools import partial
 
 from app.domain.errors import InvalidModel
+from app.services.background.database_outage import RETRY_DELAY_S, DatabaseOutage
 from app.services.retraining import jobs
 from app.services.retraining.jobs import Claim, JobCancelled, LeaseLost
 from app.services.retraining.training_process import (
@@ -35,29 +35,38 @@ def run_pending(config: TrainingConfig, stop_event: threading.Event) -> None:
 
 
 def _train(config: TrainingConfig, claim: Claim, stop_event: threading.Event) -> None:
+    outage = DatabaseOutage(f"retrain {claim.job_id}")
+    write_result = _run_training(config, claim, stop_event, outage)
+    # The result of a training is worth waiting for. If this process stops while it waits, the next
+    # worker claims the job when its lease has expired.
+    while not outage.attempt(write_result) and not stop_event.wait(RETRY_DELAY_S):
+        pass
+
+
+def _run_training(
+    config: TrainingConfig, claim: Claim, stop_event: threading.Event, outage: DatabaseOutage
+) -> Callable[[], None]:
+    """Train; return the function that writes how it ended."""
+
     def heartbeat(progress: Progress | None) -> None:
         if stop_event.is_set():
             raise _StopRequested
-        try:
-            jobs.heartbeat(claim, progress)
-        except (OperationalError, PoolTimeoutError):
-            # The lease outlasts a few failures. If it expires, another worker claims the job with a
-            # higher fencing token, and the next heartbeat raises LeaseLost.
-            _log.warning("retrain %s: the lease could not be renewed", claim.job_id, exc_info=True)
+        # The lease outlasts a few failures. If it expires, another worker claims the job with a
+        # higher fencing token, and the next heartbeat raises LeaseLost.
+        outage.attempt(partial(jobs.heartbeat, claim, progress))
 
     try:
         spec = jobs.training_spec(claim)
     except InvalidModel as error:
-        jobs.fail(claim, error.message, log="")
-        return
-    with TrainingProcess(config, f"{claim.job_id}-{claim.fencing_token}", spec) as training:
-        try:
+        return partial(jobs.fail, claim, error.message, log="")
+    training = TrainingProcess(config, f"{claim.job_id}-{claim.fencing_token}", spec)
+    try:
+        with training:
             candidate = training.wait_for_candidate(heartbeat)
-        except _StopRequested:
-            jobs.release(claim)
-        except JobCancelled:
-            jobs.fail(claim, "cancelled", training.log)
-        except TrainingFailed as error:
-            jobs.fail(claim, str(error), training.log)
-        else:
-            jobs.complete(claim, spec, candidate, training.log)
+    except _StopRequested:
+        return partial(jobs.release, claim)
+    except JobCancelled:
+        return partial(jobs.fail, claim, "cancelled", training.log)
+    except TrainingFailed as error:
+        return partial(jobs.fail, claim, str(error), training.log)
+    return partial(jobs.complete, claim, spec, candidate, training.log)

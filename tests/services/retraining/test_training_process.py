@@ -16,6 +16,8 @@ from app.services.retraining.training_process import (
     TrainingSpec,
 )
 
+WRITE_BARS = "import os, sys; sys.stderr.write('\\rseed 1:  9%|#   |\\rseed 1: 82%|### |')"
+
 SPEC = TrainingSpec(
     name="m1",
     seed=1,
@@ -64,6 +66,12 @@ def test_a_silent_process_that_does_not_exit_is_stopped_at_the_time_limit(
     ("code", "message"),
     [
         ("raise SystemExit('the disk is full')", "exited: the disk is full"),
+        (f"{WRITE_BARS}\nraise OSError(28, 'No space left')", "exited: OSError: .* No space left"),
+        (f"{WRITE_BARS}; sys.exit(1)", "exited: status 1"),
+        (
+            f"{WRITE_BARS}; print('a warning', file=sys.stderr); os.kill(os.getpid(), 9)",
+            "exited: status -9",
+        ),
         ("print('done')", "wrote no candidate"),
     ],
 )
@@ -76,3 +84,26 @@ def test_a_process_that_exits_without_a_candidate_has_failed(
         pytest.raises(TrainingFailed, match=message),
     ):
         training.wait_for_candidate(lambda _: None)
+
+
+def test_the_log_is_what_a_terminal_shows_of_progress_bars(
+    config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = rf"{WRITE_BARS}; sys.stderr.write('\r        \rfirst\n\0last \xff\n')"
+    replace_training_code(code, monkeypatch, tmp_path)
+    training = TrainingProcess(config, "1-1", SPEC)
+    with training, pytest.raises(TrainingFailed):
+        training.wait_for_candidate(lambda _: None)
+    assert training.log == "first\nlast \xff"
+
+
+def test_inputs_that_cannot_be_written_are_a_failed_training_and_leave_nothing(
+    config: TrainingConfig,
+) -> None:
+    config.folder.write_text("a file where the folder should be")
+    with (
+        pytest.raises(TrainingFailed, match=r"^cannot write to .*: Not a directory$"),
+        TrainingProcess(config, "1-1", SPEC),
+    ):
+        pass
+    assert config.folder.read_text() == "a file where the folder should be"

@@ -37,7 +37,7 @@ def start(app: Flask) -> str:
     _return_large_blocks()
     with app.app_context():
         components = container()
-        _mark_as_serving(components.config.data_dir)
+        mark_as_serving(components.config.data_dir)
         admin = prepare(components.config, components.hasher)
         enable_timeouts()
         components.inference.reload()
@@ -86,10 +86,14 @@ def _return_large_blocks() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
 
 
-def _mark_as_serving(data_dir: Path) -> None:
-    """Hold a shared lock on DATA_DIR as long as this process lives, as a sign that it serves."""
-    folder = os.open(data_dir, os.O_RDONLY)  # stays open until the process ends
+def mark_as_serving(data_dir: Path) -> int:
+    """Hold a shared lock on DATA_DIR as long as this process lives, as a sign that it serves.
+
+    Return its descriptor, which nobody needs to close.
+    """
+    folder = os.open(data_dir, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_SH)
+    return folder
 
 
 @contextmanager

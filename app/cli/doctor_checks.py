@@ -15,6 +15,7 @@ from app.domain.errors import CifraError, InvalidModel
 from app.services.accounts.signing_keys import KeyFiles
 from app.services.maintenance import counter_audit
 from app.services.maintenance.backups import SECRETS
+from app.services.models import registry
 from app.services.monitoring import database_status, model_check
 from app.store.engine import sqlite_backup
 from config import ROOT, Config
@@ -122,10 +123,10 @@ def check_database(config: Config) -> Iterator[Finding]:
         yield Finding(Level.WARN, f"the database is at migration {state.revision}", advice)
         return
     yield Finding(Level.OK, f"database: answers, intact, at migration {state.revision}")
-    yield from _check_rows(state)
+    yield from _check_rows(config, state)
 
 
-def _check_rows(state: database_status.DatabaseStatus) -> Iterator[Finding]:
+def _check_rows(config: Config, state: database_status.DatabaseStatus) -> Iterator[Finding]:
     differences = sum(1 for _ in counter_audit.list_differences())
     if differences:
         advice = "flask --app wsgi verify-counters --repair"
@@ -133,7 +134,7 @@ def _check_rows(state: database_status.DatabaseStatus) -> Iterator[Finding]:
     else:
         yield Finding(Level.OK, "counters: all match their rows")
     for version in Version:
-        yield _check_model(version)
+        yield _check_model(config, version)
     now = datetime.now(UTC)
     if state.newest_at is not None and state.newest_at > now + MAX_CLOCK_SKEW:
         behind_s = (state.newest_at - now).total_seconds()
@@ -143,18 +144,36 @@ def _check_rows(state: database_status.DatabaseStatus) -> Iterator[Finding]:
         yield Finding(Level.OK, f"clock: {now:%Y-%m-%d %H:%M:%S} UTC, after the newest row")
 
 
-def _check_model(version: Version) -> Finding:
+def _check_model(config: Config, version: Version) -> Finding:
     try:
         found = model_check.check(version)
     except InvalidModel as error:
-        advice = f"roll back: POST /admin/versions/{version}/rollback"
+        advice = _damaged_model_advice(config, version)
         return Finding(Level.FAIL, f"{version}: {error.message}", advice)
     if found is None:
         return Finding(Level.FAIL, f"{version} has no model", "flask --app wsgi prepare")
     text = f"{version}: {found.model.name} recognizes {found.correct} of {found.total} known digits"
     if found.correct < MIN_ACCURACY * found.total:
-        return Finding(Level.FAIL, text, f"roll back: POST /admin/versions/{version}/rollback")
+        return Finding(Level.FAIL, text, _roll_back_advice(config, version))
     return Finding(Level.OK, text)
+
+
+def _damaged_model_advice(config: Config, version: Version) -> str:
+    """Return what can be done in the state that the installation is in."""
+    if registry.is_restorable(version, ROOT / "models"):
+        is_running = bootstrap.is_server_running(config.data_dir)
+        return (
+            f"{'restart' if is_running else 'start'} the server: a start restores it from models/"
+        )
+    fallback = model_check.find_fallback(version)
+    if fallback is None:
+        return "restore a backup: no other model of this version is usable"
+    return f"{_roll_back_advice(config, version)}; until then {fallback.name} is served"
+
+
+def _roll_back_advice(config: Config, version: Version) -> str:
+    first = "" if bootstrap.is_server_running(config.data_dir) else "start the server, then "
+    return f"{first}roll back: POST /admin/versions/{version}/rollback"
 
 
 def check_mail(config: Config) -> Iterator[Finding]:

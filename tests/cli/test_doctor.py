@@ -1,6 +1,9 @@
 """The doctor command: all checks pass on a healthy installation, and each problem is found."""
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +12,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app import bootstrap
 from app.cli import doctor_checks
 from app.cli.doctor_checks import Check, Finding, Level
+from app.domain.assignment import Version
 from app.factory import create_app
+from app.services.models import registry
 from app.store.engine.db import write_transaction
 from config import Config
 from tests.conftest import GoldenSet, bootstrapped_app, container_of, make_config, register_user
@@ -162,11 +168,41 @@ def test_wrong_counters_and_clocks_are_found_on_each_database(
     )
 
 
-def test_a_damaged_model_is_found(app: Flask) -> None:
+@contextmanager
+def as_if_a_server_ran(app: Flask) -> Iterator[None]:
+    descriptor = bootstrap.mark_as_serving(container_of(app).config.data_dir)
+    yield
+    os.close(descriptor)
+
+
+def model_finding(app: Flask) -> Finding:
+    return only_finding(findings_of(doctor_checks.check_database, app), Level.FAIL)
+
+
+def test_a_damaged_bundled_model_is_found_with_advice_that_restores_it(app: Flask) -> None:
     execute(app, "UPDATE model SET artifact = :damaged WHERE id = 2", damaged=b"no model")
-    found = only_finding(findings_of(doctor_checks.check_database, app), Level.FAIL)
+    found = model_finding(app)
     assert found.text == "v2: The artifact of cifra-improved is damaged"
-    assert found.advice == "roll back: POST /admin/versions/v2/rollback"
+    assert found.advice == "start the server: a start restores it from models/"
+    with as_if_a_server_ran(app):
+        assert model_finding(app).advice == "restart the server: a start restores it from models/"
+    with app.app_context():
+        bootstrap.prepare(container_of(app).config, container_of(app).hasher)
+    assert {each.level for each in findings_of(doctor_checks.check_database, app)} == {Level.OK}
+
+
+def test_a_damaged_model_that_is_not_bundled_is_found_with_advice_that_is_possible(
+    app: Flask,
+) -> None:
+    with app.app_context(), write_transaction() as session:
+        own = registry.get_or_create(session, "own", b"no model")
+        registry.deploy_in(session, Version.V2, own, "by hand")
+    roll_back = "roll back: POST /admin/versions/v2/rollback; until then cifra-improved is served"
+    assert model_finding(app).advice == f"start the server, then {roll_back}"
+    with as_if_a_server_ran(app):
+        assert model_finding(app).advice == roll_back
+    execute(app, "UPDATE model SET artifact = :damaged WHERE id = 2", damaged=b"no model")
+    assert model_finding(app).advice == "restore a backup: no other model of this version is usable"
 
 
 def test_the_mail_server_is_checked(tmp_path: Path) -> None:

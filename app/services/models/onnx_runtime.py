@@ -66,5 +66,8 @@ def load_validated(onnx: bytes) -> InferenceSession:
 
 
 def read_model_name(onnx: bytes) -> str:
-    """Return the model's name from the metadata of the file."""
-    return str(open_session(onnx).get_modelmeta().custom_metadata_map["name"])
+    """Return the model's name from the metadata of the file. Raises InvalidModel."""
+    try:
+        return str(open_session(onnx).get_modelmeta().custom_metadata_map["name"])
+    except (*_RUNTIME_ERRORS, KeyError) as error:
+        raise InvalidModel("The file is damaged or not a model of Cifra") from error

@@ -1,6 +1,7 @@
 """The model registry: stored models, and which of them is deployed as each version."""
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from app.services.models.onnx_runtime import load_validated, read_model_name
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.queries import guarded_rollouts, models
 from app.store.tables import Deployment, GuardedRollout, Model
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,17 +56,45 @@ def register_bundled(folder: Path) -> None:
     """Store the bundled models, and deploy them as versions that have no model yet.
 
     A newer bundled model replaces an older bundled one, but only once: after a rollback it is not
-    deployed again. A model that was retrained here stays deployed.
+    deployed again. A model that was retrained here stays deployed. A stored one that was damaged is
+    restored from its file. Raises InvalidModel if a version has no model and its file is unusable.
     """
     for version in Version:
-        onnx = (folder / f"{version}.onnx").read_bytes()
-        name = read_model_name(onnx)
+        try:
+            name, onnx = _read_bundled(folder / f"{version}.onnx")
+        except InvalidModel as error:
+            if not deployment_history_ids(version):
+                raise
+            _log.error("%s; the stored models of %s stay", error.message, version)
+            continue
         with write_transaction() as session:
             acquire(session, AdvisoryLock.MODELS)
             model = get_or_create(session, name, onnx, is_bundled=True)
             deployed = models.list_ever_deployed(session, version)
             if not deployed or (deployed[0].is_bundled and model not in deployed):
                 deploy_in(session, version, model, models.BUNDLED)
+
+
+def _read_bundled(file: Path) -> tuple[str, bytes]:
+    """Return the name and the bytes of a bundled model. Raises InvalidModel."""
+    advice = "restore it from the release"
+    try:
+        onnx = file.read_bytes()
+        return read_model_name(onnx), onnx
+    except OSError as error:
+        raise InvalidModel(f"{file} cannot be read: {error.strerror}; {advice}") from error
+    except InvalidModel as error:
+        raise InvalidModel(f"{file} is damaged; {advice}") from error
+
+
+def is_restorable(version: Version, folder: Path) -> bool:
+    """Return whether a start would restore a version's deployed model from the bundled ones."""
+    with read_transaction() as session:
+        model = models.get_deployed(session, version)
+    files = (folder / f"{version}.onnx" for version in Version)
+    return model is not None and any(
+        _checksum(file.read_bytes()) == model.sha256 for file in files if file.exists()
+    )
 
 
 def deployment_history_ids(version: Version) -> list[int]:
@@ -147,8 +178,11 @@ def roll_back(version: Version, user_id: int) -> DeploymentSummary:
 
 
 def get_or_create(session: Session, name: str, onnx: bytes, *, is_bundled: bool = False) -> Model:
-    """Store a model in the caller's transaction; the same artifact is stored only once."""
-    sha256 = hashlib.sha256(onnx).hexdigest()
+    """Store a model in the caller's transaction; the same artifact is stored only once.
+
+    If it is stored already and its bytes were damaged, they are replaced.
+    """
+    sha256 = _checksum(onnx)
     model = models.get_by_checksum(session, sha256)
     if model is None:
         now = datetime.now(UTC)
@@ -156,6 +190,9 @@ def get_or_create(session: Session, name: str, onnx: bytes, *, is_bundled: bool 
             name=name, sha256=sha256, artifact=onnx, is_bundled=is_bundled, created_at=now
         )
         models.add(session, model)
+    elif models.get_artifact(session, model.id) != onnx:
+        _log.warning("restored model %s (%s), whose stored artifact was damaged", model.id, name)
+        model.artifact = onnx
     return model
 
 
@@ -229,9 +266,13 @@ def _current_and_previous(session: Session, version: Version) -> tuple[Model, Mo
 def _load_artifact(session: Session, model: Model) -> ModelArtifact:
     """Read a model's file. Raises InvalidModel if it does not match its checksum."""
     onnx = models.get_artifact(session, model.id)
-    if hashlib.sha256(onnx).hexdigest() != model.sha256:
+    if _checksum(onnx) != model.sha256:
         raise InvalidModel(f"The artifact of {model.name} is damaged")
     return ModelArtifact(_model_ref(model), onnx)
+
+
+def _checksum(onnx: bytes) -> str:
+    return hashlib.sha256(onnx).hexdigest()
 
 
 def _model_ref(model: Model) -> ModelRef:

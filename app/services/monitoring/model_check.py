@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.domain.assignment import Version
+from app.domain.errors import InvalidModel
 from app.domain.predictions import ModelRef
 from app.imaging.normalization import to_model_input
 from app.services.models import registry
@@ -33,3 +34,15 @@ def check(version: Version) -> ModelCheck | None:
     probabilities = session.run(["probabilities"], {"digits": to_model_input(digits)})[0]
     correct = int((probabilities.argmax(axis=1) == labels).sum())
     return ModelCheck(artifact.model, correct, len(labels))
+
+
+def find_fallback(version: Version) -> ModelRef | None:
+    """Return the model that serves a version while its deployed model is damaged, if any."""
+    for model_id in registry.deployment_history_ids(version)[1:]:
+        try:
+            artifact = registry.get_artifact(model_id)
+            load_validated(artifact.onnx)
+        except InvalidModel:
+            continue
+        return artifact.model
+    return None

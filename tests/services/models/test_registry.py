@@ -13,7 +13,7 @@ from onnx import helper
 from sqlalchemy import text
 
 from app.domain.assignment import Version
-from app.domain.errors import Unavailable
+from app.domain.errors import InvalidModel, Unavailable
 from app.services.models import registry
 from app.services.models.inference import InferenceService
 from app.services.notifications import alerts
@@ -224,6 +224,43 @@ def test_nothing_is_served_when_every_artifact_is_damaged(app: Flask) -> None:
         with pytest.raises(Unavailable, match="There is no usable model for v1"):
             InferenceService(app.app_context).reload()
     assert app.test_client().get("/readyz").status_code == 503
+
+
+def test_a_start_restores_a_damaged_bundled_model_with_one_line(
+    app_on_each: Flask, golden: GoldenSet, caplog: pytest.LogCaptureFixture
+) -> None:
+    with app_on_each.app_context():
+        registry.register_bundled(BUNDLED)
+        assert caplog.messages == []
+        artifact = bytearray((BUNDLED / "v1.onnx").read_bytes())
+        artifact[len(artifact) // 2] ^= 1
+        with write_transaction() as session:
+            damage = "UPDATE model SET artifact = :damaged WHERE name = 'cifra-baseline'"
+            session.execute(text(damage), {"damaged": bytes(artifact)})
+        registry.register_bundled(BUNDLED)
+        assert len(caplog.messages) == 1
+        assert "restored model" in caplog.messages[0]
+        assert len(list_reasons()) == 2
+        inference = InferenceService(app_on_each.app_context)
+        inference.reload()
+        assert inference.predict(Version.V1, golden.digits[0]).digit == golden.labels[0]
+        assert alerts.list_recent(1) == []
+
+
+@pytest.mark.parametrize("content", [b"no model", None])
+def test_a_start_without_the_file_of_a_bundled_model_serves_the_stored_one_if_there_is_one(
+    app: Flask, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
+) -> None:
+    folder = folder_with_v1_twice(tmp_path)
+    (folder / "v1.onnx").unlink() if content is None else (folder / "v1.onnx").write_bytes(content)
+    with app.app_context():
+        registry.register_bundled(folder)
+        assert [message for message in caplog.messages if str(folder / "v1.onnx") in message]
+        InferenceService(app.app_context).reload()
+        with write_transaction() as session:
+            session.execute(text("DELETE FROM deployment"))
+        with pytest.raises(InvalidModel, match=r"v1\.onnx .*; restore it from the release$"):
+            registry.register_bundled(folder)
 
 
 def test_a_server_picks_up_a_deployment_within_two_seconds(

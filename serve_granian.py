@@ -7,6 +7,7 @@ request is a third of gunicorn's.
 
 import ctypes
 import gc
+import multiprocessing
 import os
 import signal
 import sys
@@ -61,13 +62,16 @@ def load() -> Flask:
 
 
 def _end_with_parent() -> None:
-    """End this worker when the parent process ends, however it ended.
+    """End this worker when the parent process ends, however and whenever it ended.
 
     Workers share their port with whoever listens on it next: an orphan would answer in its place.
     """
-    parent = os.getppid()
+    # The handler that comes with the fork is the parent's, which only sets a flag there; granian
+    # installs the worker's own once the application is loaded.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
         sys.exit(0)
 
 

@@ -156,6 +156,16 @@ def test_granian_workers_end_with_their_killed_parent(tmp_path: Path) -> None:
     assert alive == []
 
 
+def test_granian_workers_that_still_start_end_with_their_killed_parent(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", UNLIMITED, HTTP_TIER)
+    wait_until(lambda: workers_of(server) != [], "a worker that loads the application")
+    workers = psutil.Process(server.process.pid).children(recursive=True)
+    server.process.kill()
+    server.process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
+
+
 def test_granian_rejects_http_2_without_tls(granian: Server) -> None:
     with socket.create_connection(("127.0.0.1", granian.port), timeout=10) as connection:
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))

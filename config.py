@@ -28,6 +28,9 @@ _REDIS = re.compile(r"rediss?://[^\s/]+(/[0-9]+)?")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?")
 
 
+NEW_INSTALLATION = "new_installation"  # a file in DATA_DIR until its first database is created
+_TRACES = ("secret_key", "jwt_secret_key", "jwt_retired_keys", "admin_password", "start.lock")
+
 _SECRETS = (
     "SECRET_KEY",
     "JWT_SECRET_KEY",
@@ -108,6 +111,7 @@ class Config:
         data_dir = Path(env.text("DATA_DIR", str(ROOT / "instance"))).resolve()
         database_url = _resolve_database_url(env.text("DATABASE_URL", "sqlite:///app.db"), data_dir)
         secret_store = _secret_store(data_dir, database_url)
+        _mark_new_installation(data_dir)
         redis_url = env.redis("REDIS_URL")
         live_sockets = env.integer("LIVE_SOCKETS", 64, minimum=0, maximum=1_000)
         return cls(
@@ -308,6 +312,17 @@ def _secret_store(data_dir: Path, database_url: str) -> Path | None:
     except OSError as error:
         raise ConfigError(f"DATA_DIR {data_dir} cannot be created: {error.strerror}") from error
     return data_dir if database_url.startswith("sqlite") else None
+
+
+def _mark_new_installation(data_dir: Path) -> None:
+    """Mark a folder in which nothing was ever started, before anything else is created in it.
+
+    The secrets of a folder without this mark had a database, which a start must not replace by an
+    empty one (app/bootstrap.py).
+    """
+    if not any((data_dir / name).exists() for name in _TRACES):
+        with contextlib.suppress(OSError):  # what is created next says why this fails
+            (data_dir / NEW_INSTALLATION).touch()
 
 
 def _load_or_create_secret(path: Path) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.http.container import container
 from app.domain.errors import CifraError, Conflict, InvalidInput, Unavailable
@@ -19,8 +19,10 @@ from app.services.accounts.passwords import PasswordHasher
 from app.services.experiments import lifecycle
 from app.services.models import registry
 from app.store.engine import migration_state
+from app.store.engine.database_errors import describe
+from app.store.engine.database_file import DatabaseFile
 from app.store.engine.db import enable_timeouts
-from config import ROOT, Config
+from config import NEW_INSTALLATION, ROOT, Config
 
 ADMIN_FILE = "admin_password"
 START_LOCK = "start.lock"
@@ -40,7 +42,8 @@ def start(app: Flask) -> str:
         mark_as_serving(components.config.data_dir)
         admin = prepare(components.config, components.hasher)
         enable_timeouts()
-        components.inference.reload()
+        with _one_line_errors(components.config):
+            components.inference.reload()
         components.decoder_pool.start()
         components.housekeeping.trigger()
         components.notify_retrain_worker()
@@ -51,21 +54,39 @@ def start(app: Flask) -> str:
     return admin
 
 
-def prepare(config: Config, hasher: PasswordHasher) -> str:
+def prepare(config: Config, hasher: PasswordHasher, *, new_database: bool = False) -> str:
     """Migrate the database and create what a first start needs; safe to run at each start.
 
     Needs an application context. Return a line about the admin: who it is, where the password is.
-    Raise CifraError if the database cannot be used or the first admin cannot be created.
+    Raise CifraError if the database cannot be used, if it is lost and `new_database` does not allow
+    to begin with an empty one, or if the first admin cannot be created.
     """
+    with _one_line_errors(config), start_lock(config.data_dir):
+        _create_database_file(config, is_allowed=new_database)
+        migration_state.upgrade(ROOT / "migrations")
+        registry.register_bundled(ROOT / "models")
+        lifecycle.ensure_started()
+        return _ensure_admin(config, hasher)
+
+
+@contextmanager
+def _one_line_errors(config: Config) -> Iterator[None]:
+    """Convert a failure of the database to Unavailable, with what to do about it."""
     try:
-        with start_lock(config.data_dir):
-            migration_state.upgrade(ROOT / "migrations")
-            registry.register_bundled(ROOT / "models")
-            lifecycle.ensure_started()
-            return _ensure_admin(config, hasher)
-    except OperationalError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise Unavailable(f"The database cannot be used: {reason}") from error
+        yield
+    except SQLAlchemyError as error:
+        failure = describe(error)
+        if failure is None:
+            raise
+        advice = ""
+        if failure.is_damage and config.database_file is not None:
+            file = config.database_file
+            advice = (
+                f"; move {file.name}* out of {file.parent}, and restore a backup"
+                " (flask --app wsgi restore FILE)"
+            )
+        message = f"The database cannot be used: {failure.reason}{advice}"
+        raise Unavailable(message) from error
 
 
 @contextmanager
@@ -74,6 +95,42 @@ def start_lock(data_dir: Path) -> Iterator[None]:
     with (data_dir / START_LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def has_lost_database(config: Config) -> bool:
+    """Return whether DATA_DIR had a database, as its other files tell, and now has none."""
+    file = config.database_file
+    return file is not None and not file.exists() and not _new_mark(config).exists()
+
+
+def _new_mark(config: Config) -> Path:
+    return config.data_dir / NEW_INSTALLATION
+
+
+def _create_database_file(config: Config, *, is_allowed: bool) -> None:
+    """Create an empty SQLite file for the first start. Raises Conflict if there was a database."""
+    file = config.database_file
+    if file is None:
+        return
+    if not file.exists():
+        if has_lost_database(config) and not is_allowed:
+            raise Conflict(
+                f"There is no database at {file}, although {config.data_dir} has been in use: put"
+                " it back, restore a backup (flask --app wsgi restore FILE), or begin with an empty"
+                " one (flask --app wsgi prepare --new-database)"
+            )
+        _require_no_journal(file)
+        with suppress(OSError):  # SQLite says why it cannot be opened
+            DatabaseFile(file).create()
+    _new_mark(config).unlink(missing_ok=True)
+
+
+def _require_no_journal(file: Path) -> None:
+    """Raise Conflict if there is a journal, which SQLite would apply to a new database."""
+    for suffix in ("-wal", "-journal"):
+        journal = file.with_name(file.name + suffix)
+        if journal.exists():
+            raise Conflict(f"{journal} belongs to a database that is gone: move it away first")
 
 
 def _return_large_blocks() -> None:

@@ -20,6 +20,7 @@ from app.api.views import BLUEPRINTS, health
 from app.api.views.metrics import DatabaseCollector
 from app.live.live_server import LiveServer
 from app.store.engine import auth_changes
+from app.store.engine.database_file import DatabaseFile
 from app.store.engine.db import (
     BATCH_BIND,
     batch_engine_options,
@@ -51,9 +52,10 @@ def create_app(config: Config, *, live: bool = True) -> Flask:
     app.config.from_mapping(_flask_settings(config))
     app.json, app.session_interface = OrjsonProvider(app), DisabledSessions()
     db.init_app(app)
+    database_file = None if config.database_file is None else DatabaseFile(config.database_file)
     with app.app_context():
-        configure_engines()
-    container = init_container(app, config, is_using_fallback)
+        configure_engines(database_file)
+    container = init_container(app, config, database_file, is_using_fallback)
     container.request_metrics.registry.register(DatabaseCollector())
     # The order of what runs before a request: log it, answer a fallback, reject, limit.
     request_logging.register(app, container.request_metrics)

@@ -18,11 +18,18 @@ _FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
 @click.command("prepare")
+@click.option(
+    "--new-database",
+    is_flag=True,
+    help="Begin with an empty database where an earlier one is gone.",
+)
 @with_appcontext
-def prepare() -> None:
+def prepare(*, new_database: bool) -> None:
     """Migrate the database, register the bundled models and create the first admin."""
+    services = container()
     with cli_errors():
-        click.echo(f"admin: {bootstrap.prepare(container().config, container().hasher)}")
+        admin = bootstrap.prepare(services.config, services.hasher, new_database=new_database)
+    click.echo(f"admin: {admin}")
 
 
 @click.command("verify-counters")
@@ -30,11 +37,13 @@ def prepare() -> None:
 @with_appcontext
 def verify_counters(*, repair: bool) -> None:
     """Compare every counter with its rows; fails if one differs."""
-    differences = list(counter_audit.list_differences())
+    with cli_errors():
+        differences = list(counter_audit.list_differences())
+        if differences and repair:
+            counter_audit.repair()
     for line in differences:
         click.echo(line)
     if differences and repair:
-        counter_audit.repair()
         click.echo(f"{len(differences)} counters repaired")
     elif differences:
         raise click.ClickException(f"{len(differences)} counters differ from their rows")

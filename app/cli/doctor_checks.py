@@ -107,10 +107,13 @@ def check_disk(config: Config) -> Iterator[Finding]:
 
 def check_database(config: Config) -> Iterator[Finding]:
     """Check that the database answers, is intact, and is migrated; then check its rows."""
+    if config.database_file is not None and not config.database_file.exists():
+        yield _missing_database(config)
+        return
     state = database_status.check(ROOT / "migrations")
     if state.error is not None:
         yield Finding(
-            Level.FAIL, f"the database does not answer: {state.error}", "check DATABASE_URL"
+            Level.FAIL, f"the database cannot be used: {state.error}", "check DATABASE_URL"
         )
         return
     if config.database_file is not None and (
@@ -124,6 +127,16 @@ def check_database(config: Config) -> Iterator[Finding]:
         return
     yield Finding(Level.OK, f"database: answers, intact, at migration {state.revision}")
     yield from _check_rows(config, state)
+
+
+def _missing_database(config: Config) -> Finding:
+    if not bootstrap.has_lost_database(config):
+        return Finding(Level.WARN, "there is no database yet", "start the server")
+    return Finding(
+        Level.FAIL,
+        f"there is no database at {config.database_file}, although DATA_DIR has been in use",
+        "put it back, restore a backup, or flask --app wsgi prepare --new-database",
+    )
 
 
 def _check_rows(config: Config, state: database_status.DatabaseStatus) -> Iterator[Finding]:

@@ -5,17 +5,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain.errors import CifraError
+from app.store.engine.database_errors import describe
 
 
 @contextmanager
 def cli_errors() -> Iterator[None]:
-    """Turn a domain error into a one-line error message of the command."""
+    """Turn a domain error, or a failure of the database, into one line of the command."""
     try:
         yield
     except CifraError as error:
         raise click.ClickException(error.message) from error
+    except SQLAlchemyError as error:
+        failure = describe(error)
+        if failure is None:
+            raise
+        raise click.ClickException(str(failure)) from error
 
 
 def show_progress(stage: str, progress: float) -> None:

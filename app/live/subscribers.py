@@ -19,6 +19,7 @@ from flask_socketio import Namespace, join_room
 from jwt.exceptions import PyJWTError
 from limits import parse_many
 from socketio.packet import CONNECT, DISCONNECT, EVENT, Packet
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.http.container import container
 from app.api.http.rate_limits import limiter
@@ -26,6 +27,7 @@ from app.domain.roles import CurrentUser, Role
 from app.live.change_feed import ADMINS, room_of
 from app.live.connection_limit import CONNECTION_KEY, ConnectionPlaces
 from app.services.accounts import sessions
+from app.store.engine.database_errors import FailureLog, describe
 
 NAMESPACE = "/live"
 AUTH_TIMEOUT_S = 1.0  # from opening a socket to sending a token
@@ -65,10 +67,21 @@ class LiveNamespace(Namespace):  # type: ignore[misc]  # Flask-SocketIO carries 
         self._subscribers: dict[str, Subscriber] = {}
         self._unauthenticated_since: dict[str, float] = {}
         self._connect_limits = parse_many(connect_limits)
+        self._failures = FailureLog(_log)
 
     def on_connect(self, auth: object = None) -> None:
         """Accept a connection with a valid access token. Raises ConnectionRefusedError."""
         self._check_rate_limit()
+        try:
+            self._connect(auth)
+        except SQLAlchemyError as error:
+            failure = describe(error)
+            if failure is None:
+                raise
+            self._failures.report(failure)
+            raise Refused(failure.summary, {"code": "unavailable"}) from error
+
+    def _connect(self, auth: object) -> None:
         subscriber = _authenticate(auth)
         connection = request.environ[CONNECTION_KEY]
         if not self._places.authenticate(connection, subscriber.user):

@@ -15,6 +15,7 @@ from app.domain.notifications import NotificationKind
 from app.domain.predictions import image_hash
 from app.services.predictions.history import NOT_FOUND
 from app.store.engine.db import write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import accounts, experiments, feedback, notifications, predictions, reviews
 from app.store.queries.predictions import ServedPrediction
 from app.store.tables import Experiment, Feedback
@@ -34,6 +35,7 @@ class FeedbackInput:
     comment: str | None = None
 
 
+@retried
 def record_legacy(user_id: int, given: FeedbackInput) -> None:
     """Record feedback of old clients, which names no prediction.
 
@@ -43,9 +45,11 @@ def record_legacy(user_id: int, given: FeedbackInput) -> None:
         raise InvalidInput(INCOMPLETE_MESSAGE)
     resolved = resolve(given.prediction, given.correct, given.digit, given.not_a_digit)
     with write_transaction() as session:
+        accounts.lock_key_share(session, user_id)
         feedback.add(session, _row(user_id, given.prediction, resolved, given.comment))
 
 
+@retried
 def record_for_prediction(
     user_id: int, prediction_id: UUID, given: FeedbackInput, *, replace: bool
 ) -> None:

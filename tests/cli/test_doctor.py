@@ -116,12 +116,26 @@ def test_an_unreachable_database_is_reported_without_its_password(tmp_path: Path
     found = findings_of(
         doctor_checks.check_database, create_app(make_config(tmp_path, DATABASE_URL=url))
     )
-    assert "does not answer" in only_finding(found, Level.FAIL).text
+    assert "the database cannot be used" in only_finding(found, Level.FAIL).text
     assert "secret-word" not in str(found)
     assert len(found) == 1
 
 
+@pytest.mark.parametrize(
+    ("traces", "level"), [([], Level.WARN), (["secret_key", "jwt_secret_key"], Level.FAIL)]
+)
+def test_a_missing_database_is_found_and_not_created(
+    tmp_path: Path, traces: list[str], level: Level
+) -> None:
+    for name in traces:
+        (tmp_path / name).write_text("s" * 32)
+    found = findings_of(doctor_checks.check_database, create_app(make_config(tmp_path)))
+    assert "there is no database" in only_finding(found, level).text
+    assert not (tmp_path / "app.db").exists()
+
+
 def test_an_unmigrated_database_gives_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "app.db").touch()
     app = create_app(make_config(tmp_path))
     assert (
         "at migration None"

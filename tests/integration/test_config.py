@@ -120,6 +120,23 @@ def test_a_server_with_the_database_of_another_program_prints_one_line_about_it(
     assert "Traceback" not in log
 
 
+def test_a_server_with_a_damaged_database_prints_one_line_about_it_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "app.db").write_bytes(b"garbage, " * 1_000)
+    log = log_of_failed_start(tmp_path)
+    advice = f"move app.db* out of {tmp_path}, and restore a backup"
+    assert log.count(f"cifra: The database cannot be used: file is not a database; {advice}") == 1
+    assert "Traceback" not in log
+
+
+def test_a_server_whose_database_is_lost_prints_one_line_about_it_and_ends(tmp_path: Path) -> None:
+    for name in ("secret_key", "jwt_secret_key"):
+        (tmp_path / name).write_text("s" * 32)
+    log = log_of_failed_start(tmp_path)
+    assert log.count(f"cifra: There is no database at {tmp_path}/app.db, although") == 1
+    assert "Traceback" not in log
+    assert not (tmp_path / "app.db").exists()
+
+
 def test_secrets_are_created_once_and_readable_only_by_their_owner(tmp_path: Path) -> None:
     first, second = from_env(tmp_path), from_env(tmp_path)
     assert (first.secret_key, first.jwt_secret_key) == (second.secret_key, second.jwt_secret_key)

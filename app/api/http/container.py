@@ -26,7 +26,8 @@ from app.services.predictions.predictor import Predictor
 from app.services.retraining.training_process import TrainingConfig
 from app.services.retraining.worker import run_pending
 from app.store.engine.batch_writes import BatchWriter
-from app.store.engine.db import BATCH_BIND, db
+from app.store.engine.database_file import DatabaseFile
+from app.store.engine.db import BATCH_BIND, db, sqlite_connection
 from config import Config, child_environment
 
 RETRAIN_INTERVAL_S = 5.0  # to notice a job that another process requested or left behind
@@ -42,6 +43,7 @@ class Container:
     """The settings and the objects that live between requests."""
 
     config: Config
+    database_file: DatabaseFile | None
     request_metrics: RequestMetrics
     signing_keys: SigningKeys
     hasher: PasswordHasher
@@ -67,14 +69,19 @@ def container() -> Container:
     return cast("Container", current_app.extensions[_KEY])
 
 
-def init_container(app: Flask, config: Config, is_using_fallback: Callable[[], bool]) -> Container:
+def init_container(
+    app: Flask,
+    config: Config,
+    database_file: DatabaseFile | None,
+    is_using_fallback: Callable[[], bool],
+) -> Container:
     """Create the container of an application and attach it; starts no thread.
 
     `is_using_fallback` tells whether rate limits are counted in this process. It is passed in
     because `rate_limits` imports this module.
     """
     with app.app_context():
-        batch_writer = BatchWriter(db.engines[BATCH_BIND])
+        batch_writer = BatchWriter(db.engines[BATCH_BIND], database_file)
     inference, signing_keys = InferenceService(app.app_context), _signing_keys(config)
     decoder_pool = DecoderPool(
         child_environment(), config.web_threads - config.live_sockets - RESERVED_THREADS
@@ -93,11 +100,12 @@ def init_container(app: Flask, config: Config, is_using_fallback: Callable[[], b
         "housekeeping",
         HOUSEKEEPING_INTERVAL_S,
         app.app_context,
-        partial(run_all, _housekeeping_tasks(config, inference, is_using_fallback)),
+        partial(run_all, _housekeeping_tasks(config, database_file, inference, is_using_fallback)),
     )
     mailer = Mailer(smtp.send if config.mail_server else None)
     created = Container(
         config=config,
+        database_file=database_file,
         request_metrics=RequestMetrics(),
         signing_keys=signing_keys,
         hasher=PasswordHasher(config.bcrypt_rounds),
@@ -119,11 +127,16 @@ def init_container(app: Flask, config: Config, is_using_fallback: Callable[[], b
 
 
 def _housekeeping_tasks(
-    config: Config, inference: InferenceService, is_using_fallback: Callable[[], bool]
+    config: Config,
+    database_file: DatabaseFile | None,
+    inference: InferenceService,
+    is_using_fallback: Callable[[], bool],
 ) -> list[Task]:
     """List the periodic tasks in the order in which they run."""
     retention = Retention(config.retention_days, config.database_file)
+    watch_file = [] if database_file is None else [partial(database_file.watch, sqlite_connection)]
     return [
+        *watch_file,
         inference.reload,
         guarded_rollout.evaluate_all,
         DriftMonitor().check,

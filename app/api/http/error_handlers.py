@@ -1,14 +1,16 @@
 """The one table that maps errors to statuses; every error response is JSON and made here."""
 
 import logging
+from functools import partial
 
 from flask import Flask, Response
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
 
 from app.api.http.problem_details import is_predict_route, problem
 from app.domain import errors
+from app.store.engine.database_errors import FailureLog, describe
 
 RETRY_AFTER_S = 5
 
@@ -58,8 +60,9 @@ def register(app: Flask) -> None:
     app.register_error_handler(TooManyRequests, _rate_limited)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(IntegrityError, _integrity_error)
-    app.register_error_handler(OperationalError, _database_error)
-    app.register_error_handler(PoolTimeoutError, _database_error)
+    database_error = partial(_database_error, FailureLog(_log))
+    app.register_error_handler(DBAPIError, database_error)
+    app.register_error_handler(PoolTimeoutError, database_error)
     app.register_error_handler(Exception, _internal_error)
 
 
@@ -116,10 +119,12 @@ def _integrity_error(_: IntegrityError) -> Response:
     return problem(409, "Another request changed this at the same time", title="Conflict")
 
 
-def _database_error(error: OperationalError | PoolTimeoutError) -> Response:
-    reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-    _log.error("the database did not answer: %s", reason)
-    return problem(503, "The database does not answer", title="Unavailable")
+def _database_error(log: FailureLog, error: DBAPIError | PoolTimeoutError) -> Response:
+    failure = describe(error)
+    if failure is None:
+        return _internal_error(error)
+    log.report(failure)
+    return problem(503, failure.summary, title="Unavailable")
 
 
 def _internal_error(error: Exception) -> Response:

@@ -39,7 +39,7 @@ def list_error_responses(route: Route) -> Iterator[ErrorResponse]:
         yield ErrorResponse(status, meaning, schema)
     if route.is_limited:
         yield ErrorResponse(429, "Too many requests", schema)
-        yield ErrorResponse(503, "The database does not answer", schema)
+        yield ErrorResponse(503, "The database cannot be used at the moment", schema)
     for error in (*contract.errors, *(_IMAGE_ERRORS if contract.max_images == 1 else ())):
         yield ErrorResponse(*_from_error(error), schema)
 

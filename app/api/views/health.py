@@ -31,8 +31,8 @@ def livez() -> dict[str, str]:
 @responds(Status)
 @error_responses(Unavailable)
 def readyz() -> dict[str, str]:
-    """Check that the process is ready: the database answers and the models are loaded."""
-    readiness.check(container().inference)
+    """Check that the process is ready: rows can be written and the models are loaded."""
+    readiness.check(container().inference, container().database_file)
     return {"status": "ready"}
 
 

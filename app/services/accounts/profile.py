@@ -8,6 +8,7 @@ from app.domain.notifications import NotificationKind
 from app.domain.roles import Role
 from app.services.accounts.users import Account, to_account
 from app.store.engine.db import read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import accounts
 
 _NOT_FOUND = "This account does not exist any more"
@@ -22,6 +23,7 @@ def get(user_id: int) -> Account:
         return to_account(user)
 
 
+@retried
 def update(
     user_id: int, *, email: str | None, notifications: Collection[NotificationKind] | None
 ) -> Account:

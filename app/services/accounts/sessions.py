@@ -10,6 +10,7 @@ from app.domain.errors import NotAllowed, NotAuthenticated
 from app.domain.roles import CurrentUser, Role
 from app.services.accounts.passwords import PasswordHasher
 from app.store.engine.db import read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import accounts
 from app.store.tables import LoginSession, User
 
@@ -26,6 +27,7 @@ class TokenGrant:
     refresh_id: str
 
 
+@retried
 def log_in(hasher: PasswordHasher, username: str, password: str, lifetime: timedelta) -> TokenGrant:
     """Start a login.
 
@@ -59,6 +61,7 @@ def _check_unchanged(user: User | None, password_hash: str | None) -> None:
         raise NotAllowed("This account is locked")
 
 
+@retried
 def refresh(session_id: UUID, refresh_id: str, lifetime: timedelta) -> TokenGrant:
     """Exchange a refresh token for the next one.
 
@@ -81,6 +84,7 @@ def refresh(session_id: UUID, refresh_id: str, lifetime: timedelta) -> TokenGran
     return grant
 
 
+@retried
 def log_out(session_id: UUID) -> None:
     """Revoke a login with all its tokens."""
     with write_transaction() as session:

@@ -12,7 +12,8 @@ from app.domain.roles import Role
 from app.services.accounts.passwords import PasswordHasher
 from app.store.engine import wal_cleanup
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
-from app.store.queries import accounts, feedback, predictions, reviews
+from app.store.engine.retries import retried
+from app.store.queries import accounts, feedback, predictions, retrain_jobs, reviews
 from app.store.tables import User
 
 LAST_ADMIN = "The last admin cannot be deleted, locked or demoted"
@@ -32,6 +33,7 @@ class Account:
     notifications: tuple[NotificationKind, ...]
 
 
+@retried
 def register(
     hasher: PasswordHasher, username: str, password: str, email: str | None = None
 ) -> Account:
@@ -57,6 +59,7 @@ def register(
         return to_account(user)
 
 
+@retried
 def create_admin(hasher: PasswordHasher, username: str, password: str) -> Account:
     """Create an admin; an existing account becomes one, with the new password and logged out.
 
@@ -68,6 +71,7 @@ def create_admin(hasher: PasswordHasher, username: str, password: str) -> Accoun
         return _promote(session, name, password_hash)
 
 
+@retried
 def create_first_admin(hasher: PasswordHasher, username: str, password: str) -> None:
     """Create an admin for a database in which nobody can log in as one.
 
@@ -90,6 +94,7 @@ def has_no_admin() -> bool:
         return accounts.count_active_admins(session) == 0
 
 
+@retried
 def set_password(hasher: PasswordHasher, username: str, password: str) -> None:
     """Set an account's password and end its logins; old accounts get their first one this way.
 
@@ -104,6 +109,7 @@ def set_password(hasher: PasswordHasher, username: str, password: str) -> None:
         accounts.revoke_logins(session, user.id, datetime.now(UTC))
 
 
+@retried
 def change_password(hasher: PasswordHasher, user_id: int, old: str, new: str) -> None:
     """Change a user's password and end all their logins.
 
@@ -130,6 +136,7 @@ def list_page(after: int, limit: int) -> list[Account]:
         return [to_account(user) for user in accounts.list_page(session, after, limit)]
 
 
+@retried
 def update(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
     """Change an account's role, or lock or unlock it; locking ends its logins.
 
@@ -150,6 +157,7 @@ def update(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
         return to_account(user)
 
 
+@retried
 def delete(user_id: int) -> None:
     """Delete an account with its predictions, their images and its feedback.
 
@@ -158,9 +166,11 @@ def delete(user_id: int) -> None:
     with write_transaction() as session:
         acquire(session, AdvisoryLock.ADMINS)
         accounts.lock_exclusive(session, user_id)
+        retrain_jobs.forget_requester(session, user_id)
+        reviews.lock_items_of(session, user_id)
         reviews.withdraw_erased(session, user_id)
-        predictions.erase(session, user_id)
         feedback.delete_by_user(session, user_id)
+        predictions.erase(session, user_id)
         accounts.delete_user(session, user_id)
         if accounts.count_active_admins(session) == 0:
             raise Conflict(LAST_ADMIN)

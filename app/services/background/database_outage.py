@@ -3,12 +3,9 @@
 import logging
 from collections.abc import Callable
 
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from app.store.engine.database_errors import describe
 
 RETRY_DELAY_S = 2.0
-
-_OUTAGE_ERRORS = (InterfaceError, InternalError, OperationalError, PoolTimeoutError)
 
 _log = logging.getLogger(__name__)
 
@@ -21,16 +18,16 @@ class DatabaseOutage:
         self._has_begun = False
 
     def attempt(self, call: Callable[[], object]) -> bool:
-        """Make a call; return False if the database did not answer. Other errors are raised."""
+        """Make a call; return False if the database failed. Other errors are raised."""
         try:
             call()
-        except _OUTAGE_ERRORS as error:  # no traceback: its text says all
-            if not self._has_begun:
+        except Exception as error:
+            failure = describe(error)
+            if failure is None:
+                raise
+            if not self._has_begun:  # no traceback: its text says all
                 _log.warning(
-                    "%s: the database did not answer: %s; trying again every %g s",
-                    self._name,
-                    _first_line(error),
-                    RETRY_DELAY_S,
+                    "%s: %s; trying again every %g s", self._name, failure, RETRY_DELAY_S
                 )
             self._has_begun = True
             return False
@@ -38,7 +35,3 @@ class DatabaseOutage:
             _log.info("%s: the database answers again", self._name)
         self._has_begun = False
         return True
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]

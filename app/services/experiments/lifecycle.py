@@ -12,6 +12,7 @@ from app.domain.verdicts import Outcome, is_mismatch
 from app.services.experiments import evaluation
 from app.services.experiments.evaluation import Evaluation
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import counters, experiments, models
 from app.store.tables import Experiment, ExperimentStage
 
@@ -60,6 +61,7 @@ class ExperimentSummary:
     evaluation: Evaluation
 
 
+@retried
 def ensure_started() -> None:
     """Start the first experiment, with equal weights, if there has never been one."""
     with write_transaction() as session:
@@ -68,6 +70,7 @@ def ensure_started() -> None:
             _create(session, ExperimentPlan(), "first start")
 
 
+@retried
 def start(plan: ExperimentPlan) -> ExperimentSummary:
     """Start an experiment. Raise Conflict while another one runs."""
     with write_transaction() as session:
@@ -77,6 +80,7 @@ def start(plan: ExperimentPlan) -> ExperimentSummary:
         return _summarize(session, _create(session, plan, "started"))
 
 
+@retried
 def stop(experiment_id: int) -> ExperimentSummary:
     """End an experiment; A/B traffic keeps its last weight. Raise NotFound, Conflict."""
     with write_transaction() as session:
@@ -86,6 +90,7 @@ def stop(experiment_id: int) -> ExperimentSummary:
         return _summarize(session, experiment)
 
 
+@retried
 def conclude(experiment_id: int, winner: Version | None) -> ExperimentSummary:
     """End an experiment and give all A/B traffic to the winner; the loser becomes the shadow.
 
@@ -161,6 +166,7 @@ def current_split() -> TrafficSplit:
     return TrafficSplit(stage.weight, unit, experiment.salt, stage.id, experiment.id, model_ids)
 
 
+@retried
 def advance() -> None:
     """Advance the running experiment: void it on a sample ratio mismatch, and move its ramp.
 

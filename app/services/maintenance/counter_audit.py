@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from app.store.engine.db import read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import counter_audit
 
 
@@ -19,6 +20,7 @@ def list_differences() -> Iterator[str]:
                 yield f"{name} {key}: counter {counted.get(key)}, rows {recounted.get(key)}"
 
 
+@retried
 def repair() -> None:
     """Recompute every counter from its rows; other writers wait until it is done."""
     with write_transaction() as session:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.store.engine import wal_cleanup
 from app.store.engine.db import read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import accounts, feedback, predictions, reviews
 
 BATCH_SIZE = 100  # predictions, in one transaction
@@ -28,6 +29,7 @@ class Retention:
             wal_cleanup.truncate_wal(self._database)
 
 
+@retried
 def erase_expired(oldest_kept: datetime) -> bool:
     """Erase a batch of data older than `oldest_kept`; returns whether there may be more.
 

@@ -14,6 +14,7 @@ from app.domain.guarded_rollout import RolloutResult, evaluate, observed_gain
 from app.domain.intervals import Interval
 from app.services.models import registry
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import alerts, guarded_rollouts
 from app.store.queries import models as model_rows
 from app.store.tables import GuardedRollout
@@ -71,6 +72,7 @@ def list_active() -> list[ActiveRollout]:
         ]
 
 
+@retried
 def evaluate_all() -> None:
     """Close the rollouts that are decided, and roll back models worse than their predecessors."""
     with read_transaction() as session:

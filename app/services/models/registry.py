@@ -14,6 +14,7 @@ from app.domain.predictions import ModelRef
 from app.services.experiments import lifecycle
 from app.services.models.onnx_runtime import load_validated, read_model_name
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import guarded_rollouts, models
 from app.store.tables import Deployment, GuardedRollout, Model
 
@@ -52,6 +53,7 @@ class DeploymentSummary:
     created_at: datetime
 
 
+@retried
 def register_bundled(folder: Path) -> None:
     """Store the bundled models, and deploy them as versions that have no model yet.
 
@@ -135,6 +137,7 @@ def list_deployments(limit: int) -> list[DeploymentSummary]:
         ]
 
 
+@retried
 def deploy(model_id: int, version: Version, user_id: int) -> DeploymentSummary:
     """Validate a model and deploy it as a version.
 
@@ -158,6 +161,7 @@ def deploy(model_id: int, version: Version, user_id: int) -> DeploymentSummary:
         return _deployment_summary(deploy_in(session, version, model, "deployed", user_id), model)
 
 
+@retried
 def roll_back(version: Version, user_id: int) -> DeploymentSummary:
     """Roll back a version's last deployment that was not rolled back yet.
 

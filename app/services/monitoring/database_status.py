@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.store.engine import migration_state
+from app.store.engine.database_errors import describe
 from app.store.engine.db import read_transaction
 from app.store.queries import models, predictions
 
@@ -29,10 +30,8 @@ def check(migrations: Path) -> DatabaseStatus:
             revision = migration_state.current_revision(session)
             is_migrated = revision == migration_state.list_revisions(migrations)[0]
             newest_at = _newest_at(session) if is_migrated else None
-    except OperationalError as error:
-        return DatabaseStatus(error=str(error.orig).splitlines()[0])
     except SQLAlchemyError as error:
-        return DatabaseStatus(error=type(error).__name__)
+        return DatabaseStatus(error=str(describe(error) or type(error).__name__))
     return DatabaseStatus(None, revision, is_migrated, newest_at)
 
 

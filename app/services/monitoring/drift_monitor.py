@@ -13,6 +13,7 @@ import numpy as np
 from app.domain.assignment import Version
 from app.domain.drift import PredictionWindow, compare
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import alerts, models, predictions
 from app.store.queries.predictions import VersionOutput
 
@@ -69,6 +70,7 @@ class DriftMonitor:
         return recent if new >= MIN_NEW else None
 
 
+@retried
 def _raise_alert(message: str, since: datetime) -> None:
     with write_transaction() as session:
         acquire(session, AdvisoryLock.ALERTS)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from app.store.engine.db import AdvisoryLock, acquire, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import alerts
 
 KIND = "rate limits"
@@ -18,6 +19,7 @@ class RateLimitMonitor:
         self._is_using_fallback = is_using_fallback
         self._was_using_fallback = False
 
+    @retried
     def check(self) -> None:
         """Raise an alert if an outage has begun. Needs an application context."""
         is_using_fallback = self._is_using_fallback()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.store.engine.db import read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import alerts
 
 
@@ -17,6 +18,7 @@ class Alert:
     created_at: datetime
 
 
+@retried
 def create(kind: str, message: str) -> None:
     """Raise an alert, in a transaction of its own."""
     with write_transaction() as session:

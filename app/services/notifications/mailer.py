@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.domain.notifications import Digest, build_digest
 from app.store.engine.db import read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import accounts, notifications
 
 MIN_INTERVAL = timedelta(hours=1)
@@ -84,6 +85,7 @@ class Mailer:
         _release(claim, self._clock() + pause)
 
 
+@retried
 def _claim(user_id: int, now: datetime) -> _Claim | None:
     """Claim an account's due digest; None if there is none or another process has claimed it.
 
@@ -102,6 +104,7 @@ def _claim(user_id: int, now: datetime) -> _Claim | None:
         return _Claim(user_id, user.email, until, ids, build_digest(found))
 
 
+@retried
 def _complete(claim: _Claim, due_at: datetime) -> None:
     """Delete a sent digest from the outbox; the next one is due at `due_at`."""
     with write_transaction() as session:
@@ -112,6 +115,7 @@ def _complete(claim: _Claim, due_at: datetime) -> None:
             user.next_mail_at = due_at
 
 
+@retried
 def _release(claim: _Claim, due_at: datetime) -> None:
     """Give up a claim to a digest that was not sent; any process may claim it from `due_at` on."""
     with write_transaction() as session:

@@ -8,6 +8,7 @@ from app.domain.feedback import ResolvedFeedback
 from app.domain.predictions import DigitImage, Prediction
 from app.store.engine import wal_cleanup
 from app.store.engine.db import read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import accounts, feedback, predictions, reviews
 from app.store.tables import Feedback
 
@@ -49,14 +50,15 @@ def get_image(user_id: int, prediction_id: UUID) -> DigitImage:
     return digit
 
 
+@retried
 def delete(user_id: int, prediction_id: UUID) -> None:
     """Delete one of a user's predictions with its image and feedback. Raises NotFound."""
     with write_transaction() as session:
         accounts.lock_key_share(session, user_id)
         if predictions.lock_for_update(session, user_id, prediction_id) is None:
             raise NotFound(NOT_FOUND)
-        feedback.delete_by_prediction(session, prediction_id)
         reviews.withdraw_erased(session, user_id, prediction_id)
+        feedback.delete_by_prediction(session, prediction_id)
         predictions.erase(session, user_id, prediction_id)
     wal_cleanup.mark_dirty()
 

@@ -20,6 +20,7 @@ from app.services.models import guarded_rollout, registry
 from app.services.retraining.training_process import Candidate, Progress, TrainingSpec
 from app.services.reviews import attention_checks
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import models as model_rows
 from app.store.queries import notifications, retrain_jobs
 from app.store.tables import RetrainJob
@@ -78,6 +79,7 @@ class Claim:
     deployed_model_id: int
 
 
+@retried
 def create(user_id: int, version: Version, deploy: str) -> Job:
     """Create a retrain job.
 
@@ -127,6 +129,7 @@ def list_recent(limit: int) -> list[Job]:
         return [_job(job) for job in retrain_jobs.list_recent(session, limit)]
 
 
+@retried
 def cancel(job_id: int) -> Job:
     """Cancel a job; a running one ends within a second or two.
 
@@ -145,6 +148,7 @@ def cancel(job_id: int) -> Job:
         return _job(job)
 
 
+@retried
 def claim_next() -> Claim | None:
     """Claim the open job; return None if there is none or another worker's lease is valid.
 
@@ -192,6 +196,7 @@ def training_spec(claim: Claim) -> TrainingSpec:
     )
 
 
+@retried
 def heartbeat(claim: Claim, progress: Progress | None) -> None:
     """Renew the lease and record the progress. Raise LeaseLost, JobCancelled."""
     with write_transaction() as session:
@@ -204,6 +209,7 @@ def heartbeat(claim: Claim, progress: Progress | None) -> None:
             job.loss, job.seconds_left = progress.loss, progress.seconds_left
 
 
+@retried
 def release(claim: Claim) -> None:
     """Return a job to the queue, so that another worker can claim it. Raise LeaseLost."""
     with write_transaction() as session:
@@ -212,6 +218,7 @@ def release(claim: Claim) -> None:
         job.stage = job.progress = job.loss = job.seconds_left = None
 
 
+@retried
 def fail(claim: Claim, error: str, log: str) -> None:
     """End a job that has no candidate, as cancelled or failed. Raise LeaseLost."""
     with write_transaction() as session:
@@ -220,6 +227,7 @@ def fail(claim: Claim, error: str, log: str) -> None:
         job.log = log
 
 
+@retried
 def complete(claim: Claim, spec: TrainingSpec, candidate: Candidate, log: str) -> None:
     """Evaluate a candidate, store it, and deploy it if it passed every gate and may be deployed.
 

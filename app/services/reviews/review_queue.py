@@ -20,8 +20,9 @@ from app.domain.verdicts import find_winner
 from app.services.experiments.evaluation import evidence_from
 from app.services.reviews import attention_checks
 from app.store.engine.db import write_transaction
+from app.store.engine.retries import retried
+from app.store.queries import accounts, counters, experiments, notifications, predictions, reviews
 from app.store.queries import attention_checks as attention_checks_rows
-from app.store.queries import counters, experiments, notifications, predictions, reviews
 from app.store.queries.reviews import QueueSize
 from app.store.tables import AttentionCheck, Experiment, Review, ReviewItem
 
@@ -40,6 +41,7 @@ class QueuedImage:
     leased_until: datetime
 
 
+@retried
 def next_item(reviewer_id: int) -> tuple[QueuedImage | None, QueueSize]:
     """Lease the next image to a reviewer, for two minutes; also return the queue size.
 
@@ -48,6 +50,7 @@ def next_item(reviewer_id: int) -> tuple[QueuedImage | None, QueueSize]:
     """
     leased_until = datetime.now(UTC) + LEASE
     with write_transaction() as session:
+        accounts.lock_key_share(session, reviewer_id)
         experiment = experiments.get_latest(session)
         if experiment is None:
             return None, QueueSize(0, 0, 0)
@@ -63,6 +66,7 @@ def next_item(reviewer_id: int) -> tuple[QueuedImage | None, QueueSize]:
         return QueuedImage(item.prediction_id, image, leased_until), queue_size
 
 
+@retried
 def submit_label(reviewer_id: int, prediction_id: UUID, label: int) -> None:
     """Record a reviewer's label of an image: its digit, NOT_A_DIGIT or SKIPPED.
 
@@ -70,6 +74,7 @@ def submit_label(reviewer_id: int, prediction_id: UUID, label: int) -> None:
     it is not leased to this reviewer.
     """
     with write_transaction() as session:
+        accounts.lock_key_share(session, reviewer_id)
         check = attention_checks_rows.get(session, prediction_id, reviewer_id)
         if check is not None:
             _record_check_answer(check, label)
@@ -86,12 +91,14 @@ def submit_label(reviewer_id: int, prediction_id: UUID, label: int) -> None:
             _record_winner(session, experiment)
 
 
+@retried
 def undo_last(reviewer_id: int, prediction_id: UUID) -> None:
     """Undo a reviewer's last label; the image waits again. Raise Conflict for any other label.
 
     A winner that was recorded in the meantime stays the winner.
     """
     with write_transaction() as session:
+        accounts.lock_key_share(session, reviewer_id)
         review = reviews.lock_last_review(session, reviewer_id)
         check = attention_checks_rows.get(session, prediction_id, reviewer_id)
         if check is not None and _is_last(check, review):

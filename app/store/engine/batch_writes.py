@@ -14,7 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection
 
+from app.store.engine.database_errors import is_connection_useless
+from app.store.engine.database_file import DatabaseFile
 from app.store.engine.db import BUSY_TIMEOUT_S, insert_for_dialect
+from app.store.engine.retries import may_retry, pause
 from app.store.tables import Base
 
 _Row = Mapping[str, Any]
@@ -31,14 +34,14 @@ class BatchTransaction(NamedTuple):
 class BatchWriter:
     """Run transactions on rows that arrived together, one transaction at a time."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, database_file: DatabaseFile | None) -> None:
         """Write through an engine of its own; nothing connects before the first write."""
-        self._engine = engine
+        self._engine, self._database_file = engine, database_file
         self._driver = engine.dialect.loaded_dbapi
-        self._is_sqlite = engine.dialect.name == "sqlite"
         # The lock guards _connection too: only the thread that holds it may take or return one.
         self._lock = threading.Lock()
         self._connection: PoolProxiedConnection | None = None
+        self._has_begun_commit = False  # in the current attempt
         event.listen(engine, "engine_disposed", self._discard_connection)
 
     def write(self, work: Callable[[BatchTransaction], _Result]) -> _Result:
@@ -46,26 +49,48 @@ class BatchWriter:
 
         Committed rows survive kill -9; on SQLite, a power cut may lose the last moments
         (tests/integration/test_durability.py). Raises SQLAlchemy's errors, as an ORM transaction
-        does.
+        does. As in retries.py, `work` runs again if its transaction was rolled back for another
+        one or for a useless connection.
         """
-        dialect, connection = self._engine.dialect, None
-        is_committed = is_disconnected = False
         if not self._lock.acquire(timeout=BUSY_TIMEOUT_S):
             raise PoolTimeoutError("Timed out waiting for earlier batch writes")
         try:
+            return self._write_with_retries(work)
+        finally:
+            self._lock.release()
+
+    def _write_with_retries(self, work: Callable[[BatchTransaction], _Result]) -> _Result:
+        attempt = 1
+        while True:
+            try:
+                return self._write_once(work)
+            except DBAPIError as error:
+                if self._has_begun_commit or not may_retry(error, attempt):
+                    raise
+            pause(attempt)
+            attempt += 1
+
+    def _write_once(self, work: Callable[[BatchTransaction], _Result]) -> _Result:
+        dialect, connection = self._engine.dialect, None
+        is_committed = is_disconnected = self._has_begun_commit = False
+        try:
             connection = self._take_connection()
             cursor = connection.cursor()
-            if self._is_sqlite:
+            if self._database_file is not None:
                 # Take the write lock first: a transaction that upgrades from a read fails at once
                 # with SQLITE_BUSY instead of waiting for the busy timeout.
                 cursor.execute("BEGIN IMMEDIATE")
+                self._database_file.require_in_place()
             result = work(BatchTransaction(cursor, dialect))
+            self._has_begun_commit = True
             connection.commit()
             is_committed = True
         except self._driver.Error as error:
             # Nothing but the driver runs here, so its errors are translated by hand; the error
             # handlers know SQLAlchemy's classes only.
-            if connection is not None and dialect.is_disconnect(error, connection, None):
+            if connection is not None and (
+                is_connection_useless(error) or dialect.is_disconnect(error, connection, None)
+            ):
                 is_disconnected = True
                 connection.invalidate(error)
             raise DBAPIError.instance(
@@ -74,7 +99,6 @@ class BatchWriter:
         finally:
             if connection is not None:
                 self._return_connection(connection, is_committed=is_committed)
-            self._lock.release()
         return result
 
     def _take_connection(self) -> PoolProxiedConnection:
@@ -87,7 +111,7 @@ class BatchWriter:
         A checkout from the pool takes as long as writing a row. PostgreSQL connections go through
         the pool nevertheless, because its pre-ping replaces those that the server has closed.
         """
-        if self._is_sqlite and is_committed:
+        if self._database_file is not None and is_committed:
             self._connection = connection
         else:
             connection.close()  # rolls back what was not committed

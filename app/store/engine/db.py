@@ -1,21 +1,41 @@
 """Configure the database engines, and open read and write transactions on them.
 
 Only services open a transaction, once per use case; stores run queries inside it.
+
+Lock order: a transaction takes its locks in this order, and rows of one table in the order of their
+keys, so that two transactions never wait for each other. (SQLite has one lock for all writers.)
+
+1. the advisory locks ADMINS, RETRAINS, MODELS
+2. users: of whatever is about to be added or changed, the account that it belongs to
+3. retrain jobs
+4. predictions
+5. a reviewer's last review, to undo it
+6. review items
+7. the advisory lock EXPERIMENTS, then experiments: whoever counts a label holds its experiment
+8. feedback and reviews
+9. counters: labels, confidences, feedback, traffic, latencies
+10. alerts and notifications, which wait for nobody
+
+tests/integration/test_lock_order.py runs all of them against each other.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Dialect, event, func, select
+from sqlalchemy import Connection, Dialect, ExceptionContext, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from app.store.engine.database_errors import is_connection_useless
+from app.store.engine.database_file import DatabaseFile, DatabaseFileGone
 from app.store.engine.postgres_timeouts import TimeoutConnection
 from app.store.tables import Base
 
@@ -38,6 +58,11 @@ class AdvisoryLock(IntEnum):
     ALERTS = 20_260_906
 
 
+class _Progress(threading.local):
+    commits = 0
+
+
+_progress = _Progress()
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
 
 
@@ -56,19 +81,23 @@ def batch_engine_options(database_url: str) -> dict[str, Any]:
     return engine_options(database_url, 0) | {"pool_size": 1, "max_overflow": 0}
 
 
-def configure_engines() -> None:
+def configure_engines(database_file: DatabaseFile | None) -> None:
     """Make SQLite durable, and begin its write transactions with BEGIN IMMEDIATE.
 
     The driver begins no transactions by itself (isolation_level None). BEGIN IMMEDIATE waits for
     the write lock up to the busy timeout; a transaction that reads first and then writes would
     fail at once with SQLITE_BUSY. Needs an application context.
     """
-    if db.engine.dialect.name == "sqlite":
+    if database_file is not None:
+        for engine in db.engines.values():
+            event.listen(engine, "do_connect", partial(_connect_sqlite, database_file))
         event.listen(db.engine, "connect", partial(_set_pragmas, "FULL"))
-        event.listen(db.engine, "begin", begin_sqlite)
+        event.listen(db.engine, "begin", partial(_begin_in_place, database_file))
         # Without an fsync per commit, batch writes survive the process (kill -9 included), but
         # not a power cut: tests/integration/test_durability.py.
         event.listen(db.engines[BATCH_BIND], "connect", partial(_set_pragmas, "NORMAL"))
+    else:
+        event.listen(db.engine, "handle_error", _discard_useless_connections)
 
 
 def enable_timeouts() -> None:
@@ -81,6 +110,18 @@ def enable_timeouts() -> None:
         if engine.dialect.name == "postgresql":
             event.listen(engine, "do_connect", _connect)
             engine.dispose()
+
+
+def _connect_sqlite(
+    database_file: DatabaseFile, _: Dialect, __: ConnectionPoolEntry, ___: Any, options: Any
+) -> sqlite3.Connection:
+    return database_file.connect(**options)
+
+
+def _discard_useless_connections(context: ExceptionContext) -> None:
+    """Replace the pool's connections if this one turns out to be read-only, after a failover."""
+    if is_connection_useless(context.original_exception):
+        context.is_disconnect = True
 
 
 def _connect(_: Dialect, __: ConnectionPoolEntry, arguments: Any, options: Any) -> Any:
@@ -97,6 +138,16 @@ def begin_sqlite(connection: Connection) -> None:
     """Begin a transaction, with the write lock if the connection has WRITE_OPTION."""
     is_write = connection.get_execution_options().get(WRITE_OPTION, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _begin_in_place(database_file: DatabaseFile, connection: Connection) -> None:
+    """Begin a transaction; refuse to write into a file that is no longer at its path."""
+    begin_sqlite(connection)
+    if connection.get_execution_options().get(WRITE_OPTION, False):
+        try:
+            database_file.require_in_place()
+        except DatabaseFileGone as error:
+            raise OperationalError(None, None, error) from error
 
 
 def _set_pragmas(synchronous: str, connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
@@ -131,9 +182,16 @@ def write_transaction() -> Iterator[Session]:
     try:
         session.connection(execution_options={WRITE_OPTION: True})
         yield session
+        session.flush()
+        _progress.commits += 1  # from here on nobody can tell whether it took effect
         session.commit()
     finally:
         session.close()
+
+
+def commits_begun() -> int:
+    """Return how many commits this thread has begun; retries.py repeats nothing after one."""
+    return _progress.commits
 
 
 def acquire(session: Session, lock: AdvisoryLock) -> None:
@@ -144,6 +202,16 @@ def acquire(session: Session, lock: AdvisoryLock) -> None:
     """
     if db.engine.dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(lock)))
+
+
+@contextmanager
+def sqlite_connection() -> Iterator[sqlite3.Connection]:
+    """Lend the driver's connection to SQLite, from the pool."""
+    pooled = db.engine.raw_connection()
+    try:
+        yield cast("sqlite3.Connection", pooled.driver_connection)
+    finally:
+        pooled.close()
 
 
 def count_connections() -> dict[str, int]:

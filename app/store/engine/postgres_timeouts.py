@@ -27,6 +27,10 @@ CIRCUIT_OPEN_S = 5.0
 _Result = TypeVar("_Result")
 
 
+class ServerTimeout(psycopg.OperationalError):
+    """The server did not answer in time; trying again at once would only wait again."""
+
+
 class TimeoutConnection(psycopg.Connection[Any]):
     """A psycopg connection that gives up on a server which does not answer."""
 
@@ -45,7 +49,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
     def wait(
         self, gen: PQGen[_Result], interval: float = 0.1, timeout: float | None = None
     ) -> _Result:
-        """Wait for an answer as psycopg does. Raises OperationalError after the timeout."""
+        """Wait for an answer as psycopg does. Raises ServerTimeout after the timeout."""
         if timeout is None:
             timeout = OPEN_CIRCUIT_TIMEOUT_S if self._is_circuit_open() else TIMEOUT_S
         started_at_s = time.monotonic()
@@ -59,7 +63,7 @@ class TimeoutConnection(psycopg.Connection[Any]):
                 raise
             self._open_circuit()
             self.close()  # a late answer must not be taken for that of the next statement
-            raise psycopg.OperationalError("PostgreSQL does not answer") from error
+            raise ServerTimeout("PostgreSQL does not answer") from error
         TimeoutConnection._circuit_open_until_s = float("-inf")
         return result
 

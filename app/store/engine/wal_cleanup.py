@@ -21,12 +21,14 @@ def mark_dirty() -> None:
 
 def truncate_wal(database: Path) -> bool:
     """Empty the write-ahead log if data was erased; return False if another connection uses it."""
-    if not _is_dirty.is_set():
+    if not _is_dirty.is_set() or not database.with_name(f"{database.name}-wal").exists():
         return True
     _is_dirty.clear()  # before the checkpoint: what is erased during it needs another one
     is_busy = True
     try:
-        with closing(sqlite3.connect(database, timeout=WAIT_S)) as connection:
+        # mode=rw: it must not create a database in the place of one that was deleted.
+        uri = f"{database.as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=WAIT_S)) as connection:
             is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         if is_busy:

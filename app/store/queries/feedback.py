@@ -1,10 +1,11 @@
 """Queries on user feedback."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.store.queries import counters
@@ -83,23 +84,22 @@ def delete_unlinked_before(session: Session, before: datetime) -> int:
 
 
 def _delete(session: Session, condition: ColumnElement[bool]) -> int:
-    """Delete the feedback that meets a condition, and subtract it from the counters."""
-    is_correct, is_eligible = (
-        case((each, 1), else_=0) for each in (Feedback.correct, Feedback.is_eligible)
-    )
-    key = (func.coalesce(Feedback.experiment_id, 0), func.coalesce(Feedback.version, ""))
-    sums = [func.sum(each) for each in (is_correct, is_eligible, is_correct * is_eligible)]
-    query = select(*key, func.count(), *sums).where(condition).group_by(*key)
-    found = session.execute(query).all()
-    for experiment_id, version, total, correct, eligible, eligible_correct in found:
-        counters.increment(
-            session,
-            FeedbackCount,
-            {"experiment_id": experiment_id, "version": version},
-            total=-total,
-            correct=-correct,
-            eligible=-eligible,
-            eligible_correct=-eligible_correct,
-        )
-    session.execute(delete(Feedback).where(condition))
-    return sum(row[2] for row in found)
+    """Delete the feedback that meets a condition, and subtract it from the counters.
+
+    Return how many rows there were. The rows go first, in the lock order of db.py; what is
+    subtracted are those that this transaction deleted.
+    """
+    deleted = delete(Feedback).where(condition)
+    columns = (Feedback.experiment_id, Feedback.version, Feedback.correct, Feedback.is_eligible)
+    rows = session.execute(deleted.returning(*columns)).all()
+    amounts: dict[tuple[int, str], Counter[str]] = {}
+    for experiment_id, version, correct, is_eligible in rows:
+        counted = amounts.setdefault((experiment_id or 0, version or ""), Counter())
+        counted["total"] -= 1
+        counted["correct"] -= correct
+        counted["eligible"] -= is_eligible
+        counted["eligible_correct"] -= correct and is_eligible
+    for (experiment_id, version), counted in sorted(amounts.items()):
+        key = {"experiment_id": experiment_id, "version": version}
+        counters.increment(session, FeedbackCount, key, **counted)
+    return len(rows)

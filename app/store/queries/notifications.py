@@ -28,7 +28,9 @@ def add(session: Session, kind: NotificationKind, message: str) -> None:
     """Add a notification for every admin who subscribed to its kind.
 
     Called in the transaction of the event itself, so that neither exists without the other. The
-    lock keeps the admins' accounts from being deleted before the commit.
+    lock keeps the admins' accounts from being deleted before the commit. An account that is being
+    deleted gets none: waiting for it here, after other rows were locked, would break the lock order
+    (db.py).
     """
     admins = select(User).where(User.role == Role.ADMIN, User.email.is_not(None)).order_by(User.id)
     created_at = datetime.now(UTC)
@@ -39,7 +41,9 @@ def add(session: Session, kind: NotificationKind, message: str) -> None:
             message=single_line(message)[:MAX_MESSAGE_CHARS],
             created_at=created_at,
         )
-        for user in session.scalars(admins.with_for_update(read=True, key_share=True))
+        for user in session.scalars(
+            admins.with_for_update(read=True, key_share=True, skip_locked=True)
+        )
         if kind in subscribed_kinds(user)
     )
 

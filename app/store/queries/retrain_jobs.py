@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from app.domain.review_labels import NOT_A_DIGIT
@@ -36,6 +36,12 @@ def lock_claimed(session: Session, job_id: int, fencing_token: int) -> RetrainJo
         RetrainJob.status == "running",
     )
     return session.scalar(query.with_for_update())
+
+
+def forget_requester(session: Session, user_id: int) -> None:
+    """Remove a user who is being deleted from the jobs that the user requested."""
+    requested = update(RetrainJob).where(RetrainJob.requested_by == user_id)
+    session.execute(requested.values(requested_by=None))
 
 
 def get_open(session: Session) -> RetrainJob | None:

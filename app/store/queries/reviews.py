@@ -17,7 +17,7 @@ from app.domain.confidence import bucket_of
 from app.domain.review_labels import ERASED, NOT_A_DIGIT
 from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_ignore
 from app.store.engine.db import insert_for
-from app.store.queries import counters
+from app.store.queries import counters, experiments
 from app.store.tables import (
     ConfidenceCount,
     Feedback,
@@ -113,17 +113,29 @@ def lock_item(session: Session, prediction_id: UUID) -> ReviewItem | None:
     return session.get(ReviewItem, prediction_id, with_for_update={"key_share": True})
 
 
+def lock_items_of(session: Session, user_id: int) -> None:
+    """Lock the items of a user's images and those leased to the user, who is being deleted."""
+    own = ReviewItem.prediction_id.in_(select(Prediction.id).where(Prediction.user_id == user_id))
+    items = select(ReviewItem.prediction_id).where(or_(own, ReviewItem.leased_by == user_id))
+    session.execute(items.order_by(ReviewItem.prediction_id).with_for_update()).all()
+
+
 def withdraw_erased(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
     """Close the queue items of a user's images, or of one, because they are being erased.
 
-    Unlabeled ones are counted as erased: erasure may bias the sample. The image hash stays in its
-    experiment, so that the image is not queued again if it is resubmitted.
+    Unlabeled ones are counted as erased, with their experiments locked: erasure may bias the
+    sample. The image hash stays in its experiment, so that the image is not queued again if it is
+    resubmitted.
     """
     query = select(ReviewItem).join(Prediction, ReviewItem.prediction_id == Prediction.id)
     owned = query.where(Prediction.user_id == user_id).with_for_update(of=ReviewItem)
     if prediction_id is not None:
         owned = owned.where(ReviewItem.prediction_id == prediction_id)
-    for item in session.scalars(owned).all():
+    items = session.scalars(owned.order_by(ReviewItem.prediction_id)).all()
+    counted_in = {item.experiment_id for item in items if item.is_open and item.experiment_id}
+    for experiment_id in sorted(counted_in):
+        experiments.lock_for_update(session, experiment_id)
+    for item in items:
         if item.experiment_id is None:
             session.delete(item)
             continue

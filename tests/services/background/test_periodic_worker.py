@@ -1,6 +1,7 @@
 """Work that is done periodically goes on after errors, with one log line for each outage."""
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 
@@ -12,7 +13,9 @@ from app.services.background.periodic_worker import run_until_stopped
 
 
 def fail_with_outage() -> None:
-    raise OperationalError("SELECT 1", {}, Exception("server closed the connection\nmore"))
+    raise OperationalError(
+        "SELECT 1", {}, sqlite3.OperationalError("server closed the connection\nmore")
+    )
 
 
 def fail_otherwise() -> None:
@@ -40,7 +43,7 @@ def test_work_goes_on_after_errors_with_one_line_for_each_outage(
     run_until_stopped("mail", 0, next_turn, threading.Event(), stop_event)
     assert turns == []
     begin = (
-        "mail: the database did not answer: server closed the connection; trying again every 2 s"
+        "mail: The database does not answer: server closed the connection; trying again every 2 s"
     )
     end = "mail: the database answers again"
     assert [record.getMessage() for record in caplog.records] == [

@@ -84,7 +84,7 @@ def test_a_result_is_written_once_the_database_answers(
         with app.app_context():
             wait_until(lambda: jobs.get(job.id).status == "running", "the training")
         with no_connections(url):
-            wait_until(lambda: "did not answer" in caplog.text, "a heartbeat")
+            wait_until(lambda: "trying again" in caplog.text, "a heartbeat")
             (tmp_path / "go").touch()
             wait_until(lambda: not any((tmp_path / "retrains").iterdir()), "the end of training")
     finally:
@@ -95,5 +95,5 @@ def test_a_result_is_written_once_the_database_answers(
         "failed",
         "the training process exited: no candidate today",
     )
-    assert caplog.text.count("did not answer") == 1
+    assert caplog.text.count("trying again") == 1
     assert caplog.text.count("answers again") == 1

@@ -24,7 +24,7 @@ from cifra_client.transport import Transport
 NAMESPACE = "/live"
 RECONNECT_DELAYS_S, MAX_RECONNECT_DELAY_S = (0.5, 1.0, 2.0, 4.0), 8.0
 
-_STATUS_BY_CODE = {"unauthorized": 401, "limited": 429, "full": 503}
+_STATUS_BY_CODE = {"unauthorized": 401, "limited": 429, "full": 503, "unavailable": 503}
 
 
 class _Signal(Enum):

@@ -4,13 +4,16 @@ from typing import Any
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import create_engine, event, func, select
+from sqlalchemy import create_engine, event, func, make_url, select
 from sqlalchemy.pool import NullPool
 
 from app.store.engine.db import WRITE_OPTION, AdvisoryLock, begin_sqlite
 from app.store.tables import Base
 
-_URL = current_app.config["SQLALCHEMY_DATABASE_URI"]
+# Another database than the application's if the caller says so (migration_state.upgrade_file).
+_URL = make_url(
+    context.config.attributes.get("database_url") or current_app.config["SQLALCHEMY_DATABASE_URI"]
+)
 
 
 def _use_wal(connection: Any, _: object) -> None:
@@ -20,7 +23,7 @@ def _use_wal(connection: Any, _: object) -> None:
 
 def _migrate() -> None:
     """Run the migrations in one transaction, without foreign keys so that tables can be rebuilt."""
-    is_sqlite = _URL.startswith("sqlite")
+    is_sqlite = _URL.drivername == "sqlite"
     driver = {"isolation_level": None} if is_sqlite else {}
     engine = create_engine(_URL, poolclass=NullPool, connect_args=driver)
     if is_sqlite:

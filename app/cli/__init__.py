@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from app.cli import accounts, database, doctor, keys, worker
+from app.cli import accounts, backups, database, doctor, keys, worker
 from app.store.engine.migration_state import register_flask_migrate
 from config import ROOT
 
@@ -12,8 +12,8 @@ COMMANDS = (
     accounts.set_password,
     database.prepare,
     database.verify_counters,
-    database.backup,
-    database.restore,
+    backups.backup,
+    backups.restore,
     keys.rotate_key,
     doctor.doctor,
     worker.worker,

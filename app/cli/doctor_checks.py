@@ -14,7 +14,7 @@ from app.domain.assignment import Version
 from app.domain.errors import CifraError, InvalidModel
 from app.services.accounts.signing_keys import KeyFiles
 from app.services.maintenance import counter_audit
-from app.services.maintenance.backups import SECRETS
+from app.services.maintenance.backup_manifest import SECRETS
 from app.services.models import registry
 from app.services.monitoring import database_status, model_check
 from app.store.engine import sqlite_backup
@@ -140,7 +140,7 @@ def _missing_database(config: Config) -> Finding:
 
 
 def _check_rows(config: Config, state: database_status.DatabaseStatus) -> Iterator[Finding]:
-    differences = sum(1 for _ in counter_audit.list_differences())
+    differences = len(counter_audit.list_differences())
     if differences:
         advice = "flask --app wsgi verify-counters --repair"
         yield Finding(Level.FAIL, f"{differences} counters differ from their rows", advice)

@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from app.domain.errors import Unavailable
+from app.store.engine.directory_sync import sync_directory
 
 MIN_KEY_BYTES = 32
 RETIRED_KEYS_FILE = "jwt_retired_keys"
@@ -173,15 +174,6 @@ def _replace(path: Path, text: str, owner: os.stat_result) -> None:
             file.flush()
             os.fsync(descriptor)
         Path(name).replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _sync_directory(folder: Path) -> None:
-    """Sync a directory's entries to disk, so that a rename survives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -26,9 +26,7 @@ class DatabaseOutage:
             if failure is None:
                 raise
             if not self._has_begun:  # no traceback: its text says all
-                _log.warning(
-                    "%s: %s; trying again every %g s", self._name, failure, RETRY_DELAY_S
-                )
+                _log.warning("%s: %s; trying again every %g s", self._name, failure, RETRY_DELAY_S)
             self._has_begun = True
             return False
         if self._has_begun:

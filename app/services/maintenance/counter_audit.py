@@ -1,23 +1,29 @@
 """Verify the counters against the rows that they count, and repair them."""
 
-from collections.abc import Iterator
+from sqlalchemy.orm import Session
 
 from app.store.engine.db import read_transaction, write_transaction
 from app.store.engine.retries import retried
 from app.store.queries import counter_audit
 
 
-def list_differences() -> Iterator[str]:
-    """Yield a line for each counter that differs from its rows."""
+def list_differences() -> list[str]:
+    """Return a line for each counter that differs from its rows."""
     with read_transaction() as session:
-        found = {
-            name: (spec.stored(session), spec.recount(session))
-            for name, spec in counter_audit.COUNTERS.items()
-        }
-    for name, (counted, recounted) in found.items():
-        for key in sorted(counted.keys() | recounted.keys(), key=str):
-            if counted.get(key) != recounted.get(key):
-                yield f"{name} {key}: counter {counted.get(key)}, rows {recounted.get(key)}"
+        return compare(session)
+
+
+def compare(session: Session) -> list[str]:
+    """Return a line for each counter of a database that differs from its rows."""
+    lines = []
+    for name, spec in counter_audit.COUNTERS.items():
+        counted, recounted = spec.stored(session), spec.recount(session)
+        lines += [
+            f"{name} {key}: counter {counted.get(key)}, rows {recounted.get(key)}"
+            for key in sorted(counted.keys() | recounted.keys(), key=str)
+            if counted.get(key) != recounted.get(key)
+        ]
+    return lines
 
 
 @retried

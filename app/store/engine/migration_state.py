@@ -7,7 +7,7 @@ sixth of a start.
 from pathlib import Path
 
 from flask import Flask, current_app
-from sqlalchemy import column, inspect, select, table
+from sqlalchemy import URL, column, inspect, select, table
 from sqlalchemy.orm import Session
 
 from app.domain.errors import Conflict
@@ -48,6 +48,20 @@ def upgrade(migrations: Path) -> None:
 
     register_flask_migrate(current_app, migrations)
     flask_migrate.upgrade()
+
+
+def upgrade_file(path: Path, migrations: Path, revision: str = "head") -> None:
+    """Migrate a SQLite file that is not the application's; create it if it does not exist.
+
+    Raise what the migrations raise.
+    """
+    from alembic import command  # noqa: PLC0415  see above
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.attributes["database_url"] = URL.create("sqlite", database=str(path))
+    command.upgrade(config, revision)
 
 
 def register_flask_migrate(app: Flask, migrations: Path) -> None:

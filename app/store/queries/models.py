@@ -31,6 +31,11 @@ def list_recent(session: Session, limit: int) -> Sequence[Model]:
     return session.scalars(select(Model).order_by(Model.id.desc()).limit(limit)).all()
 
 
+def list_ids(session: Session) -> Sequence[int]:
+    """Return the ids of all models."""
+    return session.scalars(select(Model.id).order_by(Model.id)).all()
+
+
 def add(session: Session, model: Model) -> None:
     """Add a model and assign the id."""
     session.add(model)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from config import NEW_INSTALLATION
 from tests.conftest import SECRETS
 from tests.support.backup_files import Good
 from tests.support.cli import run_flask
@@ -59,6 +60,7 @@ def test_verify_and_restore_reject_a_bad_archive_with_one_line(
 ) -> None:
     cases = hostile_archives(Good.read(data_dir / "backup.tgz").without_models())
     there = tmp_path / "there"
+    of_a_new_installation = {"secret_key", "jwt_secret_key", NEW_INSTALLATION}
     for name in (
         "loop of symbolic links",
         "database of -512 bytes",
@@ -75,7 +77,7 @@ def test_verify_and_restore_reject_a_bad_archive_with_one_line(
             assert line.startswith("Error: "), name
             assert expected in line, name
             assert all(each.endswith("%") for each in progress), name
-            assert {path.name for path in there.iterdir()} == {"secret_key", "jwt_secret_key"}
+            assert {path.name for path in there.iterdir()} == of_a_new_installation
             assert list(temporary.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ CORES := $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 TEST_PROCESSES ?= $(shell expr 2 \* $(CORES)) # more than cores: tests often wait for a server
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve-http serve-live worker test test-fast test-long check lint format models measure bench-images simulate verdict bench bench-report bench-workers bench-retrain bench-live chaos translations demo demo-clean clean
+.PHONY: help run serve-http serve-live worker test test-fast test-long check lint format models measure bench-images simulate verdict bench bench-report bench-workers bench-retrain bench-live chaos history translations demo demo-clean clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile
@@ -82,6 +82,9 @@ bench-live: $(VENV)/tests ## measure what fifty dashboards cost the predictions
 
 chaos: $(VENV)/tests ## test failure modes and hostile clients
 	$(BIN)/python -m benchmarks.chaos
+
+history: $(VENV)/tests ## check concurrent operations under kill -9 for lost, doubled and resurrected writes
+	$(BIN)/python -m benchmarks.history $(HISTORY_OPTIONS)
 
 translations: $(VENV)/tests ## extract the pages' texts for translation, and compile the catalog
 	@mkdir -p build

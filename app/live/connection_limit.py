@@ -52,8 +52,7 @@ class ConnectionPlaces:
 
     Unauthenticated sockets get a quarter of the places, those of one address half of these, and
     users leave an eighth of all to admins. So neither users nor clients without a token, who have a
-    second to send one, keep any
-    admin out.
+    second to send one, keep any admin out.
     """
 
     def __init__(self, max_connections: int) -> None:

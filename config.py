@@ -111,7 +111,8 @@ class Config:
         data_dir = Path(env.text("DATA_DIR", str(ROOT / "instance"))).resolve()
         database_url = _resolve_database_url(env.text("DATABASE_URL", "sqlite:///app.db"), data_dir)
         secret_store = _secret_store(data_dir, database_url)
-        _mark_new_installation(data_dir)
+        if secret_store is not None:
+            _mark_new_installation(secret_store)
         redis_url = env.redis("REDIS_URL")
         live_sockets = env.integer("LIVE_SOCKETS", 64, minimum=0, maximum=1_000)
         return cls(

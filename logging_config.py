@@ -79,6 +79,7 @@ def logging_settings(log_format: str, level: str) -> dict[str, Any]:
             "gunicorn.access": through_root,
             "alembic": {"level": "WARNING"},
             "PIL": {"level": "INFO"},
+            "psycopg": {"level": "ERROR"},  # it warns of what it raises as well
         },
     }
 

@@ -20,6 +20,8 @@ from app.store.engine.db import BUSY_TIMEOUT_S, insert_for_dialect
 from app.store.engine.retries import may_retry, pause
 from app.store.tables import Base
 
+FILE_CHECK_S = 0.1
+
 _Row = Mapping[str, Any]
 _Result = TypeVar("_Result")
 
@@ -80,7 +82,7 @@ class BatchWriter:
                 # Take the write lock first: a transaction that upgrades from a read fails at once
                 # with SQLITE_BUSY instead of waiting for the busy timeout.
                 cursor.execute("BEGIN IMMEDIATE")
-                self._database_file.require_in_place()
+                self._database_file.require_in_place(FILE_CHECK_S)
             result = work(BatchTransaction(cursor, dialect))
             self._has_begun_commit = True
             connection.commit()

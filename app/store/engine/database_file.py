@@ -2,9 +2,10 @@
 
 A process goes on writing into a file that was deleted or replaced, and all of that is gone with the
 process. The same holds for the write-ahead log (`-wal`), which has the latest commits. So both are
-compared with what is open, by device and inode: in each write transaction, once it has the write
-lock, and each second. From then on nothing is written, and what is still open is copied to a file
-beside it, so that no acknowledged write is lost (tests/store/engine/test_database_file.py).
+compared with what is open, by device and inode: each second, and in each write transaction once it
+has the write lock; in batch writes only ten times a second, because it takes microseconds. From
+then on nothing is written, and what is still open is copied to a file beside it, so that no
+acknowledged write is lost (tests/store/engine/test_database_file.py).
 """
 
 import logging
@@ -38,6 +39,7 @@ class DatabaseFile:
         self._wal_path = path.with_name(f"{path.name}-wal")
         self._opened: _Identity | None = None
         self._opened_wal: _Identity | None = None
+        self._is_gone, self._checked_at_s = False, float("-inf")
         self._rescued_to: Path | None = None
         self._log_due_at_s = float("-inf")
 
@@ -56,8 +58,19 @@ class DatabaseFile:
         """Create an empty file, which only its owner can read. Raises OSError."""
         os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
-    def require_in_place(self) -> None:
-        """Raise DatabaseFileGone if the files were deleted or replaced since they were opened."""
+    def require_in_place(self, max_age_s: float = 0.0) -> None:
+        """Raise DatabaseFileGone if the files were deleted or replaced since they were opened.
+
+        The files themselves are looked at unless that was done in the last `max_age_s`.
+        """
+        now_s = time.monotonic()
+        if not self._is_gone and now_s - self._checked_at_s < max_age_s:
+            return
+        self._is_gone = True  # for other threads, should the next line raise
+        self._compare()
+        self._is_gone, self._checked_at_s = False, now_s
+
+    def _compare(self) -> None:
         if self._opened is None:
             return
         current = _identity(self.path)
@@ -100,7 +113,9 @@ class DatabaseFile:
 
 
 def _copy(connection: sqlite3.Connection, path: Path) -> Path:
-    target = path.with_name(f"{path.name}.rescued-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    # Each process copies what it has open; they have the same, but none can know that.
+    now = datetime.now(UTC)
+    target = path.with_name(f"{path.name}.rescued-{now:%Y%m%dT%H%M%SZ}-{os.getpid()}")
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         # Whoever had the write lock before is part of the copy; whoever gets it after is refused.

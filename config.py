@@ -87,6 +87,7 @@ class Config:
     ratelimit_review: str
     retention_days: int | None
     retrain_steps: int
+    disk_reserve_mb: int
     retrain_threads: int
     retrain_time_limit_s: int
     trusted_proxies: int
@@ -144,6 +145,7 @@ class Config:
             ratelimit_review=env.limits("RATELIMIT_REVIEW", "240 per minute"),
             retention_days=env.optional_integer("RETENTION_DAYS"),
             retrain_steps=env.integer("RETRAIN_STEPS", 600, minimum=50, maximum=10_000),
+            disk_reserve_mb=env.integer("DISK_RESERVE_MB", 64, minimum=0, maximum=1_000_000),
             retrain_threads=env.integer("RETRAIN_THREADS", max(1, (os.cpu_count() or 1) // 2)),
             retrain_time_limit_s=env.integer("RETRAIN_TIME_LIMIT_S", 900),
             trusted_proxies=env.integer("TRUSTED_PROXIES", 0, minimum=0, maximum=10),

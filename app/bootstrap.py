@@ -47,6 +47,7 @@ def start(app: Flask) -> str:
         components.decoder_pool.start()
         components.housekeeping.trigger()
         components.notify_retrain_worker()
+        components.retention_worker.trigger()
         components.mail_worker.trigger()
     gc.collect()
     gc.freeze()  # what exists now stays for good, so the collector need not scan it again

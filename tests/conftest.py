@@ -253,6 +253,7 @@ def _close(app: Flask) -> None:
     with app.app_context():
         container().housekeeping.stop()
         container().retrain_worker.stop()
+        container().retention_worker.stop()
         container().mail_worker.stop()
         container().decoder_pool.close()
         dispose_engines()

@@ -3,7 +3,7 @@
 import click
 from flask import Flask
 
-from app.cli import accounts, backups, database, doctor, keys, worker
+from app.cli import accounts, backups, database, doctor, keys, retention, worker
 from app.store.engine.migration_state import register_flask_migrate
 from config import ROOT
 
@@ -14,6 +14,7 @@ COMMANDS = (
     database.verify_counters,
     backups.backup,
     backups.restore,
+    retention.retention_command,
     keys.rotate_key,
     doctor.doctor,
     worker.worker,

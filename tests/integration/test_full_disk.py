@@ -13,7 +13,7 @@ from tests.integration.test_durability import list_prediction_ids
 from tests.support.server_process import EMBEDDED, UNLIMITED, Server, serve
 
 DISK = "16m"
-PASSWORD = "the admin of a small disk"
+SETTINGS = UNLIMITED | {"ADMIN_PASSWORD": "the admin of a small disk", "DISK_RESERVE_MB": "1"}
 
 # A small disk for the server alone, in a mount namespace that any user may create.
 SMALL_DISK_COMMAND = (
@@ -36,7 +36,7 @@ def small_disk_server(tmp_path: Path) -> Iterator[Server]:
         missing = "user namespaces are not allowed here"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
     command = (*SMALL_DISK_COMMAND, *EMBEDDED)
-    with serve(tmp_path, command, **UNLIMITED, ADMIN_PASSWORD=PASSWORD) as running:
+    with serve(tmp_path, command, **SETTINGS) as running:
         yield running
 
 
@@ -76,8 +76,10 @@ def test_a_full_disk_rejects_writes_loses_nothing_and_recovers(
                 rejected.append((answer.status_code, answer.headers.get("Retry-After")))
         assert list_prediction_ids(ana) == made
         assert ana.call("GET", "/livez").status_code == 200
+        assert ana.call("GET", "/readyz").status_code == 503
         login = {"username": "ana", "password": "password of ana"}
         assert ana.post(f"{small_disk_server.url}/login", json=login, timeout=30).status_code == 503
+    small_disk_server.wait()  # ready again
     assert rejected
     assert set(rejected) == {(503, "5")}
     answers = [ana.predict("ab", golden.png(at)) for at in range(20)]

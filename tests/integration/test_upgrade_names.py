@@ -409,13 +409,13 @@ def test_an_upgrade_and_a_downgrade_keep_every_row(old: Flask) -> None:
     filled = stored(old)
     assert all(filled.values())
     with old.app_context():
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0008")
     assert stored(old) == renamed(filled)
     with old.app_context():
         flask_migrate.downgrade(revision="0007")
     assert stored(old) == filled
     with old.app_context():
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0008")
     assert stored(old) == renamed(filled)
 
 

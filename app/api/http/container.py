@@ -19,6 +19,7 @@ from app.services.experiments.split_cache import SplitCache
 from app.services.maintenance.retention import Retention
 from app.services.models import guarded_rollout
 from app.services.models.inference import InferenceService
+from app.services.monitoring.disk_monitor import MIB, DiskMonitor
 from app.services.monitoring.drift_monitor import DriftMonitor
 from app.services.monitoring.rate_limit_monitor import RateLimitMonitor
 from app.services.notifications.mailer import Mailer
@@ -28,11 +29,13 @@ from app.services.retraining.worker import run_pending
 from app.store.engine.batch_writes import BatchWriter
 from app.store.engine.database_file import DatabaseFile
 from app.store.engine.db import BATCH_BIND, db, sqlite_connection
+from app.store.engine.wal_cleanup import WalCleanup
 from config import Config, child_environment
 
 RETRAIN_INTERVAL_S = 5.0  # to notice a job that another process requested or left behind
 MAIL_INTERVAL_S = 5.0
 RESERVED_THREADS = 4  # of those for requests: they never wait for a large image to be decoded
+RETENTION_INTERVAL_S = 60.0  # to check the clock
 HOUSEKEEPING_INTERVAL_S = 1.0  # a deployment must be served within two seconds
 
 _KEY = "cifra"
@@ -55,7 +58,9 @@ class Container:
     split_cache: SplitCache
     retrain_worker: PeriodicWorker
     training_config: TrainingConfig
+    disk_monitor: DiskMonitor
     housekeeping: PeriodicWorker
+    retention_worker: PeriodicWorker
     mail_worker: PeriodicWorker
 
     def notify_retrain_worker(self) -> None:
@@ -96,11 +101,15 @@ def init_container(
     retrain_worker = PeriodicWorker(
         "retrain", RETRAIN_INTERVAL_S, app.app_context, partial(run_pending, training_config)
     )
+    disk_monitor = _disk_monitor(config)
     housekeeping = PeriodicWorker(
         "housekeeping",
         HOUSEKEEPING_INTERVAL_S,
         app.app_context,
-        partial(run_all, _housekeeping_tasks(config, database_file, inference, is_using_fallback)),
+        partial(
+            run_all,
+            _housekeeping_tasks(config, database_file, inference, disk_monitor, is_using_fallback),
+        ),
     )
     mailer = Mailer(smtp.send if config.mail_server else None)
     created = Container(
@@ -117,7 +126,14 @@ def init_container(
         split_cache=SplitCache(app.app_context),
         retrain_worker=retrain_worker,
         training_config=training_config,
+        disk_monitor=disk_monitor,
         housekeeping=housekeeping,
+        retention_worker=PeriodicWorker(
+            "retention",
+            RETENTION_INTERVAL_S,
+            app.app_context,
+            Retention(config.retention_days).run,
+        ),
         mail_worker=PeriodicWorker(
             "mail", MAIL_INTERVAL_S, app.app_context, mailer.deliver, stop_timeout_s=1.0
         ),
@@ -130,10 +146,10 @@ def _housekeeping_tasks(
     config: Config,
     database_file: DatabaseFile | None,
     inference: InferenceService,
+    disk_monitor: DiskMonitor,
     is_using_fallback: Callable[[], bool],
 ) -> list[Task]:
     """List the periodic tasks in the order in which they run."""
-    retention = Retention(config.retention_days, config.database_file)
     watch_file = [] if database_file is None else [partial(database_file.watch, sqlite_connection)]
     return [
         *watch_file,
@@ -141,8 +157,16 @@ def _housekeeping_tasks(
         guarded_rollout.evaluate_all,
         DriftMonitor().check,
         RateLimitMonitor(is_using_fallback).check,
-        retention.run,
+        disk_monitor.check,
+        WalCleanup(config.database_file).run,
     ]
+
+
+def _disk_monitor(config: Config) -> DiskMonitor:
+    """Create the monitor of the SQLite file's disk; a database server monitors its own."""
+    if config.database_file is None:
+        return DiskMonitor(config.data_dir, 0)
+    return DiskMonitor(config.database_file.parent, config.disk_reserve_mb * MIB)
 
 
 def _signing_keys(config: Config) -> SigningKeys:

@@ -31,8 +31,9 @@ def livez() -> dict[str, str]:
 @responds(Status)
 @error_responses(Unavailable)
 def readyz() -> dict[str, str]:
-    """Check that the process is ready: rows can be written and the models are loaded."""
-    readiness.check(container().inference, container().database_file)
+    """Check that the process is ready: it has models and disk space, and rows can be written."""
+    services = container()
+    readiness.check(services.inference, services.database_file, services.disk_monitor)
     return {"status": "ready"}
 
 

@@ -48,7 +48,6 @@ def log_in(hasher: PasswordHasher, username: str, password: str, lifetime: timed
     )
     with write_transaction() as session:
         _check_unchanged(accounts.lock_for_update(session, user.id), user.password_hash)
-        accounts.delete_expired_logins(session, now)
         accounts.add_login(session, login)
     return TokenGrant(login.user_id, login.id, login.refresh_jti)
 

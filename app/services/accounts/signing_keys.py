@@ -22,6 +22,7 @@ from app.domain.errors import Unavailable
 from app.store.engine.directory_sync import sync_directory
 
 MIN_KEY_BYTES = 32
+MAX_RETIRED = 6  # in the file, unless more are trusted
 RETIRED_KEYS_FILE = "jwt_retired_keys"
 
 _CLOCK_MARGIN = timedelta(minutes=5)  # for clock skew and tokens being issued during a rotation
@@ -75,6 +76,10 @@ class KeyFiles:
 
         Raises OSError; Unavailable for a damaged file.
         """
+        now = datetime.now(UTC)
+        return [each for each in self._read_all_retired() if each.trusted_until > now]
+
+    def _read_all_retired(self) -> list[RetiredKey]:
         try:
             lines = self.retired.read_text(errors="replace").splitlines()
         except FileNotFoundError:
@@ -83,9 +88,7 @@ class KeyFiles:
             found = [_parse(line) for line in lines if line.strip()]
         except ValueError as error:
             raise Unavailable(f"{self.retired} is damaged") from error
-        now = datetime.now(UTC)
-        good = [each for each in found if each.trusted_until > now]
-        return sorted(good, key=lambda each: each.trusted_until, reverse=True)
+        return sorted(found, key=lambda each: each.trusted_until, reverse=True)
 
     def fingerprint(self) -> tuple[object, ...]:
         """Return a value that changes with either file and every hour, since keys also expire."""
@@ -96,10 +99,14 @@ class KeyFiles:
         """Create a new key and retire the current one; without `keep_old`, all logins end.
 
         Only one process may rotate at a time; a concurrent reader finds every trusted key, since
-        the current key is retired before it is replaced. Raises Unavailable for a damaged file.
+        the current key is retired before it is replaced. The last expired keys stay in the file:
+        if they only look expired, because the clock is ahead, they are trusted again once it is
+        right. Raises Unavailable for a damaged file.
         """
         trusted_until = datetime.now(UTC) + self.token_lifetime + _CLOCK_MARGIN
-        retired = [RetiredKey(self.read()[0], trusted_until), *self.read_retired()]
+        retired = [RetiredKey(self.read()[0], trusted_until), *self._read_all_retired()]
+        trusted_count = 1 + len(self.read_retired())
+        retired = retired[: max(trusted_count, MAX_RETIRED)]
         lines = [f"{each.trusted_until.isoformat()} {each.key.secret}\n" for each in retired]
         owner, new = self.current.stat(), Key(secrets.token_urlsafe(48))
         _replace(self.retired, "".join(lines) if keep_old else "", owner)

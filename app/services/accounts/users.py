@@ -1,5 +1,6 @@
 """Accounts: creating, listing, updating and deleting them, with their roles and passwords."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ from app.store.engine.retries import retried
 from app.store.queries import accounts, feedback, predictions, retrain_jobs, reviews
 from app.store.tables import User
 
+STEP_ROWS = 100  # of an account that is being deleted, erased in one transaction
 LAST_ADMIN = "The last admin cannot be deleted, locked or demoted"
 
 
@@ -157,12 +159,44 @@ def update(user_id: int, *, role: Role | None, locked: bool | None) -> Account:
         return to_account(user)
 
 
-@retried
 def delete(user_id: int) -> None:
     """Delete an account with its predictions, their images and its feedback.
 
-    Raises Conflict if no admin would be left.
+    Many predictions are erased a step at a time first, with pauses, because on SQLite nobody else
+    can write meanwhile. Raises Conflict if no admin would be left.
     """
+    with read_transaction() as session:
+        if accounts.count_active_admins(session, other_than=user_id) == 0:
+            raise Conflict(LAST_ADMIN)  # before anything is erased
+    started_at_s = time.monotonic()
+    while _erase_step(user_id):
+        time.sleep(time.monotonic() - started_at_s)
+        started_at_s = time.monotonic()
+    _delete_with_the_rest(user_id)
+    wal_cleanup.mark_dirty()
+
+
+@retried
+def _erase_step(user_id: int) -> bool:
+    """Erase some of an account's predictions; return whether there were that many.
+
+    If there are fewer, nothing is erased: one transaction can erase them with the account.
+    """
+    with read_transaction() as session:
+        ids = predictions.list_oldest_ids(session, user_id, STEP_ROWS)
+    if len(ids) < STEP_ROWS:
+        return False
+    with write_transaction() as session:
+        accounts.lock_key_share(session, user_id)
+        predictions.lock_all(session, user_id, ids)
+        reviews.withdraw_erased(session, user_id, ids)
+        feedback.delete_by_predictions(session, ids)
+        predictions.erase(session, user_id, ids)
+    return True
+
+
+@retried
+def _delete_with_the_rest(user_id: int) -> None:
     with write_transaction() as session:
         acquire(session, AdvisoryLock.ADMINS)
         accounts.lock_exclusive(session, user_id)
@@ -174,7 +208,6 @@ def delete(user_id: int) -> None:
         accounts.delete_user(session, user_id)
         if accounts.count_active_admins(session) == 0:
             raise Conflict(LAST_ADMIN)
-    wal_cleanup.mark_dirty()
 
 
 def _promote(session: Session, name: str, password_hash: str) -> Account:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from app.domain.clock_skew import is_pending
 from app.domain.notifications import Digest, build_digest
 from app.store.engine.db import read_transaction, write_transaction
 from app.store.engine.retries import retried
@@ -56,7 +57,7 @@ class Mailer:
         if self._send is None:
             return
         with read_transaction() as session:
-            due = notifications.list_due_user_ids(session, self._clock())
+            due = notifications.list_due_user_ids(session, self._clock(), MIN_INTERVAL)
         for user_id in due:
             if stop_event.is_set():
                 return
@@ -93,7 +94,7 @@ def _claim(user_id: int, now: datetime) -> _Claim | None:
     """
     with write_transaction() as session:
         user = accounts.lock_for_update(session, user_id)
-        if user is None or (user.next_mail_at is not None and user.next_mail_at > now):
+        if user is None or is_pending(user.next_mail_at, now, MIN_INTERVAL):
             return None
         notifications.delete_other_kinds(session, user_id, notifications.subscribed_kinds(user))
         found = notifications.list_pending(session, user_id, MAX_PER_DIGEST)

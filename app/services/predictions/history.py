@@ -57,9 +57,9 @@ def delete(user_id: int, prediction_id: UUID) -> None:
         accounts.lock_key_share(session, user_id)
         if predictions.lock_for_update(session, user_id, prediction_id) is None:
             raise NotFound(NOT_FOUND)
-        reviews.withdraw_erased(session, user_id, prediction_id)
-        feedback.delete_by_prediction(session, prediction_id)
-        predictions.erase(session, user_id, prediction_id)
+        reviews.withdraw_erased(session, user_id, [prediction_id])
+        feedback.delete_by_predictions(session, [prediction_id])
+        predictions.erase(session, user_id, [prediction_id])
     wal_cleanup.mark_dirty()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
+from app.domain.clock_skew import is_pending
 from app.domain.errors import Conflict, NotEnoughLabels, NotFound
 from app.domain.notifications import NotificationKind
 from app.domain.promotion_gates import Gate, evaluate, rejection_reason
@@ -158,7 +159,7 @@ def claim_next() -> Claim | None:
     with write_transaction() as session:
         acquire(session, AdvisoryLock.RETRAINS)
         job = retrain_jobs.get_open(session)
-        if job is None or (job.lease_until is not None and job.lease_until > now):
+        if job is None or is_pending(job.lease_until, now, LEASE):
             return None
         if job.is_cancelled or job.fencing_token == MAX_ATTEMPTS:
             _end_without_candidate(session, job, _ABANDONED)

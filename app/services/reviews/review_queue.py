@@ -116,8 +116,8 @@ def undo_last(reviewer_id: int, prediction_id: UUID) -> None:
 
 def _next_review_item(session: Session, experiment_id: int, reviewer_id: int) -> ReviewItem | None:
     now = datetime.now(UTC)
-    item = reviews.next_item(session, experiment_id, reviewer_id, now)
-    return item or reviews.next_item(session, None, reviewer_id, now)
+    item = reviews.next_item(session, experiment_id, reviewer_id, now, LEASE)
+    return item or reviews.next_item(session, None, reviewer_id, now, LEASE)
 
 
 def _record_check_answer(check: AttentionCheck, label: int) -> None:

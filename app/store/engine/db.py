@@ -14,7 +14,7 @@ keys, so that two transactions never wait for each other. (SQLite has one lock f
 7. the advisory lock EXPERIMENTS, then experiments: whoever counts a label holds its experiment
 8. feedback and reviews
 9. counters: labels, confidences, feedback, traffic, latencies
-10. alerts and notifications, which wait for nobody
+10. the clock record, then alerts and notifications, which wait for nobody
 
 tests/integration/test_lock_order.py runs all of them against each other.
 """

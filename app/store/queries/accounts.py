@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.domain.roles import Role
@@ -27,10 +28,11 @@ def list_page(session: Session, after: int, limit: int) -> Sequence[User]:
     return session.scalars(select(User).where(User.id > after).order_by(User.id).limit(limit)).all()
 
 
-def count_active_admins(session: Session) -> int:
-    """Return how many admins can log in."""
+def count_active_admins(session: Session, other_than: int | None = None) -> int:
+    """Return how many admins can log in, without the one with this id."""
     active = (User.role == Role.ADMIN, User.locked.is_(False), User.password_hash.is_not(None))
-    return session.scalar(select(func.count()).select_from(User).where(*active)) or 0
+    query = select(func.count()).select_from(User).where(*active)
+    return session.scalar(query.where(User.id != (other_than or 0))) or 0
 
 
 def add(session: Session, user: User) -> None:
@@ -100,7 +102,21 @@ def revoke_logins(session: Session, user_id: int, now: datetime) -> None:
     )
 
 
-def delete_expired_logins(session: Session, now: datetime) -> None:
-    """Delete logins whose tokens have all expired."""
-    expired = delete(LoginSession).where(LoginSession.expires_at < now)
-    session.execute(expired, execution_options={KEEPS_SESSIONS: True})
+def count_expired_logins(session: Session, before: datetime) -> int:
+    """Return how many logins expired before a moment."""
+    query = select(func.count()).where(LoginSession.expires_at < before)
+    return session.scalar(query) or 0
+
+
+def list_expired_logins(session: Session, before: datetime, limit: int) -> list[UUID]:
+    """Return ids of logins that expired before a moment."""
+    query = select(LoginSession.id).where(LoginSession.expires_at < before)
+    return list(session.scalars(query.limit(limit)))
+
+
+def delete_logins(session: Session, before: datetime, ids: Collection[UUID]) -> int:
+    """Delete those of these logins that expired before a moment; return how many."""
+    is_expired = LoginSession.expires_at < before
+    expired = delete(LoginSession).where(LoginSession.id.in_(ids), is_expired)
+    result = session.execute(expired, execution_options={KEEPS_SESSIONS: True})
+    return cast("CursorResult[Any]", result).rowcount

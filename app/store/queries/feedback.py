@@ -1,7 +1,7 @@
 """Queries on user feedback."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -64,9 +64,9 @@ def has_eligible_for_image(session: Session, experiment_id: int, image_hash: str
     return session.scalar(found.limit(1)) is not None
 
 
-def delete_by_prediction(session: Session, prediction_id: UUID) -> None:
-    """Delete the feedback on a prediction."""
-    _delete(session, Feedback.prediction_id == prediction_id)
+def delete_by_predictions(session: Session, prediction_ids: Collection[UUID]) -> int:
+    """Delete the feedback on these predictions; return how many rows there were."""
+    return _delete(session, Feedback.prediction_id.in_(prediction_ids))
 
 
 def delete_by_user(session: Session, user_id: int) -> None:
@@ -74,13 +74,28 @@ def delete_by_user(session: Session, user_id: int) -> None:
     _delete(session, Feedback.user_id == user_id)
 
 
-def delete_unlinked_before(session: Session, before: datetime) -> int:
-    """Delete old feedback that names no prediction; return how many rows there were.
+def list_unlinked_ids(session: Session, before: datetime, limit: int) -> list[int]:
+    """Return ids of old feedback that names no prediction."""
+    return list(session.scalars(select(Feedback.id).where(_is_unlinked(before)).limit(limit)))
+
+
+def delete_unlinked(session: Session, before: datetime, ids: Collection[int]) -> int:
+    """Delete those of these rows that are old and name no prediction; return how many."""
+    return _delete(session, and_(Feedback.id.in_(ids), _is_unlinked(before)))
+
+
+def count_unlinked(session: Session, before: datetime) -> int:
+    """Return how much old feedback names no prediction."""
+    return session.scalar(select(func.count()).where(_is_unlinked(before))) or 0
+
+
+def _is_unlinked(before: datetime) -> ColumnElement[bool]:
+    """Return the condition that feedback is old and names no prediction.
 
     Rows of an old database that have no time count as old.
     """
     is_old = or_(Feedback.created_at.is_(None), Feedback.created_at < before)
-    return _delete(session, and_(Feedback.prediction_id.is_(None), is_old))
+    return and_(Feedback.prediction_id.is_(None), is_old)
 
 
 def _delete(session: Session, condition: ColumnElement[bool]) -> int:

@@ -1,13 +1,14 @@
 """Queries on guarded rollouts: newly deployed models that their predecessors shadow."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from uuid import UUID
 
 from sqlalchemy import Dialect, case, func, select
 from sqlalchemy.orm import Session
 
+from app.domain.clock_skew import MAX_CLOCK_SKEW
 from app.domain.guarded_rollout import RolloutStratum
 from app.domain.predictions import ShadowComparison
 from app.domain.review_labels import NOT_A_DIGIT
@@ -36,11 +37,14 @@ def list_recent(session: Session, limit: int) -> Sequence[GuardedRollout]:
 
 
 def exists_closed_since(session: Session, version: str, outcome: str, since: datetime) -> bool:
-    """Return whether a guarded rollout of a version was closed with this outcome since then."""
+    """Return whether a guarded rollout of a version was closed with this outcome since then.
+
+    One that was closed in the future, while the clock was ahead, does not count.
+    """
     query = select(GuardedRollout.id).where(
         GuardedRollout.version == version,
         GuardedRollout.outcome == outcome,
-        GuardedRollout.closed_at > since,
+        GuardedRollout.closed_at.between(since, datetime.now(UTC) + MAX_CLOCK_SKEW),
     )
     return session.scalar(query.limit(1)) is not None
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from app.domain.clock_skew import latest_end
 from app.domain.credentials import is_valid_email
 from app.domain.notifications import Notification, NotificationKind, single_line
 from app.domain.roles import Role
@@ -61,9 +62,13 @@ def outbox_size(session: Session) -> OutboxSize:
     return OutboxSize(count, oldest_at)
 
 
-def list_due_user_ids(session: Session, now: datetime) -> list[int]:
-    """Return the ids of users with notifications who may be mailed now."""
-    is_due = or_(User.next_mail_at.is_(None), User.next_mail_at <= now)
+def list_due_user_ids(session: Session, now: datetime, longest_pause: timedelta) -> list[int]:
+    """Return the ids of users with notifications who may be mailed now (clock_skew.is_pending)."""
+    is_due = or_(
+        User.next_mail_at.is_(None),
+        User.next_mail_at <= now,
+        User.next_mail_at > latest_end(now, longest_pause),
+    )
     query = (
         select(User.id)
         .join(tables.Notification, tables.Notification.user_id == User.id)

@@ -1,13 +1,14 @@
 """Queries on predictions, which they take and return as domain objects."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, Dialect, Select, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Dialect, Select, and_, case, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.domain.assignment import Version
@@ -83,13 +84,16 @@ def last_created_at(session: Session) -> datetime | None:
     return session.scalar(select(row.created_at).order_by(row.id.desc()).limit(1))
 
 
-def erase(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
-    """Remove owner and image from one of a user's own predictions, or from all of them.
+def erase(session: Session, user_id: int, prediction_ids: Collection[UUID] | None = None) -> int:
+    """Remove owner and image from some of a user's own predictions, or from all; return how many.
 
-    The row stays with what the versions predicted, because counters include it.
+    The rows stay with what the versions predicted, because counters include them.
     """
-    is_own = _owned_by(user_id, prediction_id)
-    session.execute(update(tables.Prediction).where(is_own).values(user_id=None, digit_image=None))
+    owned = tables.Prediction.user_id == user_id
+    if prediction_ids is not None:
+        owned = and_(owned, tables.Prediction.id.in_(prediction_ids))
+    erased = update(tables.Prediction).where(owned).values(user_id=None, digit_image=None)
+    return cast("CursorResult[Any]", session.execute(erased)).rowcount
 
 
 def is_erased(session: Session, prediction_id: UUID) -> bool:
@@ -101,15 +105,21 @@ def is_erased(session: Session, prediction_id: UUID) -> bool:
     )
 
 
-def find_expired(session: Session, moment: datetime, limit: int) -> tuple[int, list[UUID]] | None:
-    """Return one user with predictions from before a moment, and the ids of the oldest of them."""
-    row, is_old = tables.Prediction, tables.Prediction.id < _min_id(moment)
-    has_old = select(row.id).where(row.user_id == tables.User.id, is_old).exists()
-    owner = session.scalar(select(tables.User.id).where(has_old).limit(1))
-    if owner is None:
-        return None
-    oldest = select(row.id).where(row.user_id == owner, is_old).order_by(row.id).limit(limit)
-    return owner, list(session.scalars(oldest))
+def list_oldest_ids(
+    session: Session, user_id: int, limit: int, before: datetime | None = None
+) -> list[UUID]:
+    """Return the ids of a user's oldest predictions, all or those from before a moment."""
+    query = select(tables.Prediction.id).where(tables.Prediction.user_id == user_id)
+    if before is not None:
+        query = query.where(tables.Prediction.id < min_id(before))
+    return list(session.scalars(query.order_by(tables.Prediction.id).limit(limit)))
+
+
+def lock_all(session: Session, user_id: int, prediction_ids: Collection[UUID]) -> None:
+    """Let nobody else change these predictions of a user, or give feedback on them."""
+    row = tables.Prediction
+    query = select(row.id).where(row.user_id == user_id, row.id.in_(prediction_ids))
+    session.execute(query.order_by(row.id).with_for_update(key_share=True)).all()
 
 
 def get_image_of_any_user(session: Session, prediction_id: UUID) -> DigitImage:
@@ -145,7 +155,7 @@ def list_outputs(
             case((is_served, row.probabilities), else_=row.shadow_probabilities),
             row.shadow_digit != row.predicted_digit,
         )
-        .where(row.id >= _min_id(since))
+        .where(row.id >= min_id(since))
         .where(or_(is_served, row.shadow_digit.is_not(None)))
         .order_by(row.id.desc() if last else row.id)
         .limit(limit)
@@ -157,7 +167,7 @@ def list_outputs(
     return found[::-1] if last else found
 
 
-def _min_id(since: datetime) -> UUID:
+def min_id(since: datetime) -> UUID:
     """Return the least id from then on: a UUIDv7 begins with 48 bits of time in ms."""
     return UUID(int=max(0, int(since.timestamp() * 1000)) << 80)
 

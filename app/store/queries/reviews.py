@@ -1,8 +1,8 @@
 """Queries on the review queue and on the reviews."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Dialect, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.domain.assignment import Version
+from app.domain.clock_skew import latest_end
 from app.domain.confidence import bucket_of
 from app.domain.review_labels import ERASED, NOT_A_DIGIT
 from app.store.engine.batch_writes import BatchTransaction, CompiledStatement, insert_ignore
@@ -77,20 +78,25 @@ def withdraw_stale(session: Session, prediction_id: UUID, running_id: int | None
 
 
 def next_item(
-    session: Session, experiment_id: int | None, reviewer_id: int, now: datetime
+    session: Session,
+    experiment_id: int | None,
+    reviewer_id: int,
+    now: datetime,
+    lease: timedelta,
 ) -> ReviewItem | None:
     """Return the next image for a reviewer and lock it: disagreements first, then by order key.
 
-    `experiment_id` None is the queue of images flagged by users. An image that the reviewer holds
-    a lease on comes first. Images that the reviewer skipped, that are leased to somebody else or
-    that the reviewer submitted, and so has seen a prediction for, are left out.
+    `experiment_id` None is the queue of images flagged by users; `lease` is how long leases last.
+    An image that the reviewer holds a lease on comes first. Images that the reviewer skipped, that
+    are leased to somebody else or that the reviewer submitted, and so has seen a prediction for,
+    are left out.
     """
     query = (
         select(ReviewItem)
         .where(
             ReviewItem.experiment_id == experiment_id,
             ReviewItem.is_open,
-            _is_free(reviewer_id, now),
+            _is_free(reviewer_id, now, lease),
             ReviewItem.prediction_id.not_in(
                 select(Prediction.id).where(Prediction.user_id == reviewer_id)
             ),
@@ -120,8 +126,10 @@ def lock_items_of(session: Session, user_id: int) -> None:
     session.execute(items.order_by(ReviewItem.prediction_id).with_for_update()).all()
 
 
-def withdraw_erased(session: Session, user_id: int, prediction_id: UUID | None = None) -> None:
-    """Close the queue items of a user's images, or of one, because they are being erased.
+def withdraw_erased(
+    session: Session, user_id: int, prediction_ids: Collection[UUID] | None = None
+) -> None:
+    """Close the queue items of a user's images, or of some, because they are being erased.
 
     Unlabeled ones are counted as erased, with their experiments locked: erasure may bias the
     sample. The image hash stays in its experiment, so that the image is not queued again if it is
@@ -129,8 +137,8 @@ def withdraw_erased(session: Session, user_id: int, prediction_id: UUID | None =
     """
     query = select(ReviewItem).join(Prediction, ReviewItem.prediction_id == Prediction.id)
     owned = query.where(Prediction.user_id == user_id).with_for_update(of=ReviewItem)
-    if prediction_id is not None:
-        owned = owned.where(ReviewItem.prediction_id == prediction_id)
+    if prediction_ids is not None:
+        owned = owned.where(ReviewItem.prediction_id.in_(prediction_ids))
     items = session.scalars(owned.order_by(ReviewItem.prediction_id)).all()
     counted_in = {item.experiment_id for item in items if item.is_open and item.experiment_id}
     for experiment_id in sorted(counted_in):
@@ -144,15 +152,17 @@ def withdraw_erased(session: Session, user_id: int, prediction_id: UUID | None =
         item.is_open, item.leased_by, item.leased_until = False, None, None
 
 
-def withdraw_expired(session: Session, prediction_id: UUID) -> None:
-    """Remove an image that has passed its retention period from the queue.
+def withdraw_expired(session: Session, prediction_ids: Collection[UUID]) -> None:
+    """Remove images that have passed their retention period from the queue.
 
-    Age does not bias the sample, so the image is not counted as erased.
+    Age does not bias the sample, so they are not counted as erased.
     """
-    item = lock_item(session, prediction_id)
-    if item is not None and (item.is_open or item.experiment_id is None):
-        session.delete(item)
-        session.flush()
+    query = select(ReviewItem).where(ReviewItem.prediction_id.in_(prediction_ids))
+    locked = query.order_by(ReviewItem.prediction_id).with_for_update(key_share=True)
+    for item in session.scalars(locked).all():
+        if item.is_open or item.experiment_id is None:
+            session.delete(item)
+    session.flush()
 
 
 def make_review(item: ReviewItem, label: int, reviewer_id: int | None) -> Review:
@@ -257,9 +267,11 @@ def _count(session: Session, review: Review, by: int) -> None:
         )
 
 
-def _is_free(reviewer_id: int, now: datetime) -> ColumnElement[bool]:
+def _is_free(reviewer_id: int, now: datetime, lease: timedelta) -> ColumnElement[bool]:
+    """Return the condition that no other reviewer holds a lease (clock_skew.is_pending)."""
     return or_(
         ReviewItem.leased_until.is_(None),
         ReviewItem.leased_until < now,
+        ReviewItem.leased_until > latest_end(now, lease),
         ReviewItem.leased_by == reviewer_id,
     )

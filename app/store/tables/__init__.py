@@ -7,6 +7,7 @@ as its 784 bytes, row by row; probabilities as ten little-endian float32.
 from app.store.tables.accounts import LoginSession, User
 from app.store.tables.alerts import Alert
 from app.store.tables.base import Base, UtcDateTime
+from app.store.tables.clock import ClockRecord
 from app.store.tables.counters import (
     ConfidenceCount,
     FeedbackCount,
@@ -26,6 +27,7 @@ __all__ = [
     "Alert",
     "AttentionCheck",
     "Base",
+    "ClockRecord",
     "ConfidenceCount",
     "Deployment",
     "Experiment",

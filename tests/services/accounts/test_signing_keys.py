@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import Unavailable
-from app.services.accounts.signing_keys import KeyFiles, SigningKeys
+from app.services.accounts import signing_keys
+from app.services.accounts.signing_keys import MAX_RETIRED, KeyFiles, SigningKeys
+from tests.support.clocks import clock_ahead
 from tests.support.server_process import ROOT
 
 FIRST = "the first key, which has 32 bytes or more"
@@ -66,8 +68,20 @@ def test_a_key_is_trusted_until_its_last_token_has_expired(files: KeyFiles) -> N
     past = datetime.now(UTC) - timedelta(seconds=1)
     files.retired.write_text(f"{past.isoformat()} {FIRST}\n")
     assert [key.secret for key in files.read()] == [files.current.read_text()]
-    files.rotate()
+    for _ in range(MAX_RETIRED):
+        files.rotate()
     assert FIRST not in files.retired.read_text()
+
+
+def test_a_rotation_while_the_clock_is_ahead_keeps_the_keys_that_are_trusted_once_it_is_right(
+    files: KeyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = files.rotate()
+    with monkeypatch.context() as patched:
+        patched.setattr(signing_keys, "datetime", clock_ahead(timedelta(days=400)))
+        files.rotate()
+        assert FIRST not in [key.secret for key in files.read()]
+    assert [key.secret for key in files.read()][1:] == [second.secret, FIRST]
 
 
 def test_a_running_server_stops_trusting_an_expired_key(

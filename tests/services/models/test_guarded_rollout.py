@@ -130,6 +130,21 @@ def test_after_an_automatic_rollback_no_retrained_model_is_deployed_automaticall
         assert complete(claim_job(), candidate(name="another")).status == "deployed"
 
 
+def test_a_rollback_under_a_clock_that_was_ahead_holds_nothing_back(app_on_each: Flask) -> None:
+    def closed(after: timedelta) -> bool:
+        now = datetime.now(UTC)
+        rollout = GuardedRollout(version="v2", model_id=1, predecessor_id=2, outcome="worse")
+        rollout.opened_at, rollout.closed_at = now, now + after
+        with write_transaction() as session:
+            session.add(rollout)
+            return guarded_rollout.is_cooling_down(session, Version.V2)
+
+    with app_on_each.app_context():
+        assert not closed(timedelta(days=400))
+        assert not closed(timedelta(days=-2))
+        assert closed(timedelta(hours=-1))
+
+
 def test_a_better_model_ends_its_rollout(
     app_on_each: Flask,
     admin: UserClient,

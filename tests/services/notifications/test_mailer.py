@@ -131,6 +131,19 @@ def test_while_one_process_sends_no_other_does_until_the_lease_ends(
     assert "from the second one" in mailbox.next()[1].get_content()
 
 
+def test_a_pause_from_a_clock_that_was_ahead_keeps_no_mail_back(
+    mail_app: Flask, mailbox: Mailbox, mailer: Mailer, clock: Clock
+) -> None:
+    subscribe(admin_client(mail_app), "alert")
+    raise_alert(mail_app)
+    clock.now += timedelta(days=400)
+    deliver(mail_app, mailer)
+    raise_alert(mail_app, "after the clock was set right")
+    clock.now -= timedelta(days=400)
+    deliver(mail_app, mailer)
+    assert mailbox.count == 2
+
+
 def test_without_a_mail_server_notifications_stay_in_the_outbox(app_on_each: Flask) -> None:
     subscribe(admin_client(app_on_each), "alert")
     before = datetime.now(UTC)

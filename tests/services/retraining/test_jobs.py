@@ -83,10 +83,14 @@ def complete(claim: Claim, made: Candidate) -> jobs.Job:
 
 def expire_lease(job_id: int) -> None:
     """Let the lease of a job expire."""
+    move_lease(job_id, datetime.now(UTC) - timedelta(seconds=1))
+
+
+def move_lease(job_id: int, end: datetime) -> None:
+    """Let the lease of a job end at another time."""
     with write_transaction() as session:
-        past = datetime.now(UTC) - timedelta(seconds=1)
-        moved = text("UPDATE retrain_job SET lease_until = :past WHERE id = :id")
-        session.execute(moved, {"past": past, "id": job_id})
+        moved = text("UPDATE retrain_job SET lease_until = :end WHERE id = :id")
+        session.execute(moved, {"end": end, "id": job_id})
 
 
 def test_without_labels_a_retrain_is_rejected(app: Flask) -> None:
@@ -236,6 +240,16 @@ def test_a_leased_job_is_not_claimed_until_its_lease_expires(
         expire_lease(job_id)
         second = claim_job()
         assert (second.job_id, second.fencing_token) == (first.job_id, first.fencing_token + 1)
+
+
+def test_a_lease_from_a_clock_that_was_ahead_does_not_keep_a_job(
+    app_on_each: Flask, admin: UserClient
+) -> None:
+    job_id = request_retrain(admin)
+    with app_on_each.app_context():
+        first = claim_job()
+        move_lease(job_id, datetime.now(UTC) + timedelta(days=400))
+        assert claim_job().fencing_token == first.fencing_token + 1
 
 
 def test_a_stale_worker_is_rejected_by_its_fencing_token(

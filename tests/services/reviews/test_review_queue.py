@@ -204,6 +204,19 @@ def test_a_leased_image_is_hidden_from_others_until_the_lease_expires(
     assert submit_label(rita, made, digit=3) == 201
 
 
+def test_a_lease_from_a_clock_that_was_ahead_does_not_hide_an_image(
+    app: Flask, admin: UserClient, client: UserClient, disagreements: Disagreements
+) -> None:
+    (made,) = create_disagreements(client, disagreements, 1)
+    rita = register_reviewer(app, "rita")
+    assert request_item(admin) is not None
+    with app.app_context(), write_transaction() as session:
+        ahead = datetime.now(UTC) + timedelta(days=400)
+        session.execute(update(ReviewItem).values(leased_until=ahead))
+    assert request_item(rita) is not None
+    assert submit_label(rita, made, digit=3) == 201
+
+
 def test_concurrent_reviewers_get_different_images(
     app_on_each: Flask, disagreements: Disagreements
 ) -> None:

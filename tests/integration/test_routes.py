@@ -103,41 +103,43 @@ def test_every_route_is_in_this_table(app: Flask) -> None:
 def test_each_route_accepts_exactly_the_tokens_of_its_callers(
     clients: dict[Role, UserClient], method: str, rule: str
 ) -> None:
-    caller, path = ROUTES[method, rule], path_of(rule)
+    allowed_role, path = ROUTES[method, rule], path_of(rule)
     admin = clients[Role.ADMIN]
     refresh = {"Authorization": f"Bearer {admin.tokens['refresh_token']}"}
-    check_without_token(admin.app.test_client().open(path, method=method, buffered=True), caller)
+    check_without_token(
+        admin.app.test_client().open(path, method=method, buffered=True), allowed_role
+    )
     check_refresh_token(
-        admin.client.open(path, method=method, headers=refresh, buffered=True), caller
+        admin.client.open(path, method=method, headers=refresh, buffered=True), allowed_role
     )
     for role in (Role.USER, Role.REVIEWER, Role.ADMIN):
-        check_role(clients[role].call(method, path, buffered=True), caller, role)
+        check_role(clients[role].call(method, path, buffered=True), allowed_role, role)
 
 
-def check_without_token(answer: TestResponse, caller: str) -> None:
-    if caller is OPEN:
+def check_without_token(answer: TestResponse, allowed_role: str) -> None:
+    if allowed_role is OPEN:
         assert answer.status_code in {200, 303, 400}
     else:
         assert answer.status_code == 401
         assert answer.get_json()["msg"] == "Missing Authorization Header"
 
 
-def check_refresh_token(answer: TestResponse, caller: str) -> None:
-    if caller is REFRESH_TOKEN:
+def check_refresh_token(answer: TestResponse, allowed_role: str) -> None:
+    if allowed_role is REFRESH_TOKEN:
         assert answer.status_code == 200
-    elif caller is not OPEN:
+    elif allowed_role is not OPEN:
         assert answer.status_code == 422
 
 
-def check_role(answer: TestResponse, caller: str, role: Role) -> None:
+def check_role(answer: TestResponse, allowed_role: str, role: Role) -> None:
     allowed = {
         OPEN: True,
         LOGGED_IN: True,
         REFRESH_TOKEN: False,
         REVIEWER: role in {Role.REVIEWER, Role.ADMIN},
         ADMIN: role is Role.ADMIN,
-    }[caller]
-    if caller is REFRESH_TOKEN:
+    }[allowed_role]
+    if allowed_role is REFRESH_TOKEN:
         assert answer.status_code == 422, role
     elif allowed:
         assert answer.status_code in {200, 202, 303, 400, 404, 409, 422}, role

@@ -123,7 +123,8 @@ def _create_database_file(config: Config, *, is_allowed: bool) -> None:
         _require_no_journal(file)
         with suppress(OSError):  # SQLite says why it cannot be opened
             DatabaseFile(file).create()
-    _new_mark(config).unlink(missing_ok=True)
+    if file.exists():
+        _new_mark(config).unlink(missing_ok=True)
 
 
 def _require_no_journal(file: Path) -> None:

@@ -56,6 +56,14 @@ def test_a_journal_of_a_lost_database_is_not_applied_to_a_new_one(lost: Path, su
     assert not (lost / "app.db").exists()
 
 
+def test_a_first_start_that_failed_can_be_repeated(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/mounted/app.db"
+    line = one_line(run_flask(tmp_path, "prepare", DATABASE_URL=url))
+    assert "unable to open database file" in line
+    (tmp_path / "mounted").mkdir()
+    assert run_flask(tmp_path, "prepare", DATABASE_URL=url).returncode == 0
+
+
 COMMANDS = (["verify-counters"], ["set-password", "ana", "--password", "long enough"])
 
 

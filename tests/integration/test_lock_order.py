@@ -43,10 +43,10 @@ ORDER = (
     "last review",
     "review_item",
     "experiment",
-    "feedback",
     "review",
     "label_count",
     "confidence_count",
+    "feedback",
     "feedback_count",
 )
 _WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')

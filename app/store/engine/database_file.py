@@ -139,8 +139,12 @@ def _identity(path: Path) -> _Identity | None:
 
 
 def _list_open() -> set[_Identity | None]:
-    """Return the identities of the files that this process has open."""
-    return {_identity(_OPEN_FILES / name) for name in os.listdir(_OPEN_FILES)} - {None}  # noqa: PTH208
+    """Return the identities of the files that this process has open; none if they are hidden."""
+    try:
+        names = os.listdir(_OPEN_FILES)  # noqa: PTH208
+    except OSError:
+        return set()
+    return {_identity(_OPEN_FILES / name) for name in names} - {None}
 
 
 def _describe(path: Path, current: _Identity | None) -> str:

@@ -12,8 +12,8 @@ keys, so that two transactions never wait for each other. (SQLite has one lock f
 5. a reviewer's last review, to undo it
 6. review items
 7. the advisory lock EXPERIMENTS, then experiments: whoever counts a label holds its experiment
-8. feedback and reviews
-9. counters: labels, confidences, feedback, traffic, latencies
+8. reviews, then the counters of labels and of confidences
+9. feedback, then its counters; predictions count traffic and latencies
 10. the clock record, then alerts and notifications, which wait for nobody
 
 tests/integration/test_lock_order.py runs all of them against each other.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import alerts, clock
 from app.store.tables import ClockRecord
 
@@ -56,6 +57,7 @@ class ClockGuard:
         self._now, self._elapsed_s = now, elapsed_s
         self._last: tuple[datetime, float] | None = None
 
+    @retried
     def check(self) -> ClockStatus:
         """Record the time; raise an alert, and log a line, if the clock cannot be trusted.
 
@@ -99,6 +101,7 @@ def preview(retention_days: int | None) -> ClockStatus:
     return ClockStatus(now, now + CONFIRMATION if is_strange else record.untrusted_until)
 
 
+@retried
 def confirm() -> None:
     """Trust the clock as it is, because an admin says that it is right."""
     now = datetime.now(UTC)

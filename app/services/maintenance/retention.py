@@ -183,6 +183,7 @@ def _delete_logins_step(before: datetime) -> int:
         return accounts.delete_logins(session, before, ids)
 
 
+@retried
 def _alert_if_large(days: int, now: datetime, erased_images: int) -> None:
     """Raise an alert if a sweep that has erased so many images is about to erase a large share."""
     with read_transaction() as session:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.domain.errors import Unavailable
 from app.store.engine.db import AdvisoryLock, acquire, write_transaction
+from app.store.engine.retries import retried
 from app.store.queries import alerts
 
 KIND = "disk"
@@ -30,6 +31,7 @@ class DiskMonitor:
         self._folder, self._reserve_bytes, self._free_bytes = folder, reserve_bytes, free_bytes
         self._was_low = False
 
+    @retried
     def check(self) -> None:
         """Raise an alert when space becomes low; one a day for all processes.
 

@@ -52,7 +52,7 @@ def disk_alerts() -> list[str]:
 def is_ready(app: Flask, monitor: DiskMonitor) -> bool:
     """Return whether /readyz would be 200 with this monitor."""
     try:
-        readiness.check(container_of(app).inference, monitor)
+        readiness.check(container_of(app).inference, None, monitor)
     except Unavailable:
         return False
     return True

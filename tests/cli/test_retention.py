@@ -95,7 +95,6 @@ def test_without_the_setting_or_a_database_it_says_so_in_one_line(
         "Error: RETENTION_DAYS is not set, so nothing expires. Set it to a number\n",
     )
     empty = run_flask(tmp_path_factory.mktemp("empty"), "retention", **YEAR)
-    assert (empty.returncode, empty.stderr) == (
-        1,
-        "Error: The database is at migration None. Run `prepare` first\n",
-    )
+    assert empty.returncode == 1
+    assert empty.stderr.startswith("Error: The database does not answer: ")
+    assert empty.stderr.count("\n") == 1

@@ -5,13 +5,23 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask_jwt_extended import create_access_token
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from app.domain.errors import NotAuthenticated
 from app.services.accounts import sessions
 from app.services.accounts import users as accounts
 from app.services.accounts.passwords import PasswordHasher
-from tests.conftest import UserClient, admin_client, container_of, register_user, run_concurrently
+from app.services.maintenance import counter_audit
+from app.store.engine.db import read_transaction
+from tests.conftest import (
+    GoldenSet,
+    UserClient,
+    admin_client,
+    container_of,
+    register_user,
+    run_concurrently,
+)
 
 
 def refresh_with(person: UserClient, token: str) -> TestResponse:
@@ -179,6 +189,37 @@ def test_deleting_an_account_deletes_its_predictions_and_feedback(app_on_each: F
     assert report["msg"] == "No hay feedback disponible"
     credentials = {"username": "ana", "password": "password of ana"}
     assert ana.client.post("/login", json=credentials).status_code == 401
+
+
+def test_an_account_with_many_predictions_is_deleted_in_steps(
+    app_on_each: Flask, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "STEP_ROWS", 2)
+    pauses: list[float] = []
+    monkeypatch.setattr(accounts.time, "sleep", pauses.append)
+    ana = register_user(app_on_each, "ana")
+    for at in range(5):
+        made = ana.predict("v2", golden.png(at)).get_json()["prediction_id"]
+        feedback = {"prediction_id": made, "correct": True}
+        assert ana.call("POST", "/feedback", json=feedback).status_code == 201
+    assert ana.call("DELETE", "/me").status_code == 200
+    assert len(pauses) == 2
+    with app_on_each.app_context():
+        assert list(counter_audit.list_differences()) == []
+        with read_transaction() as session:
+            query = "SELECT count(digit_image), (SELECT count(*) FROM feedback) FROM prediction"
+            assert tuple(session.execute(text(query)).one()) == (0, 0)
+
+
+def test_the_last_admin_loses_no_image_by_a_rejected_deletion(
+    app: Flask, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "STEP_ROWS", 2)
+    admin = admin_client(app)
+    for at in range(3):
+        admin.predict("v2", golden.png(at))
+    assert admin.call("DELETE", "/me").status_code == 409
+    assert len(admin.call("GET", "/predictions").get_json()["predictions"]) == 3
 
 
 def test_the_last_admin_stays_an_admin(app_on_each: Flask) -> None:

@@ -27,7 +27,10 @@ def main() -> None:
     options = _parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the processes end too
     if options.check is not None:
-        sys.exit(_report(read_trace(options.check)))
+        trace = read_trace(options.check)
+        if options.staleness is not None:
+            trace.settings["staleness_s"] = options.staleness
+        sys.exit(_report(trace))
     found = 0
     for database in DATABASES if options.database == "both" else (options.database,):
         run_options = RunOptions(
@@ -35,7 +38,7 @@ def main() -> None:
             options.seed,
             options.predictions,
             options.faults,
-            options.staleness,
+            DEFAULT_STALENESS_S if options.staleness is None else options.staleness,
             options.plant,
             tuple(options.action),
         )
@@ -77,8 +80,8 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--staleness",
         type=float,
-        default=DEFAULT_STALENESS_S,
-        help="seconds for which a replaced model may still answer",
+        help=f"seconds for which a replaced model may still answer, by default"
+        f" {DEFAULT_STALENESS_S:g}; more on a busy machine",
     )
     parser.add_argument("--plant", choices=sorted(PLANTED), help="run with a fault on purpose")
     parser.add_argument("--keep", action="store_true", help="keep the trace in any case")

@@ -21,7 +21,7 @@ def run_and_check(options: RunOptions, folder: Path) -> tuple[Trace, list[Findin
 
 @pytest.mark.parametrize(
     ("database", "action"),
-    [("sqlite", "kill a server worker"), ("postgresql", "kill the server's parent process")],
+    [("sqlite", "kill a server worker"), ("postgresql", "kill the database")],
 )
 def test_a_history_with_a_kill_is_consistent(tmp_path: Path, database: str, action: str) -> None:
     options = RunOptions(database, 1, PREDICTIONS, 1, staleness_s=60.0, actions=(action,))

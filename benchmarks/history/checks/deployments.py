@@ -19,12 +19,13 @@ class Service:
     """A period in which a model may have served a version.
 
     It may have begun with the request of its deployment, and was over once a later deployment was
-    acknowledged.
+    acknowledged, which took `loading_s`: other processes load the later model too.
     """
 
     model: str
     earliest: float
     latest: float
+    loading_s: float
     operations: tuple[Operation, ...]
 
 
@@ -87,7 +88,7 @@ def _assign(trace: Trace) -> list[tuple[StoredDeployment, Operation | None]]:
     assigned: list[tuple[StoredDeployment, Operation | None]] = []
     for row in sorted(trace.state.deployments, key=lambda each: each.id):
         operation = by_id.get(row.id)
-        if operation is None:
+        if operation is None and row.reason != BUNDLED:
             operation = next((each for each in unknown if _fits(each, row)), None)
             if operation is not None:
                 unknown.remove(operation)
@@ -111,13 +112,14 @@ def list_services(trace: Trace) -> dict[str, list[Service]]:
 
 def _services(rows: Sequence[tuple[StoredDeployment, Operation | None]]) -> list[Service]:
     services = []
-    latest, successor = math.inf, None
+    latest, loading_s, successor = math.inf, 0.0, None
     for row, operation in reversed(rows):
         known = tuple(each for each in (operation, successor) if each is not None)
         earliest = -math.inf if operation is None else operation.invoked
-        services.append(Service(row.model, earliest, latest, known))
+        services.append(Service(row.model, earliest, latest, loading_s, known))
         if operation is not None and operation.latest < latest:
             latest, successor = operation.latest, operation
+            loading_s = operation.completed - operation.invoked
     return services[::-1]
 
 
@@ -157,24 +159,38 @@ def check_served_models(trace: Trace, _: Timeline) -> Iterator[Finding]:
     for made in _answers(trace):
         version, model = made.answer["version"], made.answer["model"]
         stale_s = staleness_s(services.get(version, []), made)
-        if stale_s > limit_s:
-            of_model = [each for each in services.get(version, []) if each.model == model]
+        if model not in _permitted(services.get(version, []), made, limit_s):
+            of_model = _nearest(services.get(version, []), made)
             past = f"{model}, which was replaced {stale_s:.1f} s before the request"
             yield Finding(
                 STALE,
                 f"prediction {made.answer['id']} by {version}",
                 _in_service(services.get(version, []), made, limit_s),
-                past if of_model else f"{model}, which was never deployed as {version}",
-                [*(each for service in of_model[-1:] for each in service.operations), made],
+                past if of_model else f"{model}, which was not deployed as {version} until then",
+                [*(of_model.operations if of_model else ()), made],
             )
 
 
+def _nearest(services: Sequence[Service], made: Operation) -> Service | None:
+    """Return the last period before an answer in which its model may have served."""
+    before = [
+        each
+        for each in services
+        if each.model == made.answer["model"] and each.earliest <= made.completed
+    ]
+    return max(before, key=lambda each: each.latest, default=None)
+
+
 def _in_service(services: Sequence[Service], made: Operation, limit_s: float) -> str:
-    models = sorted(
-        {
-            each.model
-            for each in services
-            if each.earliest <= made.completed and made.invoked - each.latest <= limit_s
-        }
-    )
+    models = sorted(_permitted(services, made, limit_s))
     return f"a model in service then: {', '.join(models) or 'none'}"
+
+
+def _permitted(services: Sequence[Service], made: Operation, limit_s: float) -> set[str]:
+    """Return the models that may have answered a request."""
+    return {
+        each.model
+        for each in services
+        if each.earliest <= made.completed
+        and made.invoked - each.latest <= limit_s + each.loading_s
+    }

@@ -13,7 +13,7 @@ ALLOWED = {
     "register": {201},
     "promote": {200},
     "login": {200},
-    "predict": {200, 409, 422},  # 409: the account is being deleted
+    "predict": {200, 409, 413, 422},  # 409: the account is being deleted; 413: decoding timed out
     "feedback": {201, 404, 409},
     "legacy_feedback": {201, 409},
     "get": {200, 404},

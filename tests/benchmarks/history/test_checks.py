@@ -218,6 +218,16 @@ class TestStaleModels:
         history.operations[11].answer["entries"] += [["p6", None], ["p7", None]]
         assert findings(add(history, *predictions)) == []
 
+    def test_a_deployment_that_took_long_permits_the_replaced_model_for_longer(
+        self, history: Trace
+    ) -> None:
+        slow = replace(history.operations[9], invoked=10.0, completed=52.0)
+        history.operations[9] = slow
+        history.state.predictions["p6"] = stored("m1")
+        history.state.served["v1"] = 5
+        assert findings(add(history, predict(60, "p6", "m1"))) == []
+        assert kinds(add(history, predict(160, "p6", "m1"))) == {STALE}
+
     def test_an_unknown_deployment_permits_both_models_from_then_on(self, history: Trace) -> None:
         unknown = operation("deploy", 50, "unknown", version="v1", model="m3")
         history.state.deployments.append(StoredDeployment(3, "v1", "m3", False, "deployed"))
@@ -226,6 +236,12 @@ class TestStaleModels:
             history.state.predictions[each.answer["id"]] = stored(each.answer["model"])
         history.state.served["v1"] = 6
         assert findings(add(history, unknown, *predictions)) == []
+
+    def test_an_unknown_deployment_of_a_bundled_model_is_not_its_first(
+        self, history: Trace
+    ) -> None:
+        unknown = operation("deploy", 50, "unknown", version="v1", model="m1")
+        assert findings(add(history, unknown)) == []
 
     def test_a_model_that_was_never_deployed(self, history: Trace) -> None:
         history.state.predictions["p6"] = stored("m9")

@@ -489,7 +489,10 @@ def test_a_sqlite_file_is_backed_up_once_before_its_upgrade(
 
 
 def test_an_empty_database_is_not_backed_up(tmp_path: Path) -> None:
-    made = create_app(make_config(tmp_path))
+    config = make_config(tmp_path)
+    made = create_app(config)
+    assert config.database_file is not None
+    config.database_file.touch()
     with made.app_context():
         migration_state.upgrade(ROOT / "migrations")
         dispose_engines()

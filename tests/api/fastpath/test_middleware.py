@@ -1,6 +1,7 @@
 """The fast path responds exactly as Flask does, and falls back to it for all other requests."""
 
 import io
+import sqlite3
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -198,7 +199,7 @@ def test_a_database_error_on_the_fast_path_is_reported_by_flask(
     paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def fail(*_: object) -> None:
-        raise OperationalError("SELECT", {}, Exception("gone"))
+        raise OperationalError("SELECT", {}, sqlite3.OperationalError("gone"))
 
     monkeypatch.setattr(container_of(paths.user.app).predictor, "predict_many", fail)
     if step == "token":

@@ -29,6 +29,7 @@ WORKERS = 2
 SERVER, LIVE, RETRAIN_WORKER = "server", "live service", "retrain worker"
 OUTLIVED = "a process outlived the server's parent process"
 DECODER = "app.imaging.decoder_process"
+READY_LINE = "waiting for retrain jobs"  # of a retrain worker
 
 _RETRAIN_COMMAND = (sys.executable, "-m", "flask", "--app", "wsgi", "worker")
 
@@ -88,12 +89,15 @@ class Processes:
                 self._start(name)
 
     def _start(self, name: str) -> None:
-        """Start a process, always on the same port; wait until it serves, if it does."""
+        """Start a process, always on the same port; wait until it serves, or waits for jobs."""
         settings = self.settings | {"PORT": self._ports[name]}
         if name == LIVE:
             settings |= {"ROLE": "live", "WEB_WORKERS": "1"}
+        starts = 0 if name not in self._running else _count_ready_lines(self._running[name])
         self._running[name] = Server(self._folder / name, settings, self._commands[name])
-        if name != RETRAIN_WORKER:
+        if name == RETRAIN_WORKER:
+            _wait_until_working(self._running[name], starts)
+        else:
             _wait_until_ready(self._running[name])
 
     def _kill(self, name: str) -> None:
@@ -156,6 +160,22 @@ def _wait_until_ready(server: Server) -> None:
                 raise
         else:
             return
+
+
+def _count_ready_lines(worker: Server) -> int:
+    return worker.log.read_text().count(READY_LINE)
+
+
+def _wait_until_working(worker: Server, earlier_starts: int) -> None:
+    """Wait until a retrain worker waits for jobs: one that starts needs the database.
+
+    Raises AssertionError if it ended, or takes too long.
+    """
+    deadline = time.monotonic() + MAX_START_S
+    while _count_ready_lines(worker) <= earlier_starts:
+        assert worker.process.poll() is None, worker.log.read_text()
+        assert time.monotonic() < deadline, worker.log.read_text()
+        time.sleep(0.1)
 
 
 @contextmanager

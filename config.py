@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Self
+from urllib.parse import urlsplit
 
 from limits import parse_many
 from sqlalchemy import URL, make_url
@@ -76,6 +77,7 @@ class Config:
     bcrypt_rounds: int
     web_workers: int
     web_threads: int
+    drain_time_s: int
     live_sockets: int
     ratelimit_enabled: bool
     ratelimit_default: str
@@ -109,7 +111,7 @@ class Config:
         Raise ConfigError if a setting is invalid.
         """
         env = _Environment(environ)
-        data_dir = Path(env.text("DATA_DIR", str(ROOT / "instance"))).resolve()
+        data_dir = _resolve_folder(env.text("DATA_DIR", str(ROOT / "instance")))
         database_url = _resolve_database_url(env.text("DATABASE_URL", "sqlite:///app.db"), data_dir)
         secret_store = _secret_store(data_dir, database_url)
         if secret_store is not None:
@@ -132,9 +134,10 @@ class Config:
             admin_password=env.raw("ADMIN_PASSWORD") or None,
             registration_open=env.choice("REGISTRATION", ("open", "closed")) == "open",
             bcrypt_rounds=env.integer("BCRYPT_ROUNDS", 12, minimum=4, maximum=16),
-            web_workers=_check_workers(env.integer("WEB_WORKERS", 1, maximum=256), redis_url),
+            web_workers=check_workers(env.integer("WEB_WORKERS", 1, maximum=256), redis_url),
             live_sockets=live_sockets,
             web_threads=_check_threads(env.integer("WEB_THREADS", live_sockets + 16), live_sockets),
+            drain_time_s=env.integer("DRAIN_TIME_S", 5, minimum=0, maximum=3_600),
             ratelimit_enabled=env.choice("RATELIMIT_ENABLED", ("true", "false")) == "true",
             ratelimit_default=env.limits("RATELIMIT_DEFAULT", "200 per day;50 per hour"),
             ratelimit_v1=env.limits("RATELIMIT_V1", "100 per day"),
@@ -150,7 +153,7 @@ class Config:
             retrain_time_limit_s=env.integer("RETRAIN_TIME_LIMIT_S", 900),
             trusted_proxies=env.integer("TRUSTED_PROXIES", 0, minimum=0, maximum=10),
             cors_origins=env.origins("CORS_ORIGINS"),
-            mail_server=env.raw("MAIL_SERVER") or None,
+            mail_server=env.host("MAIL_SERVER"),
             mail_port=env.integer("MAIL_PORT", 25, minimum=1, maximum=65_535),
             mail_username=env.raw("MAIL_USERNAME") or None,
             mail_password=env.raw("MAIL_PASSWORD") or None,
@@ -198,7 +201,7 @@ class _Environment:
         self._environ = environ
 
     def text(self, name: str, default: str) -> str:
-        return self._environ.get(name, "").strip() or default
+        return self.raw(name).strip() or default
 
     def single_line(self, name: str, default: str) -> str:
         value = self.text(name, default)
@@ -206,14 +209,23 @@ class _Environment:
             raise ConfigError(f"{name} must be one line of printable characters")
         return value
 
+    def host(self, name: str) -> str | None:
+        value = self.text(name, "")
+        if "/" in value or len(value.split()) > 1:
+            raise ConfigError(f"{name} must be a host name or an address, not {value!r}")
+        return value or None
+
     def raw(self, name: str) -> str:
-        return self._environ.get(name, "")
+        value = self._environ.get(name, "")
+        if not _is_unicode(value):
+            raise ConfigError(f"{name} must be text in UTF-8; it has bytes that are not")
+        return value
 
     def integer(self, name: str, default: int, minimum: int = 1, maximum: int = 100_000) -> int:
         value = self.text(name, str(default))
-        if not value.isascii() or not value.isdigit() or not minimum <= int(value) <= maximum:
+        if not re.fullmatch("[0-9]{1,9}", value) or not minimum <= int(value) <= maximum:
             raise ConfigError(
-                f"{name} must be an integer from {minimum} to {maximum}, not {value!r}"
+                f"{name} must be an integer from {minimum} to {maximum}, not {value[:40]!r}"
             )
         return int(value)
 
@@ -238,7 +250,7 @@ class _Environment:
 
     def redis(self, name: str) -> str | None:
         value = self.text(name, "")
-        if value and not _REDIS.fullmatch(value):
+        if value and not (_REDIS.fullmatch(value) and _has_valid_port(value)):
             raise ConfigError(f"{name} must be redis://HOST:PORT/NUMBER, or rediss:// with TLS")
         return value or None
 
@@ -289,7 +301,8 @@ def _resolve_database_url(text: str, data_dir: Path) -> str:
     return URL.create("sqlite", database=str(data_dir / url.database)).render_as_string()
 
 
-def _check_workers(workers: int, redis_url: str | None) -> int:
+def check_workers(workers: int, redis_url: str | None) -> int:
+    """Return the number of workers. Raise ConfigError if each would count limits by itself."""
     if workers > 1 and redis_url is None:
         raise ConfigError(
             "WEB_WORKERS must be 1 without REDIS_URL: each process would count limits by"
@@ -308,12 +321,25 @@ def _check_threads(threads: int, live_sockets: int) -> int:
     return threads
 
 
+def _resolve_folder(text: str) -> Path:
+    try:
+        return Path(text).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        raise ConfigError(f"DATA_DIR must be a folder; {text[:80]!r} is none: {error}") from error
+
+
 def _secret_store(data_dir: Path, database_url: str) -> Path | None:
     """Return the folder for generated secrets, created if needed; None if they must be set."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"DATA_DIR {data_dir} cannot be created: {error.strerror}") from error
+        reason = error.strerror
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "there is a file of that name"
+        raise ConfigError(
+            f"DATA_DIR {str(data_dir)[:100]} cannot be created: {reason};"
+            " set DATA_DIR to a folder that this user can write"
+        ) from error
     return data_dir if database_url.startswith("sqlite") else None
 
 
@@ -333,11 +359,19 @@ def _load_or_create_secret(path: Path) -> str:
     try:
         if not path.exists():
             _create_secret(path)
-        secret = path.read_text().strip()
+        secret = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read or written: {error.strerror}") from error
-    if len(secret) < MIN_SECRET_BYTES:
-        raise ConfigError(f"{path} is damaged; delete it to generate a new secret")
+        raise ConfigError(
+            f"{path} cannot be read or written: {error.strerror};"
+            " make DATA_DIR and its files accessible to this user"
+        ) from error
+    except UnicodeDecodeError:
+        secret = ""
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        raise ConfigError(
+            f"{path} is damaged: it must be one line of at least {MIN_SECRET_BYTES} bytes of text;"
+            " restore it from a backup, or delete it: a new one is generated, and all logins end"
+        )
     return secret
 
 
@@ -357,5 +391,22 @@ def _create_secret(path: Path) -> None:
 def _is_ipv6(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether the text of an environment variable was UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _has_valid_port(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

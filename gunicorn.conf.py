@@ -5,9 +5,11 @@ imported, and a fork loses them.
 """
 
 import gc
+import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 
 from gunicorn.arbiter import Arbiter
@@ -15,11 +17,14 @@ from gunicorn.config import Config as GunicornConfig
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
+from gunicorn.workers.gthread import ThreadWorker
 
-from config import Config
+import serving
+from config import Config, ConfigError, check_workers
 from logging_config import configure_logging
 
 _config = Config.from_env()
+_data_dir_lock = serving.check_start(_config)
 
 
 class GunicornLogger(Logger):
@@ -31,10 +36,22 @@ class GunicornLogger(Logger):
         configure_logging(_config.log_format, _config.log_level)
 
 
+class StartingWorker(ThreadWorker):
+    """A worker whose failed start ends the server, which would start it again without end."""
+
+    def load_wsgi(self) -> None:
+        """Import the application."""
+        try:
+            super().load_wsgi()
+        except ConfigError as error:
+            self.log.error("%s", error)  # noqa: TRY400  one line, no traceback
+            sys.exit(serving.START_FAILED)
+
+
 wsgi_app = "wsgi:app"
 logger_class = GunicornLogger
 bind = _config.address
-worker_class = "gthread"
+worker_class = StartingWorker
 workers = _config.web_workers
 threads = _config.web_threads
 graceful_timeout = 10
@@ -42,9 +59,51 @@ keepalive = 30
 control_socket_disable = True
 
 
-def post_fork(_server: Arbiter, _worker: Worker) -> None:
+def on_starting(server: Arbiter) -> None:
+    """Check the number of workers, which may come from the command line; prepare to drain."""
+    check_workers(server.cfg.workers, _config.redis_url)
+    server.drain = serving.Drain()
+    server.handle_term = lambda: _drain(server)
+
+
+def _drain(server: Arbiter) -> None:
+    """Serve on for DRAIN_TIME_S, then stop; SIGINT or a second SIGTERM stops at once.
+
+    Raises StopIteration, as gunicorn's own handler of SIGTERM does.
+    """
+    server.drain.begin()
+    deadline_s = time.monotonic() + _config.drain_time_s
+    if _config.drain_time_s:
+        server.log.info("stopping in %s s; until then /readyz is 503", _config.drain_time_s)
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        signals = server.wait_for_signals(timeout=min(left_s, 1))
+        if {signal.SIGINT, signal.SIGQUIT} & set(signals):
+            server.handle_int()
+        if signal.SIGTERM in signals:
+            break
+        server.reap_workers()
+        server.murder_workers()
+        server.manage_workers()
+    raise StopIteration
+
+
+def nworkers_changed(server: Arbiter, new_value: int, old_value: int | None) -> None:
+    """Refuse SIGTTIN where each worker would count limits by itself."""
+    try:
+        check_workers(new_value, _config.redis_url)
+    except ConfigError as error:
+        if old_value is not None:
+            server.log.error("a worker more is refused: %s", error)  # noqa: TRY400  one line
+            server._num_workers = old_value
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
     """Collect no garbage during the imports, which make little; `start` turns it on again."""
     gc.disable()
+    serving.end_with_parent()
+    worker.drain = server.drain
+    if _data_dir_lock is not None:
+        os.close(_data_dir_lock)  # the parent's alone, so that it ends with the parent
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -55,10 +114,10 @@ def post_worker_init(worker: Worker) -> None:
 
     worker.wsgi.register_error_handler(ParseException, reject_malformed_body)
     try:
-        admin = start(worker.wsgi)
+        admin = start(worker.wsgi, worker.drain.has_begun)
     except CifraError as error:
         worker.log.error("cifra: %s", error.message)  # noqa: TRY400  one line, no traceback
-        sys.exit(Arbiter.WORKER_BOOT_ERROR)
+        sys.exit(serving.START_FAILED)
     _close_live_connections_on_exit(worker)
     worker.log.info("admin: %s", admin)
     worker.log.info("Cifra is ready on http://%s", _config.address)

@@ -5,7 +5,7 @@ import fcntl
 import gc
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,15 +30,16 @@ START_LOCK = "start.lock"
 _M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
-def start(app: Flask) -> str:
+def start(app: Flask, is_stopping: Callable[[], bool]) -> str:
     """Prepare an application, load its models and start its background threads.
 
-    For the process that serves, before its first request. Return a line about the admin; raise
-    CifraError if it cannot serve.
+    For the process that serves, before its first request. `is_stopping` tells whether the server is
+    about to stop. Return a line about the admin; raise CifraError if it cannot serve.
     """
     _return_large_blocks()
     with app.app_context():
         components = container()
+        components.shutdown_notice.is_stopping = is_stopping
         mark_as_serving(components.config.data_dir)
         admin = prepare(components.config, components.hasher)
         enable_timeouts()
@@ -93,7 +94,14 @@ def _one_line_errors(config: Config) -> Iterator[None]:
 @contextmanager
 def start_lock(data_dir: Path) -> Iterator[None]:
     """Let only one start at a time prepare DATA_DIR; the lock ends with its process."""
-    with (data_dir / START_LOCK).open("w") as lock:
+    try:
+        lock = (data_dir / START_LOCK).open("w")
+    except OSError as error:
+        raise Unavailable(
+            f"DATA_DIR {data_dir} cannot be written: {error.strerror};"
+            " make it writable for this user, or set DATA_DIR to another folder"
+        ) from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

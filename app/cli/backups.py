@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import bootstrap
 from app.api.http.container import container
-from app.cli.output import cli_errors, show_progress
+from app.cli.output import Command, show_progress
 from app.domain.errors import CifraError, Conflict, NotFound, Unavailable
 from app.services.maintenance import backup_rotation, backups, restores
 from app.services.maintenance.backup_contents import Contents
@@ -27,7 +27,7 @@ _MIGRATIONS = ROOT / "migrations"
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
-@click.command("backup")
+@click.command("backup", cls=Command)
 @_FILE
 @click.option(
     "--with-secrets",
@@ -53,18 +53,17 @@ def backup(file: Path, *, with_secrets: bool, keep: int | None, verify: bool) ->
     """
     if verify and (with_secrets or keep):
         raise click.UsageError("--verify makes no backup: it takes no other option")
-    with cli_errors():
-        if verify:
-            _verify(file.absolute())
-        elif keep:
-            _add_and_rotate(file.absolute(), keep, with_secrets=with_secrets)
-        else:
-            if file.is_dir():
-                raise Conflict(f"{file} is a folder: name a new file, or add --keep N to rotate")
-            _create(file.absolute(), with_secrets=with_secrets)
+    if verify:
+        _verify(file.absolute())
+    elif keep:
+        _add_and_rotate(file.absolute(), keep, with_secrets=with_secrets)
+    else:
+        if file.is_dir():
+            raise Conflict(f"{file} is a folder: name a new file, or add --keep N to rotate")
+        _create(file.absolute(), with_secrets=with_secrets)
 
 
-@click.command("restore")
+@click.command("restore", cls=Command)
 @_FILE
 @with_appcontext
 def restore(file: Path) -> None:
@@ -74,12 +73,11 @@ def restore(file: Path) -> None:
     anything is wrong, nothing is changed.
     """
     config = container().config
-    with cli_errors():
-        paths = _backup_paths(
-            config, f"pg_restore --dbname='{config.database_url_without_password}' {file}"
-        )
-        with bootstrap.lock_out_servers(config.data_dir):
-            restored = restores.restore(file.absolute(), paths, _MIGRATIONS, show_progress)
+    paths = _backup_paths(
+        config, f"pg_restore --dbname='{config.database_url_without_password}' {file}"
+    )
+    with bootstrap.lock_out_servers(config.data_dir):
+        restored = restores.restore(file.absolute(), paths, _MIGRATIONS, show_progress)
     _show_left_out(restored.left_out)
     click.echo(f"restored the backup of {restored.manifest.made_at_text}")
 

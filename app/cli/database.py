@@ -5,11 +5,11 @@ from flask.cli import with_appcontext
 
 from app import bootstrap
 from app.api.http.container import container
-from app.cli.output import cli_errors
+from app.cli.output import Command
 from app.services.maintenance import counter_audit
 
 
-@click.command("prepare")
+@click.command("prepare", cls=Command)
 @click.option(
     "--new-database",
     is_flag=True,
@@ -19,20 +19,18 @@ from app.services.maintenance import counter_audit
 def prepare(*, new_database: bool) -> None:
     """Migrate the database, register the bundled models and create the first admin."""
     services = container()
-    with cli_errors():
-        admin = bootstrap.prepare(services.config, services.hasher, new_database=new_database)
+    admin = bootstrap.prepare(services.config, services.hasher, new_database=new_database)
     click.echo(f"admin: {admin}")
 
 
-@click.command("verify-counters")
+@click.command("verify-counters", cls=Command)
 @click.option("--repair", is_flag=True, help="Set the counters that differ to the correct value.")
 @with_appcontext
 def verify_counters(*, repair: bool) -> None:
     """Compare every counter with its rows; fails if one differs."""
-    with cli_errors():
-        differences = counter_audit.list_differences()
-        if differences and repair:
-            counter_audit.repair()
+    differences = counter_audit.list_differences()
+    if differences and repair:
+        counter_audit.repair()
     for line in differences:
         click.echo(line)
     if differences and repair:

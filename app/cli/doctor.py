@@ -5,9 +5,10 @@ from flask.cli import with_appcontext
 
 from app.api.http.container import container
 from app.cli.doctor_checks import CHECKS, Level
+from app.cli.output import Command
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command)
 @with_appcontext
 def doctor() -> None:
     """Check settings, files, database, models, mail and training; fails on a FAIL.

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from app import bootstrap
 from app.api.http.container import container
-from app.cli.output import cli_errors
+from app.cli.output import Command
 from app.services.accounts.signing_keys import Key, KeyFiles
 from config import Config
 
@@ -21,7 +21,7 @@ If several servers share the keys and are restarted one by one, first add the ne
 JWT_PREVIOUS_KEYS of each, so that all of them accept it."""
 
 
-@click.command("rotate-key")
+@click.command("rotate-key", cls=Command)
 @click.option(
     "--leaked",
     is_flag=True,
@@ -40,7 +40,7 @@ def rotate_key(*, leaked: bool) -> None:
             _MANUAL_ROTATION.format(key=secrets.token_urlsafe(48), days=days)
         )
     files = KeyFiles(config.jwt_key_file, config.max_token_lifetime)
-    with cli_errors(), bootstrap.start_lock(config.data_dir):
+    with bootstrap.start_lock(config.data_dir):
         new = files.rotate(keep_old=not leaked)
         retired = files.read_retired()
     click.echo(f"tokens are now signed with {new.kid}")

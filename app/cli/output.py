@@ -1,8 +1,6 @@
 """The output of commands: errors on one line, and progress."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,18 +9,20 @@ from app.domain.errors import CifraError
 from app.store.engine.database_errors import describe
 
 
-@contextmanager
-def cli_errors() -> Iterator[None]:
-    """Turn a domain error, or a failure of the database, into one line of the command."""
-    try:
-        yield
-    except CifraError as error:
-        raise click.ClickException(error.message) from error
-    except SQLAlchemyError as error:
-        failure = describe(error)
-        if failure is None:
-            raise
-        raise click.ClickException(str(failure)) from error
+class Command(click.Command):
+    """A command whose errors are one line each: domain errors, and failures of the database."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except CifraError as error:
+            raise click.ClickException(error.message) from error
+        except SQLAlchemyError as error:
+            failure = describe(error)
+            if failure is None:
+                raise
+            raise click.ClickException(str(failure)) from error
 
 
 def show_progress(stage: str, progress: float) -> None:

@@ -7,7 +7,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.api.http.container import container
-from app.cli.output import cli_errors, show_progress
+from app.cli.output import Command, show_progress
 from app.domain.errors import Conflict, InvalidInput, Unavailable
 from app.services.maintenance import clock_guard, retention
 from app.services.maintenance.clock_guard import ClockGuard, ClockStatus
@@ -16,26 +16,25 @@ from app.services.monitoring import database_status
 from config import ROOT
 
 
-@click.command("retention")
+@click.command("retention", cls=Command)
 @click.option("--dry-run", is_flag=True, help="Show what a sweep would erase; erase nothing.")
 @click.option("--confirm", is_flag=True, help="Say that the clock is right, if Cifra doubts it.")
 @with_appcontext
 def retention_command(*, dry_run: bool, confirm: bool) -> None:
     """Erase images and feedback past RETENTION_DAYS now; a server does so every hour."""
-    with cli_errors():
-        days = container().config.retention_days
-        if days is None:
-            raise InvalidInput("RETENTION_DAYS is not set, so nothing expires. Set it to a number")
-        _require_migrated()
-        clock = clock_guard.preview(days)
-        found = retention.preview(days, clock.now)
-        _show(days, clock, found)
-        if dry_run:
-            click.echo("nothing was erased: --dry-run")
-            return
-        if confirm:
-            clock_guard.confirm()
-        _sweep(days, found)
+    days = container().config.retention_days
+    if days is None:
+        raise InvalidInput("RETENTION_DAYS is not set, so nothing expires. Set it to a number")
+    _require_migrated()
+    clock = clock_guard.preview(days)
+    found = retention.preview(days, clock.now)
+    _show(days, clock, found)
+    if dry_run:
+        click.echo("nothing was erased: --dry-run")
+        return
+    if confirm:
+        clock_guard.confirm()
+    _sweep(days, found)
 
 
 def _require_migrated() -> None:

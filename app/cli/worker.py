@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from app import bootstrap
 from app.api.http.container import container
-from app.cli.output import cli_errors
+from app.cli.output import Command
 from app.services.background.periodic_worker import run_until_stopped
 from app.services.retraining.worker import run_pending
 from app.store.engine.db import enable_timeouts
@@ -19,7 +19,7 @@ from logging_config import configure_logging
 POLL_INTERVAL_S = 1.0
 
 
-@click.command("worker")
+@click.command("worker", cls=Command)
 @with_appcontext
 def worker() -> None:
     """Run retrain jobs on this machine until it is stopped.
@@ -36,8 +36,7 @@ def worker() -> None:
     configure_logging(config.log_format, config.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with cli_errors():
-        bootstrap.prepare(config, container().hasher)
+    bootstrap.prepare(config, container().hasher)
     enable_timeouts()
     logging.getLogger(__name__).info("waiting for retrain jobs")
     work = partial(run_pending, container().training_config, stop_event)

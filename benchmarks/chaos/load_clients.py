@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -14,6 +14,7 @@ from app.training.datasets import load_base_sets
 from tests.support.server_process import Client
 
 IMAGES = 200
+RECONNECT_DELAY_S = 0.05
 
 
 def image_files() -> list[bytes]:
@@ -23,27 +24,42 @@ def image_files() -> list[bytes]:
 
 @dataclass
 class Responses:
-    """The responses: ids of predictions, ids with feedback, status codes, seconds."""
+    """The responses: ids of predictions, ids with feedback, status codes, seconds; and errors."""
 
     predictions: list[str] = field(default_factory=list)
     feedback_ids: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    errors: list[requests.RequestException] = field(default_factory=list)
 
 
 @contextmanager
 def sending_requests(
-    clients: Sequence[Client], responses: Responses, *, give_feedback: bool = False
+    clients: Sequence[Client],
+    responses: Responses,
+    *,
+    give_feedback: bool = False,
+    reconnect: bool = False,
+    files: Sequence[bytes] = (),
 ) -> Iterator[None]:
-    """Send requests from all clients until the block ends, or until the server is gone."""
-    files, is_over = image_files(), Event()
+    """Send requests from all clients until the block ends, or until the server is gone.
+
+    With `reconnect` clients go on after a connection that failed. `files` are sent instead of the
+    golden digits.
+    """
+    files, is_over = files or image_files(), Event()
 
     def run(client: Client) -> None:
-        with suppress(requests.RequestException):
-            for at in range(100_000):
-                if is_over.is_set():
+        for at in range(100_000):
+            if is_over.is_set():
+                return
+            try:
+                _send(client, files[at % len(files)], responses, give_feedback=give_feedback)
+            except requests.RequestException as error:
+                responses.errors.append(error)
+                if not reconnect:
                     return
-                _send(client, files[at % IMAGES], responses, give_feedback=give_feedback)
+                is_over.wait(RECONNECT_DELAY_S)
 
     with ThreadPoolExecutor(len(clients)) as pool:
         done = [pool.submit(run, client) for client in clients]

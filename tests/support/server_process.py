@@ -20,7 +20,7 @@ from tests.support.preloaded import ROOT, WARNINGS, PreloadedProcess
 
 START_TIMEOUT_S = 60
 
-QUICK = {"BCRYPT_ROUNDS": "4", "PYTHONWARNINGS": WARNINGS}
+QUICK = {"BCRYPT_ROUNDS": "4", "PYTHONWARNINGS": WARNINGS, "DRAIN_TIME_S": "0"}
 UNLIMITED = QUICK | {"RATELIMIT_ENABLED": "false"}
 
 # Settings with which a first start sets up something else than without them.

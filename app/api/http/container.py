@@ -22,6 +22,7 @@ from app.services.models.inference import InferenceService
 from app.services.monitoring.disk_monitor import MIB, DiskMonitor
 from app.services.monitoring.drift_monitor import DriftMonitor
 from app.services.monitoring.rate_limit_monitor import RateLimitMonitor
+from app.services.monitoring.shutdown_notice import ShutdownNotice
 from app.services.notifications.mailer import Mailer
 from app.services.predictions.predictor import Predictor
 from app.services.retraining.training_process import TrainingConfig
@@ -62,6 +63,7 @@ class Container:
     housekeeping: PeriodicWorker
     retention_worker: PeriodicWorker
     mail_worker: PeriodicWorker
+    shutdown_notice: ShutdownNotice
 
     def notify_retrain_worker(self) -> None:
         """Start pending retrains soon, if this server is one that trains."""
@@ -137,6 +139,7 @@ def init_container(
         mail_worker=PeriodicWorker(
             "mail", MAIL_INTERVAL_S, app.app_context, mailer.deliver, stop_timeout_s=1.0
         ),
+        shutdown_notice=ShutdownNotice(),
     )
     app.extensions[_KEY] = created
     return created

@@ -31,8 +31,9 @@ def livez() -> dict[str, str]:
 @responds(Status)
 @error_responses(Unavailable)
 def readyz() -> dict[str, str]:
-    """Check that the process is ready: it has models and disk space, and rows can be written."""
+    """Check that the process is ready: models, disk space, a database to write to, and no stop."""
     services = container()
+    services.shutdown_notice.check()
     readiness.check(services.inference, services.database_file, services.disk_monitor)
     return {"status": "ready"}
 

@@ -20,11 +20,16 @@ BOTH = pytest.mark.parametrize("command", [EMBEDDED, HTTP_TIER], ids=["gunicorn"
 
 def list_workers(server: Server) -> set[int]:
     """Return the ids of the processes that have loaded the models."""
-    return {
-        child.pid
-        for child in psutil.Process(server.process.pid).children()
-        if any("onnxruntime" in each.path for each in child.memory_maps())
-    }
+    children = psutil.Process(server.process.pid).children()
+    return {child.pid for child in children if has_models(child)}
+
+
+def has_models(process: psutil.Process) -> bool:
+    """Return whether a process runs and has loaded the models."""
+    try:
+        return any("onnxruntime" in each.path for each in process.memory_maps())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 @BOTH

@@ -222,7 +222,7 @@ def test_commands_without_their_database_end_with_one_line(tmp_path: Path) -> No
     for command in (["verify-counters"], ["create-admin", "ana", "--password", "long enough"]):
         done = run_flask(tmp_path, *command, DATABASE_URL=url, **SECRETS)
         assert done.returncode == 1
-        assert done.stderr.startswith("Error: The database cannot be used: ")
+        assert done.stderr.startswith("Error: The database does not answer: ")
         assert done.stderr.count("\n") == 1
     done = run_flask_process(tmp_path, "worker", PORT="none")
     assert done.stderr == "cifra: PORT must be an integer from 1 to 65535, not 'none'\n"

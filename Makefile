@@ -26,6 +26,8 @@ serve-live: $(VENV)/trains ## serve live connections only, on PORT, beside an HT
 worker: $(VENV)/trains ## run retrain jobs that servers with a REDIS_URL leave to workers
 	@exec $(BIN)/flask --app wsgi worker
 
+test test-fast: export PYTHONDONTWRITEBYTECODE := # a run starts a hundred processes; only the first compiles
+
 test: $(VENV)/tests ## run every test, in random order
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_OPTIONS)
 

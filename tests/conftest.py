@@ -29,12 +29,13 @@ from app import bootstrap
 from app.api.http.container import Container, container
 from app.factory import create_app
 from app.imaging.decoding import encode_png
-from app.imaging.normalization import to_model_input
 from app.services.models.onnx_runtime import open_session
 from app.services.reviews import attention_checks
 from app.store.engine.db import dispose_engines
-from app.training.datasets import MNIST, preprocess_all
+from app.training.datasets import MNIST, load_base_sets
+from app.training.evaluation_sets import EvaluationSet, plain_set
 from config import Config
+from tests.support.once_per_run import Arrays, once_per_run
 from tests.support.openapi_client import DocumentedClient, build_document_once
 from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import ROOT, UNLIMITED, Server, serve
@@ -130,16 +131,35 @@ class Disagreements:
 
 
 @pytest.fixture(scope="session")
-def disagreements(golden: GoldenSet) -> Disagreements:
-    digits = preprocess_all(golden.digits, "golden")
-    v1, v2 = (
-        np.concatenate([session.run(None, {"digits": part})[0] for part in parted]).argmax(axis=1)
-        for session in (
-            open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
+def golden_exam(tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
+    """Return the golden set as served models see it."""
+
+    def preprocess() -> Arrays:
+        return vars(plain_set("golden", load_base_sets().golden))
+
+    return EvaluationSet(**once_per_run(tmp_path_factory, "golden", preprocess))
+
+
+@pytest.fixture(scope="session")
+def golden_probabilities(
+    golden_exam: EvaluationSet, tmp_path_factory: pytest.TempPathFactory
+) -> Arrays:
+    """Return the bundled models' probabilities for the golden set, (n, 10) by version."""
+
+    def infer() -> Arrays:
+        return {
+            version: golden_exam.probabilities(
+                open_session((ROOT / "models" / f"{version}.onnx").read_bytes())
+            )
             for version in ("v1", "v2")
-        )
-        for parted in [np.array_split(to_model_input(digits), 10)]
-    )
+        }
+
+    return once_per_run(tmp_path_factory, "golden_probabilities", infer)
+
+
+@pytest.fixture(scope="session")
+def disagreements(golden: GoldenSet, golden_probabilities: Arrays) -> Disagreements:
+    v1, v2 = (golden_probabilities[version].argmax(axis=1) for version in ("v1", "v2"))
     where = np.flatnonzero(v1 != v2)
     return Disagreements(
         [golden.png(int(index)) for index in where],

@@ -12,7 +12,6 @@ from app.training.evaluation_sets import (
     EvaluationSet,
     corrupted_set,
     make_set,
-    plain_set,
     render_images,
 )
 from app.training.mnist_c import CORRUPTIONS
@@ -27,12 +26,15 @@ _Correct = npt.NDArray[np.bool_]
 def evaluate_candidate(
     sessions: Sequence[InferenceSession],
     validation: LabeledDigits,
+    validation_set: EvaluationSet,
     holdout: LabeledDigits,
     train: LabeledDigits,
 ) -> CandidateMetrics:
-    """Evaluate a candidate, the deployed model and the bundled one, given in this order."""
+    """Evaluate a candidate, the deployed model and the bundled one, given in this order.
+
+    `validation_set` holds the same digits as `validation`, preprocessed.
+    """
     candidate, deployed, _bundled = sessions
-    validation_set = plain_set("validation", validation)
     by_candidate, by_deployed, by_bundled = (validation_set.correct(each) for each in sessions)
     return CandidateMetrics(
         validation=count_pairs(by_candidate, by_deployed),

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from app.services.models.onnx_runtime import open_session
 from app.training import calibration, onnx_export, training_loop
 from app.training.architectures import Net
 from app.training.candidate_evaluation import evaluate_candidate
-from app.training.datasets import BaseSets, LabeledDigits, load_base_sets, preprocess_all
+from app.training.datasets import LabeledDigits, load_base_sets, preprocess_all
+from app.training.evaluation_sets import EvaluationSet, plain_set
 from app.training.fine_tuning import FINE_TUNE_CONFIG, fine_tune, make_replay
 
 PROGRESS_INTERVAL_S = 0.5
@@ -50,37 +52,33 @@ def main(folder: Path) -> None:
         holdout = LabeledDigits(archive["holdout_digits"], archive["holdout_labels"])
     base, progress = load_base_sets(), ProgressWriter()
     progress.write("preparing", 0)
-    train = _without_evaluation_images(train, base)
+    validation = plain_set("validation", base.validation)
+    golden = preprocess_all(base.golden.digits, "golden")
+    train = _without(np.concatenate([validation.images, golden]), train)
     config = replace(FINE_TUNE_CONFIG, steps=spec.steps)
     replay = make_replay(base.training, config, spec.seed)
     net = onnx_export.from_onnx((folder / "start.onnx").read_bytes())
     net = fine_tune(net, train, replay, config, spec.seed, progress.write_training)
     progress.write("evaluating", 0)
-    candidate = _calibrate_and_export(net, base.validation, spec)
+    candidate = _calibrate_and_export(net, validation, spec)
     others = [(folder / name).read_bytes() for name in ("deployed.onnx", "bundled.onnx")]
     sessions = [open_session(artifact) for artifact in (candidate, *others)]
-    metrics = evaluate_candidate(sessions, base.validation, holdout, train)
+    metrics = evaluate_candidate(sessions, base.validation, validation, holdout, train)
     _write(folder / "candidate.onnx", candidate)
     _write(folder / "metrics.json", json.dumps(asdict(metrics)).encode())
     progress.write("evaluating", 1)
 
 
-def _without_evaluation_images(train: LabeledDigits, base: BaseSets) -> LabeledDigits:
-    """Return the labels without images of the validation or the golden set."""
-    evaluation_digits = {
-        digit.tobytes()
-        for part in (base.validation, base.golden)
-        for digit in preprocess_all(part.digits, "evaluation")
-    }
-    is_allowed = np.array(
-        [digit.tobytes() not in evaluation_digits for digit in train.digits], dtype=bool
-    )
+def _without(evaluation_images: npt.NDArray[np.uint8], train: LabeledDigits) -> LabeledDigits:
+    """Return the labels without images that are evaluated on, from any of the sets."""
+    evaluated = {image.tobytes() for image in evaluation_images}
+    is_allowed = np.array([digit.tobytes() not in evaluated for digit in train.digits], dtype=bool)
     return LabeledDigits(train.digits[is_allowed], train.labels[is_allowed])
 
 
-def _calibrate_and_export(net: Net, validation: LabeledDigits, spec: RetrainSpec) -> bytes:
+def _calibrate_and_export(net: Net, validation: EvaluationSet, spec: RetrainSpec) -> bytes:
     """Calibrate a network on the validation set and return it as an ONNX file."""
-    logits = training_loop.compute_logits(net, preprocess_all(validation.digits, "validation"))
+    logits = training_loop.compute_logits(net, validation.images)
     temperature = calibration.fit_temperature(logits, validation.labels)
     metadata = {"name": spec.name, "seed": str(spec.seed), "temperature": f"{temperature:.3f}"}
     return onnx_export.to_onnx(calibration.apply_temperature(net, temperature), metadata)

@@ -33,6 +33,7 @@ class LiveClient:
             namespaces=["/live"],
             auth=None if token is None else {"token": token},
             transports=["websocket"],
+            wait_timeout=TIMEOUT_S,
         )
         self.first_socket = self.sio.eio.ws
 

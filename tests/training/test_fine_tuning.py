@@ -111,9 +111,9 @@ def write_inputs(folder: Path, train: LabeledDigits) -> None:
     np.savez(folder / "labels.npz", digits=train.digits, labels=train.labels, **holdout)
 
 
-def child(folder: Path) -> subprocess.Popen[bytes]:
+def child(folder: Path, module: str = "app.training.retrain") -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "app.training.retrain", str(folder)],
+        [sys.executable, "-m", module, str(folder)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -122,10 +122,11 @@ def child(folder: Path) -> subprocess.Popen[bytes]:
 
 @pytest.mark.long
 def test_retrain_process_reports_progress_and_writes_candidate_and_metrics(
-    tmp_path: Path, few: LabeledDigits
+    tmp_path: Path, few: LabeledDigits, is_long: bool
 ) -> None:
     write_inputs(tmp_path, LabeledDigits(few.digits[:60], few.labels[:60]))
-    with child(tmp_path) as running:
+    module = "app.training.retrain" if is_long else "tests.training.quick_retrain"
+    with child(tmp_path, module) as running:
         progress = [json.loads(line) for line in running.stdout or ()]
     assert running.returncode == 0
     stages = [line["stage"] for line in progress]

@@ -13,7 +13,8 @@ RUN useradd --system --uid 10001 --no-create-home cifra \
 WORKDIR /srv/cifra
 COPY requirements.txt requirements-train.txt constraints.txt ./
 RUN python -m pip install --no-cache-dir --disable-pip-version-check -r requirements-train.txt
-COPY config.py logging_config.py serving.py wsgi.py gunicorn.conf.py serve_granian.py ./
+COPY config.py logging_config.py wsgi.py gunicorn.conf.py serve_granian.py ./
+COPY serving serving
 COPY app app
 COPY migrations migrations
 COPY models models

@@ -19,12 +19,14 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 
-import serving
 from config import Config, ConfigError, check_workers
 from logging_config import configure_logging
+from serving.drain import Drain
+from serving.start_checks import check_start
+from serving.worker_process import START_FAILED, end_with_parent
 
 _config = Config.from_env()
-_data_dir_lock = serving.check_start(_config)
+_data_dir_lock = check_start(_config)
 
 
 class GunicornLogger(Logger):
@@ -45,7 +47,7 @@ class StartingWorker(ThreadWorker):
             super().load_wsgi()
         except ConfigError as error:
             self.log.error("%s", error)  # noqa: TRY400  one line, no traceback
-            sys.exit(serving.START_FAILED)
+            sys.exit(START_FAILED)
 
 
 wsgi_app = "wsgi:app"
@@ -62,7 +64,7 @@ control_socket_disable = True
 def on_starting(server: Arbiter) -> None:
     """Check the number of workers, which may come from the command line; prepare to drain."""
     check_workers(server.cfg.workers, _config.redis_url)
-    server.drain = serving.Drain()
+    server.drain = Drain()
     server.handle_term = lambda: _drain(server)
 
 
@@ -100,7 +102,7 @@ def nworkers_changed(server: Arbiter, new_value: int, old_value: int | None) -> 
 def post_fork(server: Arbiter, worker: Worker) -> None:
     """Collect no garbage during the imports, which make little; `start` turns it on again."""
     gc.disable()
-    serving.end_with_parent()
+    end_with_parent()
     worker.drain = server.drain
     if _data_dir_lock is not None:
         os.close(_data_dir_lock)  # the parent's alone, so that it ends with the parent
@@ -117,7 +119,7 @@ def post_worker_init(worker: Worker) -> None:
         admin = start(worker.wsgi, worker.drain.has_begun)
     except CifraError as error:
         worker.log.error("cifra: %s", error.message)  # noqa: TRY400  one line, no traceback
-        sys.exit(serving.START_FAILED)
+        sys.exit(START_FAILED)
     _close_live_connections_on_exit(worker)
     worker.log.info("admin: %s", admin)
     worker.log.info("Cifra is ready on http://%s", _config.address)

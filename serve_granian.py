@@ -29,9 +29,11 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.net import SocketHolder
 
-import serving
 from config import Config, check_workers
 from logging_config import configure_logging, logging_settings
+from serving.drain import Drain
+from serving.start_checks import Address, check_address, lock_data_dir
+from serving.worker_process import START_FAILED, end_with_parent
 
 RESPAWN_DELAY_S = 0.5
 LINGER_S = 2.0  # in which a replaced worker answers the clients that keep their connection
@@ -45,8 +47,8 @@ def main() -> None:
     """Serve until the process is terminated; requests wait while a worker starts."""
     config = Config.from_env()
     check_workers(config.web_workers, config.redis_url)
-    lock = serving.lock_data_dir(config)
-    address = serving.check_address(config)
+    lock = lock_data_dir(config)
+    address = check_address(config)
     for number in (signal.SIGUSR1, signal.SIGUSR2):  # their default is to end the process
         signal.signal(number, signal.SIG_IGN)
     multiprocessing.set_start_method("fork")
@@ -54,9 +56,9 @@ def main() -> None:
     server.serve(target_loader=partial(load, server.drain, lock), wrap_loader=False)
 
 
-def load(drain: serving.Drain, lock: int | None, listener: socket.socket, loaded: Event) -> Flask:
+def load(drain: Drain, lock: int | None, listener: socket.socket, loaded: Event) -> Flask:
     """Create the application of a worker, ready for its first request."""
-    serving.end_with_parent()
+    end_with_parent()
     if lock is not None:
         os.close(lock)  # the parent's alone, so that it ends with the parent
     gc.disable()  # the imports make little garbage; `start` turns it on again
@@ -71,7 +73,7 @@ def load(drain: serving.Drain, lock: int | None, listener: socket.socket, loaded
         start(app, drain.has_begun)
     except CifraError as error:
         sys.stderr.write(f"cifra: {error.message}\n")
-        sys.exit(serving.START_FAILED)
+        sys.exit(START_FAILED)
     retirement = Retirement(app.wsgi_app, listener)
     app.wsgi_app = retirement  # type: ignore[method-assign]
     signal.signal(signal.SIGUSR1, retirement.begin)
@@ -126,7 +128,7 @@ class Server(Granian):
     tests/integration/test_reload.py notices if they change.
     """
 
-    def __init__(self, config: Config, address: serving.Address) -> None:
+    def __init__(self, config: Config, address: Address) -> None:
         """Prepare the server; `serve` starts it."""
         super().__init__(
             "the loader given to serve",
@@ -142,7 +144,7 @@ class Server(Granian):
             # Without TLS it would speak HTTP/2 too, whose streams keep threads waiting for good.
             http=HTTPModes.http1,
         )
-        self.drain = serving.Drain()
+        self.drain = Drain()
         self._address, self._drain_time_s = address, config.drain_time_s
         self._listeners: list[socket.socket] = []
         self._has_served = self._is_terminated = False

@@ -86,7 +86,7 @@ def test_the_image_contains_only_what_serving_and_training_need(image: Path) -> 
         "wsgi.py",
         "gunicorn.conf.py",
         "serve_granian.py",
-        "serving.py",
+        "serving",
         "app",
         "migrations",
         "models",

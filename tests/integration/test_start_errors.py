@@ -146,7 +146,7 @@ def test_a_host_that_is_none_of_this_machine_is_named(
 def test_a_port_in_use_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Callable[[], None]
 ) -> None:
-    monkeypatch.setattr("serving.PORT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("serving.start_checks.PORT_TIMEOUT_S", 0.2)
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         other.bind(("127.0.0.1", 0))
@@ -159,10 +159,11 @@ def test_a_port_in_use_is_named(
 
 def test_a_privileged_port_is_named(tmp_path: Path) -> None:
     code = (
-        "import encodings.idna, os, serving; from config import Config\n"
+        "import encodings.idna, os; from config import Config\n"
+        "from serving.start_checks import check_address\n"
         f"config = Config.from_env({{'DATA_DIR': {str(tmp_path)!r}, 'PORT': '1'}})\n"
         "os.geteuid() or os.setuid(65534)\n"
-        "serving.check_address(config)"
+        "check_address(config)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

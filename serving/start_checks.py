@@ -1,18 +1,9 @@
-"""What gunicorn and granian share before and while they serve: checks of a start, and the drain.
+"""What only a start can find out: whether the address and DATA_DIR are free."""
 
-For the parent process of a server, so it imports nothing of the application: ONNX Runtime starts
-threads when it is imported, and a fork loses them.
-"""
-
-import ctypes
 import errno
 import fcntl
-import mmap
-import multiprocessing
 import os
-import signal
 import socket
-import sys
 import time
 from dataclasses import dataclass
 
@@ -20,9 +11,7 @@ from config import Config, ConfigError
 
 LOCK_FILE = "server.lock"
 PORT_TIMEOUT_S = 5.0  # the workers of a server that was killed take a moment to end
-START_FAILED = 3  # the exit status of a worker that cannot start; gunicorn's WORKER_BOOT_ERROR
 
-_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 _locks: list[int | None] = []  # what check_start returned, once it has run in this process
 _RETRY_S = 0.1
 
@@ -138,35 +127,3 @@ def lock_data_dir(config: Config) -> int | None:
             " limits by itself; stop that one, set another DATA_DIR, or set REDIS_URL"
         ) from error
     return lock
-
-
-def end_with_parent() -> None:
-    """End this process when its parent ends, however and whenever it ended.
-
-    Workers share their port with whoever listens on it next: an orphan would answer in its place.
-    """
-    # The handler that comes with the fork is the parent's, which only sets a flag there; granian
-    # installs the worker's own once the application is loaded.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:
-        sys.exit(0)
-
-
-class Drain:
-    """Whether a server that was told to stop waits for load balancers to notice.
-
-    The processes that it forks afterwards share the answer.
-    """
-
-    def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, 1)
-
-    def begin(self) -> None:
-        """Have /readyz answer 503 from now on."""
-        self._shared[0] = 1
-
-    def has_begun(self) -> bool:
-        """Return whether the server is about to stop."""
-        return self._shared[0] == 1

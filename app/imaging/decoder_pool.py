@@ -7,6 +7,7 @@ wait. A process is used again and again, and replaced when it has died.
 
 import json
 import logging
+import math
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ import numpy as np
 
 from app.domain import errors
 from app.domain.errors import ImageError, ImageTooLarge, Unavailable
-from app.imaging.decoder_process import OVER_BUDGET
+from app.imaging.decoder_process import OVER_BUDGET, TIME_BUDGET_S
 from app.imaging.decoding import MAX_IMAGE_BYTES, TOO_MANY_BYTES, GrayImage
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,28 @@ _MEMORY_SETTINGS = {
 }
 _BUSY = "Too many large images are being decoded; try again in a moment, or send smaller ones"
 
+_OVER_TOTAL_BUDGET = (
+    "The images of this request take too much processor time to decode; send this one in another"
+    " request"
+)
+
 _log = logging.getLogger(__name__)
+
+
+class DecodeBudget:
+    """The processor time that decoding may still take for all images of one request together."""
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self._left_s = seconds
+
+    def check(self) -> None:
+        """Raise ImageTooLarge if nothing is left."""
+        if self._left_s <= 0:
+            raise ImageTooLarge(_OVER_TOTAL_BUDGET)
+
+    def spend(self, seconds: float) -> None:
+        """Count what an image took."""
+        self._left_s -= seconds
 
 
 class DecoderPool:
@@ -54,11 +76,14 @@ class DecoderPool:
         for decoder in self._decoders:
             self._free.put(decoder)
 
-    def decode(self, image_bytes: bytes) -> GrayImage:
+    def decode(self, image_bytes: bytes, budget: DecodeBudget | None = None) -> GrayImage:
         """Decode an image, and shrink it to at most 256 pixels a side, as float32 in 0..1.
 
-        Raises UnreadableImage, ImageTooLarge, and Unavailable if too many images are waiting.
+        Raises UnreadableImage, ImageTooLarge, also when nothing of the budget of several images is
+        left, and Unavailable if too many images are waiting.
         """
+        budget = budget or DecodeBudget()
+        budget.check()
         if len(image_bytes) > MAX_IMAGE_BYTES:
             raise ImageTooLarge(TOO_MANY_BYTES)
         if not self._places.acquire(blocking=False):
@@ -69,7 +94,7 @@ class DecoderPool:
             self._places.release()
             raise Unavailable(_BUSY) from None
         try:
-            return decoder.decode(image_bytes)
+            return decoder.decode(image_bytes, budget)
         finally:
             self._free.put(decoder)
             self._places.release()
@@ -96,14 +121,15 @@ class _Decoder:
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
-    def decode(self, image_bytes: bytes) -> GrayImage:
+    def decode(self, image_bytes: bytes, budget: DecodeBudget) -> GrayImage:
         """Decode an image; in a second process if something else than the image ended the first."""
         for _ in range(2):
             try:
-                return self._exchange(self.start(), image_bytes)
+                return self._exchange(self.start(), image_bytes, budget)
             except ImageError:
                 raise
             except _DecoderDied:
+                budget.spend(TIME_BUDGET_S)
                 status = self.close()
                 if status == -SIGPROF:
                     break
@@ -142,7 +168,9 @@ class _Decoder:
             return process.wait()
 
     @staticmethod
-    def _exchange(process: "subprocess.Popen[bytes]", image_bytes: bytes) -> GrayImage:
+    def _exchange(
+        process: "subprocess.Popen[bytes]", image_bytes: bytes, budget: DecodeBudget
+    ) -> GrayImage:
         """Send an image and read the answer. Raises ImageError and _DecoderDied."""
         assert process.stdin is not None  # noqa: S101  for the type checker
         assert process.stdout is not None  # noqa: S101
@@ -154,6 +182,7 @@ class _Decoder:
             answer = json.loads(process.stdout.readline() or b"null")
             if answer is None:
                 raise _DecoderDied
+            budget.spend(answer["cpu_s"])
             if "traceback" in answer:
                 raise RuntimeError(f"decoding an image failed:\n{answer['traceback']}")
             if "error" in answer:

@@ -11,6 +11,7 @@ import logging
 import resource
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def main() -> None:
     _limit_memory()
     while header := sys.stdin.buffer.read(4):
         image_bytes = sys.stdin.buffer.read(int.from_bytes(header))
+        started_at_s = time.process_time()
         answer, pixels = _answer(image_bytes)
+        answer["cpu_s"] = time.process_time() - started_at_s
         line = json.dumps(answer).encode() + b"\n"
         sys.stdout.buffer.write(line + pixels)
         sys.stdout.buffer.flush()

@@ -14,8 +14,8 @@ from PIL import Image
 
 from app.domain.errors import ImageError, ImageTooLarge, Unavailable, UnreadableImage
 from app.imaging import decoder_pool
-from app.imaging.decoder_pool import DecoderPool
-from app.imaging.decoder_process import MEMORY_BUDGET_BYTES
+from app.imaging.decoder_pool import DecodeBudget, DecoderPool
+from app.imaging.decoder_process import MEMORY_BUDGET_BYTES, TIME_BUDGET_S
 from app.imaging.decoding import FORMATS, MAX_IMAGE_BYTES, decode, resize_to_working_size
 from tests.conftest import GoldenSet, encode_image, run_concurrently
 from tests.support.hostile_images import hostile_images
@@ -173,3 +173,17 @@ def test_decoders_write_nothing_to_the_log(
         with suppress(ImageError):
             pool.decode(file)
     assert capfd.readouterr() == ("", "")
+
+
+def test_images_of_one_budget_share_it_and_killed_processes_count(
+    pool: DecoderPool, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget, file = DecodeBudget(TIME_BUDGET_S), encode_image(photograph(golden))
+    for _ in range(2):
+        assert pool.decode(file, budget).shape == (256, 256)
+    replace_decoder(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGPROF)")
+    pool.close()
+    with pytest.raises(ImageTooLarge):
+        pool.decode(file, budget)
+    with pytest.raises(ImageTooLarge, match="another request"):
+        pool.decode(file, budget)

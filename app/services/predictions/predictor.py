@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from uuid_utils.compat import uuid7
 
@@ -14,7 +15,7 @@ from app.domain.assignment import TrafficSplit, Version
 from app.domain.errors import ImageError
 from app.domain.predictions import DigitImage, ModelOutput, Prediction
 from app.imaging import normalization
-from app.imaging.decoder_pool import DecoderPool
+from app.imaging.decoder_pool import DecodeBudget, DecoderPool
 from app.imaging.decoding import is_small_png
 from app.services.models.inference import InferenceService
 from app.services.predictions.batch_writer import PredictionRecord, write_batch
@@ -22,6 +23,7 @@ from app.services.predictions.request_batcher import RequestBatcher
 from app.store.engine.batch_writes import BatchWriter
 
 MAX_BATCH_SIZE = 32
+BATCH_DECODE_BUDGET_S = 10.0  # of processor time, for all images of a batch together
 
 _VERSIONS = tuple(Version)
 
@@ -75,12 +77,14 @@ class Predictor:
         """Predict an image in a batch with concurrent requests. Raises ImageError."""
         return self._batcher.submit(request)
 
-    def predict_many(self, requests: Sequence[PredictionRequest]) -> list[Prediction | Exception]:
+    def predict_many(
+        self, requests: Sequence[PredictionRequest], budget: DecodeBudget | None = None
+    ) -> list[Prediction | Exception]:
         """Predict images as one batch: imaging, then each version, then one commit.
 
         Returns, in their order, a prediction for each, or the error that stopped it.
         """
-        digits = self._preprocess(requests)
+        digits = self._preprocess(requests, budget)
         valid = [
             (request, digit)
             for request, digit in zip(requests, digits, strict=True)
@@ -93,10 +97,13 @@ class Predictor:
         )
         return [digit if isinstance(digit, ImageError) else next(results) for digit in digits]
 
-    def _preprocess(self, requests: Sequence[PredictionRequest]) -> list[DigitImage | ImageError]:
+    def _preprocess(
+        self, requests: Sequence[PredictionRequest], budget: DecodeBudget | None
+    ) -> list[DigitImage | ImageError]:
         """Return the digit image of each request; image files are preprocessed together."""
         files = [request.image for request in requests if isinstance(request.image, bytes)]
-        digits = iter(normalization.preprocess_many(files, self._decoder_pool.decode))
+        decode = partial(self._decoder_pool.decode, budget=budget)
+        digits = iter(normalization.preprocess_many(files, decode))
         return [
             next(digits) if isinstance(request.image, bytes) else request.image
             for request in requests
@@ -174,10 +181,13 @@ def predict_split(
 def predict_batch(
     predictor: Predictor, version: Version, user_id: int, images: Sequence[bytes]
 ) -> list[Prediction | ImageError]:
-    """Predict many images with one version; returns a prediction or an error for each, in order."""
+    """Predict many images with one version; returns a prediction or an error for each, in order.
+
+    Once decoding has taken BATCH_DECODE_BUDGET_S, further large images are ImageTooLarge.
+    """
     started_at_s, predictions = time.perf_counter(), list[Prediction | ImageError]()
     requests = [PredictionRequest(user_id, image, version, started_at_s) for image in images]
-    for result in predictor.predict_many(requests):
+    for result in predictor.predict_many(requests, DecodeBudget(BATCH_DECODE_BUDGET_S)):
         if isinstance(result, Exception) and not isinstance(result, ImageError):
             raise result
         predictions.append(result)

@@ -10,12 +10,14 @@ from PIL import Image
 from sqlalchemy import text
 
 from app.services.maintenance import counter_audit
+from app.services.predictions import predictor
 from app.store.engine.db import read_transaction
 from app.store.queries import counters
 from tests.conftest import (
     GoldenSet,
     admin_client,
     bootstrapped_app,
+    encode_image,
     make_config,
     register_user,
     run_concurrently,
@@ -191,3 +193,17 @@ def test_the_batch_limit_counts_images(tmp_path: Path, golden: GoldenSet) -> Non
             return ana.call("POST", "/api/v2/predict/batch", data={"file": files}).status_code
 
         assert [batch(3), batch(2), batch(1)] == [200, 200, 429]
+
+
+def test_a_batch_has_a_budget_for_all_its_large_images(
+    app: Flask, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predictor, "BATCH_DECODE_BUDGET_S", 1e-6)
+    large = encode_image(Image.fromarray(golden.digits[3]).resize((280, 280)))
+    files = [large, golden.png(3), large, b"nothing", golden.png(4)]
+    parts = [(io.BytesIO(file), "digit.png") for file in files]
+    answer = register_user(app, "ana").call("POST", "/api/v2/predict/batch", data={"file": parts})
+    assert answer.status_code == 200
+    results = answer.get_json()["results"]
+    assert [result.get("status", 200) for result in results] == [200, 200, 413, 413, 200]
+    assert "another request" in results[2]["detail"]

@@ -79,6 +79,8 @@ class Config:
     web_threads: int
     drain_time_s: int
     live_sockets: int
+    request_header_timeout_s: int
+    request_body_timeout_s: int
     ratelimit_enabled: bool
     ratelimit_default: str
     ratelimit_v1: str
@@ -136,6 +138,8 @@ class Config:
             bcrypt_rounds=env.integer("BCRYPT_ROUNDS", 12, minimum=4, maximum=16),
             web_workers=check_workers(env.integer("WEB_WORKERS", 1, maximum=256), redis_url),
             live_sockets=live_sockets,
+            request_header_timeout_s=env.integer("REQUEST_HEADER_TIMEOUT_S", 10, maximum=60),
+            request_body_timeout_s=env.integer("REQUEST_BODY_TIMEOUT_S", 15, maximum=3_600),
             web_threads=_check_threads(env.integer("WEB_THREADS", live_sockets + 16), live_sockets),
             drain_time_s=env.integer("DRAIN_TIME_S", 5, minimum=0, maximum=3_600),
             ratelimit_enabled=env.choice("RATELIMIT_ENABLED", ("true", "false")) == "true",

@@ -17,13 +17,14 @@ from gunicorn.config import Config as GunicornConfig
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.base import Worker
-from gunicorn.workers.gthread import ThreadWorker
 
 from config import Config, ConfigError, check_workers
 from logging_config import configure_logging
+from serving.deadlines import Deadlines
 from serving.drain import Drain
+from serving.gunicorn_worker import RequestWorker
 from serving.start_checks import check_start
-from serving.worker_process import START_FAILED, end_with_parent
+from serving.worker_process import START_FAILED, end_with_parent, raise_open_files_limit
 
 _config = Config.from_env()
 _data_dir_lock = check_start(_config)
@@ -38,8 +39,10 @@ class GunicornLogger(Logger):
         configure_logging(_config.log_format, _config.log_level)
 
 
-class StartingWorker(ThreadWorker):
+class StartingWorker(RequestWorker):
     """A worker whose failed start ends the server, which would start it again without end."""
+
+    deadlines = Deadlines(_config.request_header_timeout_s, _config.request_body_timeout_s)
 
     def load_wsgi(self) -> None:
         """Import the application."""
@@ -103,6 +106,7 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     """Collect no garbage during the imports, which make little; `start` turns it on again."""
     gc.disable()
     end_with_parent()
+    raise_open_files_limit()
     worker.drain = server.drain
     if _data_dir_lock is not None:
         os.close(_data_dir_lock)  # the parent's alone, so that it ends with the parent

@@ -27,13 +27,17 @@ from typing import Any
 from flask import Flask
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.net import SocketHolder
 
 from config import Config, check_workers
 from logging_config import configure_logging, logging_settings
+from serving.deadlines import Deadlines
 from serving.drain import Drain
+from serving.granian_bodies import MAX_WAITING_BODIES, BodyDeadlines
+from serving.request_buffer import MAX_HEAD_BYTES
 from serving.start_checks import Address, check_address, lock_data_dir
-from serving.worker_process import START_FAILED, end_with_parent
+from serving.worker_process import START_FAILED, end_with_parent, raise_open_files_limit
 
 RESPAWN_DELAY_S = 0.5
 LINGER_S = 2.0  # in which a replaced worker answers the clients that keep their connection
@@ -59,6 +63,7 @@ def main() -> None:
 def load(drain: Drain, lock: int | None, listener: socket.socket, loaded: Event) -> Flask:
     """Create the application of a worker, ready for its first request."""
     end_with_parent()
+    raise_open_files_limit()
     if lock is not None:
         os.close(lock)  # the parent's alone, so that it ends with the parent
     gc.disable()  # the imports make little garbage; `start` turns it on again
@@ -77,6 +82,12 @@ def load(drain: Drain, lock: int | None, listener: socket.socket, loaded: Event)
     retirement = Retirement(app.wsgi_app, listener)
     app.wsgi_app = retirement  # type: ignore[method-assign]
     signal.signal(signal.SIGUSR1, retirement.begin)
+    app.wsgi_app = BodyDeadlines(  # type: ignore[method-assign]
+        app.wsgi_app,
+        Deadlines(config.request_header_timeout_s, config.request_body_timeout_s),
+        max_requests=config.web_threads - config.live_sockets,
+        port=config.port,
+    )
     loaded.set()
     return app
 
@@ -136,13 +147,18 @@ class Server(Granian):
             address=config.host,
             port=config.port,
             workers=config.web_workers,
-            blocking_threads=config.web_threads - config.live_sockets,
+            # Threads that wait for bodies leave those for requests free.
+            blocking_threads=config.web_threads - config.live_sockets + MAX_WAITING_BODIES,
             backlog=BACKLOG,
             backpressure=BACKLOG,
             log_dictconfig=logging_settings(config.log_format, config.log_level),
             workers_kill_timeout=KILL_TIMEOUT_S,
             # Without TLS it would speak HTTP/2 too, whose streams keep threads waiting for good.
             http=HTTPModes.http1,
+            # Also how long a connection may be idle: granian does not tell the two apart.
+            http1_settings=HTTP1Settings(
+                config.request_header_timeout_s * 1_000, max_buffer_size=MAX_HEAD_BYTES
+            ),
         )
         self.drain = Drain()
         self._address, self._drain_time_s = address, config.drain_time_s

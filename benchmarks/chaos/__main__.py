@@ -6,7 +6,7 @@ each fault, and which tests cover the others.
 
 import sys
 
-from benchmarks.chaos import crashes, dependencies, hostile_clients
+from benchmarks.chaos import crashes, dependencies, hostile_clients, slow_clients
 from benchmarks.results_table import print_table
 
 
@@ -22,6 +22,7 @@ def main() -> None:
         hostile_clients.slow_uploads(),
         hostile_clients.bad_images(),
         hostile_clients.username_timing(),
+        slow_clients.all_families(),
     ]
     print_table(parts, len(parts), "chaos tests")
 

@@ -38,6 +38,7 @@ class Server:
         self, data_dir: Path, settings: dict[str, str], command: Sequence[str] = EMBEDDED
     ) -> None:
         self.data_dir = data_dir
+        self.command = command
         self.port = int(settings.get("PORT") or free_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir / "server.log"

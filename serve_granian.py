@@ -49,6 +49,7 @@ _log = logging.getLogger("cifra.granian")
 
 def main() -> None:
     """Serve until the process is terminated; requests wait while a worker starts."""
+    serving.keep_files_private()
     config = Config.from_env()
     check_workers(config.web_workers, config.redis_url)
     lock = lock_data_dir(config)

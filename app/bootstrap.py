@@ -17,6 +17,7 @@ from app.domain.errors import CifraError, Conflict, InvalidInput, Unavailable
 from app.services.accounts import users
 from app.services.accounts.passwords import PasswordHasher
 from app.services.experiments import lifecycle
+from app.services.maintenance import private_files
 from app.services.models import registry
 from app.store.engine import migration_state
 from app.store.engine.database_errors import describe
@@ -64,6 +65,7 @@ def prepare(config: Config, hasher: PasswordHasher, *, new_database: bool = Fals
     to begin with an empty one, or if the first admin cannot be created.
     """
     with _one_line_errors(config), start_lock(config.data_dir):
+        private_files.make_private(config.data_dir, config.database_file)
         _create_database_file(config, is_allowed=new_database)
         migration_state.upgrade(ROOT / "migrations")
         registry.register_bundled(ROOT / "models")

@@ -37,6 +37,14 @@ class Address:
         return bound
 
 
+def keep_files_private() -> None:
+    """Let only this user access what this process and its children create.
+
+    DATA_DIR may be a folder that others can enter. Call it before anything is created there.
+    """
+    os.umask(0o077)
+
+
 def check_start(config: Config) -> int | None:
     """Check what only a start can find out, once in a process: a reload comes here again.
 

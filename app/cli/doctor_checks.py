@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from stat import S_IMODE
 
 from app import bootstrap, smtp
 from app.domain.assignment import Version
 from app.domain.errors import CifraError, InvalidModel
 from app.services.accounts.signing_keys import KeyFiles
-from app.services.maintenance import counter_audit
-from app.services.maintenance.backup_manifest import SECRETS
+from app.services.maintenance import counter_audit, private_files
 from app.services.models import registry
 from app.services.monitoring import database_status, model_check
 from app.store.engine import sqlite_backup
@@ -66,14 +64,14 @@ def check_settings(config: Config) -> Iterator[Finding]:
 
 
 def check_files(config: Config) -> Iterator[Finding]:
-    """Check that only their owner can read the secrets and the data directory."""
-    found = [path for name in SECRETS if (path := config.data_dir / name).exists()]
-    readable = [path for path in found if S_IMODE(path.stat().st_mode) & 0o077]
+    """Check that only their owner can read the secrets, the database and the data directory."""
+    found = list(private_files.list_private(config.data_dir, config.database_file))
+    readable = [path for path in found if private_files.is_accessible_to_others(path)]
     for path in readable:
         yield Finding(Level.FAIL, f"{path} is readable by other users", f"chmod 600 {path}")
     if not readable:
-        yield Finding(Level.OK, f"secrets: {len(found)} files, readable by their owner only")
-    if S_IMODE(config.data_dir.stat().st_mode) & 0o077:
+        yield Finding(Level.OK, f"files: {len(found)}, readable by their owner only")
+    if private_files.is_accessible_to_others(config.data_dir):
         yield Finding(
             Level.WARN,
             f"{config.data_dir}, which contains users' images, is accessible to other users",

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.conftest import GoldenSet
+from tests.support.file_modes import list_accessible, list_umasks
 from tests.support.live_client import LiveClient, connect_live, wait_until
 from tests.support.server_process import HTTP_TIER, UNLIMITED, Server, serve
 
@@ -68,6 +69,12 @@ def test_granian_rejects_bad_requests_as_gunicorn_does(granian: Server, golden: 
         timeout=30,
     )
     assert chunked.json()["prediccion"] == golden.labels[3]
+
+
+def test_all_processes_of_granian_create_private_files(granian: Server) -> None:
+    granian.register("eva")
+    assert list_accessible(granian.data_dir) == []
+    assert list_umasks(granian.process.pid) == {0o077}
 
 
 def test_no_granian_process_loads_torch(granian: Server) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.domain.errors import CifraError, Conflict, Unavailable
+from app.domain.errors import CifraError, Conflict, NotFound, Unavailable
 from app.services.maintenance import backups
 from app.services.maintenance.backup_archive import ProgressCallback, open_archive
 from app.services.maintenance.backups import Backup, BackupPaths
@@ -76,6 +76,8 @@ def rotate(folder: Path, keep: int, installation: str, on_progress: ProgressCall
                 backups.check_checksums(path, on_progress)
                 good += 1
                 continue
+        except NotFound:  # another rotation was faster
+            continue
         except CifraError:
             damaged.append(path.name)
             continue
@@ -85,8 +87,12 @@ def rotate(folder: Path, keep: int, installation: str, on_progress: ProgressCall
 
 
 def _list_named(folder: Path) -> Iterator[Path]:
-    """Yield the files that are named like backups; a link is none."""
-    for path in folder.iterdir():
+    """Yield the files that are named like backups; a link is none. Raises Unavailable."""
+    try:
+        paths = list(folder.iterdir())
+    except OSError as error:
+        raise Unavailable(f"{folder} cannot be read: {error.strerror}") from error
+    for path in paths:
         if _NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
             yield path
 
@@ -102,6 +108,6 @@ def _order(path: Path) -> tuple[int, str]:
 
 def _delete(path: Path) -> None:
     try:
-        path.unlink(missing_ok=True)  # another rotation may have been faster
+        path.unlink(missing_ok=True)
     except OSError as error:
         raise Unavailable(f"{path} cannot be deleted: {error.strerror}") from error

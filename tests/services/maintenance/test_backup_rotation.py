@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.errors import Unavailable
 from app.services.maintenance import backup_rotation
 from app.services.maintenance.backup_checks import schema_at
 from app.services.maintenance.backup_rotation import Rotation
@@ -66,6 +67,23 @@ def test_a_damaged_backup_is_not_counted(tmp_path: Path, archive: bytes) -> None
     (tmp_path / name(3)).write_bytes(b"")
     assert rotate(tmp_path, 2) == Rotation([name(1)], [name(5), name(3)])
     assert left(tmp_path) == [name(2), name(3), name(4), name(5)]
+
+
+def test_a_backup_that_another_rotation_deletes_meanwhile_is_not_damaged(
+    tmp_path: Path, archive: bytes
+) -> None:
+    fill(tmp_path, archive, map(name, range(1, 4)))
+
+    def delete_the_next(*_: object) -> None:
+        (tmp_path / name(2)).unlink(missing_ok=True)
+
+    assert backup_rotation.rotate(tmp_path, 2, OURS, delete_the_next) == Rotation([], [])
+    assert left(tmp_path) == [name(1), name(3)]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="/gone cannot be read: No such file or directory"):
+        rotate(tmp_path / "gone", 1)
 
 
 def test_the_last_good_backup_is_kept_however_many_damaged_ones_are_newer(

@@ -23,10 +23,10 @@ from logging_config import configure_logging
 from serving.deadlines import Deadlines
 from serving.drain import Drain
 from serving.gunicorn_worker import RequestWorker
-from serving.start_checks import check_start
+from serving.start_checks import check_start, keep_files_private
 from serving.worker_process import START_FAILED, end_with_parent, raise_open_files_limit
 
-serving.keep_files_private()
+keep_files_private()
 _config = Config.from_env()
 _data_dir_lock = check_start(_config)
 

@@ -36,7 +36,7 @@ from serving.deadlines import Deadlines
 from serving.drain import Drain
 from serving.granian_bodies import MAX_WAITING_BODIES, BodyDeadlines
 from serving.request_buffer import MAX_HEAD_BYTES
-from serving.start_checks import Address, check_address, lock_data_dir
+from serving.start_checks import Address, check_address, keep_files_private, lock_data_dir
 from serving.worker_process import START_FAILED, end_with_parent, raise_open_files_limit
 
 RESPAWN_DELAY_S = 0.5
@@ -49,7 +49,7 @@ _log = logging.getLogger("cifra.granian")
 
 def main() -> None:
     """Serve until the process is terminated; requests wait while a worker starts."""
-    serving.keep_files_private()
+    keep_files_private()
     config = Config.from_env()
     check_workers(config.web_workers, config.redis_url)
     lock = lock_data_dir(config)

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from selectors import EVENT_READ
@@ -26,7 +27,7 @@ from serving.deadlines import TIMED_OUT, Deadlines, problem_body
 from serving.gunicorn_connection import RECEIVE_BYTES, Connection
 from serving.request_buffer import RequestRejected, Spool
 
-SEND_TIMEOUT_S = 60.0  # for each piece of a response
+SEND_TIMEOUT_S = 60  # in which a client must read something of its response
 HEALTH_SEND_TIMEOUT_S = 0.5
 HEALTH_THREADS = 2
 _CLOSE_TIMEOUT_S = 2.0  # for the client to close its side too, so that it gets the last response
@@ -60,6 +61,11 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
             if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}:
                 self._close_least_active(_SPARE_CONNECTIONS)
             return
+        with suppress(OSError):  # of another kind of socket
+            # By the kernel: a timeout of Python's would cost system calls with each request.
+            client_socket.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_S * 1_000
+            )
         self.nr_conns += 1
         addresses = client_address, listener.getsockname()
         self._wait(Connection(self.cfg, client_socket, addresses, self.deadlines, self.spool))
@@ -92,8 +98,8 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
         req._expected_100_continue = False  # its body is here
         if conn.request.is_truncated or len(self._waiting) >= self.max_keepalived:
             req.force_close()
-        is_reserved = conn.uses_health_thread
-        conn.sock.settimeout(HEALTH_SEND_TIMEOUT_S if is_reserved else SEND_TIMEOUT_S)
+        if conn.uses_health_thread:
+            conn.sock.settimeout(HEALTH_SEND_TIMEOUT_S)
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError:
@@ -140,7 +146,9 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
 
     def murder_pending(self) -> None:
         """Close the connections whose deadline has passed; called in each turn of the loop."""
-        self._close_least_active(self.nr_conns - (self.worker_connections - _SPARE_CONNECTIONS))
+        excess = self.nr_conns - (self.worker_connections - _SPARE_CONNECTIONS)
+        if excess > 0:
+            self._close_least_active(excess)
         now_s = time.monotonic()
         if now_s < self._next_sweep_s:
             return
@@ -151,8 +159,8 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
                 self._expire(conn)
 
     def _close_least_active(self, count: int) -> None:
-        """Close so many connections, if any, of those that have been silent for longest."""
-        for conn in list(itertools.islice(self._waiting, max(0, count))):
+        """Close so many connections, of those that have been silent for longest."""
+        for conn in list(itertools.islice(self._waiting, count)):
             self._stop_waiting(conn)
             self._discard(conn)
 

@@ -61,6 +61,7 @@ class RequestBuffer:
         self._deadlines, self._spool = deadlines, spool
         self._started_at_s = time.monotonic()
         self._memory = bytearray()  # the head, then as much of the body as is not in the file
+        self._whole = b""  # instead of these, if all of it arrived at once
         self._file: IO[bytes] | None = None
         self._file_bytes = 0
         self._head_bytes: int | None = None  # once it is known where the head ends
@@ -75,7 +76,7 @@ class RequestBuffer:
     @property
     def is_empty(self) -> bool:
         """Return whether nothing has arrived yet."""
-        return not self._memory and self._file is None
+        return not self._memory and not self._whole
 
     @property
     def deadline_s(self) -> float:
@@ -90,6 +91,9 @@ class RequestBuffer:
             self._add_to_body(data)
             return
         if self.is_empty:
+            if _is_whole_request(data):
+                self._whole, self.is_complete = data, True
+                return
             self._started_at_s = time.monotonic()
         searched = max(0, len(self._memory) - 3)
         self._memory += data
@@ -103,7 +107,7 @@ class RequestBuffer:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes of the complete request."""
-        yield bytes(self._memory)
+        yield self._whole or bytes(self._memory)
         if self._file is not None:
             self._file.seek(0)
             while piece := self._file.read(_READ_BYTES):
@@ -228,6 +232,16 @@ def _can_never_be_valid(head: bytearray) -> bool:
     """Return whether the beginning of a head is such that the parser will reject it."""
     has_bare_line_feed = head.count(b"\n") != head.count(b"\r\n")
     return has_bare_line_feed or (len(head) > _MAX_LINE_BYTES and b"\r\n" not in head)
+
+
+def _is_whole_request(data: bytes) -> bool:
+    """Return whether this is exactly a request, as nearly all arrive; this costs them little."""
+    head_bytes = data.find(b"\r\n\r\n") + 4
+    if head_bytes < 4 or head_bytes > MAX_HEAD_BYTES:
+        return False
+    fields = data[:head_bytes].lower()
+    is_chunked = b"\r\ntransfer-encoding:" in fields
+    return not is_chunked and _content_length(fields) == len(data) - head_bytes
 
 
 def _expects_continue(fields: bytes) -> bool:

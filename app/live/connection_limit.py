@@ -183,7 +183,6 @@ def _set_timeouts(connection: Any) -> None:
     Engine.IO sets a timeout for silence itself, on an attribute that this library does not have.
     """
     if connection is not None:
-        connection.setblocking(True)  # these timeouts, instead of those of requests
         for option, seconds in (
             (socket.SO_SNDTIMEO, SEND_TIMEOUT_S),
             (socket.SO_RCVTIMEO, RECEIVE_TIMEOUT_S),

@@ -10,9 +10,9 @@ from websocket import ABNF, WebSocketException
 
 from tests.support.live_client import open_websocket, wait_until
 from tests.support.server_process import Client, Server
-from tests.support.slow_clients import BODY, HEADERS, SlowClients
+from tests.support.slow_clients import BODY, HEADERS, UPLOAD, SlowClients
 
-CLIENTS = 85
+CLIENTS = 100  # more than either server has threads for requests
 HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 POLLING = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -79,12 +79,12 @@ def poll(server: Server, _: Client) -> None:
 
 
 def send_headers_slowly(server: Server, _: Client) -> None:
-    with SlowClients(server.port, HEADERS, CLIENTS) as slow:
+    with SlowClients(server.port, [HEADERS], CLIENTS) as slow:
         wait_until(lambda: slow.are_closed, "the end of slow headers")
 
 
 def send_bodies_slowly(server: Server, _: Client) -> None:
-    with SlowClients(server.port, BODY, CLIENTS) as slow:
+    with SlowClients(server.port, [BODY, UPLOAD], CLIENTS) as slow:
         wait_until(lambda: slow.are_closed, "the end of slow bodies")
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import cycle
 
 BYTE_INTERVAL_S = 0.5
 
@@ -14,12 +15,17 @@ BODY = (
     b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b'Content-Length: 1024\r\n\r\n{"username": "'
 )
+UPLOAD = (
+    b"POST /api/v2/predict/batch HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 16000000\r\n\r\n--x\r\n"
+)
 
 
 class SlowClients:
     """Connections that all send slowly until the block ends, or the server has closed them."""
 
-    def __init__(self, port: int, beginning: bytes, count: int) -> None:
+    def __init__(self, port: int, beginnings: Sequence[bytes], count: int) -> None:
+        """Connect as many clients, which send one of the beginnings each."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._selector = selectors.DefaultSelector()
@@ -28,7 +34,7 @@ class SlowClients:
         ]
         self.responses: list[bytes] = []  # of those that the server has closed
         self._received = dict.fromkeys(self._connections, b"")
-        for connection in self._connections:
+        for connection, beginning in zip(self._connections, cycle(beginnings)):
             connection.sendall(beginning)
             self._selector.register(connection, selectors.EVENT_READ)
 

@@ -36,6 +36,7 @@ from serving.deadlines import Deadlines
 from serving.drain import Drain
 from serving.granian_bodies import MAX_WAITING_BODIES, BodyDeadlines
 from serving.request_buffer import MAX_HEAD_BYTES
+from serving.signals import handle_signals_of_any_thread
 from serving.start_checks import Address, check_address, keep_files_private, lock_data_dir
 from serving.worker_process import START_FAILED, end_with_parent, raise_open_files_limit
 
@@ -56,6 +57,7 @@ def main() -> None:
     address = check_address(config)
     for number in (signal.SIGUSR1, signal.SIGUSR2):  # their default is to end the process
         signal.signal(number, signal.SIG_IGN)
+    handle_signals_of_any_thread()
     multiprocessing.set_start_method("fork")
     server = Server(config, address)
     server.serve(target_loader=partial(load, server.drain, lock), wrap_loader=False)
@@ -89,6 +91,7 @@ def load(drain: Drain, lock: int | None, listener: socket.socket, loaded: Event)
         max_requests=config.web_threads - config.live_sockets,
         port=config.port,
     )
+    handle_signals_of_any_thread()
     loaded.set()
     return app
 

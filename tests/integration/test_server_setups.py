@@ -1,5 +1,6 @@
 """The second server setup: granian for HTTP, and a service for live connections only."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -150,6 +151,22 @@ def test_a_killed_granian_worker_is_replaced(tmp_path: Path, golden: GoldenSet) 
         running.wait()
         assert ana.predict("v2", golden.png(0)).status_code == 200
         assert killed.pid not in {process.pid for process in workers_of(running)}
+
+
+def test_granian_handles_a_signal_that_another_thread_than_the_main_one_receives(
+    tmp_path: Path,
+) -> None:
+    with serve(tmp_path / "data", HTTP_TIER, **UNLIMITED) as running:
+        (worker,) = workers_of(running)
+        for process in (worker, psutil.Process(running.process.pid)):
+            terminate_in_another_thread(process)
+            process.wait(30)
+
+
+def terminate_in_another_thread(process: psutil.Process) -> None:
+    """Send SIGTERM to a thread that is not the process's main thread."""
+    other = next(thread.id for thread in process.threads() if thread.id != process.pid)
+    assert ctypes.CDLL(None).tgkill(process.pid, other, signal.SIGTERM) == 0
 
 
 def test_granian_workers_end_with_their_killed_parent(tmp_path: Path) -> None:

@@ -11,8 +11,12 @@ MEBIBYTE = 1024 * 1024
 
 
 def memory_bytes(pid: int) -> int:
-    """Return the memory of a process tree; a page that processes share counts once."""
-    return sum(_proportional_set_size(process) for process in _tree(pid))
+    """Return the memory that a process tree has allocated; a page that it shares counts once.
+
+    Pages of files, such as libraries, are left out: their share depends on what other programs on
+    the machine have them open too.
+    """
+    return sum(_allocated_bytes(process) for process in _tree(pid))
 
 
 def cpu_seconds(pid: int) -> float:
@@ -52,9 +56,10 @@ def _tree(pid: int) -> list[psutil.Process]:
     return [root, *root.children(recursive=True)]
 
 
-def _proportional_set_size(process: psutil.Process) -> int:
-    with suppress(OSError):
-        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
+def _allocated_bytes(process: psutil.Process) -> int:
+    sizes = {}
+    with suppress(OSError):  # it has ended
+        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]:
+            name, size = line.split()[:2]
+            sizes[name] = int(size) * 1024
+    return sizes.get("Pss_Anon:", 0) + sizes.get("Pss_Shmem:", 0)

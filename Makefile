@@ -83,7 +83,7 @@ bench-live: $(VENV)/tests ## measure what fifty dashboards cost the predictions
 	$(BIN)/python -m benchmarks.live
 
 chaos: $(VENV)/tests ## test failure modes and hostile clients
-	$(BIN)/python -m benchmarks.chaos
+	$(BIN)/python -m benchmarks.chaos $(CHAOS_OPTIONS)
 
 history: $(VENV)/tests ## check concurrent operations under kill -9 for lost, doubled and resurrected writes
 	$(BIN)/python -m benchmarks.history $(HISTORY_OPTIONS)

@@ -1,7 +1,7 @@
 """A table of figures with limits, printed row by row."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -16,6 +16,25 @@ class Row:
     figure: str
     missed: bool
     simpler: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The cells of a table with columns of its own; `missed` if a figure exceeds its limit."""
+
+    cells: tuple[str, ...]
+    missed: bool
+
+
+def print_lines(header: Sequence[str], lines: Iterable[Line]) -> int:
+    """Print a table, each line as soon as it is known; return how many missed a limit."""
+    print("|", " | ".join(header), "|\n|", " | ".join("---" for _ in header), "|", flush=True)
+    missed = 0
+    for line in lines:
+        mark = " **missed**" if line.missed else ""
+        print("|", " | ".join(line.cells) + mark, "|", flush=True)
+        missed += line.missed
+    return missed
 
 
 def print_table(

@@ -1,0 +1,162 @@
+"""What the most expensive images of each format cost the server, one at a time and sixteen at once.
+
+The files are those of tests/support/hostile_images.py. Memory is that of all processes above what
+they have when idle; a page that they share counts once.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from app.imaging.decoding import FORMATS
+from benchmarks.chaos.load_clients import image_files
+from benchmarks.results_table import Line
+from tests.support.hostile_images import hostile_images
+from tests.support.process_usage import MemoryPeak, cpu_seconds, memory_bytes
+from tests.support.server_process import EMBEDDED, HTTP_TIER, UNLIMITED, Client, serve
+
+ONE_HEADER = ("server", "image", "status", "memory, MB", "processor time, s", "plain prediction, s")
+MANY_HEADER = (
+    "server",
+    "16 at once",
+    "statuses",
+    "memory, MB",
+    "given back after, s",
+    ONE_HEADER[-1],
+)
+SERVERS = {"gunicorn": EMBEDDED, "granian": HTTP_TIER}
+ANSWERS = {200, 413, 415, 422}
+MB = 1_000_000
+AT_ONCE = 16
+LARGE = "png of 4 megapixels, gray of 16 bits"
+MAX_ONE_MB, MAX_MANY_MB, MAX_KEPT_MB = 150, 300, 30
+MAX_CPU_S, MAX_PLAIN_S, MAX_GIVEN_BACK_S = 2.0, 3.0, 60.0
+PLAIN_INTERVAL_S = 0.25  # few, because their processor time counts too
+
+
+def measure_one() -> Iterator[Line]:
+    """Yield a line for each image: what it costs, and how long others wait meanwhile."""
+    for name, command in SERVERS.items():
+        with _warm_server(command) as target:
+            for image_format in FORMATS:
+                for image, file in hostile_images(image_format).items():
+                    yield _one(target, (name, image), file)
+
+
+def measure_many() -> Iterator[Line]:
+    """Yield a line for each sixteen images of a format that are sent at once."""
+    for name, command in SERVERS.items():
+        with _warm_server(command) as target:
+            for image_format in FORMATS:
+                files = list(hostile_images(image_format).values())
+                for at in range(0, len(files), AT_ONCE):
+                    batch = list(islice(cycle(files[at : at + AT_ONCE]), AT_ONCE))
+                    yield _many(target, (name, image_format), batch)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A server with its memory when idle, and clients that send it hostile and plain images."""
+
+    pid: int
+    idle_bytes: int
+    hostile: Sequence[Client]
+    plain: Client
+
+    def megabytes_above_idle(self, bytes_now: int) -> float:
+        """Return how much more memory that is than the idle server has; never below 0."""
+        return max(0, bytes_now - self.idle_bytes) / MB
+
+
+def _one(target: _Target, names: tuple[str, str], file: bytes) -> Line:
+    before_s, plain_s = cpu_seconds(target.pid), list[float]()
+    with MemoryPeak(target.pid) as memory, _predicting(target.plain, plain_s):
+        status = _post(target.hostile[0], file)
+    cpu_s = cpu_seconds(target.pid) - before_s
+    peak_mb = target.megabytes_above_idle(memory.peak_bytes)
+    figures = (f"{status}", f"{peak_mb:.0f}", f"{cpu_s:.2f}", f"{max(plain_s):.2f}")
+    missed = peak_mb > MAX_ONE_MB or cpu_s > MAX_CPU_S or max(plain_s) > MAX_PLAIN_S
+    return Line((*names, *figures), missed=missed or status not in ANSWERS)
+
+
+def _many(target: _Target, names: tuple[str, str], files: Sequence[bytes]) -> Line:
+    plain_s: list[float] = []
+    with MemoryPeak(target.pid) as memory, _predicting(target.plain, plain_s):
+        statuses = set(_post_at_once(target.hostile, files))
+    ended_at_s = time.monotonic()
+    has_given_back = _wait(
+        lambda: target.megabytes_above_idle(memory_bytes(target.pid)) <= MAX_KEPT_MB
+    )
+    given_back_s = time.monotonic() - ended_at_s
+    peak_mb = target.megabytes_above_idle(memory.peak_bytes)
+    figures = (
+        ", ".join(map(str, sorted(statuses))),
+        f"{peak_mb:.0f}",
+        f"{given_back_s:.1f}" if has_given_back else "never",
+        f"{max(plain_s):.2f}",
+    )
+    missed = peak_mb > MAX_MANY_MB or not has_given_back or max(plain_s) > MAX_PLAIN_S
+    return Line((*names, *figures), missed=missed or bool(statuses - ANSWERS - {503}))
+
+
+@contextmanager
+def _warm_server(command: Sequence[str]) -> Iterator[_Target]:
+    """Run a server of which both decoders have decoded an image."""
+    with TemporaryDirectory() as folder, serve(Path(folder), command, **UNLIMITED) as server:
+        hostile = [server.register("hostile") for _ in range(AT_ONCE)]
+        plain, large = server.register("plain"), hostile_images("PNG")[LARGE]
+        _post_at_once(hostile, [large] * 4)
+        plain.predict("v2", image_files()[0])
+        yield _Target(server.process.pid, memory_bytes(server.process.pid), hostile, plain)
+
+
+@contextmanager
+def _predicting(client: Client, seconds: list[float]) -> Iterator[None]:
+    """Predict a digit now and then until the block ends, at least once; append the seconds.
+
+    One that is refused counts as never answered.
+    """
+    png, is_over = image_files()[0], threading.Event()
+
+    def predict() -> None:
+        while not seconds or not is_over.is_set():
+            started_at_s = time.monotonic()
+            answer = client.predict("v2", png)
+            took_s = time.monotonic() - started_at_s
+            seconds.append(took_s if answer.status_code == 200 else math.inf)
+            is_over.wait(PLAIN_INTERVAL_S)
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(predict)
+        try:
+            yield
+        finally:
+            is_over.set()
+    done.result()
+
+
+def _post_at_once(clients: Sequence[Client], files: Sequence[bytes]) -> list[int]:
+    with ThreadPoolExecutor(len(files)) as pool:
+        return list(pool.map(_post, clients, files))
+
+
+def _post(client: Client, file: bytes) -> int:
+    headers = {"Content-Type": "image/png"}
+    return client.call("POST", "/api/v2/predict", data=file, headers=headers).status_code
+
+
+def _wait(condition: Callable[[], bool]) -> bool:
+    """Wait for a condition; return whether it came to hold in time."""
+    deadline_s = time.monotonic() + MAX_GIVEN_BACK_S
+    while not condition():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.1)
+    return True

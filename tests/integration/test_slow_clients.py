@@ -20,7 +20,7 @@ from tests.support.server_process import (
     Server,
     serve,
 )
-from tests.support.slow_clients import BODY, HEADERS, UPLOAD, SlowClients, send_slowly
+from tests.support.slow_clients import BODY, HEADERS, SlowClients, send_slowly
 
 SLOW_CLIENTS = 100  # more than either server has threads for requests
 DEADLINES = {"REQUEST_HEADER_TIMEOUT_S": "8", "REQUEST_BODY_TIMEOUT_S": "8"}
@@ -84,10 +84,11 @@ def test_slow_bodies_are_cut_off_and_delay_nobody_and_a_slow_upload_succeeds(
 ) -> None:
     image = bitmap(golden, 310)
     head = head_of_upload(ana, f"Content-Length: {len(image)}")
+    upload_head = head_of_upload(ana, "Content-Length: 5000000")
     pieces = [head, *(image[at : at + 12_500] for at in range(0, len(image), 12_500))]
     with (
         ThreadPoolExecutor(1) as pool,
-        SlowClients(server.port, [BODY, UPLOAD], SLOW_CLIENTS) as slow,
+        SlowClients(server.port, [BODY, upload_head], SLOW_CLIENTS) as slow,
     ):
         upload = pool.submit(send_slowly, server.port, pieces, 0.5)  # 25 kB/s, for 12 s
         answer_meanwhile(server, ana, golden, slow)

@@ -23,9 +23,7 @@ def main() -> None:
     """Print the tables; exit with 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="kill the server 5 times, not 100")
-    parser.add_argument(
-        "--only", choices=("deaths", "images", "clients"), help="measure only this"
-    )
+    parser.add_argument("--only", choices=("deaths", "images", "clients"), help="measure only this")
     options = parser.parse_args()
     missed = 0
     if options.only in {None, "deaths"}:

@@ -78,7 +78,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         """Prepare for the next request; return whether some of it has arrived already."""
         self._rest = self.request.rest
         self.request.close()
-        self.request = self._new_request()
+        self.request, self.parser = self._new_request(), None
         self._has_sent_continue = False
         return bool(self._rest)
 

@@ -177,8 +177,8 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
                 conn.idle_until_s = deadline
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001
-        """Return whether another request may follow."""
-        return not conn.request.is_truncated and bool(super()._keepalive_after(conn, keepalive))
+        """Return whether another request may follow; what is left of this one is here already."""
+        return keepalive and not conn.request.is_truncated and not conn.parser.mesg.body.failed
 
     def _wait(self, conn: Connection) -> None:
         self._waiting[conn] = None

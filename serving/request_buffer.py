@@ -21,6 +21,7 @@ _MAX_LINE_BYTES = 8 * 1024
 _MAX_OVERHEAD_BYTES = 256 * 1024  # around the chunks of a body; each costs processor time
 _IN_MEMORY_BYTES = 64 * 1024
 _READ_BYTES = 256 * 1024
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
 _BUSY = "Too many large requests are arriving at once; try again in a moment"
 _NO_SPACE = "There is no space for large requests on this server; try again later"
 _HEAD_TOO_LARGE = "The headers are larger than 64 KiB"
@@ -186,46 +187,58 @@ class _ChunkScanner:
 
     def __init__(self) -> None:
         self._line = bytearray()  # the beginning of a line, of which the rest has not arrived
-        self._skip = 0  # bytes of a chunk and its line break that are still to come
-        self._is_trailer = False
+        self._missing_bytes = 0  # of the present chunk
+        self._read_line = self._read_size
         self._announced_bytes = 0  # of all chunks so far
         self.is_malformed = False
 
     @property
     def content_bytes(self) -> int:
         """Return how many bytes have arrived, without what is around the chunks."""
-        return self._announced_bytes - max(0, self._skip - 2)
+        return self._announced_bytes - self._missing_bytes
 
     def scan(self, data: bytes) -> tuple[int, bool]:
         """Return how many of these bytes belong to the body, and whether that is all of it."""
         at = 0
         while at < len(data):
-            if self._skip:
-                step = min(self._skip, len(data) - at)
-                self._skip -= step
+            if self._missing_bytes:
+                step = min(self._missing_bytes, len(data) - at)
+                self._missing_bytes -= step
                 at += step
                 continue
             end = data.find(b"\n", at)
             self._line += data[at : end + 1 or None]
             at = end + 1 or len(data)
-            self.is_malformed |= len(self._line) > _MAX_LINE_BYTES
+            if len(self._line) > _MAX_LINE_BYTES or (end >= 0 and self._line[-2:] != b"\r\n"):
+                self.is_malformed = True
             if self.is_malformed or (end >= 0 and self._ends_body()):
                 return at, True
         return at, False
 
     def _ends_body(self) -> bool:
-        line = bytes(self._line)
+        line = bytes(self._line[:-2])
         self._line.clear()
-        if self._is_trailer:
-            return line == b"\r\n"
-        size = line.split(b";", 1)[0].strip()
-        if not size or len(size) > 8 or size.strip(b"0123456789abcdefABCDEF"):
-            self.is_malformed = True
-            return True
-        length = int(size, 16)
-        self._announced_bytes += length
-        self._skip, self._is_trailer = (length + 2, False) if length else (0, True)
+        return self._read_line(line) or self.is_malformed
+
+    def _read_size(self, line: bytes) -> bool:
+        size, *extensions = line.split(b";", 1)
+        if extensions:
+            size = size.rstrip(b" \t")
+        self.is_malformed = not 0 < len(size) <= 8 or bool(size.strip(_HEX_DIGITS))
+        if not self.is_malformed:
+            self._missing_bytes = int(size, 16)
+            self._announced_bytes += self._missing_bytes
+            self._read_line = self._read_end if self._missing_bytes else self._read_trailer
         return False
+
+    def _read_end(self, line: bytes) -> bool:
+        self.is_malformed = bool(line)
+        self._read_line = self._read_size
+        return False
+
+    @staticmethod
+    def _read_trailer(line: bytes) -> bool:
+        return not line
 
 
 def _can_never_be_valid(head: bytearray) -> bool:

@@ -72,9 +72,17 @@ def test_headers_without_an_end_are_rejected() -> None:
     assert rejected.value.status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
-@pytest.mark.parametrize("body", [b"x\r\n", b"\r\n", b"-1\r\n", b"fffffffff\r\n", b"1" * 9_000])
-def test_a_malformed_chunk_ends_the_request(body: bytes) -> None:
-    assert feed_all(new_buffer(), CHUNKED + body) == CHUNKED + body
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"x\r\n", b"\r\n", b"-1\r\n", b"fffffffff\r\n", b"1" * 9_000),
+        *(b"5\n", b"5 \r\n", b"5\r\nhello!\r\n", b"5\r\nhello\n", b"0\r\nTrailer: x\n"),
+    ],
+)
+def test_a_malformed_chunk_ends_the_request_and_its_connection(body: bytes) -> None:
+    buffer = new_buffer()
+    assert feed_all(buffer, CHUNKED + body) == CHUNKED + body
+    assert buffer.is_truncated
 
 
 @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "9" * 5_000])

@@ -178,6 +178,14 @@ def test_connections_that_clients_never_close_delay_nobody(server: Server) -> No
         connection.close()
 
 
+def test_a_connection_goes_on_after_a_body_that_nobody_read(gunicorn: Server) -> None:
+    head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n"
+    last = LIVEZ + b"Connection: close\r\n\r\n"
+    received = respond_to(gunicorn, head + bytes(200_000), last)
+    assert received.startswith(b"HTTP/1.1 404 ")
+    assert received.count(b"HTTP/1.1 200 OK") == 1
+
+
 def test_a_thousand_silent_connections_keep_nobody_out(gunicorn: Server) -> None:
     with ExitStack() as stack:
         for _ in range(1_000):

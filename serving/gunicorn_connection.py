@@ -34,7 +34,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.initialized = self.data_ready = True  # nothing is left to gunicorn's `handle`
         self._new_request = partial(RequestBuffer, deadlines, spool)
         self._rest = b""
-        self.is_closing = self.uses_health_thread = False
+        self.is_closing = self.is_websocket = self.uses_health_thread = False
         self._has_sent_continue = False
         self.request = self._new_request()
         self.idle_until_s: float | None = None  # between requests
@@ -88,6 +88,16 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             start = self._rest or self.sock.recv(16, socket.MSG_PEEK)
             return start.startswith(_HEALTH_REQUESTS)
         return False
+
+    def end_websocket(self) -> None:
+        """Let nobody send or receive anything more.
+
+        Threads of the WebSocket's library still use the socket, and close it at any moment. So it
+        must not go into the poller, nor be closed before they have noticed.
+        """
+        self.is_websocket = True
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def send_at_once(self, response: bytes) -> None:
         """Send a response if the client takes it without waiting."""

@@ -12,6 +12,7 @@ import errno
 import itertools
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +32,7 @@ SEND_TIMEOUT_S = 60  # in which a client must read something of its response
 HEALTH_SEND_TIMEOUT_S = 0.5
 HEALTH_THREADS = 2
 _CLOSE_TIMEOUT_S = 2.0  # for the client to close its side too, so that it gets the last response
+_WEBSOCKET_CLOSE_S = 1.0  # in which the threads of its library notice the end
 _SWEEP_INTERVAL_S = 0.25
 _SPARE_CONNECTIONS = 50  # below the limit, from which on the least active ones are closed
 _UNFINISHED = object()  # of a connection whose request has not arrived completely
@@ -45,6 +47,7 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.spool = Spool()
         self._waiting: dict[Connection, None] = {}  # in the poller
+        self._ended_websockets: deque[Connection] = deque()
         self._busy_threads = 0
         self._next_sweep_s = 0.0
 
@@ -106,15 +109,18 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
             self.log.info("a client did not read its response in time; the connection is closed")
             return False
         except Exception:
-            # This is how a WebSocket ends. A thread of its library may still use the socket, and
-            # closes it at any moment, so it must not go into the poller.
-            conn.is_closing = any(name == "UPGRADE" for name, _ in req.headers)
+            if any(name == "UPGRADE" for name, _ in req.headers):  # this is how a WebSocket ends
+                conn.end_websocket()
             raise
 
     def finish_request(self, conn: Connection, future: "Future[object]") -> None:
         """Wait for the rest of a request or for the next one, or close the connection."""
         self._busy_threads -= not conn.uses_health_thread
         result = self._result_of(future)
+        if conn.is_websocket:
+            conn.closed_by_s = time.monotonic() + _WEBSOCKET_CLOSE_S
+            self._ended_websockets.append(conn)
+            return
         if conn.is_closing or conn.sock.fileno() < 0:
             self._discard(conn)
             return
@@ -140,7 +146,7 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events, and not longer than until the next deadlines are checked."""
-        if self._waiting:
+        if self._waiting or self._ended_websockets:
             timeout = min(timeout, _SWEEP_INTERVAL_S)
         super().wait_for_and_dispatch_events(timeout)
 
@@ -153,6 +159,8 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
         if now_s < self._next_sweep_s:
             return
         self._next_sweep_s = now_s + _SWEEP_INTERVAL_S
+        while self._ended_websockets and self._ended_websockets[0].closed_by_s <= now_s:
+            self._discard(self._ended_websockets.popleft())
         for conn in list(self._waiting):
             if conn.deadline_s <= now_s:
                 self._stop_waiting(conn)
@@ -169,6 +177,8 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
         for conn in list(self._waiting) if force else ():
             self._stop_waiting(conn)
             self._discard(conn)
+        while force and self._ended_websockets:
+            self._discard(self._ended_websockets.popleft())
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Wait for no request that has not begun when the worker is to stop."""

@@ -150,6 +150,9 @@ def test_headers_have_a_total_deadline_and_bodies_one_for_each_stretch(
     now_s = 125
     buffer.feed(bytes(15 * MIN_UPLOAD_BYTES_PER_S))  # at once
     assert buffer.deadline_s == 140
+    now_s = 130
+    buffer.feed(b"a")  # of the next stretch
+    assert buffer.deadline_s == 140
     buffer.close()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 MIN_UPLOAD_BYTES_PER_S = 10_000  # of a body that takes longer than `body_s`, on average
+RETRY_AFTER_S = 5  # when too much arrives at once
 TIMED_OUT = "The request did not arrive in time"
 
 
@@ -36,8 +37,14 @@ class BodyDeadline:
             self.deadline_s = time.monotonic() + self._body_s
 
 
-def problem_body(status: HTTPStatus, detail: str) -> bytes:
-    """Return the JSON of an error that a server answers itself, with the keys of every error."""
+def problem_response(status: HTTPStatus, detail: str) -> tuple[list[tuple[str, str]], bytes]:
+    """Return the headers and JSON of an error that a server answers itself.
+
+    The JSON has the keys of every error; the connection ends with it.
+    """
+    headers = [("Content-Type", "application/json"), ("Connection", "close")]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("Retry-After", str(RETRY_AFTER_S)))
     slug = status.phrase.lower().replace(" ", "-")
     body = {
         "msg": detail,
@@ -47,4 +54,4 @@ def problem_body(status: HTTPStatus, detail: str) -> bytes:
         "status": status,
         "detail": detail,
     }
-    return json.dumps(body).encode()
+    return headers, json.dumps(body).encode()

@@ -26,22 +26,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import HTTPException, RequestTimeout, ServiceUnavailable
 
+from serving import HEALTH_PATHS
 from serving.deadlines import (
     MIN_UPLOAD_BYTES_PER_S,
     TIMED_OUT,
     BodyDeadline,
     Deadlines,
-    problem_body,
+    problem_response,
 )
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAX_WAITING_BODIES = 1_000  # about as many as granian accepts connections
-HEALTH_PATHS = {"/livez", "/health"}
 _PATIENCE_S = 0.2  # until a request is rejected because too many bodies are waited for
 _CHECK_INTERVAL_S = 2.0  # during which an honest client makes progress, also on a bad connection
 _MIN_PROGRESS_BYTES = int(MIN_UPLOAD_BYTES_PER_S * _CHECK_INTERVAL_S / 2)  # it comes in bursts
+_TOO_MANY = "Too many requests are arriving slowly; try again in a moment"
 _READ_BYTES = 16 * 1024  # small, since what has arrived of a piece is not known before its end
 
 # Of Linux's struct tcp_info: milliseconds since something was sent, and bytes received in all.
@@ -228,11 +229,7 @@ def _duplicate(descriptor: int) -> socket.socket:
 
 def _error_response(error: HTTPException, start_response: "StartResponse") -> list[bytes]:
     status = HTTPStatus(error.code or 500)
-    headers = [("Content-Type", "application/json"), ("Connection", "close")]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(("Retry-After", "5"))
-    detail = TIMED_OUT
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        detail = "Too many requests are arriving slowly; try again in a moment"
+    detail = _TOO_MANY if status is HTTPStatus.SERVICE_UNAVAILABLE else TIMED_OUT
+    headers, body = problem_response(status, detail)
     start_response(f"{status.value} {status.phrase}", headers)
-    return [problem_body(status, detail)]
+    return [body]

@@ -9,13 +9,16 @@ from gunicorn.config import Config as GunicornConfig
 from gunicorn.http import RequestParser
 from gunicorn.workers.gthread import TConn
 
+from serving import HEALTH_PATHS
 from serving.deadlines import Deadlines
 from serving.request_buffer import RequestBuffer, Spool
 
 RECEIVE_BYTES = 64 * 1024
 _MAX_RECEIVES = 16  # before other connections have their turn
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_HEALTH_REQUESTS = (b"GET /livez ", b"GET /health ", b"HEAD /livez ", b"HEAD /health ")
+_HEALTH_REQUESTS = tuple(
+    f"{method} {path} ".encode() for method in ("GET", "HEAD") for path in HEALTH_PATHS
+)
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types

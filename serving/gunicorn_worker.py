@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
-from serving.deadlines import TIMED_OUT, Deadlines, problem_body
+from serving.deadlines import TIMED_OUT, Deadlines, problem_response
 from serving.gunicorn_connection import RECEIVE_BYTES, Connection
 from serving.request_buffer import RequestRejected, Spool
 
@@ -217,12 +217,10 @@ class RequestWorker(ThreadWorker):  # type: ignore[misc]
 
     def _reject(self, conn: Connection, status: HTTPStatus, detail: str) -> None:
         self.log.info("a request is rejected: %s", detail)
-        retry = "Retry-After: 5\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else ""
-        body = problem_body(status, detail)
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n{retry}"
-            f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        headers, body = problem_response(status, detail)
+        headers.append(("Content-Length", str(len(body))))
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\n{fields}\r\n"
         conn.send_at_once(head.encode() + body)
 
     def _close(self, conn: Connection) -> None:

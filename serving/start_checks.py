@@ -1,4 +1,4 @@
-"""What only a start can find out: whether the address and DATA_DIR are free."""
+"""What is done once, at a start: the umask, and checks that the address and DATA_DIR are free."""
 
 import errno
 import fcntl

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from threading import Event
 
 import requests
@@ -17,6 +18,7 @@ IMAGES = 200
 RECONNECT_DELAY_S = 0.05
 
 
+@cache
 def image_files() -> list[bytes]:
     """Return the first golden digits as PNG files."""
     return [encode_png(digit) for digit in load_base_sets().golden.digits[:IMAGES]]

@@ -13,6 +13,7 @@ import psutil
 
 from benchmarks.chaos.deployments import CLIENTS, SETUPS, Deployment, deploy
 from benchmarks.chaos.load_clients import Responses, sending_requests
+from benchmarks.chaos.measuring import POLL_INTERVAL_S, holds_within
 from benchmarks.chaos.services import Service, is_running
 from benchmarks.results_table import Line
 from tests.support.live_client import wait_until
@@ -23,7 +24,6 @@ MAX_RECOVERY_S = 60.0  # a retrain goes on once the lease of its worker has expi
 MAX_ORPHAN_S = 10.0
 MAX_ERRORS = 2 * CLIENTS  # of a worker: the requests that it was answering, and one retry each
 LOAD_BEFORE_S, LOAD_AFTER_S = 1.0, 1.0
-POLL_INTERVAL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ def _die(deployment: Deployment, target: Target, number: signal.Signals) -> Outc
         time.sleep(LOAD_BEFORE_S)
         started_at_s = time.monotonic()
         victim.send_signal(number)
-        _wait(lambda: not is_running(victim), MAX_RECOVERY_S)
+        holds_within(MAX_RECOVERY_S, lambda: not is_running(victim))
         if victim.pid == target.service.server.process.pid:
             target.service.restart()
-        has_recovered = _wait(lambda: _is_well(target), MAX_RECOVERY_S)
+        has_recovered = holds_within(MAX_RECOVERY_S, lambda: _is_well(target))
         recovery_s = time.monotonic() - started_at_s
         time.sleep(LOAD_AFTER_S)
-    is_complete = _wait(lambda: len(deployment.server.workers()) == workers, MAX_RECOVERY_S)
+    is_complete = holds_within(MAX_RECOVERY_S, lambda: len(deployment.server.workers()) == workers)
     failed = sum(status != 200 for status in responses.statuses)
     return Outcome(
         requests=len(responses.statuses) + len(responses.errors),
@@ -140,23 +140,13 @@ def _find(target: Target) -> psutil.Process:
 def _list_orphans(deployment: Deployment) -> list[str]:
     """Return the commands of the processes that nobody waits for any more, and end them."""
     services = deployment.services
-    _wait(lambda: not any(service.orphans() for service in services), MAX_ORPHAN_S)
+    holds_within(MAX_ORPHAN_S, lambda: not any(service.orphans() for service in services))
     commands = []
     for process in [orphan for service in services for orphan in service.orphans()]:
         with suppress(psutil.NoSuchProcess):
             commands.append(" ".join(process.cmdline()))
             process.kill()
     return commands
-
-
-def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
-    """Wait for a condition; return whether it came to hold in time."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline_s:
-            return False
-        time.sleep(POLL_INTERVAL_S)
-    return True
 
 
 def _line(names: tuple[str, str, str], target: Target, outcome: Outcome) -> Line:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.process_usage import process_tree
 from tests.support.server_process import Server
 
 EXIT_TIMEOUT_S = 60
@@ -41,13 +42,13 @@ class Service:
 
     def children(self, module: str) -> list[psutil.Process]:
         """Return the processes among all descendants that run a module."""
-        found = self.parent().children(recursive=True)
+        _, *found = process_tree(self.server.process.pid)
         return [child for child in found if module in _command_of(child)]
 
     def orphans(self) -> list[psutil.Process]:
         """Return the processes of this service that have lost their parent."""
         with suppress(psutil.NoSuchProcess):
-            known = {self.parent().pid, *(each.pid for each in self._descendants())}
+            known = {each.pid for each in process_tree(self.server.process.pid)}
             return [each for each in self._in_sessions() if each.pid not in known]
         return self._in_sessions()
 
@@ -57,9 +58,6 @@ class Service:
             self.server.stop()
         for process in self._in_sessions():
             process.kill()
-
-    def _descendants(self) -> list[psutil.Process]:
-        return self.parent().children(recursive=True)
 
     def _in_sessions(self) -> list[psutil.Process]:
         """Return all processes of its sessions that run, wherever they are in the tree."""

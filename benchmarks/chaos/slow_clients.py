@@ -1,15 +1,16 @@
 """Hostile clients without a token, on both servers: what they cost, and whom they delay."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import requests
 
 from benchmarks.chaos.load_clients import image_files
+from benchmarks.chaos.measuring import longest, timed
 from benchmarks.results_table import Row
-from tests.support.hostile_clients import CLIENTS, ON_GRANIAN, ON_GUNICORN, Family, Meanwhile
+from tests.support.hostile_clients import CLIENTS, ON_GRANIAN, ON_GUNICORN, Family
+from tests.support.meanwhile import Meanwhile
 from tests.support.process_usage import MEBIBYTE, MemoryPeak, cpu_seconds, memory_bytes
 from tests.support.server_process import EMBEDDED, HTTP_TIER, UNLIMITED, Client, Server, serve
 
@@ -36,8 +37,8 @@ def _title(family: Family) -> str:
 
 def _measure(server: Server, client: Client, what: str, family: Family) -> Iterator[Row]:
     png = image_files()[0]
-    predict = _timed(lambda: client.predict("v2", png))
-    check = _timed(lambda: requests.get(f"{server.url}/livez", timeout=60))
+    predict = timed(lambda: client.predict("v2", png))
+    check = timed(lambda: requests.get(f"{server.url}/livez", timeout=60))
     predict()
     idle, before_s = memory_bytes(server.process.pid), cpu_seconds(server.process.pid)
     with (
@@ -54,26 +55,10 @@ def _measure(server: Server, client: Client, what: str, family: Family) -> Itera
         f"{grown_mb:.0f} MB, {cpu_s:.1f} s",
         missed=grown_mb > MAX_GROWTH_MB or cpu_s > MAX_CPU_S,
     )
-    slowest_s, livez_s = _longest(predictions), _longest(checks)
+    slowest_s, livez_s = longest(predictions), longest(checks)
     yield Row(
         "the same: plain prediction within 3 s meanwhile, /livez within 1 s",
         f"<= {MAX_PREDICTION_S:g} s, <= {MAX_LIVEZ_S:g} s",
         f"{slowest_s:.2f} s, {livez_s:.2f} s",
         missed=slowest_s > MAX_PREDICTION_S or livez_s > MAX_LIVEZ_S,
     )
-
-
-def _timed(send: Callable[[], requests.Response]) -> Callable[[], object]:
-    """Return a call that sends a request and returns the seconds that its 200 took."""
-
-    def call() -> object:
-        started_at_s = time.perf_counter()
-        send().raise_for_status()
-        return time.perf_counter() - started_at_s
-
-    return call
-
-
-def _longest(calls: Meanwhile) -> float:
-    """Return the longest time in seconds; infinity if a request failed."""
-    return max(each if isinstance(each, float) else float("inf") for each in calls.found)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import GoldenSet
-from tests.support.hostile_clients import ON_GRANIAN, ON_GUNICORN, Family, Meanwhile
+from tests.support.hostile_clients import ON_GRANIAN, ON_GUNICORN, Family
+from tests.support.meanwhile import Meanwhile
 from tests.support.process_usage import MEBIBYTE, MemoryPeak, cpu_seconds, memory_bytes
 from tests.support.server_process import EMBEDDED, HTTP_TIER, UNLIMITED, Server, serve
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import psutil
-
 from app.services.maintenance.private_files import is_accessible_to_others
+from tests.support.process_usage import process_tree
 
 
 def list_accessible(data_dir: Path) -> list[str]:
@@ -15,8 +14,7 @@ def list_accessible(data_dir: Path) -> list[str]:
 
 def list_umasks(pid: int) -> set[int]:
     """Return the umasks of a process and all its descendants."""
-    root = psutil.Process(pid)
-    return {_umask(each.pid) for each in (root, *root.children(recursive=True))}
+    return {_umask(each.pid) for each in process_tree(pid)}
 
 
 def _umask(pid: int) -> int:

@@ -2,7 +2,6 @@
 
 import random
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -17,32 +16,6 @@ HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]
 POLLING = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 Family = Callable[[Server, Client], None]
-
-
-class Meanwhile:
-    """Make a call again and again until the block ends; `found` is what it returned or raised."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self._call, self._stop = call, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.found: list[object] = []
-
-    def __enter__(self) -> "Meanwhile":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self.found.append(self._call())
-            except OSError as error:  # of requests too
-                self.found.append(error)
-            if self._stop.wait(0.2):
-                return
 
 
 def nonsense(size: int) -> bytes:

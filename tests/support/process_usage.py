@@ -1,10 +1,11 @@
 """Memory and processor time of a process and all its descendants, while something runs."""
 
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+from tests.support.meanwhile import Meanwhile
 
 SAMPLE_INTERVAL_S = 0.01
 MEBIBYTE = 1024 * 1024
@@ -16,42 +17,32 @@ def memory_bytes(pid: int) -> int:
     Pages of files, such as libraries, are left out: their share depends on what other programs on
     the machine have them open too.
     """
-    return sum(_allocated_bytes(process) for process in _tree(pid))
+    return sum(_allocated_bytes(process) for process in process_tree(pid))
 
 
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process tree, children that have ended included."""
     total = 0.0
-    for process in _tree(pid):
+    for process in process_tree(pid):
         with suppress(psutil.NoSuchProcess):
             total += sum(process.cpu_times()[:4])
     return total
 
 
-class MemoryPeak:
+class MemoryPeak(Meanwhile):
     """The largest memory of a process tree, sampled until the block ends."""
 
     def __init__(self, pid: int) -> None:
-        self._pid, self._stop = pid, threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-        self.peak_bytes = 0
+        super().__init__(lambda: memory_bytes(pid), SAMPLE_INTERVAL_S)
 
-    def __enter__(self) -> "MemoryPeak":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while True:
-            self.peak_bytes = max(self.peak_bytes, memory_bytes(self._pid))
-            if self._stop.wait(SAMPLE_INTERVAL_S):
-                return
+    @property
+    def peak_bytes(self) -> int:
+        """Return the largest of the samples."""
+        return int(max(self.found))
 
 
-def _tree(pid: int) -> list[psutil.Process]:
+def process_tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all its descendants."""
     root = psutil.Process(pid)
     return [root, *root.children(recursive=True)]
 

@@ -1,7 +1,7 @@
 """Keep other users of the machine from reading the database and the secrets.
 
-What Cifra writes is private by its umask (serving.py). Files of earlier releases, or put into
-DATA_DIR from elsewhere, may be readable by everybody.
+What Cifra writes is private by its umask (serving/start_checks.py). Files of earlier
+releases, or put into DATA_DIR from elsewhere, may be readable by everybody.
 """
 
 import glob

@@ -33,9 +33,18 @@ class LiveClient:
             namespaces=["/live"],
             auth=None if token is None else {"token": token},
             transports=["websocket"],
-            wait_timeout=TIMEOUT_S,
+            wait=False,
         )
         self.first_socket = self.sio.eio.ws
+        wait_until(self._is_decided, "an answer to the token")
+        if "/live" not in self.sio.namespaces:
+            self.sio.disconnect()
+            raise socketio.exceptions.ConnectionError("the server did not accept the client")
+
+    def _is_decided(self) -> bool:
+        """Return whether the server has accepted or rejected the token, or closed the socket."""
+        has_answer = self.sio.namespaces or self.sio.failed_namespaces
+        return bool(has_answer) or self.sio.eio.state != "connected"
 
     def _append_to_events(self, event: str) -> Any:
         return lambda payload: self.events.append((event, payload))

@@ -47,7 +47,13 @@ class Meeting:
 
     def __init__(self) -> None:
         self._barrier = threading.Barrier(2, timeout=60)
+        self.one_has_ended = threading.Event()
         self.attempts = 0
+
+    def begin(self) -> None:
+        """Let the other transaction end before a retry, which may deadlock with it again."""
+        if self.attempts >= 2:
+            assert self.one_has_ended.wait(60)
 
     def meet(self) -> None:
         """Wait for the other transaction, in the first attempt of each."""
@@ -56,7 +62,7 @@ class Meeting:
             self._barrier.wait()
 
 
-def run_both(app: Flask, *calls: Callable[[], None]) -> list[Exception]:
+def run_both(app: Flask, meeting: Meeting, *calls: Callable[[], None]) -> list[Exception]:
     """Run calls in threads; return what they raised."""
     errors: list[Exception] = []
 
@@ -66,6 +72,8 @@ def run_both(app: Flask, *calls: Callable[[], None]) -> list[Exception]:
                 call()
         except Exception as error:  # noqa: BLE001  returned
             errors.append(error)
+        finally:
+            meeting.one_has_ended.set()
 
     threads = [threading.Thread(target=run, args=[call]) for call in calls]
     for thread in threads:
@@ -79,6 +87,7 @@ def deadlocking(meeting: Meeting) -> Callable[[int, int], None]:
     """Return a use case that locks two rows in the order of its arguments."""
 
     def add_to_both(first: int, second: int) -> None:
+        meeting.begin()
         with write_transaction() as session:
             session.execute(text(ADD.format(first)))
             meeting.meet()
@@ -90,14 +99,15 @@ def deadlocking(meeting: Meeting) -> Callable[[int, int], None]:
 def test_a_deadlock_is_retried_and_both_take_effect_once(app: Flask) -> None:
     meeting = Meeting()
     use_case = retried(deadlocking(meeting))
-    assert run_both(app, lambda: use_case(1, 2), lambda: use_case(2, 1)) == []
+    assert run_both(app, meeting, lambda: use_case(1, 2), lambda: use_case(2, 1)) == []
     assert served(app) == [2, 2]
     assert meeting.attempts == 3
 
 
 def test_without_retries_one_of_two_deadlocked_transactions_fails(app: Flask) -> None:
-    use_case = deadlocking(Meeting())
-    (error,) = run_both(app, lambda: use_case(1, 2), lambda: use_case(2, 1))
+    meeting = Meeting()
+    use_case = deadlocking(meeting)
+    (error,) = run_both(app, meeting, lambda: use_case(1, 2), lambda: use_case(2, 1))
     assert isinstance(error, DBAPIError)
     assert is_conflict(error)
     assert served(app) == [1, 1]
@@ -107,12 +117,13 @@ def test_a_batch_write_retries_a_deadlock(app: Flask) -> None:
     meeting = Meeting()
 
     def work(transaction: BatchTransaction) -> None:
+        meeting.begin()
         transaction.cursor.execute(ADD.format(1))
         meeting.meet()
         transaction.cursor.execute(ADD.format(2))
 
     use_case, writer = retried(deadlocking(meeting)), container_of(app).batch_writer
-    assert run_both(app, lambda: writer.write(work), lambda: use_case(2, 1)) == []
+    assert run_both(app, meeting, lambda: writer.write(work), lambda: use_case(2, 1)) == []
     assert served(app) == [2, 2]
     assert meeting.attempts == 3
 

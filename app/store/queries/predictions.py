@@ -180,15 +180,17 @@ def _owned_by(user_id: int, prediction_id: UUID | None = None) -> ColumnElement[
     return and_(is_own, tables.Prediction.id == prediction_id)
 
 
-_model, _shadow_model = aliased(tables.Model), aliased(tables.Model)
-
-
 def _with_models() -> Select[tables.Prediction, tables.Model, tables.Model]:
-    """Select predictions, each with its model and its shadow model, if any."""
+    """Select predictions, each with its model and its shadow model, if any.
+
+    The aliases are made for each query: an alias fills in its columns at its first use, and two
+    threads that do so at once leave it broken for the life of the process.
+    """
+    model, shadow_model = aliased(tables.Model), aliased(tables.Model)
     return (
-        select(tables.Prediction, _model, _shadow_model)
-        .join(_model, tables.Prediction.model_id == _model.id)
-        .outerjoin(_shadow_model, tables.Prediction.shadow_model_id == _shadow_model.id)
+        select(tables.Prediction, model, shadow_model)
+        .join(model, tables.Prediction.model_id == model.id)
+        .outerjoin(shadow_model, tables.Prediction.shadow_model_id == shadow_model.id)
     )
 
 

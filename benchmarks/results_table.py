@@ -62,4 +62,5 @@ def print_table(
                 tqdm.write(f"| {row.what} | {row.limit} | {row.figure}{mark} |{last}")
                 missed += row.missed
             progress.update()
-    sys.exit(1 if missed else 0)
+    if missed:
+        sys.exit(1)

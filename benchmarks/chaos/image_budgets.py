@@ -4,7 +4,6 @@ The files are those of tests/support/hostile_images.py. Memory is that of all pr
 they have when idle; a page that they share counts once.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,11 +14,11 @@ from tempfile import TemporaryDirectory
 
 from app.imaging.decoding import FORMATS
 from benchmarks.chaos.load_clients import image_files
-from benchmarks.chaos.measuring import holds_within, longest, timed
+from benchmarks.chaos.measuring import IdleServer, longest, timed
 from benchmarks.results_table import Line
 from tests.support.hostile_images import hostile_images
 from tests.support.meanwhile import Meanwhile
-from tests.support.process_usage import MemoryPeak, cpu_seconds, memory_bytes
+from tests.support.process_usage import MemoryPeak, cpu_seconds
 from tests.support.server_process import EMBEDDED, HTTP_TIER, UNLIMITED, Client, serve
 
 ONE_HEADER = ("server", "image", "status", "memory, MB", "processor time, s", "plain prediction, s")
@@ -33,12 +32,10 @@ MANY_HEADER = (
 )
 SERVERS = {"gunicorn": EMBEDDED, "granian": HTTP_TIER}
 ANSWERS = {200, 413, 415, 422}
-MB = 1_000_000
 AT_ONCE = 16
 LARGE = "png of 4 megapixels, gray of 16 bits"
-MAX_ONE_MB, MAX_MANY_MB, MAX_KEPT_MB = 150, 300, 30
+MAX_ONE_MB, MAX_MANY_MB = 150, 300
 MAX_CPU_S, MAX_PLAIN_S, MAX_GIVEN_BACK_S = 2.0, 3.0, 60.0
-MEMORY_INTERVAL_S = 0.1
 PLAIN_INTERVAL_S = 0.25  # few, because their processor time counts too
 
 
@@ -64,16 +61,11 @@ def measure_many() -> Iterator[Line]:
 
 @dataclass(frozen=True)
 class _Target:
-    """A server with its memory when idle, and clients that send it hostile and plain images."""
+    """An idle server, and clients that send it hostile and plain images."""
 
-    pid: int
-    idle_bytes: int
+    idle: IdleServer
     hostile: Sequence[Client]
     plain: Client
-
-    def megabytes_above_idle(self, bytes_now: int) -> float:
-        """Return how much more memory that is than the idle server has; never below 0."""
-        return max(0, bytes_now - self.idle_bytes) / MB
 
     def predicting(self) -> Meanwhile:
         """Predict a digit now and then, and take the time."""
@@ -82,11 +74,11 @@ class _Target:
 
 
 def _one(target: _Target, names: tuple[str, str], file: bytes) -> Line:
-    before_s = cpu_seconds(target.pid)
-    with MemoryPeak(target.pid) as memory, target.predicting() as predictions:
+    before_s = cpu_seconds(target.idle.pid)
+    with MemoryPeak(target.idle.pid) as memory, target.predicting() as predictions:
         status = _post(target.hostile[0], file)
-    cpu_s = cpu_seconds(target.pid) - before_s
-    peak_mb = target.megabytes_above_idle(memory.peak_bytes)
+    cpu_s = cpu_seconds(target.idle.pid) - before_s
+    peak_mb = target.idle.megabytes_above(memory.peak_bytes)
     plain_s = longest(predictions)
     figures = (f"{status}", f"{peak_mb:.0f}", f"{cpu_s:.2f}", f"{plain_s:.2f}")
     missed = peak_mb > MAX_ONE_MB or cpu_s > MAX_CPU_S or plain_s > MAX_PLAIN_S
@@ -94,23 +86,17 @@ def _one(target: _Target, names: tuple[str, str], file: bytes) -> Line:
 
 
 def _many(target: _Target, names: tuple[str, str], files: Sequence[bytes]) -> Line:
-    with MemoryPeak(target.pid) as memory, target.predicting() as predictions:
+    with MemoryPeak(target.idle.pid) as memory, target.predicting() as predictions:
         statuses = set(_post_at_once(target.hostile, files))
-    ended_at_s = time.monotonic()
-    has_given_back = holds_within(
-        MAX_GIVEN_BACK_S,
-        lambda: target.megabytes_above_idle(memory_bytes(target.pid)) <= MAX_KEPT_MB,
-        MEMORY_INTERVAL_S,
-    )
-    given_back_s = time.monotonic() - ended_at_s
-    peak_mb, plain_s = target.megabytes_above_idle(memory.peak_bytes), longest(predictions)
+    given_back_s = target.idle.seconds_until_given_back(MAX_GIVEN_BACK_S)
+    peak_mb, plain_s = target.idle.megabytes_above(memory.peak_bytes), longest(predictions)
     figures = (
         ", ".join(map(str, sorted(statuses))),
         f"{peak_mb:.0f}",
-        f"{given_back_s:.1f}" if has_given_back else "never",
+        f"{given_back_s:.1f}",
         f"{plain_s:.2f}",
     )
-    missed = peak_mb > MAX_MANY_MB or not has_given_back or plain_s > MAX_PLAIN_S
+    missed = peak_mb > MAX_MANY_MB or given_back_s > MAX_GIVEN_BACK_S or plain_s > MAX_PLAIN_S
     return Line((*names, *figures), missed=missed or bool(statuses - ANSWERS - {503}))
 
 
@@ -122,7 +108,7 @@ def _warm_server(command: Sequence[str]) -> Iterator[_Target]:
         plain, large = server.register("plain"), hostile_images("PNG")[LARGE]
         _post_at_once(hostile, [large] * 4)
         plain.predict("v2", image_files()[0])
-        yield _Target(server.process.pid, memory_bytes(server.process.pid), hostile, plain)
+        yield _Target(IdleServer(server.process.pid), hostile, plain)
 
 
 def _post_at_once(clients: Sequence[Client], files: Sequence[bytes]) -> list[int]:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import GoldenSet
-from tests.support.hostile_clients import ON_GRANIAN, ON_GUNICORN, Family
+from tests.support.hostile_clients import MANY, ON_GRANIAN, ON_GUNICORN, Family
 from tests.support.meanwhile import Meanwhile
 from tests.support.process_usage import MEBIBYTE, MemoryPeak, cpu_seconds, memory_bytes
 from tests.support.server_process import EMBEDDED, HTTP_TIER, UNLIMITED, Server, serve
 
 MEMORY_BYTES = 150 * MEBIBYTE  # above idle
-CPU_S = 5.0  # of the whole server, for all clients of a family
+CPU_S = 5.0  # of the whole server, for all hundred clients of a family
 PREDICTION_TIMEOUT_S = 15  # of a busy machine; `make chaos` asks for 3
 SHORT = {"REQUEST_HEADER_TIMEOUT_S": "3", "REQUEST_BODY_TIMEOUT_S": "3"}
 
@@ -42,7 +42,7 @@ def check_budget(server: Server, golden: GoldenSet, family: Family) -> None:
     assert predict() == 200
     idle, before = memory_bytes(server.process.pid), cpu_seconds(server.process.pid)
     with MemoryPeak(server.process.pid) as memory, Meanwhile(predict) as statuses:
-        family(server, ana)
+        family(server, ana, MANY)
     assert memory.peak_bytes - idle <= MEMORY_BYTES
     assert cpu_seconds(server.process.pid) - before <= CPU_S
     assert set(statuses.found) == {200}

@@ -51,8 +51,8 @@ class ConnectionPlaces:
     """Counts open sockets and decides who gets one; every decision is made under one lock.
 
     Unauthenticated sockets get a quarter of the places, those of one address half of these, and
-    users leave an eighth of all to admins. So neither users nor clients without a token, who have a
-    second to send one, keep any admin out.
+    users leave an eighth of all to admins. So neither users nor clients without a token, who have
+    three seconds to send one, keep any admin out.
     """
 
     def __init__(self, max_connections: int) -> None:

@@ -1,6 +1,8 @@
 """Logins and their tokens, over the API of an application in the test's process."""
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -196,7 +198,8 @@ def test_an_account_with_many_predictions_is_deleted_in_steps(
 ) -> None:
     monkeypatch.setattr(accounts, "STEP_ROWS", 2)
     pauses: list[float] = []
-    monkeypatch.setattr(accounts.time, "sleep", pauses.append)
+    clock = SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic)
+    monkeypatch.setattr(accounts, "time", clock)
     ana = register_user(app_on_each, "ana")
     for at in range(5):
         made = ana.predict("v2", golden.png(at)).get_json()["prediction_id"]

@@ -46,11 +46,14 @@ class Service:
         return [child for child in found if module in _command_of(child)]
 
     def orphans(self) -> list[psutil.Process]:
-        """Return the processes of this service that have lost their parent."""
+        """Return the processes of this service that have lost their parent.
+
+        All are listed before those that have one, so that none is missed that is just starting.
+        """
+        found, known = self._in_sessions(), set[int]()
         with suppress(psutil.NoSuchProcess):
             known = {each.pid for each in process_tree(self.server.process.pid)}
-            return [each for each in self._in_sessions() if each.pid not in known]
-        return self._in_sessions()
+        return [each for each in found if each.pid not in known]
 
     def stop(self) -> None:
         """Stop it; kill what is left of it."""

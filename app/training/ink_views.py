@@ -1,0 +1,109 @@
+"""The training set of the ink network: views of scenes, generated once and kept in a folder.
+
+Two views of each scene, as in serving: one of all of it, and one of a part around the digits.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from numpy.random import Generator
+from tqdm import tqdm
+
+from app.imaging.page import VIEW_SIDE, Region, around, bounding_region, crop, view
+from app.training.datasets import load_base_sets
+from app.training.scenes.scene import Content, Scene, make_scene
+
+SCENES_PER_CHUNK = 500
+_CONTENT_SHARES = {Content.NONE: 0.12, Content.ONE: 0.73, Content.SEVERAL: 0.15}
+_MIN_CLOSE_PIXELS = 24  # of the digit in the scene; a smaller one is not worth a closer view
+_CLOSE_SHARES = (0.45, 1.0)  # of the closer view's side that the digits fill
+_MIN_INK = 60  # of 255, of the strongest pixel of a digit in a view
+_MISJUDGED = 0.06  # deviation of the place that is looked at, in digits
+
+_Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class InkViews:
+    """Views uint8 (n, 96, 96, 3), ink uint8 (n, 96, 96), and `Content` uint8 (n,)."""
+
+    views: _Bytes
+    ink: _Bytes
+    contents: _Bytes
+
+    @classmethod
+    def load(cls, folder: Path) -> "InkViews":
+        """Load all chunks of a folder."""
+        chunks = [np.load(path) for path in sorted(folder.glob("*.npz"))]
+        return cls(*(np.concatenate([chunk[name] for chunk in chunks]) for name in _FIELDS))
+
+
+_FIELDS = ("views", "ink", "contents")
+
+
+def make_views(folder: Path, chunks: int, seed: int, executor: Executor) -> None:
+    """Generate the chunks that a folder lacks; a run that was interrupted is continued."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number:04}.npz" for number in range(chunks)]
+    missing = [(path, seed, number) for number, path in enumerate(paths) if not path.exists()]
+    made = executor.map(_make_chunk, *zip(*missing, strict=True)) if missing else ()
+    for _ in tqdm(made, "generating scenes", len(missing), unit="chunk"):
+        pass
+
+
+def _make_chunk(path: Path, seed: int, number: int) -> None:
+    """Generate a chunk and save it; runs in a worker."""
+    cv2.setNumThreads(1)
+    rng, digits = np.random.default_rng([seed, number]), _training_digits()
+    contents, shares = list(_CONTENT_SHARES), list(_CONTENT_SHARES.values())
+    found = [
+        each
+        for _ in range(SCENES_PER_CHUNK)
+        for each in _views(make_scene(digits, Content(rng.choice(contents, p=shares)), rng), rng)
+    ]
+    views, ink, marked = (np.stack(column) for column in zip(*found, strict=True))
+    unfinished = path.with_suffix(".tmp")
+    with unfinished.open("wb") as file:
+        np.savez(file, views=views, ink=ink, contents=marked)
+    unfinished.replace(path)
+
+
+@cache
+def _training_digits() -> _Bytes:
+    return load_base_sets().training.digits
+
+
+def _views(scene: Scene, rng: Generator) -> Iterator[tuple[_Bytes, _Bytes, np.uint8]]:
+    """Yield a view of the whole scene, and one around its digits, or around nothing if it has none.
+
+    A view in which a digit is too small to be seen is left out.
+    """
+    image, ink = (np.asarray(each * 255 + 0.5, np.uint8) for each in (scene.image, scene.ink))
+    box = _misjudge(bounding_region(ink > 127) or _anywhere(ink.shape, rng), rng)
+    regions = [Region(0, 0, ink.shape[1], ink.shape[0])]
+    if max(box.width, box.height) >= _MIN_CLOSE_PIXELS:
+        regions.append(around(box, rng.uniform(*_CLOSE_SHARES), ink.shape))
+    for region in regions:
+        seen, marked = view(crop(image, region))[0], view(crop(ink, region))[0]
+        if scene.content is Content.NONE or marked.max() >= _MIN_INK:
+            yield seen, marked, np.uint8(scene.content)
+
+
+def _misjudge(box: Region, rng: Generator) -> Region:
+    """Return a box nearly like it, as the first look at a page finds it."""
+    unit = max(box.width, box.height)
+    left, top = np.array([box.left, box.top]) + rng.normal(0, _MISJUDGED, 2) * unit
+    width, height = np.array([box.width, box.height]) * rng.uniform(0.9, 1.1, 2)
+    return Region(round(left), round(top), round(width), round(height))
+
+
+def _anywhere(shape: tuple[int, ...], rng: Generator) -> Region:
+    side = int(rng.integers(VIEW_SIDE // 3, min(shape) + 1))
+    top, left = (int(rng.integers(0, length - side + 1)) for length in shape)
+    return Region(left, top, side, side)

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -42,6 +43,7 @@ from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 
 SECRETS = {"SECRET_KEY": "s" * 32, "JWT_SECRET_KEY": "j" * 32}
 ADMIN_PASSWORD = "the admin's password"
+THREAD_END_TIMEOUT_S = 20
 
 _Result = TypeVar("_Result")
 
@@ -269,13 +271,23 @@ def second_app(config: Config) -> Iterator[Flask]:
 
 
 def _close(app: Flask) -> None:
-    """Stop the background threads of an application and close its connections."""
+    """Stop the background threads of an application and close its connections.
+
+    A thread that ends late would open another connection, which nobody closes.
+    """
     with app.app_context():
-        container().housekeeping.stop()
-        container().retrain_worker.stop()
-        container().retention_worker.stop()
-        container().mail_worker.stop()
-        container().decoder_pool.close()
+        parts = container()
+        for worker in (
+            parts.housekeeping,
+            parts.retrain_worker,
+            parts.retention_worker,
+            parts.mail_worker,
+        ):
+            worker.stop()
+            deadline_s = time.monotonic() + THREAD_END_TIMEOUT_S
+            while worker.is_running and time.monotonic() < deadline_s:
+                time.sleep(0.05)
+        parts.decoder_pool.close()
         dispose_engines()
 
 

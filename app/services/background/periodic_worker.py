@@ -44,6 +44,11 @@ class PeriodicWorker:
                 self._thread.start()
                 atexit.register(self.stop)
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether the thread has not ended: after `stop`, that its work took too long."""
+        return self._thread is not None and self._thread.is_alive()
+
     def stop(self) -> None:
         """Stop the thread after its current work; waits for that, up to the timeout.
 

@@ -65,8 +65,8 @@ def training_process(server: Server) -> psutil.Process:
 
 
 def is_cleaned_up(server: Server) -> bool:
-    """Return whether the training folder is deleted within ten seconds."""
-    deadline = time.monotonic() + 10
+    """Return whether the training folder is deleted, soon after its job has ended."""
+    deadline = time.monotonic() + 30
     while (server.data_dir / "retrains").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     return not (server.data_dir / "retrains").exists()
@@ -96,7 +96,7 @@ def test_a_retrain_learns_hollow_digits_and_is_deployed_without_a_failed_request
             seen.add(job["stage"])
             time.sleep(0.2)
         assert job["status"] == "deployed", job
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + 30
         while admin.predict("v1", golden.png_of(3)).json()["model"] == before:
             assert time.monotonic() < deadline
     finally:

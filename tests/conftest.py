@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -283,10 +282,7 @@ def _close(app: Flask) -> None:
             parts.retention_worker,
             parts.mail_worker,
         ):
-            worker.stop()
-            deadline_s = time.monotonic() + THREAD_END_TIMEOUT_S
-            while worker.is_running and time.monotonic() < deadline_s:
-                time.sleep(0.05)
+            worker.stop(THREAD_END_TIMEOUT_S)
         parts.decoder_pool.close()
         dispose_engines()
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
 from app.imaging.normalization import to_model_input
 from app.training.architectures import Net
@@ -99,7 +100,7 @@ def fine_tune(
     batches = _batches(train, replay, config, np.random.default_rng(seed))
     for step, (images, targets) in enumerate(batches, start=1):
         inputs = random_affine(torch.from_numpy(to_model_input(images)), affine_recipe, rng)
-        loss = optimizer.step(inputs, torch.from_numpy(targets))
+        loss = optimizer.step(functional.cross_entropy(net(inputs), torch.from_numpy(targets)))
         elapsed_s = time.monotonic() - started_at_s
         on_progress(step / config.steps, loss, elapsed_s / step * (config.steps - step))
     return _interpolate(optimizer.averaged_net(), start, config.start_weight)

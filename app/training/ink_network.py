@@ -12,11 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from app.training.ink_views import InkViews
 from app.training.scenes.scene import Content
+from app.training.training_loop import Optimizer
 
 CHANNELS = (16, 24, 40, 64)  # of each level; each has half the side of the one before
 
@@ -124,11 +124,7 @@ def fit(network: InkNetwork, pool: InkViews, recipe: InkRecipe, seed: int) -> In
     """Train a network on views of scenes; return the moving average of its weights."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     steps = recipe.epochs * (len(pool.views) // recipe.batch_size)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, steps)
-    average = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay), use_buffers=True
-    )
+    optimizer = Optimizer(network, steps, recipe, average_buffers=True)
     network.train()
     rng = np.random.default_rng(seed)
     with tqdm(total=steps, desc=f"ink seed {seed}", unit="batch", mininterval=5) as progress:
@@ -137,17 +133,10 @@ def fit(network: InkNetwork, pool: InkViews, recipe: InkRecipe, seed: int) -> In
             marked = torch.from_numpy(pool.ink[chosen]).float() / 255
             contents = torch.from_numpy(pool.contents[chosen].astype(np.int64))
             ink, content = network(views)
-            loss = ink_loss(ink, content, marked, contents, recipe.content_weight)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(network)
+            loss = optimizer.step(ink_loss(ink, content, marked, contents, recipe.content_weight))
             progress.update()
-            progress.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
-    if not isinstance(average.module, InkNetwork):
-        raise TypeError(f"expected an InkNetwork, not {type(average.module).__name__}")
-    return average.module.eval()
+            progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
+    return optimizer.averaged_net().eval()
 
 
 def to_tensor(views: npt.NDArray[np.uint8]) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from app.training.architectures import Net
 from app.training.augmented_pool import AugmentedPool
 
 _CLASSES = 10
+
+_Network = TypeVar("_Network", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
@@ -56,20 +58,30 @@ class OptimizerConfig(Protocol):
         """The decay of the exponential moving average of the weights."""
 
 
-class Optimizer:
+class Optimizer(Generic[_Network]):
     """AdamW with a one-cycle learning rate and an exponential moving average of the weights."""
 
-    def __init__(self, net: Net, steps: int, rates: OptimizerConfig) -> None:
+    def __init__(
+        self,
+        net: _Network,
+        steps: int,
+        rates: OptimizerConfig,
+        *,
+        average_buffers: bool = False,
+    ) -> None:
         self._net = net
         self._optimizer = torch.optim.AdamW(net.parameters(), weight_decay=rates.weight_decay)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, rates.learning_rate, steps
         )
-        self.average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(rates.ema_decay))
+        self.average = AveragedModel(
+            net,
+            multi_avg_fn=get_ema_multi_avg_fn(rates.ema_decay),
+            use_buffers=average_buffers,
+        )
 
-    def step(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """Take one step on a batch, targets float32 (n, 10); return its loss."""
-        loss = functional.cross_entropy(self._net(inputs), targets)
+    def step(self, loss: torch.Tensor) -> float:
+        """Take one step down the gradient of a batch's loss; return the loss."""
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
@@ -77,10 +89,10 @@ class Optimizer:
         self.average.update_parameters(self._net)
         return loss.item()
 
-    def averaged_net(self) -> Net:
-        """Return the network with the averaged weights. Raises TypeError if not a Sequential."""
-        if not isinstance(self.average.module, torch.nn.Sequential):
-            raise TypeError(f"expected a Sequential, not {type(self.average.module).__name__}")
+    def averaged_net(self) -> _Network:
+        """Return the network with the averaged weights. Raises TypeError if it is another one."""
+        if not isinstance(self.average.module, type(self._net)):
+            raise TypeError(f"expected a network, not {type(self.average.module).__name__}")
         return self.average.module
 
 
@@ -97,7 +109,7 @@ def fit(net: Net, pool: AugmentedPool, recipe: Recipe, seed: int) -> Net:
     with tqdm(total=steps, desc=f"seed {seed}", unit="batch", mininterval=5) as progress:
         for digits, targets in _batches(pool, recipe, np.random.default_rng(seed)):
             inputs = random_affine(torch.from_numpy(to_model_input(digits)), recipe, rng)
-            loss = optimizer.step(inputs, torch.from_numpy(targets))
+            loss = optimizer.step(functional.cross_entropy(net(inputs), torch.from_numpy(targets)))
             progress.update()
             progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
     batches = torch.split(torch.from_numpy(to_model_input(pool.digits)), recipe.batch_size)

@@ -44,20 +44,15 @@ class PeriodicWorker:
                 self._thread.start()
                 atexit.register(self.stop)
 
-    @property
-    def is_running(self) -> bool:
-        """Return whether the thread has not ended: after `stop`, that its work took too long."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def stop(self) -> None:
-        """Stop the thread after its current work; waits for that, up to the timeout.
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Stop the thread after its current work; waits for that, up to a timeout.
 
         Work that still waits for another machine then, such as a mail server, is interrupted.
         """
         self._stop_event.set()
         self._wake_event.set()
         if self._thread is not None:
-            self._thread.join(self._stop_timeout_s)
+            self._thread.join(self._stop_timeout_s if timeout_s is None else timeout_s)
         atexit.unregister(self.stop)
 
     def _run(self) -> None:

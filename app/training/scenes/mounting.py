@@ -24,7 +24,7 @@ def mount(page: Image, ink: Coverage, rng: Generator) -> tuple[Image, Coverage]:
     if rng.random() < 0.3 and shrink < 1:  # the shadow of the sheet
         fall = np.array([[1, 0, width * 0.02], [0, 1, height * 0.02]])
         below = below * (1 - 0.4 * cv2.warpAffine(seen, fall, (width, height)))[..., None]
-    laid = below * (1 - seen[..., None]) + moved * 1.0
+    laid = below * (1 - seen[..., None]) + moved
     seen_ink = cv2.warpPerspective(ink, matrix, (width, height))
     return np.asarray(laid, np.float32), np.asarray(seen_ink, np.float32)
 
@@ -49,7 +49,7 @@ def add_bars(image: Image, ink: Coverage, rng: Generator) -> None:
     if rng.random() < 0.4:
         thickness = max(1, round(max(ink.shape) * np.exp(rng.uniform(-5.5, -3))))
         inset = round(max(ink.shape) * rng.uniform(0, 0.08)) * int(rng.random() < 0.5)
-        _draw_border(image, color.tolist(), thickness, inset, rng)
+        _draw_border(image, color, thickness, inset, rng)
         return
     for cut in (_rows, _columns):
         for from_end in (False, True):
@@ -69,7 +69,7 @@ def _columns(shape: tuple[int, ...], share: float, *, from_end: bool) -> tuple[s
 
 
 def _draw_border(
-    image: Image, color: list[float], thickness: int, inset: int, rng: Generator
+    image: Image, color: surfaces.Color, thickness: int, inset: int, rng: Generator
 ) -> None:
     """Draw a border at the edge or near it, with square or round corners."""
     height, width = image.shape[:2]
@@ -78,7 +78,7 @@ def _draw_border(
     inner = inset + thickness
     _fill_rounded(mask, inset, radius, 1.0)
     _fill_rounded(mask, inner, max(0, radius - thickness), 0.0)
-    image += mask[..., None] * (np.array(color, np.float32) - image)
+    image += mask[..., None] * (color - image)
     if radius and inset == 0 and rng.random() < 0.5:  # what is outside of round corners
         outside = np.ones((height, width), np.float32)
         _fill_rounded(outside, 0, radius, 0.0)

@@ -124,8 +124,8 @@ def _write(
     box: Box,
     color: surfaces.Color,
     rng: Generator,
-) -> Box:
-    """Write a random digit into the middle of a box; return the box that its ink fills."""
+) -> None:
+    """Write a random digit into the middle of a box."""
     digit: DigitImage = digits[rng.integers(len(digits))]
     drawn = draw_digit(digit, box.unit * 0.92, rng)
     height, width = (min(a, b) for a, b in zip(drawn.shape, ink.shape, strict=True))
@@ -137,7 +137,6 @@ def _write(
     strength = _pressure((height, width), rng)
     page[place] += (drawn * strength)[..., None] * (color - page[place])
     ink[place] = np.maximum(ink[place], drawn)
-    return Box(left, top, width, height)
 
 
 def _pressure(shape: tuple[int, int], rng: Generator) -> Coverage | np.float32:

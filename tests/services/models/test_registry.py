@@ -264,7 +264,7 @@ def test_a_start_without_the_file_of_a_bundled_model_serves_the_stored_one_if_th
             registry.register_bundled(folder)
 
 
-def test_a_server_picks_up_a_deployment_comes_true(server: Server, golden: GoldenSet) -> None:
+def test_a_server_picks_up_a_deployment_by_itself(server: Server, golden: GoldenSet) -> None:
     admin: Client = server.admin_client()
     before = admin.predict("v2", golden.png_of(3)).json()["model"]
     v1 = next(

@@ -100,9 +100,8 @@ class DecoderPool:
             self._places.release()
 
     def start(self) -> None:
-        """Start the processes, so that the first images need not wait for them."""
-        for decoder in self._decoders:
-            decoder.start()
+        """Start the first process, so that the first image need not wait for it."""
+        self._decoders[-1].start()
 
     def close(self) -> None:
         """End the processes; the pool can be used again."""

@@ -143,9 +143,20 @@ def test_more_callers_than_allowed_are_rejected_at_once(
     pool.close()
 
 
-def test_processes_end_with_the_pool(pool: DecoderPool, golden: GoldenSet) -> None:
-    pool.decode(encode_image(photograph(golden)))
+def test_first_image_is_decoded_in_the_process_that_was_started(
+    pool: DecoderPool, golden: GoldenSet
+) -> None:
     pool.start()
+    (started,) = decoders()
+    pool.decode(encode_image(photograph(golden)))
+    assert decoders() == [started]
+
+
+def test_processes_end_with_the_pool(golden: GoldenSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = "import time, numpy; time.sleep(1); return numpy.zeros((28, 28), numpy.float32)"
+    replace_decoder(monkeypatch, slow)
+    pool, file = DecoderPool(os.environ, max_callers=2), encode_image(photograph(golden))
+    run_concurrently(2, lambda: pool.decode(file))
     assert len(decoders()) == decoder_pool.PROCESSES
     pool.close()
     assert decoders() == []

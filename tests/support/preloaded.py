@@ -5,6 +5,7 @@ of Cifra's modules, and no library that starts threads: what it does from there 
 `python -m gunicorn` does. `python -m tests.support.preloaded` is that interpreter.
 """
 
+import gc
 import json
 import os
 import random
@@ -30,6 +31,7 @@ LIBRARIES = (
     *("apispec", "orjson", "prometheus_client", "prometheus_client.openmetrics", "pydantic"),
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "psycopg", "redis"),
     *("limits.storage", "gunicorn.app.wsgiapp", "gunicorn.arbiter", "gunicorn.workers.gthread"),
+    *("cv2", "numpy.random", "PIL.Image", "PIL.PngImagePlugin", "pydantic.main", "tarfile"),
 )
 
 
@@ -76,7 +78,11 @@ class _Interpreter:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.preloaded"],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": WARNINGS},
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONWARNINGS": WARNINGS,
+                "OPENBLAS_NUM_THREADS": "1",  # NumPy's threads would not survive the fork
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -102,6 +108,7 @@ def main() -> None:
     """Fork for each request to start, and wait for the forks that are to be reaped."""
     for name in LIBRARIES:
         import_module(name)
+    gc.freeze()  # so that no fork's garbage collection walks through what was imported here
     for line in sys.stdin:
         request = json.loads(line)
         if "reap" in request:

@@ -1,5 +1,6 @@
 """Shared fixtures and helpers: real digits, and applications on real databases."""
 
+import gc
 import io
 import subprocess
 import sys
@@ -67,6 +68,18 @@ SLOW_FIXTURES = {"browser", "disagreements", "postgres_url", "redis", "server"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run every test in its long form")
+
+
+def pytest_configure() -> None:
+    """Collect no garbage while tests are imported: there is little, and each pass takes long."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, but not what was imported, which stays."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

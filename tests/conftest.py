@@ -273,8 +273,8 @@ def app_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flas
 
 
 @contextmanager
-def second_app(config: Config) -> Iterator[Flask]:
-    """Create a second application on the database of a running server."""
+def opened_app(config: Config) -> Iterator[Flask]:
+    """Create an application; stop its background threads and close its connections at the end."""
     app = create_app(config)
     try:
         yield app

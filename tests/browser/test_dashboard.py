@@ -13,7 +13,7 @@ from tests.browser.accessibility import accessibility_violations
 from tests.browser.actions import open_dashboard
 from tests.browser.conftest import PHONE, BrowserPages, log_in
 from tests.browser.drawing import draw
-from tests.conftest import Disagreements, GoldenSet, make_config, second_app
+from tests.conftest import Disagreements, GoldenSet, make_config, opened_app
 from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import UNLIMITED, Server, serve
 
@@ -91,7 +91,7 @@ def test_training_run_is_shown_to_its_end_and_rolled_back(
     training = load_base_sets().training
     steps = {} if is_long else {"RETRAIN_STEPS": "150"}
     with serve(tmp_path / "training", **UNLIMITED, **steps) as trainer:
-        with second_app(make_config(trainer.data_dir)) as app:
+        with opened_app(make_config(trainer.data_dir)) as app:
             images = [outline(digit) for digit in training.digits[:LABELS]]
             label_images(app, images, training.labels[:LABELS], create_submitters(app, 3))
         page = open_dashboard(pages, trainer)

@@ -14,7 +14,7 @@ from tests.conftest import (
     SECRETS,
     GoldenSet,
     make_config,
-    second_app,
+    opened_app,
 )
 from tests.support.cli import run_flask
 from tests.support.server_process import UNLIMITED, Client, serve
@@ -69,7 +69,7 @@ def test_a_backup_under_load_restores_to_the_same_state(tmp_path: Path, golden: 
 
     restored = run_flask(there, "restore", file)
     assert restored.returncode == 0, restored.stderr
-    with second_app(make_config(there)) as app, app.app_context():
+    with opened_app(make_config(there)) as app, app.app_context():
         assert counter_audit.list_differences() == []
         found = {str(row[0]) for row in db.session.execute(db.text("SELECT id FROM prediction"))}
         db.session.close()

@@ -16,11 +16,17 @@ from app import bootstrap
 from app.cli import doctor_checks
 from app.cli.doctor_checks import Check, Finding, Level
 from app.domain.assignment import Version
-from app.factory import create_app
 from app.services.models import registry
 from app.store.engine.db import write_transaction
 from config import Config
-from tests.conftest import GoldenSet, bootstrapped_app, container_of, make_config, register_user
+from tests.conftest import (
+    GoldenSet,
+    bootstrapped_app,
+    container_of,
+    make_config,
+    opened_app,
+    register_user,
+)
 from tests.support.cli import run_flask, run_flask_process
 from tests.support.server_process import UNLIMITED, free_port, serve
 from tests.support.smtp_server import mail_server
@@ -90,13 +96,12 @@ def test_an_accessible_data_dir_gives_a_warning(app: Flask) -> None:
 
 def test_damaged_signing_keys_are_found(tmp_path: Path) -> None:
     config = Config.from_env({"DATA_DIR": str(tmp_path)})
-    app = create_app(config)
-    assert {each.level for each in findings_of(doctor_checks.check_signing_keys, app)} == {Level.OK}
-    (tmp_path / "jwt_retired_keys").write_text("nonsense")
-    assert (
-        "jwt_retired_keys is damaged"
-        in only_finding(findings_of(doctor_checks.check_signing_keys, app), Level.FAIL).text
-    )
+    with opened_app(config) as app:
+        found = findings_of(doctor_checks.check_signing_keys, app)
+        assert {each.level for each in found} == {Level.OK}
+        (tmp_path / "jwt_retired_keys").write_text("nonsense")
+        found = findings_of(doctor_checks.check_signing_keys, app)
+    assert "jwt_retired_keys is damaged" in only_finding(found, Level.FAIL).text
 
 
 @pytest.mark.parametrize(
@@ -113,9 +118,8 @@ def test_a_full_disk_is_found(
 
 def test_an_unreachable_database_is_reported_without_its_password(tmp_path: Path) -> None:
     url = f"postgresql://cifra:secret-word@127.0.0.1:{free_port()}/cifra"
-    found = findings_of(
-        doctor_checks.check_database, create_app(make_config(tmp_path, DATABASE_URL=url))
-    )
+    with opened_app(make_config(tmp_path, DATABASE_URL=url)) as app:
+        found = findings_of(doctor_checks.check_database, app)
     assert "the database cannot be used" in only_finding(found, Level.FAIL).text
     assert "secret-word" not in str(found)
     assert len(found) == 1
@@ -129,18 +133,17 @@ def test_a_missing_database_is_found_and_not_created(
 ) -> None:
     for name in traces:
         (tmp_path / name).write_text("s" * 32)
-    found = findings_of(doctor_checks.check_database, create_app(make_config(tmp_path)))
+    with opened_app(make_config(tmp_path)) as app:
+        found = findings_of(doctor_checks.check_database, app)
     assert "there is no database" in only_finding(found, level).text
     assert not (tmp_path / "app.db").exists()
 
 
 def test_an_unmigrated_database_gives_a_warning(tmp_path: Path) -> None:
     (tmp_path / "app.db").touch()
-    app = create_app(make_config(tmp_path))
-    assert (
-        "at migration None"
-        in only_finding(findings_of(doctor_checks.check_database, app), Level.WARN).text
-    )
+    with opened_app(make_config(tmp_path)) as app:
+        found = findings_of(doctor_checks.check_database, app)
+    assert "at migration None" in only_finding(found, Level.WARN).text
 
 
 def test_a_damaged_database_file_is_found(tmp_path: Path) -> None:
@@ -150,10 +153,9 @@ def test_a_damaged_database_file_is_found(tmp_path: Path) -> None:
         file.seek(0, 2)
         file.seek(file.tell() - 6 * 4096)
         file.write(b"\xff" * 4096 * 6)
-    app = create_app(make_config(tmp_path))
-    assert (
-        "damaged" in only_finding(findings_of(doctor_checks.check_database, app), Level.FAIL).text
-    )
+    with opened_app(make_config(tmp_path)) as app:
+        found = findings_of(doctor_checks.check_database, app)
+    assert "damaged" in only_finding(found, Level.FAIL).text
 
 
 def execute(app: Flask, statement: str, **values: object) -> None:
@@ -222,9 +224,9 @@ def test_a_damaged_model_that_is_not_bundled_is_found_with_advice_that_is_possib
 def test_the_mail_server_is_checked(tmp_path: Path) -> None:
     port = free_port()
     more = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(port)}
-    app = create_app(make_config(tmp_path, **more))
-    assert only_finding(findings_of(doctor_checks.check_mail, app), Level.FAIL).text == (
-        f"mail: cannot connect to 127.0.0.1:{port}: ConnectionRefusedError"
-    )
-    with mail_server(port):
-        assert [each.level for each in findings_of(doctor_checks.check_mail, app)] == [Level.OK]
+    with opened_app(make_config(tmp_path, **more)) as app:
+        assert only_finding(findings_of(doctor_checks.check_mail, app), Level.FAIL).text == (
+            f"mail: cannot connect to 127.0.0.1:{port}: ConnectionRefusedError"
+        )
+        with mail_server(port):
+            assert [each.level for each in findings_of(doctor_checks.check_mail, app)] == [Level.OK]

@@ -13,7 +13,7 @@ from cifra_client import (
     errors,
 )
 from tests.clients.logins import PASSWORD, admin_of, new_user
-from tests.conftest import Disagreements, make_config, second_app
+from tests.conftest import Disagreements, make_config, opened_app
 from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import ROOT, UNLIMITED, serve
 
@@ -74,7 +74,7 @@ def test_retrain_is_requested_awaited_and_cancelled(tmp_path: Path) -> None:
     with serve(tmp_path, **UNLIMITED) as it, admin_of(it) as admin:
         with pytest.raises(Unprocessable, match="reviewed images"):
             admin.retrain()
-        with second_app(make_config(it.data_dir)) as app:
+        with opened_app(make_config(it.data_dir)) as app:
             label_images(
                 app, list(training.digits[:30]), training.labels[:30], create_submitters(app, 2)
             )

@@ -8,10 +8,15 @@ from pathlib import Path
 from flask import Flask
 
 from app.bootstrap import ADMIN_FILE
-from app.factory import create_app
-from app.store.engine.db import dispose_engines
 from config import Config
-from tests.conftest import ADMIN_PASSWORD, UserClient, admin_client, make_config, register_user
+from tests.conftest import (
+    ADMIN_PASSWORD,
+    UserClient,
+    admin_client,
+    make_config,
+    opened_app,
+    register_user,
+)
 from tests.support.server_process import ROOT
 
 
@@ -43,8 +48,8 @@ def test_set_password_logs_out_everywhere(app: Flask) -> None:
 
 
 def test_an_unusable_database_is_reported_in_one_line(tmp_path: Path) -> None:
-    app = create_app(make_config(tmp_path, DATABASE_URL="sqlite:///no/such/folder.db"))
-    run = app.test_cli_runner().invoke(args=["prepare"])
+    with opened_app(make_config(tmp_path, DATABASE_URL="sqlite:///no/such/folder.db")) as app:
+        run = app.test_cli_runner().invoke(args=["prepare"])
     assert run.exit_code == 1
     assert run.output == "Error: The database cannot be used: unable to open database file\n"
 
@@ -56,8 +61,8 @@ def test_an_invalid_first_admin_is_reported_in_one_line_and_leaves_no_password(
         {"ADMIN_PASSWORD": "short"},
         {"ADMIN_USERNAME": "x" * 81, "ADMIN_PASSWORD": ""},
     ):
-        app = create_app(make_config(tmp_path, **setting))
-        run = app.test_cli_runner().invoke(args=["prepare"])
+        with opened_app(make_config(tmp_path, **setting)) as app:
+            run = app.test_cli_runner().invoke(args=["prepare"])
         assert run.output.startswith("Error: ADMIN_USERNAME or ADMIN_PASSWORD: A ")
         assert run.output.count("\n") == 1
         assert not (tmp_path / ADMIN_FILE).exists()
@@ -76,16 +81,14 @@ def test_concurrent_prepares_agree_on_one_admin_and_its_password(
         ]
         outputs = [start.communicate(timeout=60)[0].decode() for start in starts]
         assert all(str(folder / ADMIN_FILE) in line for line in outputs), outputs
-        app = create_app(Config.from_env(environment))
-        assert UserClient(app, "admin", (folder / ADMIN_FILE).read_text().strip())
-        with app.app_context():
-            dispose_engines()
+        with opened_app(Config.from_env(environment)) as app:
+            assert UserClient(app, "admin", (folder / ADMIN_FILE).read_text().strip())
 
 
 def test_prepare_can_be_repeated(tmp_path: Path) -> None:
-    app = create_app(make_config(tmp_path))
-    first = app.test_cli_runner().invoke(args=["prepare"])
-    assert first.output == "admin: admin, password from ADMIN_PASSWORD\n"
-    second = app.test_cli_runner().invoke(args=["prepare"])
-    assert second.output == "admin: created earlier\n"
-    assert UserClient(app, "admin", ADMIN_PASSWORD)
+    with opened_app(make_config(tmp_path)) as app:
+        first = app.test_cli_runner().invoke(args=["prepare"])
+        assert first.output == "admin: admin, password from ADMIN_PASSWORD\n"
+        second = app.test_cli_runner().invoke(args=["prepare"])
+        assert second.output == "admin: created earlier\n"
+        assert UserClient(app, "admin", ADMIN_PASSWORD)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.conftest import GoldenSet, make_config, second_app
+from tests.conftest import GoldenSet, make_config, opened_app
 from tests.support.review_data import label_images
 from tests.support.server_process import QUICK, Client, Server, serve
 
@@ -181,7 +181,7 @@ def test_a_retrain_is_accepted_once_there_is_something_to_learn_from(
 ) -> None:
     assert admin.call("POST", "/admin/retrain").status_code == 422
     config = make_config(strict.data_dir)
-    with second_app(config) as app:
+    with opened_app(config) as app:
         label_images(app, golden.digits[:40], golden.labels[:40], [1])
     answer = admin.call("POST", "/admin/retrain")
     assert answer.status_code == 202

@@ -13,11 +13,10 @@ import requests
 from sqlalchemy import create_engine, insert
 from sqlalchemy.exc import IntegrityError
 
-from app.factory import create_app
 from app.store.engine.db import engine_options
 from app.store.tables import Base, User
 from logging_config import logging_settings
-from tests.conftest import GoldenSet, make_config
+from tests.conftest import GoldenSet, make_config, opened_app
 from tests.support.server_process import UNLIMITED, Server, serve
 
 TEXT_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (DEBUG|INFO|WARNING|ERROR|CRITICAL) \S")
@@ -165,7 +164,8 @@ def test_a_traceback_is_indented_below_its_line(logger_and_file: Any) -> None:
 
 def test_creating_an_application_does_not_configure_logging(tmp_path: Path) -> None:
     before = (logging.root.level, list(logging.root.handlers), logging.getLogger("app").handlers)
-    create_app(make_config(tmp_path))
+    with opened_app(make_config(tmp_path)):
+        pass
     after = (logging.root.level, list(logging.root.handlers), logging.getLogger("app").handlers)
     assert before == after
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from app.training.datasets import load_base_sets
-from tests.conftest import SECRETS, GoldenSet, make_config, postgres_database, second_app
+from tests.conftest import SECRETS, GoldenSet, make_config, opened_app, postgres_database
 from tests.support.live_client import connect_live, wait_until
 from tests.support.redis_server import RedisServer
 from tests.support.review_data import create_submitters, label_images
@@ -176,7 +176,7 @@ def test_a_retrain_job_runs_on_a_worker_and_on_no_server(
     tier: Server, shared: SharedServices
 ) -> None:
     training = load_base_sets().training
-    with second_app(
+    with opened_app(
         make_config(shared.folder / "tier", DATABASE_URL=shared.settings["DATABASE_URL"])
     ) as app:
         label_images(

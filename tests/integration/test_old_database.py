@@ -11,12 +11,11 @@ from sqlalchemy import inspect, text
 from app import bootstrap
 from app.api.http.container import container
 from app.domain.errors import Conflict
-from app.factory import create_app
 from app.services.reporting import report as reporting
-from app.store.engine.db import db, dispose_engines, read_transaction
+from app.store.engine.db import db, read_transaction
 from app.store.engine.migration_state import register_flask_migrate
 from config import ROOT
-from tests.conftest import make_config
+from tests.conftest import make_config, opened_app
 from tests.support.server_process import UNLIMITED, serve
 
 PLAIN = """
@@ -73,23 +72,20 @@ def test_old_feedback_is_counted_and_old_accounts_cannot_log_in(
 
 def test_an_old_account_can_log_in_once_it_has_a_password(tmp_path: Path) -> None:
     make_old(tmp_path, PLAIN)
-    made = create_app(make_config(tmp_path))
-    with made.app_context():
-        bootstrap.prepare(container().config, container().hasher)
-    done = made.test_cli_runner().invoke(
-        args=["set-password", "luis", "--password", "now it has one"]
-    )
-    assert done.exit_code == 0, done.output
-    sent = {"username": "luis", "password": "now it has one"}
-    assert made.test_client().post("/login", json=sent).status_code == 200
-    with made.app_context():
-        dispose_engines()
+    with opened_app(make_config(tmp_path)) as made:
+        with made.app_context():
+            bootstrap.prepare(container().config, container().hasher)
+        done = made.test_cli_runner().invoke(
+            args=["set-password", "luis", "--password", "now it has one"]
+        )
+        assert done.exit_code == 0, done.output
+        sent = {"username": "luis", "password": "now it has one"}
+        assert made.test_client().post("/login", json=sent).status_code == 200
 
 
 def test_irregular_old_rows_are_migrated_without_loss(tmp_path: Path) -> None:
     make_old(tmp_path, IRREGULAR)
-    made = create_app(make_config(tmp_path))
-    with made.app_context():
+    with opened_app(make_config(tmp_path)) as made, made.app_context():
         bootstrap.prepare(container().config, container().hasher)
         assert vars(reporting.build().feedback) == {"total": 3, "correct": 2}
         with read_transaction() as session:
@@ -106,23 +102,23 @@ def test_irregular_old_rows_are_migrated_without_loss(tmp_path: Path) -> None:
             assert [str(time)[:10] for time in times] == ["2024-05-01", "None", "None"]
             assert session.scalar(text("SELECT password FROM old_user WHERE id = 1")) == "secret"
             assert session.scalar(text("SELECT count(*) FROM old_feedback")) == 4
-        dispose_engines()
 
 
 def test_an_old_table_without_a_required_column_stops_the_start_with_one_line(
     tmp_path: Path,
 ) -> None:
     make_old(tmp_path, "CREATE TABLE feedback (id INTEGER PRIMARY KEY, stars INTEGER)")
-    made = create_app(make_config(tmp_path))
-    with made.app_context():
-        with pytest.raises(Conflict, match="feedback of this database lacks correct, prediction"):
-            bootstrap.prepare(container().config, container().hasher)
-        dispose_engines()
+    lacking = "feedback of this database lacks correct, prediction"
+    with (
+        opened_app(make_config(tmp_path)) as made,
+        made.app_context(),
+        pytest.raises(Conflict, match=lacking),
+    ):
+        bootstrap.prepare(container().config, container().hasher)
 
 
 def test_the_first_migration_creates_the_two_old_tables(tmp_path: Path) -> None:
-    made = create_app(make_config(tmp_path))
-    with made.app_context():
+    with opened_app(make_config(tmp_path)) as made, made.app_context():
         register_flask_migrate(made, ROOT / "migrations")
         flask_migrate.upgrade(revision="0001")
         inspector = inspect(db.engine)
@@ -131,7 +127,6 @@ def test_the_first_migration_creates_the_two_old_tables(tmp_path: Path) -> None:
             for table in inspector.get_table_names()
             if table != "alembic_version"
         }
-        dispose_engines()
     assert columns == {
         "user": {"id", "username"},
         "feedback": {"id", "prediction", "correct", "comment"},

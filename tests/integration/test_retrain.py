@@ -10,7 +10,7 @@ import pytest
 
 from app.training.datasets import load_base_sets
 from benchmarks.styles import outline
-from tests.conftest import GoldenSet, make_config, second_app
+from tests.conftest import GoldenSet, make_config, opened_app
 from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
@@ -28,7 +28,7 @@ def labeled_server(
     training, labels = load_base_sets().training, getattr(request, "param", FEW_LABELS)
     steps = {} if is_long else {"RETRAIN_STEPS": "250"}
     with serve(tmp_path / "data", **UNLIMITED, **steps) as running:
-        with second_app(make_config(running.data_dir)) as app:
+        with opened_app(make_config(running.data_dir)) as app:
             submitter_ids = create_submitters(app, 3)
             images = [outline(digit) for digit in training.digits[:labels]]
             label_images(app, images, training.labels[:labels], submitter_ids)

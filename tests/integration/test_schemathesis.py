@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import GoldenSet, make_config, second_app
+from tests.conftest import GoldenSet, make_config, opened_app
 from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import ROOT, UNLIMITED, Server, serve
 
@@ -25,7 +25,7 @@ def target(tmp_path: Path, golden: GoldenSet) -> Iterator[Server]:
     """Serve with enough labels for retrains, which time out after a second."""
     short = {"RETRAIN_TIME_LIMIT_S": "1", "RETRAIN_THREADS": "1"}
     with serve(tmp_path / "target", **UNLIMITED, **short) as running:
-        with second_app(make_config(running.data_dir)) as app:
+        with opened_app(make_config(running.data_dir)) as app:
             label_images(app, golden.digits[:40], golden.labels[:40], create_submitters(app, 2))
         yield running
 

@@ -13,8 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from app import smtp
 from app.domain.notifications import Digest
-from app.factory import create_app
-from tests.conftest import make_config
+from tests.conftest import make_config, opened_app
 from tests.support.server_process import free_port
 from tests.support.smtp_server import BlackHole, Mailbox, mail_server
 
@@ -42,10 +41,8 @@ def serving(box: Mailbox, **options: object) -> Iterator[None]:
 
 
 def send(tmp_path: Path, port: int, **more: str) -> None:
-    app = create_app(
-        make_config(tmp_path, **{"MAIL_SERVER": "127.0.0.1"} | more, MAIL_PORT=str(port))
-    )
-    with app.app_context():
+    config = make_config(tmp_path, **{"MAIL_SERVER": "127.0.0.1"} | more, MAIL_PORT=str(port))
+    with opened_app(config) as app, app.app_context():
         smtp.send(ADDRESS, DIGEST)
 
 

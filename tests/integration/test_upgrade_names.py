@@ -19,12 +19,10 @@ from sqlalchemy.pool import NullPool
 from app import bootstrap
 from app.api.http.container import container
 from app.domain.errors import Unavailable
-from app.factory import create_app
 from app.services.models.onnx_runtime import read_model_name
 from app.store.engine import migration_state, sqlite_backup
-from app.store.engine.db import dispose_engines
 from app.store.engine.migration_state import register_flask_migrate
-from tests.conftest import ADMIN_PASSWORD, admin_client, make_config
+from tests.conftest import ADMIN_PASSWORD, admin_client, container_of, make_config, opened_app
 from tests.support.server_process import ROOT
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -391,18 +389,16 @@ def old_rows(password_hash: str) -> Rows:
 def old(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     """Make an application on a database of migration 0007 with rows in every table."""
     more = {"DATABASE_URL": database_url, "RATELIMIT_ENABLED": "false"}
-    made = create_app(make_config(tmp_path, **more))
-    with made.app_context():
-        register_flask_migrate(made, ROOT / "migrations")
-        flask_migrate.upgrade(revision="0007")
-        filled = old_rows(container().hasher.hash(ADMIN_PASSWORD))
+    with opened_app(make_config(tmp_path, **more)) as made:
+        with made.app_context():
+            register_flask_migrate(made, ROOT / "migrations")
+            flask_migrate.upgrade(revision="0007")
+        filled = old_rows(container_of(made).hasher.hash(ADMIN_PASSWORD))
         with connected(made) as connection:
             for table, rows in filled.items():
                 for row in rows:
                     insert(connection, table, {name: old_of(each) for name, each in row.items()})
-    yield made
-    with made.app_context():
-        dispose_engines()
+        yield made
 
 
 def test_an_upgrade_and_a_downgrade_keep_every_row(old: Flask) -> None:
@@ -490,12 +486,10 @@ def test_a_sqlite_file_is_backed_up_once_before_its_upgrade(
 
 def test_an_empty_database_is_not_backed_up(tmp_path: Path) -> None:
     config = make_config(tmp_path)
-    made = create_app(config)
     assert config.database_file is not None
     config.database_file.touch()
-    with made.app_context():
+    with opened_app(config) as made, made.app_context():
         migration_state.upgrade(ROOT / "migrations")
-        dispose_engines()
     assert not list(tmp_path.glob("*before*"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.services.notifications import alerts
-from tests.conftest import GoldenSet, make_config, second_app
+from tests.conftest import GoldenSet, make_config, opened_app
 from tests.support.live_client import LiveClient, connect_live, wait_until
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
@@ -106,6 +106,6 @@ def test_a_user_receives_review_results_of_their_own_images_only(
 
 
 def test_changes_by_another_process_are_sent_too(server: Server, dashboard: LiveClient) -> None:
-    with second_app(make_config(server.data_dir)) as app, app.app_context():
+    with opened_app(make_config(server.data_dir)) as app, app.app_context():
         alerts.create("test", "from elsewhere")
     assert dashboard.wait_for("alert")["message"] == "from elsewhere"

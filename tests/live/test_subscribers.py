@@ -16,7 +16,7 @@ from flask_jwt_extended import decode_token
 from app.api.http.authentication import create_tokens
 from app.services.accounts.sessions import TokenGrant
 from config import Config
-from tests.conftest import second_app
+from tests.conftest import opened_app
 from tests.support.live_client import (
     HANDSHAKE,
     LiveClient,
@@ -82,7 +82,7 @@ def test_logout_closes_the_connection(server: Server) -> None:
 
 def test_the_connection_closes_when_its_token_expires(server: Server) -> None:
     admin = server.admin_client()
-    with second_app(Config.from_env({"DATA_DIR": str(server.data_dir)})) as app, app.app_context():
+    with opened_app(Config.from_env({"DATA_DIR": str(server.data_dir)})) as app, app.app_context():
         claims = decode_token(access_token(admin))
         grant = TokenGrant(int(claims["sub"]), claims["sid"], "unused")
         app.config["JWT_ACCESS_TOKEN_EXPIRES"] = timedelta(seconds=2)

@@ -6,9 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.factory import create_app
-from app.store.engine.db import dispose_engines
 from config import Config
+from tests.conftest import opened_app
 from tests.support.server_process import ROOT
 
 
@@ -23,10 +22,8 @@ class Result:
 
 def run_flask(data_dir: Path, *args: str | Path, **settings: str) -> Result:
     """Run a command in this process, with a new application: starting a process takes seconds."""
-    app = create_app(Config.from_env(_environment(data_dir) | settings))
-    result = app.test_cli_runner().invoke(args=[*map(str, args)])
-    with app.app_context():
-        dispose_engines()
+    with opened_app(Config.from_env(_environment(data_dir) | settings)) as app:
+        result = app.test_cli_runner().invoke(args=[*map(str, args)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Result(result.exit_code, result.stdout, result.stderr)

@@ -13,7 +13,6 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.domain.predictions import SHORT_HASH_LENGTH
-from app.factory import create_app
 from app.imaging import normalization
 from app.services.monitoring.metrics_snapshot import MAX_AGE_S
 from app.version import VERSION
@@ -23,6 +22,7 @@ from tests.conftest import (
     admin_client,
     bootstrapped_app,
     make_config,
+    opened_app,
     register_user,
 )
 from tests.support.live_client import LiveClient, wait_until
@@ -195,10 +195,10 @@ def test_client_input_creates_no_new_series(app: Flask) -> None:
 
 
 def test_process_metrics_are_served_without_a_database(tmp_path: Path) -> None:
-    app = create_app(make_config(tmp_path, DATABASE_URL="sqlite:////no/such/folder.db"))
-    client = app.test_client()
-    assert client.get("/readyz").status_code == 503
-    answer = client.get("/metrics")
+    with opened_app(make_config(tmp_path, DATABASE_URL="sqlite:////no/such/folder.db")) as app:
+        client = app.test_client()
+        assert client.get("/readyz").status_code == 503
+        answer = client.get("/metrics")
     assert answer.status_code == 200
     found = parse_samples(answer.text)
     request_labels = {"method": "GET", "route": "/readyz", "status": "503"}

@@ -9,13 +9,12 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.domain.errors import Unavailable
-from app.factory import create_app
 from app.services.monitoring import readiness
 from app.services.monitoring.disk_monitor import MIB, DiskMonitor
 from app.services.notifications import alerts
 from app.store.engine.db import write_transaction
 from app.store.tables import Alert
-from tests.conftest import bootstrapped_app, container_of, make_config
+from tests.conftest import bootstrapped_app, container_of, make_config, opened_app
 
 RESERVE = 64 * MIB
 
@@ -108,4 +107,5 @@ def test_readyz_is_503_with_less_than_the_setting(tmp_path: Path) -> None:
 
 def test_on_postgresql_the_disk_is_the_servers(tmp_path: Path) -> None:
     url = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "DISK_RESERVE_MB": "1000000"}
-    container_of(create_app(make_config(tmp_path, **url))).disk_monitor.require_space()
+    with opened_app(make_config(tmp_path, **url)) as app:
+        container_of(app).disk_monitor.require_space()

@@ -17,9 +17,9 @@ from tests.conftest import (
     bootstrapped_app,
     container_of,
     make_config,
+    opened_app,
     register_user,
     run_concurrently,
-    second_app,
 )
 from tests.support.mail_app import (
     Clock,
@@ -107,7 +107,7 @@ def test_two_processes_do_not_send_a_digest_twice(
     raise_alert(mail_app)
     config = container_of(mail_app).config
     with ExitStack() as stack:
-        apps = [stack.enter_context(second_app(config)) for _ in range(4)]
+        apps = [stack.enter_context(opened_app(config)) for _ in range(4)]
         run_concurrently(4, *(partial(deliver, app, Mailer(smtp.send, clock)) for app in apps))
     assert mailbox.count == 1
 

@@ -17,10 +17,10 @@ from tests.conftest import (
     bootstrapped_app,
     container_of,
     make_config,
+    opened_app,
     postgres_database,
     register_user,
     run_concurrently,
-    second_app,
 )
 from tests.services.experiments.test_lifecycle import start_experiment
 
@@ -33,7 +33,7 @@ def test_two_processes_write_the_same_users_and_images_without_deadlock(
     pngs = disagreements.pngs[:USERS]
     with postgres_database(postgres_url) as url:
         config = make_config(tmp_path, DATABASE_URL=url, RATELIMIT_ENABLED="false")
-        with bootstrapped_app(config) as app, second_app(config) as other:
+        with bootstrapped_app(config) as app, opened_app(config) as other:
             for name in range(USERS):
                 register_user(app, f"user {name}")
             with app.app_context(), read_transaction() as session:

@@ -24,9 +24,15 @@ from serving.deadlines import Deadlines
 from serving.drain import Drain
 from serving.gunicorn_worker import RequestWorker
 from serving.start_checks import check_start, keep_files_private
-from serving.worker_process import START_FAILED, end_with_parent, raise_open_files_limit
+from serving.worker_process import (
+    START_FAILED,
+    end_with_parent,
+    raise_open_files_limit,
+    use_one_thread_for_arrays,
+)
 
 keep_files_private()
+use_one_thread_for_arrays()
 _config = Config.from_env()
 _data_dir_lock = check_start(_config)
 

@@ -38,7 +38,12 @@ from serving.granian_bodies import MAX_WAITING_BODIES, BodyDeadlines
 from serving.request_buffer import MAX_HEAD_BYTES
 from serving.signals import handle_signals_of_any_thread
 from serving.start_checks import Address, check_address, keep_files_private, lock_data_dir
-from serving.worker_process import START_FAILED, end_with_parent, raise_open_files_limit
+from serving.worker_process import (
+    START_FAILED,
+    end_with_parent,
+    raise_open_files_limit,
+    use_one_thread_for_arrays,
+)
 
 RESPAWN_DELAY_S = 0.5
 LINGER_S = 2.0  # in which a replaced worker answers the clients that keep their connection
@@ -51,6 +56,7 @@ _log = logging.getLogger("cifra.granian")
 def main() -> None:
     """Serve until the process is terminated; requests wait while a worker starts."""
     keep_files_private()
+    use_one_thread_for_arrays()
     config = Config.from_env()
     check_workers(config.web_workers, config.redis_url)
     lock = lock_data_dir(config)

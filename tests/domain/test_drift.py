@@ -1,9 +1,20 @@
 """Drift between windows of predictions."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 
-from app.domain.drift import ALARM_P_VALUE, PERMUTATIONS, Drift, PredictionWindow, compare
+from app.domain import drift
+from app.domain.drift import (
+    ALARM_P_VALUE,
+    FIRST_PERMUTATIONS,
+    PERMUTATIONS,
+    Drift,
+    PredictionWindow,
+    compare,
+)
 
 UNKNOWN = np.nan
 
@@ -29,7 +40,6 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(1)
 
 
-@pytest.mark.slow
 def test_windows_of_the_same_distribution_raise_no_alarm(
     rng: np.random.Generator,
 ) -> None:
@@ -52,6 +62,33 @@ def test_a_change_is_detected_and_named(
     found = compare(window(rng, 600), window(rng, 150, **changed), rng)
     assert found.is_alarm
     assert found.feature == feature
+
+
+def test_alike_windows_cost_few_permutations_and_a_drift_all(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    draw = drift._permutations
+
+    def counted(count: int, *rest: Any) -> Iterator[Any]:
+        counts.append(count)
+        return draw(count, *rest)
+
+    monkeypatch.setattr(drift, "_permutations", counted)
+    same = window(rng, 600)
+    compare(same, same, rng)
+    compare(same, window(rng, 150, uncertainty=0.6), rng)
+    assert counts == [FIRST_PERMUTATIONS, FIRST_PERMUTATIONS, PERMUTATIONS]
+
+
+def test_false_alarms_are_as_rare_as_their_p_values(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "PERMUTATIONS", 999)
+    found = [compare(window(rng, 100), window(rng, 40), rng) for _ in range(400)]
+    for level in (0.02, 0.05):
+        count = sum(each.p_value <= level for each in found)
+        assert count <= 400 * level + 4 * (400 * level) ** 0.5
 
 
 def test_unknown_disagreements_are_ignored(rng: np.random.Generator) -> None:

@@ -28,7 +28,7 @@ from app.store.engine.db import write_transaction
 from app.training.datasets import load_base_sets
 from benchmarks.results_table import Row
 from config import ROOT
-from tests.conftest import bootstrapped_app, make_config, second_app
+from tests.conftest import bootstrapped_app, make_config, opened_app
 from tests.support.review_data import create_submitters, label_images
 
 SEED, KILLS = 20_260_901, 100
@@ -74,7 +74,7 @@ def promote(folder: Path, turn: int, parent: Connection) -> None:
     """Claim the job and deploy a candidate; runs in the process that is killed."""
     net = onnx.load(ROOT / "models" / "v2.onnx")
     helper.set_model_props(net, {"name": f"candidate {turn}"})
-    with second_app(make_config(folder)) as app, app.app_context():
+    with opened_app(make_config(folder)) as app, app.app_context():
         claimed = jobs.claim_next()
         if claimed is None:
             raise RuntimeError("there is no job")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from app.imaging.decoding import encode_png
 from app.training.datasets import load_base_sets
 from benchmarks.results_table import Row
-from tests.conftest import make_config, second_app
+from tests.conftest import make_config, opened_app
 from tests.support.review_data import create_submitters, label_images
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
@@ -133,5 +133,5 @@ def _wait_for(admin: Client, location: str, **wanted: str) -> None:
 def _add_labels(server: Server) -> None:
     training = load_base_sets().training
     images, digits = training.digits[:LABELS], training.labels[:LABELS]
-    with second_app(make_config(server.data_dir)) as app:
+    with opened_app(make_config(server.data_dir)) as app:
         label_images(app, list(images), digits.tolist(), create_submitters(app, 2))

@@ -16,7 +16,7 @@ from socketio.exceptions import ConnectionError as SocketError
 from app.training.datasets import load_base_sets
 from benchmarks.chaos.load_clients import image_files
 from benchmarks.chaos.services import Service
-from tests.conftest import SECRETS, make_config, second_app
+from tests.conftest import SECRETS, make_config, opened_app
 from tests.support.live_client import LiveClient, connect_live, wait_until
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -186,6 +186,6 @@ def _jpegs() -> list[bytes]:
 def _label(data_dir: Path, settings: Mapping[str, str]) -> None:
     """Label enough images for a retrain."""
     training = load_base_sets().training
-    with second_app(make_config(data_dir, **settings)) as app:
+    with opened_app(make_config(data_dir, **settings)) as app:
         images, labels = list(training.digits[:LABELS]), training.labels[:LABELS].tolist()
         label_images(app, images, labels, create_submitters(app, 2))

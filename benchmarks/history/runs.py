@@ -26,7 +26,7 @@ from benchmarks.history.staff import (
 )
 from benchmarks.history.trace import Recorder
 from benchmarks.history.users import Account, UserClient
-from tests.conftest import make_config, second_app
+from tests.conftest import make_config, opened_app
 
 POLL_S = 0.05
 
@@ -52,11 +52,11 @@ def run(options: RunOptions, trace_file: Path) -> None:
         run_processes(options.database, Path(folder), options.planted) as processes,
     ):
         config = make_config(processes.data_dir, **processes.settings)
-        with second_app(config) as app:
+        with opened_app(config) as app:
             models = database.store_models(app)
         _run_clients(options, processes, recorder, models)
         processes.stop_all()
-        with second_app(config) as app:
+        with opened_app(config) as app:
             recorder.finish(database.read_state(app, config.database_file))
 
 

@@ -17,7 +17,7 @@ from benchmarks.report import fill
 from benchmarks.results_table import Row
 from benchmarks.serving.server_setups import CORE, RunningServer, cifra, prepare_database
 from benchmarks.serving.wrk import ImageFolder, measure
-from tests.conftest import make_config, second_app
+from tests.conftest import make_config, opened_app
 from tests.support.server_process import EMBEDDED, HTTP_TIER, ROOT
 
 MODELS = ROOT / "models" / "v1.onnx", ROOT / "models" / "v2.onnx"
@@ -94,7 +94,7 @@ def growth(folder: Path, images: ImageFolder) -> Iterator[Row]:
     empty, full = folder / "empty", folder / "full"
     for data in (empty, full):
         prepare_database(data, MODELS)
-    with second_app(make_config(full)) as app, app.app_context():
+    with opened_app(make_config(full)) as app, app.app_context():
         fill(STORED_PREDICTIONS)
     found: dict[Path, list[float]] = {empty: [], full: []}
     with cifra(empty, HTTP_TIER) as before, cifra(full, HTTP_TIER) as after:

@@ -158,9 +158,10 @@ def test_granian_handles_a_signal_that_another_thread_than_the_main_one_receives
 ) -> None:
     with serve(tmp_path / "data", HTTP_TIER, **UNLIMITED) as running:
         (worker,) = workers_of(running)
-        for process in (worker, psutil.Process(running.process.pid)):
-            terminate_in_another_thread(process)
-            process.wait(30)
+        terminate_in_another_thread(worker)
+        worker.wait(30)
+        terminate_in_another_thread(psutil.Process(running.process.pid))
+        running.process.wait(30)
 
 
 def terminate_in_another_thread(process: psutil.Process) -> None:

@@ -1,8 +1,8 @@
-"""Start gunicorn in a fork of an interpreter that has imported the libraries already.
+"""Start servers in forks of an interpreter that has imported the libraries already.
 
 Importing them takes half of a start, and a test run starts a hundred servers. The fork knows none
-of Cifra's modules, and no library that starts threads: what it does from there on is what
-`python -m gunicorn` does. `python -m tests.support.preloaded` is that interpreter.
+of Cifra's modules, and no library that starts threads: what it does from there on is what a new
+interpreter would do. `python -m tests.support.preloaded` is the interpreter that forks.
 """
 
 import gc
@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -31,16 +31,21 @@ LIBRARIES = (
     *("apispec", "orjson", "prometheus_client", "prometheus_client.openmetrics", "pydantic"),
     *("sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "psycopg", "redis"),
     *("limits.storage", "gunicorn.app.wsgiapp", "gunicorn.arbiter", "gunicorn.workers.gthread"),
+    *("granian", "granian.net", "multiprocessing.spawn"),
     *("cv2", "numpy.random", "PIL.Image", "PIL.PngImagePlugin", "pydantic.main", "tarfile"),
 )
 
 
 class PreloadedProcess:
-    """A gunicorn process; a stand-in for subprocess.Popen."""
+    """A process that runs `python ARGUMENTS`; a stand-in for subprocess.Popen."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.returncode: int | None = None
-        self.pid = _interpreter().ask(start={"environment": dict(environment), "log": str(log)})
+        self._arguments = arguments
+        log.touch()
+        self.pid = _interpreter().ask(
+            start={"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+        )
         self._descriptor = os.pidfd_open(self.pid)
 
     def poll(self) -> int | None:
@@ -53,7 +58,7 @@ class PreloadedProcess:
         """Wait until it ends. Raises TimeoutExpired."""
         if self.returncode is None:
             if not select.select([self._descriptor], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("gunicorn", timeout or 0)
+                raise subprocess.TimeoutExpired(self._arguments, timeout or 0)
             self._reap()
         return self.returncode or 0
 
@@ -116,13 +121,14 @@ def main() -> None:
         else:
             answer = os.fork()
             if answer == 0:
-                _run_gunicorn(**request["start"])
+                _run(**request["start"])
                 return
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
 
 
-def _run_gunicorn(environment: Mapping[str, str], log: str) -> None:
+def _run(arguments: Sequence[str], environment: Mapping[str, str], log: str) -> None:
+    """Run a module, given as `-m NAME`, or a file, with the arguments after it."""
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
@@ -131,8 +137,12 @@ def _run_gunicorn(environment: Mapping[str, str], log: str) -> None:
         opened = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         os.dup2(opened, descriptor)
         os.close(opened)
-    sys.argv = ["gunicorn"]
-    runpy.run_module("gunicorn", run_name="__main__", alter_sys=True)
+    if arguments[0] == "-m":
+        sys.argv = list(arguments[1:])
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = list(arguments)
+        runpy.run_path(arguments[0], run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -147,10 +147,11 @@ def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) ->
 def _start(
     command: Sequence[str], environment: dict[str, str], log_file: Path
 ) -> "subprocess.Popen[bytes] | PreloadedProcess":
-    """Start a process in a session of its own; gunicorn, in a test, in a preloaded interpreter."""
+    """Start a process in a session of its own; Python, in a test, in a preloaded interpreter."""
     is_test = "PYTEST_VERSION" in os.environ
-    if is_test and command == EMBEDDED and environment.get("PYTHONWARNINGS") == WARNINGS:
-        return PreloadedProcess(environment, log_file)
+    is_python = command[0] == sys.executable
+    if is_test and is_python and environment.get("PYTHONWARNINGS") == WARNINGS:
+        return PreloadedProcess(command[1:], environment, log_file)
     with log_file.open("ab") as log:
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -164,7 +165,9 @@ def _prepared_data_dir() -> Path:
     atexit.register(shutil.rmtree, folder)
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "prepare"]
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), **QUICK}
-    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+    log = folder / "prepare.log"
+    assert _start(command, environment, log).wait(START_TIMEOUT_S) == 0, log.read_text()
+    log.unlink()
     return folder
 
 

@@ -19,14 +19,14 @@ SHORT = {"REQUEST_HEADER_TIMEOUT_S": "3", "REQUEST_BODY_TIMEOUT_S": "3"}
 @pytest.fixture(scope="module")
 def gunicorn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("gunicorn") / "data"
-    with serve(folder, EMBEDDED, **UNLIMITED, **SHORT) as running:
+    with serve(folder, EMBEDDED, is_preloaded=False, **UNLIMITED, **SHORT) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def granian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("granian") / "data"
-    with serve(folder, HTTP_TIER, **UNLIMITED, **SHORT) as running:
+    with serve(folder, HTTP_TIER, is_preloaded=False, **UNLIMITED, **SHORT) as running:
         yield running
 
 

@@ -35,7 +35,12 @@ class Server:
     """A server process with its URL and its data directory."""
 
     def __init__(
-        self, data_dir: Path, settings: dict[str, str], command: Sequence[str] = EMBEDDED
+        self,
+        data_dir: Path,
+        settings: dict[str, str],
+        command: Sequence[str] = EMBEDDED,
+        *,
+        is_preloaded: bool = True,
     ) -> None:
         self.data_dir = data_dir
         self.command = command
@@ -49,7 +54,7 @@ class Server:
             "PORT": str(self.port),
             **settings,
         }
-        self.process = _start(command, environment, self.log)
+        self.process = _start(command, environment, self.log, is_preloaded=is_preloaded)
 
     def wait(self) -> None:
         """Wait until the server is ready."""
@@ -125,14 +130,22 @@ class Client(requests.Session):
 
 
 @contextmanager
-def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) -> Iterator[Server]:
+def serve(
+    data_dir: Path,
+    command: Sequence[str] = EMBEDDED,
+    *,
+    is_preloaded: bool = True,
+    **settings: str,
+) -> Iterator[Server]:
     """Run a server with these settings until the block ends; a traceback in its log is an error.
 
-    A new data directory becomes a copy of one that had its first start.
+    A new data directory becomes a copy of one that had its first start. A server whose memory is
+    measured may not be preloaded: what it shares with the interpreter it is forked from would
+    become its own little by little.
     """
     if not data_dir.exists() and not FIRST_START_SETTINGS & settings.keys():
         shutil.copytree(_prepared_data_dir(), data_dir)
-    server = Server(data_dir, settings, command)
+    server = Server(data_dir, settings, command, is_preloaded=is_preloaded)
     try:
         server.wait()
         yield server
@@ -145,12 +158,17 @@ def serve(data_dir: Path, command: Sequence[str] = EMBEDDED, **settings: str) ->
 
 
 def _start(
-    command: Sequence[str], environment: dict[str, str], log_file: Path
+    command: Sequence[str],
+    environment: dict[str, str],
+    log_file: Path,
+    *,
+    is_preloaded: bool = True,
 ) -> "subprocess.Popen[bytes] | PreloadedProcess":
     """Start a process in a session of its own; Python, in a test, in a preloaded interpreter."""
     is_test = "PYTEST_VERSION" in os.environ
     is_python = command[0] == sys.executable
-    if is_test and is_python and environment.get("PYTHONWARNINGS") == WARNINGS:
+    has_its_warnings = environment.get("PYTHONWARNINGS") == WARNINGS
+    if is_preloaded and is_test and is_python and has_its_warnings:
         return PreloadedProcess(command[1:], environment, log_file)
     with log_file.open("ab") as log:
         return subprocess.Popen(

@@ -1,6 +1,7 @@
 """The training set of the ink network: views of scenes, generated once and kept in a folder.
 
-Two views of each scene, as in serving: one of all of it, and one of a part around the digits.
+Two views of each scene, as in serving: one of all of it, and one of a part around the digits, or
+sometimes of the digits only, as if somebody had cropped the image by hand.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ _CONTENT_SHARES = {Content.NONE: 0.12, Content.ONE: 0.73, Content.SEVERAL: 0.15}
 _MIN_CLOSE_PIXELS = 24  # of the digit in the scene; a smaller one is not worth a closer view
 _CLOSE_SHARES = (0.45, 1.0)  # of the closer view's side that the digits fill
 _MIN_INK = 60  # of 255, of the strongest pixel of a digit in a view
+_CROPPED_PROBABILITY = 0.15
+_CROP_MARGINS = (-0.02, 0.1)  # of the digit's longer side, on each side
 _MISJUDGED = 0.06  # deviation of the place that is looked at, in digits
 
 _Bytes = npt.NDArray[np.uint8]
@@ -85,10 +88,13 @@ def _views(scene: Scene, rng: Generator) -> Iterator[tuple[_Bytes, _Bytes, np.ui
     A view in which a digit is too small to be seen is left out.
     """
     image, ink = (np.asarray(each * 255 + 0.5, np.uint8) for each in (scene.image, scene.ink))
-    box = _misjudge(bounding_region(ink > 127) or _anywhere(ink.shape, rng), rng)
+    box = bounding_region(ink > 127) or _anywhere(ink.shape, rng)
     regions = [Region(0, 0, ink.shape[1], ink.shape[0])]
     if max(box.width, box.height) >= _MIN_CLOSE_PIXELS:
-        regions.append(around(box, rng.uniform(*_CLOSE_SHARES), ink.shape))
+        if rng.random() < _CROPPED_PROBABILITY:
+            regions.append(_crop_by_hand(box, ink.shape, rng))
+        else:
+            regions.append(around(_misjudge(box, rng), rng.uniform(*_CLOSE_SHARES), ink.shape))
     for region in regions:
         seen, marked = view(crop(image, region))[0], view(crop(ink, region))[0]
         if scene.content is Content.NONE or marked.max() >= _MIN_INK:
@@ -101,6 +107,16 @@ def _misjudge(box: Region, rng: Generator) -> Region:
     left, top = np.array([box.left, box.top]) + rng.normal(0, _MISJUDGED, 2) * unit
     width, height = np.array([box.width, box.height]) * rng.uniform(0.9, 1.1, 2)
     return Region(round(left), round(top), round(width), round(height))
+
+
+def _crop_by_hand(box: Region, shape: tuple[int, ...], rng: Generator) -> Region:
+    """Return a rectangle with a small margin around a box, or cut into it a little."""
+    unit = max(box.width, box.height)
+    left, top, right, bottom = np.rint(rng.uniform(*_CROP_MARGINS, 4) * unit).astype(int).tolist()
+    x, y = max(0, box.left - left), max(0, box.top - top)
+    x_end = min(shape[1], box.left + box.width + right)
+    y_end = min(shape[0], box.top + box.height + bottom)
+    return Region(x, y, max(1, x_end - x), max(1, y_end - y))
 
 
 def _anywhere(shape: tuple[int, ...], rng: Generator) -> Region:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from app.imaging.page import Region
 from app.training import ink_views
 from app.training.ink_export import to_onnx
 from app.training.ink_network import InkNetwork, InkRecipe, fit, to_tensor
@@ -35,6 +36,18 @@ def test_views_and_their_ink_belong_together(views: InkViews) -> None:
     assert views.views.shape == (count, 96, 96, 3)
     assert views.ink.shape == (count, 96, 96)
     assert np.array_equal(views.ink.max(axis=(1, 2)) > 0, views.contents > 0)
+
+
+def test_a_crop_by_hand_follows_the_digit_and_stays_in_the_image() -> None:
+    rng, box, shape = np.random.default_rng(1), Region(3, 20, 40, 80), (200, 100)
+    crops = [ink_views._crop_by_hand(box, shape, rng) for _ in range(200)]
+    ends = np.array([[x, y, x + width, y + height] for x, y, width, height in crops])
+    assert (ends[:, :2] >= 0).all()
+    assert (ends[:, 2:] <= (100, 200)).all()
+    outward = (np.array([3, 20, 43, 100]) - ends) * [1, 1, -1, -1]
+    assert outward.min() >= -2  # cut into it by two percent of 80 pixels
+    assert outward.max() == 8
+    assert np.ptp(outward[:, 1:], axis=1).max() > 5  # each side has a margin of its own
 
 
 def test_only_missing_chunks_are_generated(folder: Path, views: InkViews) -> None:

@@ -302,9 +302,8 @@ def _close(app: Flask) -> None:
 
 def _bootstrap(config: Config) -> None:
     """Set up a database as on a first start."""
-    with create_app(config).app_context():
+    with opened_app(config) as app, app.app_context():
         bootstrap.prepare(config, container().hasher)
-        dispose_engines()
 
 
 @cache
@@ -320,15 +319,12 @@ def bootstrapped_app(config: Config) -> Iterator[Flask]:
     """Create an application set up as on a first start; stop its workers at the end."""
     if config.database_file is not None and not config.database_file.exists():
         config.database_file.write_bytes(_bootstrapped_sqlite())
-    app = create_app(config)
-    app.test_client_class = DocumentedClient
-    build_document_once(app)
-    with app.app_context():
-        bootstrap.prepare(config, container().hasher)
-    try:
+    with opened_app(config) as app:
+        app.test_client_class = DocumentedClient
+        build_document_once(app)
+        with app.app_context():
+            bootstrap.prepare(config, container().hasher)
         yield app
-    finally:
-        _close(app)
 
 
 class UserClient:

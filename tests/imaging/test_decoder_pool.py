@@ -20,6 +20,8 @@ from app.imaging.decoding import FORMATS, MAX_IMAGE_BYTES, decode, resize_to_wor
 from tests.conftest import GoldenSet, encode_image, run_concurrently
 from tests.support.hostile_images import hostile_images
 
+SLOW = "import time, numpy; time.sleep(1); return numpy.zeros((28, 28), numpy.float32)"
+
 
 @pytest.fixture
 def pool() -> Iterator[DecoderPool]:
@@ -126,8 +128,7 @@ def test_sixteen_threads_share_two_processes_and_get_their_own_images(golden: Go
 def test_more_callers_than_allowed_are_rejected_at_once(
     golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow = "import time, numpy; time.sleep(1); return numpy.zeros((28, 28), numpy.float32)"
-    replace_decoder(monkeypatch, slow)
+    replace_decoder(monkeypatch, SLOW)
     pool, results = DecoderPool(os.environ, max_callers=2), []
     file = encode_image(photograph(golden))
 
@@ -153,8 +154,7 @@ def test_first_image_is_decoded_in_the_process_that_was_started(
 
 
 def test_processes_end_with_the_pool(golden: GoldenSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = "import time, numpy; time.sleep(1); return numpy.zeros((28, 28), numpy.float32)"
-    replace_decoder(monkeypatch, slow)
+    replace_decoder(monkeypatch, SLOW)
     pool, file = DecoderPool(os.environ, max_callers=2), encode_image(photograph(golden))
     run_concurrently(2, lambda: pool.decode(file))
     assert len(decoders()) == decoder_pool.PROCESSES

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from app.training.scenes.surfaces import Field, Image, blur, random_color, smooth_noise
+from app.training.scenes.surfaces import Field, Image, blur, random_color
 
 _SKIN = np.array([0.75, 0.55, 0.45], np.float32)
 
@@ -157,11 +157,3 @@ def _contrast(image: Image, rng: Generator) -> Image:
     middle, strength = rng.uniform(0.35, 0.65), rng.uniform(1.5, 12) if kind == 1 else 0.5
     bent = np.clip((image - middle) * np.float32(strength) + np.float32(0.5), 0, 1)
     return np.asarray(bent, np.float32)
-
-
-def texture(shape: tuple[int, int], rng: Generator) -> Image:
-    """Return an image of no digit: waves, clouds, gratings of colors."""
-    cell = max(shape) * np.exp(rng.uniform(np.log(0.01), np.log(0.3)))
-    layers = [smooth_noise(shape, cell, rng) for _ in range(3 if rng.random() < 0.5 else 1)]
-    field = np.dstack(layers * (3 // len(layers))) * rng.uniform(0.05, 0.4)
-    return np.asarray(rng.uniform(0.2, 0.8) + field, np.float32)

@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from app.training.scenes.surfaces import Color, Image, Mask, blend, random_color, smooth_noise
 
-_FONTS = (
+FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
     cv2.FONT_HERSHEY_DUPLEX,
     cv2.FONT_HERSHEY_TRIPLEX,
@@ -48,11 +48,15 @@ class Box:
         return max(self.width, self.height)
 
 
-def add_marks(page: Image, box: Box, ink: Color, rng: Generator) -> None:
-    """Draw one to three marks around a digit, in its ink or in another."""
+def add_marks(page: Image, box: Box, ink: Color, rng: Generator, *, has_digit: bool) -> None:
+    """Draw one to three marks around a digit, in its ink or in another.
+
+    Where there is no digit nothing is circled: an empty circle reads as a 0.
+    """
+    marks = MARKS if has_digit else MARKS_BESIDE
     for _ in range(1 + rng.binomial(2, 0.3)):
         mask = np.zeros(page.shape[:2], np.uint8)
-        MARKS[rng.integers(len(MARKS))](mask, box, rng)
+        marks[rng.integers(len(marks))](mask, box, rng)
         color = ink if rng.random() < 0.6 else random_color(rng)
         blend(page, mask, color, rng.uniform(0.5, 1) if rng.random() < 0.3 else 1.0)
 
@@ -129,7 +133,7 @@ def _underline(mask: Mask, box: Box, rng: Generator) -> None:
 def _text(mask: Mask, box: Box, rng: Generator) -> None:
     """Print lines of text beside, above or below the digit."""
     size = max(5.0, box.unit * rng.uniform(0.08, 0.35))
-    scale, font = size / 22, int(rng.choice(_FONTS))
+    scale, font = size / 22, int(rng.choice(FONTS))
     height, width = mask.shape
     pen = max(1, round(size * rng.uniform(0.05, 0.15)))
     gap = box.unit * rng.uniform(0.08, 0.4)
@@ -152,7 +156,7 @@ def _label_beside(mask: Mask, box: Box, rng: Generator) -> None:
     """Print a word or write a letter and a sign to the left or right of the digit, smaller."""
     size = box.height * rng.uniform(0.15, 0.5)
     words = "".join(rng.choice(_LETTERS, int(rng.integers(2, 8)))) + rng.choice(list(":=) "))
-    font, scale = int(rng.choice(_FONTS)), size / 22
+    font, scale = int(rng.choice(FONTS)), size / 22
     pen = max(1, round(size * rng.uniform(0.05, 0.15)))
     (text_width, _), _ = cv2.getTextSize(words, font, scale, pen)
     gap = box.unit * rng.uniform(0.15, 0.6)
@@ -198,11 +202,7 @@ def _stain(mask: Mask, box: Box, rng: Generator) -> None:
 
 
 Mark = Callable[[Mask, Box, Generator], None]
-MARKS: tuple[Mark, ...] = (
-    _ellipse_around,
-    _ellipse_around,
-    _box_around,
-    _box_around,
+MARKS_BESIDE: tuple[Mark, ...] = (
     _table,
     _underline,
     _text,
@@ -212,3 +212,4 @@ MARKS: tuple[Mark, ...] = (
     _specks,
     _stain,
 )
+MARKS = (_ellipse_around, _ellipse_around, _box_around, _box_around, *MARKS_BESIDE)

@@ -11,6 +11,7 @@ from app.domain.predictions import DigitImage
 from app.training.scenes import camera, surfaces
 from app.training.scenes.marks import Box, add_marks
 from app.training.scenes.mounting import add_bars, mount
+from app.training.scenes.other_contents import add_other_content
 from app.training.scenes.strokes import Coverage, draw_digit
 from app.training.scenes.surfaces import Image
 
@@ -19,6 +20,7 @@ _SQUARE_PROBABILITY = 0.5
 _SIZES = (0.025, 0.95)  # a digit's longer side relative to the page's shorter one
 _LARGE_PROBABILITY = 0.6  # of a size above a quarter
 _CONTRASTS = (0.08, 1.0)
+_OTHER_CONTENT_PROBABILITY = 0.6  # of a page without a digit
 _MIN_VISIBLE = 0.3  # of the ink of at least one pixel
 
 
@@ -52,9 +54,11 @@ def make_scene(digits: npt.NDArray[np.uint8], content: Content, rng: Generator) 
     if rng.random() < 0.3:
         surfaces.print_pattern(page, box.unit, rng)
     color = _ink_color(page, box, rng)
-    if rng.random() < (0.75 if content is Content.NONE else 0.45):
-        add_marks(page, box, color, rng)
     count = 0 if content is Content.NONE else 1
+    if rng.random() < (0.45 if count else 0.75):
+        add_marks(page, box, color, rng, has_digit=count > 0)
+    if not count and rng.random() < _OTHER_CONTENT_PROBABILITY:
+        add_other_content(page, box, color, rng)
     if count:
         _write(page, ink, digits, box, color, rng)
     if content is Content.SEVERAL:

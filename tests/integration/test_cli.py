@@ -1,8 +1,6 @@
 """The commands for operators: accounts and the preparation of the database."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from flask import Flask
@@ -17,7 +15,7 @@ from tests.conftest import (
     opened_app,
     register_user,
 )
-from tests.support.server_process import ROOT
+from tests.support.cli import start_flask
 
 
 def test_create_admin_makes_an_account_an_admin_with_a_new_password(app: Flask) -> None:
@@ -73,14 +71,11 @@ def test_concurrent_prepares_agree_on_one_admin_and_its_password(
 ) -> None:
     for round_ in range(8 if is_long else 2):
         folder = tmp_path / str(round_)
-        code = "from wsgi import app; print(app.test_cli_runner().invoke(args=['prepare']).output)"
         environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "BCRYPT_ROUNDS": "4"}
-        starts = [
-            subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=-1)
-            for _ in range(2)
-        ]
-        outputs = [start.communicate(timeout=60)[0].decode() for start in starts]
-        assert all(str(folder / ADMIN_FILE) in line for line in outputs), outputs
+        outputs = [tmp_path / f"{round_}-{number}" for number in range(2)]
+        starts = [start_flask(environment, output, "prepare") for output in outputs]
+        assert [start.wait(60) for start in starts] == [0, 0]
+        assert all(str(folder / ADMIN_FILE) in output.read_text() for output in outputs)
         with opened_app(Config.from_env(environment)) as app:
             assert UserClient(app, "admin", (folder / ADMIN_FILE).read_text().strip())
 

@@ -1,8 +1,5 @@
 """Many workers on PostgreSQL and Redis share limits, tokens, models, live events and retrains."""
 
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,10 +11,12 @@ import pytest
 
 from app.training.datasets import load_base_sets
 from tests.conftest import SECRETS, GoldenSet, make_config, opened_app, postgres_database
+from tests.support.cli import start_flask
 from tests.support.live_client import connect_live, wait_until
+from tests.support.preloaded import PreloadedProcess
 from tests.support.redis_server import RedisServer
 from tests.support.review_data import create_submitters, label_images
-from tests.support.server_process import EMBEDDED, HTTP_TIER, QUICK, ROOT, Client, Server, serve
+from tests.support.server_process import EMBEDDED, HTTP_TIER, QUICK, Client, Server, serve
 
 WORKERS = 2
 
@@ -153,23 +152,17 @@ def test_dashboards_on_any_worker_receive_every_event(
 
 
 @contextmanager
-def run_worker(shared: SharedServices) -> Iterator["subprocess.Popen[bytes]"]:
+def run_worker(shared: SharedServices) -> Iterator[PreloadedProcess]:
     """Run a worker, as `make worker` starts it."""
     folder = shared.folder / "worker"
     folder.mkdir(exist_ok=True)
-    with (folder / "log").open("ab") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
-            cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(folder), **shared.settings},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield worker
-        finally:
-            worker.send_signal(signal.SIGTERM)
-            assert worker.wait(30) == 0, (folder / "log").read_text()
+    settings = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(folder), **shared.settings}
+    worker = start_flask(settings, folder / "log", "worker")
+    try:
+        yield worker
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0, (folder / "log").read_text()
 
 
 def test_a_retrain_job_runs_on_a_worker_and_on_no_server(

@@ -1,9 +1,6 @@
 """PostgreSQL restarts or stops while a server or a worker runs: waits time out, and it recovers."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +13,10 @@ import requests
 from app.services.background.database_outage import RETRY_DELAY_S
 from tests.conftest import SECRETS, GoldenSet, postgres_database
 from tests.integration.test_durability import list_prediction_ids
+from tests.support.cli import start_flask
 from tests.support.live_client import wait_until
 from tests.support.postgres_server import PostgresServer
-from tests.support.server_process import QUICK, ROOT, UNLIMITED, Client, Server, serve
+from tests.support.server_process import QUICK, UNLIMITED, Client, Server, serve
 
 CLIENTS = 8
 OUTAGES = 2
@@ -101,17 +99,10 @@ def worker_log(worker_database: str, tmp_path: Path) -> Iterator[Path]:
     """Run a worker, as `make worker` does; return its log."""
     log = tmp_path / "worker.log"
     settings = {**QUICK, **SECRETS, "DATABASE_URL": worker_database, "DATA_DIR": str(tmp_path)}
-    with log.open("wb") as output:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **settings},
-            stdout=output,
-            stderr=output,
-        )
+    worker = start_flask({"PATH": os.environ["PATH"], **settings}, log, "worker")
     wait_until(lambda: "waiting for retrain jobs" in log.read_text(), "the worker")
     yield log
-    worker.send_signal(signal.SIGTERM)
+    worker.terminate()
     assert worker.wait(30) == 0, log.read_text()
     assert "Traceback" not in log.read_text()
 

@@ -1,9 +1,6 @@
 """Who may connect, and when the server disconnects them, over real sockets."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +14,7 @@ from app.api.http.authentication import create_tokens
 from app.services.accounts.sessions import TokenGrant
 from config import Config
 from tests.conftest import opened_app
+from tests.support.cli import run_flask_process
 from tests.support.live_client import (
     HANDSHAKE,
     LiveClient,
@@ -27,7 +25,7 @@ from tests.support.live_client import (
     open_when_free,
     wait_until,
 )
-from tests.support.server_process import ROOT, UNLIMITED, Client, Server, serve
+from tests.support.server_process import UNLIMITED, Client, Server, serve
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +157,11 @@ def test_attempts_behind_a_proxy_are_limited_by_client(tmp_path: Path) -> None:
 
 
 def test_rotating_a_leaked_key_closes_connections_that_it_signed(tmp_path: Path) -> None:
-    rotate = [sys.executable, "-m", "flask", "--app", "wsgi", "rotate-key", "--leaked"]
-    environment = {"DATA_DIR": str(tmp_path), "PATH": os.environ["PATH"]}
     with (
         serve(tmp_path, **UNLIMITED) as fresh,
         connect_live(fresh.url, access_token(fresh.admin_client())) as dashboard,
     ):
-        subprocess.run(rotate, cwd=ROOT, env=environment, check=True, capture_output=True)
+        assert run_flask_process(tmp_path, "rotate-key", "--leaked").returncode == 0
         dashboard.wait_for_disconnect()
 
 

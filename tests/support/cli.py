@@ -1,14 +1,14 @@
 """Run operators' commands on a data directory."""
 
 import os
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from config import Config
 from tests.conftest import opened_app
-from tests.support.server_process import ROOT
+from tests.support.preloaded import PreloadedProcess
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,19 @@ def run_flask(data_dir: Path, *args: str | Path, **settings: str) -> Result:
 
 def run_flask_process(data_dir: Path, *args: str | Path, **settings: str) -> Result:
     """Run `flask --app wsgi ...` in a new process."""
-    result = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *map(str, args)],
-        cwd=ROOT,
-        env=_environment(data_dir) | settings,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return Result(result.returncode, result.stdout, result.stderr)
+    with TemporaryDirectory() as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        process = start_flask(_environment(data_dir) | settings, output, *args, errors=errors)
+        status = process.wait(120)
+        return Result(status, output.read_text(), errors.read_text())
+
+
+def start_flask(
+    environment: Mapping[str, str], output: Path, *args: str | Path, errors: Path | None = None
+) -> PreloadedProcess:
+    """Start `flask --app wsgi ...` in a new process; it appends what it prints to a file."""
+    command = ["-m", "flask", "--app", "wsgi", *map(str, args)]
+    return PreloadedProcess(command, environment, output, errors)
 
 
 def _environment(data_dir: Path) -> dict[str, str]:

@@ -39,12 +39,24 @@ LIBRARIES = (
 class PreloadedProcess:
     """A process that runs `python ARGUMENTS`; a stand-in for subprocess.Popen."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        output: Path,
+        errors: Path | None = None,
+    ) -> None:
+        """Start it; both streams are appended to `output` unless there is a file for errors."""
         self.returncode: int | None = None
         self._arguments = arguments
-        log.touch()
+        output.touch()
         self.pid = _interpreter().ask(
-            start={"arguments": list(arguments), "environment": dict(environment), "log": str(log)}
+            start={
+                "arguments": list(arguments),
+                "environment": dict(environment),
+                "output": str(output),
+                "errors": str(errors or output),
+            }
         )
         self._descriptor = os.pidfd_open(self.pid)
 
@@ -127,13 +139,15 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], log: str) -> None:
+def _run(
+    arguments: Sequence[str], environment: Mapping[str, str], output: str, errors: str
+) -> None:
     """Run a module, given as `-m NAME`, or a file, with the arguments after it."""
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
     random.seed()
-    for descriptor, path in ((0, os.devnull), (1, log), (2, log)):
+    for descriptor, path in ((0, os.devnull), (1, output), (2, errors)):
         opened = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         os.dup2(opened, descriptor)
         os.close(opened)

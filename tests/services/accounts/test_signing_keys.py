@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +11,8 @@ import pytest
 from app.domain.errors import Unavailable
 from app.services.accounts import signing_keys
 from app.services.accounts.signing_keys import MAX_RETIRED, KeyFiles, SigningKeys
+from tests.support.cli import start_flask
 from tests.support.clocks import clock_ahead
-from tests.support.server_process import ROOT
 
 FIRST = "the first key, which has 32 bytes or more"
 MONTH = timedelta(days=30)
@@ -146,12 +144,10 @@ def test_keys_from_the_settings_need_no_file() -> None:
 @pytest.mark.slow
 def test_concurrent_rotations_lose_no_key(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "rotate-key"]
-    rotating = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    lines = [process.communicate(timeout=120)[0].splitlines()[0] for process in rotating]
+    outputs = [tmp_path / f"output{number}" for number in range(4)]
+    rotating = [start_flask(environment, output, "rotate-key") for output in outputs]
+    assert [process.wait(120) for process in rotating] == [0] * 4
+    lines = [output.read_text().splitlines()[0] for output in outputs]
     made = {line.removeprefix("tokens are now signed with ") for line in lines}
     found = KeyFiles(tmp_path / "jwt_secret_key", MONTH).read()
     assert len(made) == 4

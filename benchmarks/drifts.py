@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from app.domain.drift import PredictionWindow, compare
 from app.domain.predictions import DigitImage
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.services.monitoring.drift_monitor import MIN_NEW, RECENT, REFERENCE
 from app.training.bundled_models import SEEDS, model_path
 from app.training.datasets import load_base_sets

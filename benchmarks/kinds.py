@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.training.datasets import load_base_sets
 from app.training.evaluation_sets import make_set, preprocess_or_none
 from app.training.synthetic_images import RENDERERS

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from app.imaging.normalization import to_model_input
-from app.services.models.onnx_runtime import InferenceSession, open_session
+from app.onnx_runtime import InferenceSession, open_session
 from app.training import architectures, onnx_export
 from app.training.bundled_models import MODELS, SEEDS, model_path
 from app.training.datasets import load_base_sets

@@ -14,8 +14,8 @@ from flask import Flask
 
 from app.domain.assignment import Version
 from app.domain.predictions import DigitImage
+from app.onnx_runtime import open_session
 from app.services.models import registry
-from app.services.models.onnx_runtime import open_session
 from app.services.retraining import jobs
 from app.services.retraining.training_process import TrainingConfig
 from app.services.retraining.worker import run_pending

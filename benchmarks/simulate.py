@@ -18,7 +18,7 @@ from app.domain.assignment import AUDIT_RATE, AssignmentUnit, TrafficSplit
 from app.domain.intervals import log_e_value, unpaired_labels_needed
 from app.domain.sample_ratio_mismatch import AssignmentCounts
 from app.domain.verdicts import ALPHA, MISMATCH_E_VALUE, Stratum, stratified_accuracy
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.training.augmentation import augment
 from app.training.bundled_models import SEEDS, model_path
 from app.training.datasets import load_base_sets

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from app.domain.intervals import unpaired_labels_needed
 from app.domain.verdicts import ALPHA
 from app.imaging.decoding import encode_png
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.training.augmentation import augment
 from app.training.datasets import load_base_sets
 from app.training.evaluation_sets import make_set

@@ -30,7 +30,7 @@ from app import bootstrap
 from app.api.http.container import Container, container
 from app.factory import create_app
 from app.imaging.decoding import encode_png
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.services.reviews import attention_checks
 from app.store.engine.db import dispose_engines
 from app.training.datasets import MNIST, load_base_sets

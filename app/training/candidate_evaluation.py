@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.domain.promotion_gates import CandidateMetrics, PairedCounts
-from app.services.models.onnx_runtime import InferenceSession
+from app.onnx_runtime import InferenceSession
 from app.training.datasets import LabeledDigits
 from app.training.evaluation_sets import (
     EvaluationSet,

@@ -15,7 +15,7 @@ from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging import normalization
 from app.imaging.decoding import encode_png
-from app.services.models.onnx_runtime import InferenceSession
+from app.onnx_runtime import InferenceSession
 from app.training.datasets import LabeledDigits
 from app.training.mnist_c import CORRUPTIONS
 from app.training.synthetic_images import RENDERERS

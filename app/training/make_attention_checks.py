@@ -7,7 +7,7 @@ that a wrong answer means inattention; the first of each digit, preprocessed.
 import numpy as np
 
 from app.imaging.normalization import to_model_input
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.services.reviews.attention_checks import IMAGES_FILE
 from app.training.bundled_models import MODELS
 from app.training.datasets import load_base_sets, preprocess_all

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.training import calibration, onnx_export, training_loop
 from app.training.architectures import Net
 from app.training.candidate_evaluation import evaluate_candidate

@@ -29,7 +29,7 @@ CONNECTIONS, SECONDS = 16, 4
 _LOOP = """
 import sys, time
 from app.imaging import normalization
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from pathlib import Path
 session = open_session(Path("models/v2.onnx").read_bytes())
 files = [each.read_bytes() for each in sorted(Path(sys.argv[1]).glob("*.png"))]

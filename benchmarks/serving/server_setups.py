@@ -14,7 +14,7 @@ import requests
 
 from app.domain.assignment import Version
 from app.services.models import registry as models
-from app.services.models.onnx_runtime import read_model_name
+from app.services.models.digit_classifier import read_model_name
 from app.store.engine.db import write_transaction
 from benchmarks.serving.wrk import Target
 from tests.conftest import ADMIN_PASSWORD, bootstrapped_app, make_config

@@ -12,7 +12,7 @@ from app.domain.errors import ImageError, MultipleDigits, NoDigit
 from app.imaging import normalization
 from app.imaging.decoding import GrayImage
 from app.imaging.normalization import normalize, to_model_input
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from config import ROOT
 from tests.conftest import GoldenSet
 

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from app import bootstrap
 from app.api.http.container import container
 from app.domain.errors import Unavailable
-from app.services.models.onnx_runtime import read_model_name
+from app.services.models.digit_classifier import read_model_name
 from app.store.engine import migration_state, sqlite_backup
 from app.store.engine.migration_state import register_flask_migrate
 from tests.conftest import ADMIN_PASSWORD, admin_client, container_of, make_config, opened_app

@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from app.services.models.onnx_runtime import open_session, read_model_name
+from app.onnx_runtime import open_session
+from app.services.models.digit_classifier import read_model_name
 from app.training.bundled_models import NAMES, SEEDS, model_path
 from app.training.evaluation_sets import EvaluationSet, make_set
 from benchmarks.classifier_metrics import auroc, expected_calibration_error

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from app.domain.promotion_gates import CandidateMetrics, evaluate
 from app.imaging.normalization import to_model_input
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.training import fine_tuning, onnx_export
 from app.training.datasets import LabeledDigits, load_base_sets, preprocess_all
 from app.training.fine_tuning import FINE_TUNE_CONFIG, Replay, fine_tune, make_replay

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from app.imaging.normalization import to_model_input
-from app.services.models.onnx_runtime import open_session
+from app.onnx_runtime import open_session
 from app.training import architectures, calibration, onnx_export, training_loop
 from app.training.augmentation import augment
 from app.training.augmented_pool import AugmentedPool, make_pool
@@ -214,7 +214,7 @@ def test_onnx_runtime_is_imported_in_one_module() -> None:
 def test_onnx_runtime_writes_no_telemetry(tmp_path: Path) -> None:
     run_python(
         f"import os, pathlib; os.environ['HOME'] = '{tmp_path}'\n"
-        "from app.services.models.onnx_runtime import read_model_name\n"
+        "from app.services.models.digit_classifier import read_model_name\n"
         "read_model_name(pathlib.Path('models/v1.onnx').read_bytes())"
     )
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from app.domain.errors import InvalidInput, InvalidModel
 from app.services.maintenance import counter_audit
-from app.services.models.onnx_runtime import load_validated
+from app.services.models.digit_classifier import load_validated
 from app.store.engine import sqlite_schema
 from app.store.queries import models
 

@@ -12,9 +12,10 @@ from app.domain.assignment import Version
 from app.domain.errors import InvalidModel, Unavailable
 from app.domain.predictions import DigitImage, ModelOutput, ModelRef, ShadowComparison
 from app.imaging.normalization import to_model_input
+from app.onnx_runtime import InferenceSession
 from app.services.models import guarded_rollout, registry
+from app.services.models.digit_classifier import load_validated
 from app.services.models.guarded_rollout import ActiveRollout
-from app.services.models.onnx_runtime import InferenceSession, load_validated
 from app.services.notifications import alerts
 
 MAX_BATCH_SIZE = 32  # images in one run; the memory that a network needs grows with them

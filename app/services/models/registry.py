@@ -12,7 +12,7 @@ from app.domain.assignment import Version
 from app.domain.errors import Conflict, InvalidModel, NotFound
 from app.domain.predictions import ModelRef
 from app.services.experiments import lifecycle
-from app.services.models.onnx_runtime import load_validated, read_model_name
+from app.services.models.digit_classifier import load_validated, read_model_name
 from app.store.engine.db import AdvisoryLock, acquire, read_transaction, write_transaction
 from app.store.engine.retries import retried
 from app.store.queries import guarded_rollouts, models

@@ -7,7 +7,7 @@ from app.domain.errors import InvalidModel
 from app.domain.predictions import ModelRef
 from app.imaging.normalization import to_model_input
 from app.services.models import registry
-from app.services.models.onnx_runtime import load_validated
+from app.services.models.digit_classifier import load_validated
 from app.services.reviews import attention_checks
 
 

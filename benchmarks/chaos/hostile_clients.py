@@ -221,7 +221,7 @@ def _bad_images() -> Iterator[bytes]:
     yield b"GIF89a" + b"/*" + b"<script>" * 100
     yield b"PK\x03\x04" + image_files()[0]  # an archive in front, a image behind
     yield b"%PDF-1.7\n" + image_files()[0]
-    yield bytes(5 * MIB + 1)
+    yield bytes(15 * MIB + 1)
 
 
 def _png_bomb(width: int, height: int) -> bytes:

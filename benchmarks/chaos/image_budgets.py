@@ -12,11 +12,10 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.imaging.decoding import FORMATS
 from benchmarks.chaos.load_clients import image_files
 from benchmarks.chaos.measuring import IdleServer, longest, timed
 from benchmarks.results_table import Line
-from tests.support.hostile_images import hostile_images
+from tests.support.hostile_images import FORMATS_AND_HEIC, hostile_images
 from tests.support.meanwhile import Meanwhile
 from tests.support.process_usage import MemoryPeak, cpu_seconds
 from tests.support.server_process import EMBEDDED, HTTP_TIER, UNLIMITED, Client, serve
@@ -43,7 +42,7 @@ def measure_one() -> Iterator[Line]:
     """Yield a line for each image: what it costs, and how long others wait meanwhile."""
     for name, command in SERVERS.items():
         with _warm_server(command) as target:
-            for image_format in FORMATS:
+            for image_format in FORMATS_AND_HEIC:
                 for image, file in hostile_images(image_format).items():
                     yield _one(target, (name, image), file)
 
@@ -52,7 +51,7 @@ def measure_many() -> Iterator[Line]:
     """Yield a line for each sixteen images of a format that are sent at once."""
     for name, command in SERVERS.items():
         with _warm_server(command) as target:
-            for image_format in FORMATS:
+            for image_format in FORMATS_AND_HEIC:
                 files = list(hostile_images(image_format).values())
                 for at in range(0, len(files), AT_ONCE):
                     batch = list(islice(cycle(files[at : at + AT_ONCE]), AT_ONCE))

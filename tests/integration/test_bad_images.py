@@ -69,10 +69,10 @@ def test_blank_double_and_truncated_images_have_specific_errors_in_every_format(
     [
         (b"not an image at all", 415),
         (b"", 415),
-        (bytes(5 * MIB + 1), 413),
+        (bytes(15 * MIB + 1), 413),
         (encode_image(Image.new("1", (2000, 2001)), "PNG"), 413),
     ],
-    ids=["text", "empty", "over 5 MiB", "over 4 megapixels"],
+    ids=["text", "empty", "over 15 MiB", "over 4 megapixels"],
 )
 def test_a_body_that_is_not_an_image_or_too_large_is_rejected(
     bob: Client, route: str, image: bytes, status: int
@@ -88,6 +88,22 @@ def test_a_body_that_is_not_an_image_or_too_large_is_rejected(
     ):
         assert answer.status_code == status, answer.text
         assert {"error", "type", "title", "status", "detail", "request_id"} <= set(answer.json())
+
+
+def test_a_photograph_of_many_mebibytes_is_read(bob: Client, golden: GoldenSet) -> None:
+    page = np.full((1900, 2000, 3), 230, np.float32)
+    ink = np.asarray(Image.fromarray(golden.digits[0]).resize((900, 900), Image.Resampling.BICUBIC))
+    page[500:1400, 600:1500] -= 0.8 * ink[..., None]
+    page += np.random.default_rng(1).normal(0, 6, page.shape)
+    photograph = encode_image(Image.fromarray(page.clip(0, 255).astype(np.uint8)), "PNG")
+    assert 5 * MIB < len(photograph) < 15 * MIB
+    headers = {"Content-Type": "image/png"}
+    for answer in (
+        bob.predict("v2", photograph),
+        bob.call("POST", "/api/v2/predict", data=photograph, headers=headers),
+    ):
+        assert answer.json()["prediccion"] == golden.labels[0]
+        assert "warning" not in answer.json()
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -1,17 +1,20 @@
-"""Image files of at most 5 MiB that announce or cost as much as they can, a family for each way."""
+"""Image files of at most 15 MiB that announce or cost as much as they can, one family a way."""
 
 import io
 import struct
 import zlib
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from app.imaging.decoding import MAX_IMAGE_BYTES
+from app.imaging.decoding import FORMATS, MAX_IMAGE_BYTES
 
 SIDE = 2_000  # 4 million pixels are allowed
+HEIC = Path(__file__).parents[2] / "benchmarks" / "files" / "photograph.heic"
+FORMATS_AND_HEIC = (*FORMATS, "HEIC")
 TAG_SIDE = 46_000  # a tile of 2 GB
 
 _TIFF_COMPRESSIONS = ("tiff_deflate", "tiff_lzw", "packbits", "tiff_adobe_deflate")
@@ -34,6 +37,21 @@ def _tiff_files() -> Iterator[tuple[str, bytes]]:
 def _jpeg_files() -> Iterator[tuple[str, bytes]]:
     yield "jpeg with 370,000 empty scans", _jpeg_with_scans(370_000)
     yield "jpeg with 90 scans of 4 megapixels", _jpeg_with_scans(90)
+    yield "jpeg with 90 scans of 24 megapixels", _jpeg_with_scans(90, 4_898)
+    yield "jpeg of 50 megapixels", _encode(Image.new("RGB", (8_160, 6_120), (9, 99, 200)), "JPEG")
+    yield (
+        "progressive jpeg of 24 megapixels, colors in full",
+        _encode(Image.new("RGB", (4_898, 4_898)), "JPEG", progressive=True, subsampling=0),
+    )
+
+
+def _heic_files() -> Iterator[tuple[str, bytes]]:
+    whole = HEIC.read_bytes()
+    yield "heic of 12 megapixels", whole
+    size = whole.index(b"ispe") + 8  # width and height after the version
+    for side in (4_000, 46_000):
+        announced = whole[:size] + struct.pack(">II", side, side) + whole[size + 8 :]
+        yield f"heic that announces {side:,} x {side:,}", announced
 
 
 def _gif_files() -> Iterator[tuple[str, bytes]]:
@@ -98,9 +116,9 @@ def _tiff_modes() -> Iterator[tuple[str, bytes]]:
                 yield f"tiff of 4 megapixels, {mode}, {compression}", file
 
 
-def _jpeg_with_scans(count: int) -> bytes:
-    """Return a progressive JPEG of 4 megapixels with empty scans of its last coefficients."""
-    file = _encode(Image.new("L", (SIDE, SIDE), 128), "JPEG", progressive=True)
+def _jpeg_with_scans(count: int, side: int = SIDE) -> bytes:
+    """Return a square progressive JPEG with empty scans of its last coefficients."""
+    file = _encode(Image.new("L", (side, side), 128), "JPEG", progressive=True)
     # A scan of component 1, coefficients 1 to 63, refining bit 0, with no coded bits.
     scan = b"\xff\xda\0\x08\x01\x01\0\x01\x3f\x10"
     room = (MAX_IMAGE_BYTES - len(file)) // len(scan)
@@ -186,6 +204,7 @@ def _bmp_announcing(side: int) -> bytes:
 _FAMILIES = {
     "PNG": _png_files,
     "JPEG": _jpeg_files,
+    "HEIC": _heic_files,
     "WEBP": _webp_files,
     "BMP": _bmp_files,
     "GIF": _gif_files,

@@ -1,9 +1,11 @@
 """Parse requests: JSON bodies, query strings and uploaded images, each with its own errors."""
 
+import shutil
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, TypeVar
 
-from flask import g, request
+from flask import Response, after_this_request, g, request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import FileStorage
@@ -11,6 +13,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from app.api.http import multipart
 from app.domain.errors import InvalidInput
+from app.imaging.decoder_pool import ImageFile
 from app.imaging.decoding import MAX_IMAGE_BYTES
 
 NO_FILE = "No se encontró el archivo"
@@ -20,6 +23,7 @@ _MAX_JSON_BYTES = 64 * 1024
 MAX_IMAGE_BODY_BYTES = MAX_IMAGE_BYTES + 64 * 1024  # an image, and multipart around it
 MAX_BATCH_BODY_BYTES = 16 * 1024 * 1024
 _SMALL_BATCH_BYTES = 1024 * 1024  # kept in memory; werkzeug spools larger ones to files
+_IN_MEMORY_BYTES = 64 * 1024  # of an image; a larger one stays in a file until it is decoded
 _MAX_PARTS = 1_000  # werkzeug rejects more too
 
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -48,20 +52,40 @@ def query_args(schema: type[_Body]) -> _Body:
     return _validate(schema, request.args.to_dict(), None)
 
 
-def uploaded_image() -> bytes:
+def uploaded_image() -> ImageFile:
     """Return the image of a predict request: the part named `file`, or a raw image body.
 
-    Raises InvalidInput with the messages that old clients know.
+    A large one stays in a temporary file, so that waiting requests take no memory. Raises
+    InvalidInput with the messages that old clients know.
     """
     request.max_content_length = MAX_IMAGE_BODY_BYTES
     if (request.mimetype or "").startswith("image/"):
-        return bytes(request.get_data(cache=False))
+        return _in_memory_if_small(_spooled_body())
     file = request.files.get("file")
     if file is None:
         raise InvalidInput(NO_FILE)
     if not file.filename:
         raise InvalidInput(NO_FILE_NAME)
-    return bytes(file.read())
+    return _in_memory_if_small(file.stream)
+
+
+def _spooled_body() -> IO[bytes]:
+    """Copy the body from the connection, a large one to a file that the request's end deletes."""
+    body = SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115  closed after the request
+
+    @after_this_request
+    def close(response: Response) -> Response:
+        body.close()
+        return response
+
+    shutil.copyfileobj(request.stream, body)
+    body.seek(0)
+    return body
+
+
+def _in_memory_if_small(file: IO[bytes]) -> ImageFile:
+    start = file.read(_IN_MEMORY_BYTES + 1)
+    return file if len(start) > _IN_MEMORY_BYTES else start
 
 
 def count_files() -> int:

@@ -1,6 +1,6 @@
 // Receives image files: dropped anywhere on the page, pasted, chosen, or taken with the camera.
 
-const MAX_BYTES = 5 * 1024 * 1024;
+const MAX_BYTES = 15 * 1024 * 1024;
 const MAX_PIXELS = 4_000_000;
 const RESIZED_PX = 1600;
 

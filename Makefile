@@ -50,15 +50,18 @@ format: $(VENV)/tests ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-models: $(VENV)/tests ## train both bundled models from scratch, then measure them
+models: $(VENV)/tests ## train the bundled models from scratch, then measure them
 	$(BIN)/python -m app.training
+	$(BIN)/python -m benchmarks.ink
 	$(BIN)/python -m benchmarks.models
 
 measure: $(VENV)/tests ## measure the bundled models and write their cards
+	$(BIN)/python -m benchmarks.ink
 	$(BIN)/python -m benchmarks.models
 
 bench-images: $(VENV)/tests ## measure accuracy for each kind of image, and what preprocessing costs
 	$(BIN)/python -m benchmarks.kinds
+	$(BIN)/python -m benchmarks.pictures_without_digit
 	$(BIN)/python -m benchmarks.imaging
 
 simulate: $(VENV)/tests ## check the error rates of verdicts in simulation

@@ -12,8 +12,8 @@ from numpy.random import Generator
 
 from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
-from app.imaging.decoding import GrayImage
-from app.imaging.normalization import normalize, preprocess
+from app.imaging.page import GrayImage, to_levels
+from app.imaging.preprocessing import preprocess, preprocess_gray
 from app.training.synthetic_images import RENDERERS
 
 _FILE_PROBABILITY = 0.05  # of being rendered as an image file
@@ -33,11 +33,12 @@ def augment(digit: DigitImage, rng: Generator) -> DigitImage:
     """Return a new preprocessed image of the same digit; the digit itself if it is rejected."""
     try:
         if rng.random() < _FILE_PROBABILITY:
-            return preprocess(_FILE_RENDERERS[rng.integers(len(_FILE_RENDERERS))](digit, rng))
+            render = _FILE_RENDERERS[rng.integers(len(_FILE_RENDERERS))]
+            return preprocess(render(digit, rng)).digit
         gray = warp(digit, rng)
         if rng.random() < _DEGRADE_PROBABILITY:
             gray = _DEGRADATIONS[rng.integers(len(_DEGRADATIONS))](gray, rng)
-        return _shift(normalize(gray), rng)
+        return _shift(preprocess_gray(to_levels(gray)).digit, rng)
     except ImageError:
         return digit
 

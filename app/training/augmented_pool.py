@@ -38,9 +38,12 @@ class AugmentedPool:
     non_digits: _Images
 
     def save(self, folder: Path) -> None:
-        """Save all arrays, for other processes to share."""
+        """Save all arrays in a new folder, which is there once all of them are."""
+        unfinished = folder.with_suffix(".tmp")
+        unfinished.mkdir(parents=True, exist_ok=True)
         for name, array in vars(self).items():
-            np.save(folder / f"{name}.npy", array)
+            np.save(unfinished / f"{name}.npy", array)
+        unfinished.rename(folder)
 
     @classmethod
     def load(cls, folder: Path) -> "AugmentedPool":

@@ -28,7 +28,7 @@ def model_path(version: str, seed: int, folder: Path = MODELS) -> Path:
     return folder / "seeds" / f"{version}-seed{seed}.onnx"
 
 
-def train(pool: Path, version: str, seed: int, recipe: Recipe, folder: Path) -> Path:
+def train(pool: Path, version: str, seed: int, recipe: Recipe, path: Path) -> None:
     """Train a network, calibrate it on the validation set and save it; runs in its own process."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
@@ -38,7 +38,13 @@ def train(pool: Path, version: str, seed: int, recipe: Recipe, folder: Path) -> 
     validation_logits = compute_logits(net, preprocess_all(validation.digits, "validation"))
     temperature = calibration.fit_temperature(validation_logits, validation.labels)
     metadata = {"name": NAMES[version], "seed": str(seed), "temperature": f"{temperature:.3f}"}
-    path = model_path(version, seed, folder)
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(onnx_export.to_onnx(calibration.apply_temperature(net, temperature), metadata))
-    return path
+    write_whole(
+        path, onnx_export.to_onnx(calibration.apply_temperature(net, temperature), metadata)
+    )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is not there until it is complete."""
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
-from app.imaging.normalization import normalize
+from app.imaging.preprocessing import preprocess_gray
 
 MNIST = Path(__file__).parents[2] / "models" / "data" / "mnist.npz"
 VALIDATION_SIZE = 6_000
@@ -66,6 +66,6 @@ def preprocess_all(digits: npt.NDArray[np.uint8], what: str) -> npt.NDArray[np.u
 
 def _normalize_or_empty(digit: DigitImage) -> DigitImage:
     try:
-        return normalize(digit.astype(np.float32) / np.float32(255))
+        return preprocess_gray(digit).digit
     except ImageError:
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)

@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
-from app.imaging import normalization
 from app.imaging.decoding import encode_png
+from app.imaging.normalization import to_model_input
+from app.imaging.preprocessing import Preprocessed, preprocess
 from app.onnx_runtime import InferenceSession
 from app.training.datasets import LabeledDigits
 from app.training.mnist_c import CORRUPTIONS
@@ -35,7 +36,7 @@ class EvaluationSet:
 
     def probabilities(self, session: InferenceSession) -> npt.NDArray[np.float32]:
         """Return a model's probabilities for every image, float32 (n, 10)."""
-        parts = np.array_split(normalization.to_model_input(self.images), 10)
+        parts = np.array_split(to_model_input(self.images), 10)
         return np.concatenate([session.run(None, {"digits": part})[0] for part in parts])
 
     def correct(self, session: InferenceSession) -> npt.NDArray[np.bool_]:
@@ -46,16 +47,16 @@ class EvaluationSet:
 
 def make_set(name: str, files: Iterable[bytes], labels: npt.NDArray[np.int64]) -> EvaluationSet:
     """Preprocess image files as in serving; a rejected one becomes an empty image."""
-    digits = [preprocess_or_none(file) for file in tqdm(files, name, len(labels), leave=False)]
+    found = [preprocess_or_none(file) for file in tqdm(files, name, len(labels), leave=False)]
     empty = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    images = np.stack([empty if digit is None else digit for digit in digits])
-    return EvaluationSet(images, np.array([digit is None for digit in digits]), labels)
+    images = np.stack([empty if each is None else each.digit for each in found])
+    return EvaluationSet(images, np.array([each is None for each in found]), labels)
 
 
-def preprocess_or_none(file: bytes) -> DigitImage | None:
-    """Return the preprocessed digit image; None if the file is rejected."""
+def preprocess_or_none(file: bytes) -> Preprocessed | None:
+    """Preprocess an image file; None if it is rejected."""
     try:
-        return normalization.preprocess(file)
+        return preprocess(file)
     except ImageError:
         return None
 

@@ -12,10 +12,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
+from app.imaging.ink_finder import Content
 from app.training.architectures import fuse_batch_norm
 from app.training.ink_network import InkNetwork
 from app.training.onnx_export import IR_VERSION, OPSET
-from app.training.scenes.scene import Content
 
 
 class _Graph:

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from app.imaging.ink_finder import Content
 from app.training.ink_views import InkViews
-from app.training.scenes.scene import Content
 from app.training.training_loop import Optimizer
 
 CHANNELS = (16, 24, 40, 64)  # of each level; each has half the side of the one before
@@ -32,7 +32,7 @@ class InkRecipe:
     ema_decay: float = 0.998
     inverted_share: float = 0.15
     swapped_channels_share: float = 0.3
-    content_weight: float = 0.3
+    content_weight: float = 0.5
 
 
 class InkNetwork(nn.Module):

@@ -13,8 +13,8 @@ from numpy.random import Generator
 
 from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
-from app.imaging.decoding import GrayImage
-from app.imaging.normalization import normalize
+from app.imaging.page import GrayImage, to_levels
+from app.imaging.preprocessing import preprocess_gray
 from app.training.augmentation import warp
 
 _DIGIT_LIKE_LETTERS = "OoQDCcIiLlJjSsZzEBbGgqyYTtAher"
@@ -29,7 +29,8 @@ def make_non_digit(digit: DigitImage, rng: Generator) -> DigitImage:
     """Return a preprocessed image of no digit; some are made from pieces of the given digit."""
     while True:
         with suppress(ImageError):
-            found = normalize(_FUNCTIONS[rng.integers(len(_FUNCTIONS))](digit, rng))
+            gray = to_levels(_FUNCTIONS[rng.integers(len(_FUNCTIONS))](digit, rng))
+            found = preprocess_gray(gray).digit
             if np.count_nonzero(found.any(axis=0)) > _MAX_WIDTH_OF_ONE:
                 return found
 

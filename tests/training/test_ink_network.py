@@ -19,9 +19,8 @@ from app.training.ink_views import InkViews, make_views
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("views")
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as executor:
-        patch.setattr(ink_views, "SCENES_PER_CHUNK", 24)
-        make_views(folder, 2, 1, executor)
+    with ThreadPoolExecutor(1) as executor:
+        make_views(folder, 2, 1, executor, scenes=24)
     return folder
 
 
@@ -40,7 +39,7 @@ def test_views_and_their_ink_belong_together(views: InkViews) -> None:
 
 def test_a_crop_by_hand_follows_the_digit_and_stays_in_the_image() -> None:
     rng, box, shape = np.random.default_rng(1), Region(3, 20, 40, 80), (200, 100)
-    crops = [ink_views._crop_by_hand(box, shape, rng) for _ in range(200)]
+    crops = [ink_views._crop_by_hand(box, shape, (-0.02, 0.1), rng) for _ in range(200)]
     ends = np.array([[x, y, x + width, y + height] for x, y, width, height in crops])
     assert (ends[:, :2] >= 0).all()
     assert (ends[:, 2:] <= (100, 200)).all()
@@ -54,9 +53,8 @@ def test_only_missing_chunks_are_generated(folder: Path, views: InkViews) -> Non
     first, second = sorted(folder.glob("*.npz"))
     kept = first.read_bytes()
     second.unlink()
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as executor:
-        patch.setattr(ink_views, "SCENES_PER_CHUNK", 24)
-        make_views(folder, 2, 1, executor)
+    with ThreadPoolExecutor(1) as executor:
+        make_views(folder, 2, 1, executor, scenes=24)
     assert first.read_bytes() == kept
     assert np.array_equal(InkViews.load(folder).views, views.views)
 

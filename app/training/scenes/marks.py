@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
-from app.training.scenes.surfaces import Color, Image, Mask, blend, random_color, smooth_noise
+from app.training.scenes.surfaces import (
+    Color,
+    Image,
+    Mask,
+    blend,
+    random_color,
+    smooth_noise,
+)
 
 FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
@@ -24,6 +31,7 @@ FONTS = (
 )
 _LETTERS = list(string.ascii_letters)
 _WORDS_ALPHABET = list(string.ascii_letters + string.digits + "   .,:-/")
+_SOFT_PROBABILITY = 0.2
 Points = npt.NDArray[np.float64]  # (n, 2): x and y
 _SHIFT = 4  # fractional bits of cv2's coordinates
 
@@ -57,6 +65,9 @@ def add_marks(page: Image, box: Box, ink: Color, rng: Generator, *, has_digit: b
     for _ in range(1 + rng.binomial(2, 0.3)):
         mask = np.zeros(page.shape[:2], np.uint8)
         marks[rng.integers(len(marks))](mask, box, rng)
+        if rng.random() < _SOFT_PROBABILITY:
+            deviation = max(0.5, box.unit * np.exp(rng.uniform(-4.5, -2)))
+            mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), deviation), np.uint8)
         color = ink if rng.random() < 0.6 else random_color(rng)
         blend(page, mask, color, rng.uniform(0.5, 1) if rng.random() < 0.3 else 1.0)
 

@@ -1,13 +1,13 @@
 """A scene put together: a page with none, one or several digits, seen as an image file shows it."""
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 from numpy.random import Generator
 
 from app.domain.predictions import DigitImage
+from app.imaging.ink_finder import Content
 from app.training.scenes import camera, surfaces
 from app.training.scenes.marks import Box, add_marks
 from app.training.scenes.mounting import add_bars, mount
@@ -22,14 +22,6 @@ _LARGE_PROBABILITY = 0.6  # of a size above a quarter
 _CONTRASTS = (0.08, 1.0)
 _OTHER_CONTENT_PROBABILITY = 0.6  # of a page without a digit
 _MIN_VISIBLE = 0.3  # of the ink of at least one pixel
-
-
-class Content(IntEnum):
-    """How many digits a scene has."""
-
-    NONE = 0
-    ONE = 1
-    SEVERAL = 2
 
 
 @dataclass(frozen=True)

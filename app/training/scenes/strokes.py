@@ -6,7 +6,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 
 from app.domain.predictions import IMAGE_SIZE, DigitImage
-from app.imaging.background import bounding_box
+from app.imaging.page import crop_to
 from app.training.scenes.surfaces import Field, blur
 
 Coverage = Field  # 0..1: how much of a pixel is covered
@@ -32,7 +32,7 @@ def draw_digit(digit: DigitImage, longer_side: float, rng: Generator) -> Coverag
 
 def _crop(digit: DigitImage) -> Coverage:
     """Crop to the ink, enlarge to the work size and add a margin; float32 in 0..1."""
-    box = digit[bounding_box(digit > 30)].astype(np.float32) / np.float32(255)
+    box = crop_to(digit, digit > 30).astype(np.float32) / np.float32(255)
     height, width = box.shape
     scale = _WORK_SIDE / max(width, height)
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
@@ -125,5 +125,4 @@ def _render(distance: Coverage, side: int, rng: Generator) -> Coverage:
 
 
 def _tight(ink: Coverage) -> Coverage:
-    inked = ink > 0.05
-    return ink[bounding_box(inked)] if inked.any() else ink
+    return crop_to(ink, ink > 0.05)

@@ -5,8 +5,9 @@ from itertools import chain
 import numpy as np
 import pytest
 
+from app.imaging.ink_finder import Content
 from app.training.datasets import load_base_sets
-from app.training.scenes.scene import Content, Scene, make_scene
+from app.training.scenes.scene import Scene, make_scene
 
 COUNT = 40
 Scenes = dict[Content, list[Scene]]

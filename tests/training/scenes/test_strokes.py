@@ -6,7 +6,9 @@ import onnxruntime
 import pytest
 
 from app.domain.errors import ImageError
-from app.imaging.normalization import normalize, to_model_input
+from app.imaging.normalization import to_model_input
+from app.imaging.page import to_levels
+from app.imaging.preprocessing import preprocess_gray
 from app.training.bundled_models import model_path
 from app.training.datasets import LabeledDigits, load_base_sets
 from app.training.scenes.strokes import draw_digit, skeleton
@@ -25,7 +27,7 @@ def test_drawn_digits_are_read_as_what_they_were(validation: LabeledDigits) -> N
     for index in range(COUNT):
         ink = np.pad(draw_digit(validation.digits[index], rng.uniform(20, 150), rng), 8)
         try:
-            images[index] = normalize(ink)
+            images[index] = preprocess_gray(to_levels(ink)).digit
         except ImageError:
             continue  # it stays empty, and counts as wrong
     session = onnxruntime.InferenceSession(model_path("v2", 1))

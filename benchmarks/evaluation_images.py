@@ -9,7 +9,7 @@ from numpy.random import Generator
 from sklearn.datasets import load_digits
 
 from app.domain.predictions import DigitImage
-from app.imaging.decoding import GrayImage
+from app.imaging.page import GrayImage
 from app.training.datasets import LabeledDigits
 from app.training.evaluation_sets import EvaluationSet, LabeledFiles, render_images, transformed_set
 from app.training.synthetic_images import encode_image

@@ -1,56 +1,110 @@
 """`python -m benchmarks.kinds`: the accuracy on each kind of image, and a contact sheet of each.
 
-Prints the table of docs/IMAGES.md and draws the sheets next to it.
+Prints the tables of docs/IMAGES.md and draws the sheets next to it. A rejected image counts as
+wrong.
 """
 
-import io
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from PIL import Image
+import numpy as np
+import numpy.typing as npt
+from numpy.random import Generator
+from tqdm import tqdm
 
-from app.onnx_runtime import open_session
-from app.training.datasets import load_base_sets
-from app.training.evaluation_sets import make_set, preprocess_or_none
+from app.domain.predictions import DigitImage
+from app.imaging.normalization import to_model_input
+from app.imaging.preprocessing import Preprocessed
+from app.onnx_runtime import InferenceSession, open_session
+from app.training.bundled_models import SEEDS, model_path
+from app.training.datasets import LabeledDigits, load_base_sets
+from app.training.evaluation_sets import SEED, LabeledFiles, preprocess_or_none
 from app.training.synthetic_images import RENDERERS
+from benchmarks.contact_sheets import draw_sheet
 from benchmarks.evaluation_images import images_of_kind, scanned_digits
+from benchmarks.hard_kinds import HARD_KINDS
+from benchmarks.unseen_kinds import UNSEEN_KINDS
 from config import ROOT
 
 SHEETS = ROOT / "docs" / "images"
-SCANNED_KIND = "scikit-learn's digits, 64x64"
-COLUMNS, CELL_SIDE = 8, 112
+IMAGES_PER_KIND = 200  # of those made from validation digits
+EXAMPLES, FAILURES = 6, 4  # on a sheet
+
+
+@dataclass(frozen=True)
+class Row:
+    """How both versions read the images of a kind."""
+
+    kind: str
+    found: Sequence[Preprocessed | None]
+    labels: npt.NDArray[np.int64]
+    sessions: tuple[InferenceSession, InferenceSession]
+
+    def render(self) -> str:
+        """Return a row of the table."""
+        answers = [self._probabilities(session) for session in self.sessions]
+        shares = [f"{self._correct(each).mean():.2%}" for each in answers]
+        wrong = answers[1].max(axis=1)[~self._correct(answers[1]) & self._answered]
+        confidence = f"{wrong.mean():.2f}" if len(wrong) else "none wrong"
+        warned = sum(each.is_doubtful for each in self.found if each is not None)
+        rejected = np.count_nonzero(~self._answered)
+        counts = f"{len(self.labels):,} | {rejected} | {warned}"
+        return f"| {self.kind} | {counts} | {' | '.join(shares)} | {confidence} |"
+
+    @property
+    def failures(self) -> npt.NDArray[np.int64]:
+        """The indices of the images that v2 does not read correctly."""
+        return np.flatnonzero(~self._correct(self._probabilities(self.sessions[1])))
+
+    @property
+    def _answered(self) -> npt.NDArray[np.bool_]:
+        return np.array([each is not None for each in self.found])
+
+    def _probabilities(self, session: InferenceSession) -> npt.NDArray[np.float32]:
+        empty = np.zeros((28, 28), np.uint8)
+        digits = np.stack([empty if each is None else each.digit for each in self.found])
+        return session.run(["probabilities"], {"digits": to_model_input(digits)})[0]
+
+    def _correct(self, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+        return self._answered & (probabilities.argmax(axis=1) == self.labels)
 
 
 def main() -> None:
-    """Evaluate both versions on every kind."""
-    sessions = [
-        open_session((ROOT / "models" / f"{version}.onnx").read_bytes()) for version in ("v1", "v2")
-    ]
-    print("| kind | images | rejected | v1 | v2 |\n| --- | --- | --- | --- | --- |")
-    golden = load_base_sets().golden
-    for kind in [*RENDERERS, SCANNED_KIND]:
-        files, labels = scanned_digits() if kind == SCANNED_KIND else images_of_kind(kind, golden)
-        evaluation_set = make_set(kind, files, labels)
-        shares = [f"{evaluation_set.correct(session).mean():.2%}" for session in sessions]
-        refused = int(evaluation_set.rejected.sum())
-        print(f"| {kind} | {len(files):,} | {refused} | {' | '.join(shares)} |", flush=True)
-        sheet = "scanned" if kind == SCANNED_KIND else kind
-        draw_sheet(SHEETS / f"{sheet}.png", files[:COLUMNS])
+    """Evaluate the first seed of both versions on every kind."""
+    sets = load_base_sets()
+    few = LabeledDigits(
+        sets.validation.digits[:IMAGES_PER_KIND], sets.validation.labels[:IMAGES_PER_KIND]
+    )
+    print_table(
+        "Made from golden digits",
+        {kind: partial(images_of_kind, kind, sets.golden) for kind in RENDERERS}
+        | {"scanned": scanned_digits},
+    )
+    for title, kinds in (
+        ("Kinds that rules misread, from validation digits", HARD_KINDS),
+        ("Kinds that no scene of training has, from validation digits", UNSEEN_KINDS),
+    ):
+        print_table(title, {kind: partial(_render, make, few) for kind, make in kinds.items()})
 
 
-def draw_sheet(path: Path, files: list[bytes]) -> None:
-    """Draw images above their normalized form."""
-    sheet = Image.new("RGB", (COLUMNS * CELL_SIDE, 2 * CELL_SIDE), "#7f8fa6")
-    for column, file in enumerate(files):
-        image = Image.open(io.BytesIO(file)).convert("RGBA")
-        image.thumbnail((CELL_SIDE - 8, CELL_SIDE - 8))
-        sheet.paste(image, (column * CELL_SIDE + 4, 4), image)
-        if (digit := preprocess_or_none(file)) is not None:
-            found = Image.fromarray(digit).resize(
-                (CELL_SIDE - 8, CELL_SIDE - 8), Image.Resampling.NEAREST
-            )
-            sheet.paste(found, (column * CELL_SIDE + 4, CELL_SIDE + 4))
-    path.parent.mkdir(exist_ok=True)
-    sheet.quantize(128).save(path, optimize=True)
+def print_table(title: str, kinds: Mapping[str, Callable[[], LabeledFiles]]) -> None:
+    """Print a row for each kind, and draw its sheet."""
+    first = [open_session(model_path(version, SEEDS[0]).read_bytes()) for version in ("v1", "v2")]
+    columns = ("kind", "images", "rejected", "with a warning", "v1", "v2", "wrong, mean confidence")
+    print(f"\n{title}\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+    for kind, make in kinds.items():
+        files, labels = make()
+        found = [preprocess_or_none(file) for file in tqdm(files, kind, leave=False)]
+        row = Row(kind, found, labels, (first[0], first[1]))
+        print(row.render(), flush=True)
+        shown = list(range(EXAMPLES)), row.failures[:FAILURES].tolist()
+        draw_sheet(SHEETS / f"{kind}.png", *([files[at] for at in each] for each in shown))
+
+
+def _render(make: Callable[[DigitImage, Generator], bytes], of: LabeledDigits) -> LabeledFiles:
+    rng = np.random.default_rng(SEED)
+    return [make(digit, rng) for digit in of.digits], of.labels
 
 
 if __name__ == "__main__":

@@ -73,11 +73,12 @@ were trained on and a fixed 6,000 are the validation set, on which the temperatu
 was selected with them.
 
 ## Recipe
-Every image was preprocessed by `app/imaging`, as a client's image is. A share of each batch are
-digits augmented before that (`app/training/augmentation.py`: warped, thickened, degraded, one in
-twenty as an image file of one of the kinds below), and images of no digit, with a uniform target.
-Cross entropy, AdamW, one-cycle learning rate, and at the end the exponential moving average of the
-weights, with the logits divided by a temperature.
+Every image was preprocessed by `app/imaging` as it was before the ink network: plain images as
+today, the others by rules. A share of each batch are digits augmented before that
+(`app/training/augmentation.py`: warped, thickened, degraded, one in twenty as an image file of one
+of the kinds below), and images of no digit, with a uniform target. Cross entropy, AdamW, one-cycle
+learning rate, and at the end the exponential moving average of the weights, with the logits divided
+by a temperature.
 
 | setting | value |
 | --- | --- |
@@ -151,9 +152,9 @@ def _confidence(version: str, figures: Figures) -> str:
 | expected calibration error, golden, 15 bins of equal mass | {figures.calibration_error:.3%} |
 | mean top probability, golden | {figures.confidences.mean():.3f} |
 
-Images of no digit, generated differently from those in training: the mean top probability, and how
-often a golden digit's is higher (AUROC). All 52 letters are included, also those that look like
-digits.
+Images of no digit, generated differently from those in training: the mean top probability, which
+is 0 for an image that is rejected, and how often a golden digit's is higher (AUROC). All 52 letters
+are included, also those that look like digits.
 
 | images | count | mean top probability | AUROC |
 | --- | --- | --- | --- |

@@ -112,8 +112,8 @@ def _accuracy(of: EvaluationSet, session: InferenceSession) -> float:
 
 
 def _confidences(of: EvaluationSet, session: InferenceSession) -> npt.NDArray[np.float32]:
-    """Return the top probability of each image that was not rejected."""
-    return of.probabilities(session).max(axis=1)[~of.rejected]
+    """Return the top probability of each image, 0 if it was rejected."""
+    return np.where(of.rejected, np.float32(0), of.probabilities(session).max(axis=1))
 
 
 def _microseconds(session: InferenceSession) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFont
 
-from app.imaging.decoding import GrayImage
+from app.imaging.page import GrayImage
 from app.training.synthetic_images import encode_image
 
 IMAGES_PER_KIND = 1_000  # of scribbles and of noise

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from app.domain.predictions import DigitImage
-from app.imaging.decoding import GrayImage
+from app.imaging.page import GrayImage
 
 _SIDE = 112
 _OUTLINE_WIDTH, _PEN_WIDTH = 9, 3

@@ -28,7 +28,8 @@ CONNECTIONS, SECONDS = 16, 4
 
 _LOOP = """
 import sys, time
-from app.imaging import normalization
+from app.imaging.normalization import to_model_input
+from app.imaging.preprocessing import preprocess
 from app.onnx_runtime import open_session
 from pathlib import Path
 session = open_session(Path("models/v2.onnx").read_bytes())
@@ -36,7 +37,7 @@ files = [each.read_bytes() for each in sorted(Path(sys.argv[1]).glob("*.png"))]
 for turn in range(2):
     started_at_s = time.perf_counter()
     for file in files:
-        inputs = normalization.to_model_input(normalization.preprocess(file))
+        inputs = to_model_input(preprocess(file).digit)
         session.run(["probabilities"], {"digits": inputs})
 print(len(files) / (time.perf_counter() - started_at_s))
 """

@@ -25,8 +25,8 @@ from app.api.http.multipart import parse_single_file
 from app.api.http.rate_limits import hit_many
 from app.api.schemas import serializers
 from app.domain.assignment import Version
-from app.imaging import normalization
 from app.imaging.decoding import encode_png
+from app.imaging.preprocessing import preprocess
 from app.services.predictions import batch_writer
 from app.services.predictions.batch_writer import PredictionRecord
 from app.services.predictions.predictor import PredictionRequest
@@ -103,9 +103,9 @@ def main() -> None:
 def time_steps(sent: Requests) -> None:
     """Time each step, and the whole."""
     container, pngs = container_of(sent.app), sent.pngs
-    found = [normalization.preprocess(png) for png in pngs]
+    found = [preprocess(png).digit for png in pngs]
     reader, inference = container.predictor, container.inference
-    made = reader.predict_many([PredictionRequest(1, png, Version.V2, 0.0) for png in pngs])
+    made = reader.predict_plain([PredictionRequest(1, png, Version.V2, 0.0) for png in pngs])
     assert not any(isinstance(each, Exception) for each in made)
     predictions: list[Any] = list(made)
     json = OrjsonProvider(sent.app)
@@ -126,7 +126,7 @@ def time_steps(sent: Requests) -> None:
     print_time("token", lambda _: container.token_cache.get(sent.token))
     print_time("limit", lambda _: hit_many([(1, "v2.predict", f"{UNREACHABLE_LIMIT} per day")]))
     print_time("body", lambda n: parse_single_file(CONTENT_TYPE, sent.bodies[n % IMAGES]))
-    print_time("imaging", lambda n: normalization.preprocess(pngs[n % IMAGES]))
+    print_time("imaging", lambda n: preprocess(pngs[n % IMAGES]))
     print_time("v1's net", lambda n: inference.predict(Version.V1, found[n % IMAGES]))
     print_time("v2's net", lambda n: inference.predict(Version.V2, found[n % IMAGES]))
     print_time("row and counters, committed alone", record(1))

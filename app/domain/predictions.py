@@ -84,7 +84,8 @@ class Prediction:
 
     `assignment_probability` is the probability with which the version was assigned, `stage_id` the
     experiment stage that it belongs to; both are None if the client chose the version, `stage_id`
-    also if no experiment was running.
+    also if no experiment was running. `is_doubtful` means that the image may show no digit, or
+    several; it is not stored.
     """
 
     id: UUID
@@ -96,6 +97,7 @@ class Prediction:
     stage_id: int | None = None
     assignment_probability: float | None = None
     shadow: ModelOutput | None = None
+    is_doubtful: bool = False
 
     @property
     def disagrees(self) -> bool:

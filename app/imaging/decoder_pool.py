@@ -1,4 +1,4 @@
-"""Decode untrusted images in other processes, few at a time.
+"""Find the digit in untrusted images in other processes, few at a time.
 
 Everything but a small plain PNG goes through the pool. What an image may cost is bounded in the
 process that decodes it (decoder_process.py), how many at a time here, and how many requests may
@@ -8,6 +8,8 @@ wait. A process is used again and again, and replaced when it has died.
 import json
 import logging
 import math
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,14 +18,16 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, LifoQueue
 from signal import SIGPROF
-from typing import cast
+from typing import IO, cast
 
 import numpy as np
 
 from app.domain import errors
 from app.domain.errors import ImageError, ImageTooLarge, Unavailable
+from app.domain.predictions import IMAGE_SIZE
 from app.imaging.decoder_process import OVER_BUDGET, TIME_BUDGET_S
-from app.imaging.decoding import MAX_IMAGE_BYTES, TOO_MANY_BYTES, GrayImage
+from app.imaging.decoding import MAX_IMAGE_BYTES, TOO_MANY_BYTES
+from app.imaging.preprocessing import Preprocessed
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = 2
@@ -46,6 +50,8 @@ _OVER_TOTAL_BUDGET = (
 )
 
 _log = logging.getLogger(__name__)
+
+ImageFile = bytes | IO[bytes]  # small ones in memory, large ones in a file
 
 
 class DecodeBudget:
@@ -76,15 +82,16 @@ class DecoderPool:
         for decoder in self._decoders:
             self._free.put(decoder)
 
-    def decode(self, image_bytes: bytes, budget: DecodeBudget | None = None) -> GrayImage:
-        """Decode an image, and shrink it to at most 256 pixels a side, as float32 in 0..1.
+    def preprocess(self, image: ImageFile, budget: DecodeBudget | None = None) -> Preprocessed:
+        """Decode an image, and return its one digit.
 
-        Raises UnreadableImage, ImageTooLarge, also when nothing of the budget of several images is
-        left, and Unavailable if too many images are waiting.
+        A file is read in pieces, while one of the processes waits for it and not before.
+        Raises UnreadableImage, NoDigit, MultipleDigits, ImageTooLarge, also when nothing of the
+        budget of several images is left, and Unavailable if too many images are waiting.
         """
         budget = budget or DecodeBudget()
         budget.check()
-        if len(image_bytes) > MAX_IMAGE_BYTES:
+        if _size_of(image) > MAX_IMAGE_BYTES:
             raise ImageTooLarge(TOO_MANY_BYTES)
         if not self._places.acquire(blocking=False):
             raise Unavailable(_BUSY)
@@ -94,7 +101,7 @@ class DecoderPool:
             self._places.release()
             raise Unavailable(_BUSY) from None
         try:
-            return decoder.decode(image_bytes, budget)
+            return decoder.preprocess(image, budget)
         finally:
             self._free.put(decoder)
             self._places.release()
@@ -109,6 +116,10 @@ class DecoderPool:
             decoder.close()
 
 
+def _size_of(image: ImageFile) -> int:
+    return len(image) if isinstance(image, bytes) else image.seek(0, os.SEEK_END)
+
+
 class _DecoderDied(Exception):
     """The process ended, or did not answer in time and was ended."""
 
@@ -120,11 +131,11 @@ class _Decoder:
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
-    def decode(self, image_bytes: bytes, budget: DecodeBudget) -> GrayImage:
-        """Decode an image; in a second process if something else than the image ended the first."""
+    def preprocess(self, image: ImageFile, budget: DecodeBudget) -> Preprocessed:
+        """Find the digit; in a second process if something else than the image ended the first."""
         for _ in range(2):
             try:
-                return self._exchange(self.start(), image_bytes, budget)
+                return self._exchange(self.start(), image, budget)
             except ImageError:
                 raise
             except _DecoderDied:
@@ -168,15 +179,20 @@ class _Decoder:
 
     @staticmethod
     def _exchange(
-        process: "subprocess.Popen[bytes]", image_bytes: bytes, budget: DecodeBudget
-    ) -> GrayImage:
+        process: "subprocess.Popen[bytes]", image: ImageFile, budget: DecodeBudget
+    ) -> Preprocessed:
         """Send an image and read the answer. Raises ImageError and _DecoderDied."""
         assert process.stdin is not None  # noqa: S101  for the type checker
         assert process.stdout is not None  # noqa: S101
         timeout = threading.Timer(ANSWER_TIMEOUT_S, process.kill)
         timeout.start()
         try:
-            process.stdin.write(len(image_bytes).to_bytes(4) + image_bytes)
+            process.stdin.write(_size_of(image).to_bytes(4))
+            if isinstance(image, bytes):
+                process.stdin.write(image)
+            else:
+                image.seek(0)
+                shutil.copyfileobj(image, process.stdin)
             process.stdin.flush()
             answer = json.loads(process.stdout.readline() or b"null")
             if answer is None:
@@ -186,12 +202,12 @@ class _Decoder:
                 raise RuntimeError(f"decoding an image failed:\n{answer['traceback']}")
             if "error" in answer:
                 raise cast("type[ImageError]", getattr(errors, answer["error"]))(answer["message"])
-            height, width = answer["shape"]
-            pixels = process.stdout.read(4 * height * width)
+            pixels = process.stdout.read(IMAGE_SIZE * IMAGE_SIZE)
         except OSError as error:
             raise _DecoderDied from error
         finally:
             timeout.cancel()
-        if len(pixels) != 4 * height * width:
+        if len(pixels) != IMAGE_SIZE * IMAGE_SIZE:
             raise _DecoderDied
-        return np.frombuffer(pixels, dtype=np.float32).reshape(height, width)
+        digit = np.frombuffer(pixels, dtype=np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE)
+        return Preprocessed(digit, answer["certainty"])

@@ -6,6 +6,7 @@ before it marked, until the digit is large enough to be read.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 import cv2
@@ -26,6 +27,14 @@ _LARGE_ENOUGH = 36  # pixels of a view's 96 that a digit's longer side takes
 _KERNEL = np.ones((3, 3), np.uint8)
 
 Probabilities = npt.NDArray[np.float32]
+
+
+class Content(IntEnum):
+    """How many digits an image has, in the order of the ink network's output."""
+
+    NONE = 0
+    ONE = 1
+    SEVERAL = 2
 
 
 class InkModel(Protocol):

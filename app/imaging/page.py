@@ -1,6 +1,6 @@
 """Views of a page: what the ink network sees of an image, all of it or a part."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -10,6 +10,11 @@ VIEW_SIDE = 96
 PADDING = 128  # gray, around an image that is not square
 
 ColorImage = npt.NDArray[np.uint8]  # (height, width, 3), RGB
+GrayLevels = npt.NDArray[np.uint8]  # (height, width)
+GrayImage = npt.NDArray[np.float32]  # (height, width), 0..1
+Mask = npt.NDArray[np.bool_]  # (height, width)
+
+_Pixel = TypeVar("_Pixel", np.uint8, np.float32)
 
 
 class Region(NamedTuple):
@@ -46,13 +51,24 @@ def around(box: Region, share: float, shape: tuple[int, ...]) -> Region:
     return Region(left, top, max(1, right - left), max(1, bottom - top))
 
 
-def bounding_region(mask: npt.NDArray[np.bool_]) -> Region | None:
+def bounding_region(mask: Mask) -> Region | None:
     """Return the smallest rectangle around the set pixels; None if none is."""
     region = Region(*cv2.boundingRect(mask.view(np.uint8)))
     return region if region.width else None
 
 
-def crop(image: npt.NDArray[np.uint8], region: Region) -> npt.NDArray[np.uint8]:
+def crop_to(image: npt.NDArray[_Pixel], mask: Mask) -> npt.NDArray[_Pixel]:
+    """Return the part of an image around a mask's set pixels; all of it if none is."""
+    region = bounding_region(mask)
+    return image if region is None else crop(image, region)
+
+
+def to_levels(gray: GrayImage) -> GrayLevels:
+    """Return gray values in 0..1 as levels in 0..255; values outside are clipped."""
+    return np.rint(np.clip(gray, 0, 1) * 255).astype(np.uint8)
+
+
+def crop(image: npt.NDArray[_Pixel], region: Region) -> npt.NDArray[_Pixel]:
     """Return a part of an image."""
     rows = slice(region.top, region.top + region.height)
     return image[rows, region.left : region.left + region.width]

@@ -7,8 +7,8 @@ import numpy as np
 
 from app.domain.errors import ImageError
 from app.domain.predictions import image_hash
-from app.imaging import normalization
 from app.imaging.decoding import decode
+from app.imaging.preprocessing import preprocess
 from app.services.reviews.attention_checks import IMAGES_FILE
 from cifra_client import Cifra
 from examples.demo.images import SampleImage
@@ -26,7 +26,7 @@ class KnownLabels:
     def add(self, image: SampleImage) -> None:
         """Remember the label of an image, by the hash of its normalized form."""
         try:
-            image_key = image_hash(normalization.preprocess(image.file).tobytes())
+            image_key = image_hash(preprocess(image.file).digit.tobytes())
         except ImageError:
             return
         self._labels[image_key] = image.digit
@@ -69,5 +69,4 @@ def _attention_checks() -> dict[str, int | None]:
 
 
 def _hash_of(image: bytes) -> str:
-    plane = decode(image) * np.float32(255)
-    return image_hash(np.rint(plane).astype(np.uint8).tobytes())
+    return image_hash(decode(image)[..., 0].tobytes())

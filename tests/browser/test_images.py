@@ -115,7 +115,7 @@ def test_rejected_image_shows_the_reason(
 def test_too_large_file_is_not_sent(home: Page) -> None:
     paths = record_posts(home)
     home.locator("#image-file").set_input_files(
-        {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(6 * 1024 * 1024)}
+        {"name": "film.mp4", "mimeType": "video/mp4", "buffer": bytes(16 * 1024 * 1024)}
     )
     expect(home.locator("#input-error")).to_contain_text("too large")
     assert paths == []

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from app.training.datasets import LabeledDigits
+from app.training.datasets import LabeledDigits, load_base_sets
+from app.training.evaluation_sets import SEED
 from benchmarks.evaluation_images import images_of_kind, scanned_digits
+from benchmarks.hard_kinds import HARD_KINDS
+from benchmarks.unseen_kinds import UNSEEN_KINDS
 from tests.conftest import GoldenSet
 from tests.support.server_process import Client, Server
 
@@ -46,6 +49,29 @@ def test_at_least_99_percent_of_each_kind_are_correct(
     few = LabeledDigits(golden.digits[:count], golden.labels[:count].astype(np.int64))
     files, labels = images_of_kind(kind, few)
     assert np.mean(np.array(predictions(cleo, files), dtype=float) == labels) >= 0.99
+
+
+@pytest.mark.parametrize("kind", HARD_KINDS)
+def test_nearly_all_of_each_hard_kind_are_correct(cleo: Client, kind: str, is_long: bool) -> None:
+    """On validation digits, which the ink network was not trained on."""
+    count, at_least = (200, 0.97) if is_long else (30, 0.9)
+    if kind == "tight_thin":
+        at_least = 0.6  # hairlines are still a weakness of the models
+    validation, rng = load_base_sets().validation, np.random.default_rng(SEED)
+    files = [HARD_KINDS[kind](digit, rng) for digit in validation.digits[:count]]
+    predicted = np.array(predictions(cleo, files), dtype=float)
+    assert np.mean(predicted == validation.labels[:count]) >= at_least
+
+
+@pytest.mark.parametrize("kind", UNSEEN_KINDS)
+def test_kinds_that_training_does_not_have_are_mostly_correct(
+    cleo: Client, kind: str, is_long: bool
+) -> None:
+    count, at_least = (200, 0.6) if is_long else (40, 0.5)
+    validation, rng = load_base_sets().validation, np.random.default_rng(SEED)
+    files = [UNSEEN_KINDS[kind](digit, rng) for digit in validation.digits[:count]]
+    predicted = np.array(predictions(cleo, files), dtype=float)
+    assert np.mean(predicted == validation.labels[:count]) >= at_least
 
 
 def test_at_least_97_percent_of_scanned_digits_are_correct(cleo: Client) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging.decoding import encode_png
-from app.imaging.normalization import preprocess
+from app.imaging.preprocessing import preprocess
 from tests.conftest import GoldenSet
 from tests.support.server_process import UNLIMITED, Client, Server, serve
 
@@ -63,7 +63,7 @@ def send_secret(server: Server, golden: GoldenSet, index: int) -> Secret:
 
 def stored_bytes(png: bytes) -> bytes:
     """Return bytes of the stored image that no other image has."""
-    return preprocess(png).tobytes()[200:500]
+    return preprocess(png).digit.tobytes()[200:500]
 
 
 def test_an_erased_prediction_leaves_no_bytes(tmp_path: Path, golden: GoldenSet) -> None:

@@ -35,6 +35,7 @@ from app.domain.errors import CifraError
 from app.domain.predictions import Prediction
 from app.domain.roles import CurrentUser
 from app.imaging.decoding import is_small_png
+from app.imaging.preprocessing import NotPlain
 from app.services.predictions.predictor import MAX_BATCH_SIZE, PredictionRequest
 from app.services.predictions.request_batcher import RequestBatcher
 
@@ -77,6 +78,12 @@ class _FastResponse(NamedTuple):
     body: bytes
 
 
+class _NotPlain(NamedTuple):
+    """The image needs more time than a batch has; the request has been counted in the window."""
+
+    window: WindowStats | None
+
+
 class FastPath:
     """WSGI middleware, the outermost one: what it answers needs none of the others."""
 
@@ -103,10 +110,24 @@ class FastPath:
     def _respond(self, request: _FastRequest) -> _FastResponse | None:
         """Return the response, computed in a batch; None if Flask must answer."""
         try:
-            return self._batcher.submit(request)
+            response = self._batcher.submit(request)
         except Exception as error:  # noqa: BLE001  not swallowed: Flask raises it again
             fall_back(request.environ, Fallback(request.user, error, []))
             return None
+        if isinstance(response, _NotPlain):
+            return self._respond_alone(request, response.window)
+        return response
+
+    def _respond_alone(
+        self, request: _FastRequest, window: WindowStats | None
+    ) -> _FastResponse | None:
+        """Return the response to a request that was counted and whose image is not plain."""
+        result: Prediction | Exception
+        try:
+            result = self._container.predictor.predict_not_plain(request.prediction_request)
+        except Exception as error:  # noqa: BLE001  not swallowed: Flask raises it again
+            result = error
+        return self._finish(request, window, result)
 
     def _accept(self, route: _FastRoute, environ: "WSGIEnvironment") -> _FastRequest | None:
         """Return the request if it is eligible, else None.
@@ -130,7 +151,7 @@ class FastPath:
 
     def _respond_many(
         self, requests: Sequence[_FastRequest]
-    ) -> list[_FastResponse | Exception | None]:
+    ) -> list[_FastResponse | _NotPlain | Exception | None]:
         """Return a response for each request; None if it fell back to Flask with its error."""
         hits = hit_many(
             [(each.user.user_id, each.route.endpoint, each.route.limit) for each in requests]
@@ -140,14 +161,16 @@ class FastPath:
             for request, hit in zip(requests, hits, strict=True)
             if hit.exceeded is None
         ]
-        predictions = iter(self._container.predictor.predict_many(allowed))
+        predictions = iter(self._container.predictor.predict_plain(allowed))
+        results = [
+            next(predictions) if hit.exceeded is None else TooManyRequests(hit.exceeded)
+            for hit in hits
+        ]
         return [
-            self._finish(
-                request,
-                hit.window,
-                next(predictions) if hit.exceeded is None else TooManyRequests(hit.exceeded),
-            )
-            for request, hit in zip(requests, hits, strict=True)
+            _NotPlain(hit.window)
+            if isinstance(result, NotPlain)
+            else self._finish(request, hit.window, result)
+            for request, hit, result in zip(requests, hits, results, strict=True)
         ]
 
     def _finish(

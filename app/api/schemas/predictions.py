@@ -34,6 +34,10 @@ class ModelOutput(BaseModel):
 class _Prediction(ModelOutput):
     version: VersionName
     prediction_id: Annotated[UUID, Field(description="id to send with POST /feedback")]
+    warning: Annotated[
+        str | SkipJsonSchema[None],
+        Field(description="in the answer to a doubtful image only: why it may be wrong"),
+    ] = None
 
 
 class PredictionV1(_Prediction):

@@ -21,6 +21,7 @@ from app.services.reviews.recent_labels import ReviewResult
 
 IMPROVED_MESSAGE = "Predicción mejorada"
 NO_FEEDBACK_MESSAGE = "No hay feedback disponible"
+DOUBT_WARNING = "The image may not show exactly one digit; check the result"
 
 Json = dict[str, Any]
 
@@ -32,6 +33,8 @@ def prediction(item: Prediction) -> Json:
     if item.version is Version.V2:
         answer["mensaje"] = IMPROVED_MESSAGE
     answer["prediction_id"] = str(item.id)
+    if item.is_doubtful:
+        answer["warning"] = DOUBT_WARNING
     return answer
 
 

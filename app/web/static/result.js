@@ -70,6 +70,7 @@ async function sendFeedback(choice) {
 
 function render() {
   renderPrediction(find("#prediction"), entry);
+  find("#doubt").hidden = !entry.warning;
   find("#other-prediction").hidden = !entry.shadow_prediction;
   if (entry.shadow_prediction) renderPrediction(find("#other-prediction"), entry.shadow_prediction);
   find("#feedback-given").hidden = !entry.feedback;

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Flask
 from PIL import Image
@@ -15,6 +16,7 @@ from werkzeug.test import TestResponse
 from app.api.fastpath.middleware import FastPath
 from app.domain.errors import Unavailable
 from app.imaging.decoder_pool import DecoderPool
+from app.imaging.preprocessing import Preprocessed
 from app.services.accounts import sessions, token_cache
 from app.services.predictions import predictor
 from tests.conftest import (
@@ -122,13 +124,38 @@ def test_an_exceeded_limit_is_a_429_on_both_paths(paths: BothPaths, golden: Gold
         assert answer.get_json()["error"] == "Rate limit exceeded: 20 per 1 hour"
 
 
+def counted_calls(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return a list to which each image is added that goes to a decoder process."""
+    calls, preprocess = [], DecoderPool.preprocess
+
+    def counting_preprocess(pool: DecoderPool, sent: bytes) -> Preprocessed:
+        calls.append(sent)
+        return preprocess(pool, sent)
+
+    monkeypatch.setattr(DecoderPool, "preprocess", counting_preprocess)
+    return calls
+
+
+@pytest.mark.parametrize("route", ["v1", "v2"])
+def test_a_small_image_that_is_not_plain_gets_the_same_answer_on_both_paths(
+    paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    calls = counted_calls(monkeypatch)
+    framed = encode_image(Image.fromarray(np.pad(255 - golden.digits[3], 4)))
+    before = paths.fast_count
+    fast, slow = paths.fast(route, **raw_body(framed)), paths.flask(route, **raw_body(framed))
+    assert (fast.status_code, slow.status_code) == (200, 200)
+    assert (calls, paths.fast_count) == ([framed] * 2, before + 1)
+    assert int(fast.headers["X-RateLimit-Remaining"]) - 1 == int(
+        slow.headers["X-RateLimit-Remaining"]
+    )
+    assert fast.get_json()["probabilidades"] == slow.get_json()["probabilidades"]
+
+
 def test_a_large_image_is_not_decoded_if_the_limit_is_exceeded(
     paths: BothPaths, golden: GoldenSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, decode = [], DecoderPool.decode
-    monkeypatch.setattr(
-        DecoderPool, "decode", lambda pool, sent: (calls.append(1), decode(pool, sent))[1]
-    )
+    calls = counted_calls(monkeypatch)
     large = raw_body(encode_image(Image.fromarray(golden.digits[3]).resize((280, 280))))
     assert paths.fast("ab", **large).status_code == 200
     assert len(calls) == 1
@@ -175,7 +202,7 @@ def test_a_prediction_error_is_reported_by_flask(
     def fail(*_: object) -> list[Exception]:
         return [Unavailable("out of order")]
 
-    monkeypatch.setattr(predictor.Predictor, "predict_many", fail)
+    monkeypatch.setattr(predictor.Predictor, "predict_plain", fail)
     answer = paths.fast("v2", **raw_body(golden.png(3)))
     assert (answer.status_code, answer.headers.getlist("Retry-After")) == (503, ["5"])
     assert paths.fast_count == 0
@@ -201,7 +228,7 @@ def test_a_database_error_on_the_fast_path_is_reported_by_flask(
     def fail(*_: object) -> None:
         raise OperationalError("SELECT", {}, sqlite3.OperationalError("gone"))
 
-    monkeypatch.setattr(container_of(paths.user.app).predictor, "predict_many", fail)
+    monkeypatch.setattr(container_of(paths.user.app).predictor, "predict_plain", fail)
     if step == "token":
         monkeypatch.setattr(sessions, "current_user", fail)
         monkeypatch.setattr(token_cache, "current_user", fail)

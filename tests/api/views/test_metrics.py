@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.domain.predictions import SHORT_HASH_LENGTH
-from app.imaging import normalization
+from app.imaging.preprocessing import preprocess
 from app.services.monitoring.metrics_snapshot import MAX_AGE_S
 from app.version import VERSION
 from tests.conftest import (
@@ -115,7 +115,7 @@ def test_database_metrics_match_the_report(
         ana.call("POST", "/feedback", json={"prediction": 1, "correct": False}).status_code == 201
     )
     senders = create_submitters(app_on_each, 1)
-    digits = [normalization.preprocess(png) for png in disagreements.pngs[3:11]]
+    digits = [preprocess(png).digit for png in disagreements.pngs[3:11]]
     label_images(app_on_each, digits, disagreements.labels[3:11], senders)
     found = scrape(app_on_each.test_client())
     report = admin.call("GET", "/admin/report").get_json()

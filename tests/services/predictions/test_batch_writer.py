@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.domain.assignment import Version
+from app.imaging.preprocessing import preprocess
 from app.services.maintenance import counter_audit
 from app.services.predictions.predictor import PredictionRequest
 from app.store.engine.db import read_transaction
@@ -59,4 +60,4 @@ def predict_batch_of(
     parts.split_cache.invalidate()
     split, started_at_s = parts.split_cache.current(), time.perf_counter()
     requests = [PredictionRequest(user, png, Version.V1, started_at_s, split) for user, png in sent]
-    return lambda: parts.predictor.predict_many(requests)
+    return lambda: parts.predictor.predict_many(requests, preprocess)

@@ -39,9 +39,10 @@ class ModelOutput:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(ModelOutput):
-    """A prediction; feedback refers to its `id`."""
+    """A prediction; feedback refers to its `id`. A `warning` says why it is doubtful."""
 
     id: str = json_field("prediction_id")
+    warning: str | None = None
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ def test_the_image_contains_only_what_serving_and_training_need(image: Path) -> 
         "models",
     }
     assert {path.name for path in (image / "models").iterdir()} == {
+        "ink.onnx",
+        "ink.md",
         "v1.onnx",
         "v1.md",
         "v1.svg",

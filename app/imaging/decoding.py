@@ -69,8 +69,8 @@ def _decode_heif(image_bytes: bytes) -> ColorImage:
     except HEIF_ERRORS as error:
         raise UnreadableImage(_DAMAGED) from error
     if pixels.ndim == 3 and pixels.shape[2] == 3:
-        return _shrink(pixels)
-    return _shrink(_to_colors(Image.fromarray(pixels)))
+        return _shrink(pixels).copy()  # while the file, whose memory the pixels are, exists
+    return _shrink(_to_colors(Image.fromarray(pixels))).copy()
 
 
 def _decode_others(image_bytes: bytes) -> ColorImage:

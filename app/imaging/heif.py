@@ -15,12 +15,15 @@ class HeifFile:
 
     def __init__(self, image_bytes: bytes) -> None:
         """Read the header. Raises one of HEIF_ERRORS."""
-        container = pi_heif.open_heif(image_bytes)
-        self._image = container[container.primary_index]
+        self._container = pi_heif.open_heif(image_bytes)
+        self._image = self._container[self._container.primary_index]
         self.width, self.height = self._image.size
 
     def decode(self) -> npt.NDArray[np.uint8]:
-        """Return the pixels, upright, (height, width) or (height, width, channels)."""
+        """Return the pixels, upright, (height, width) or (height, width, channels).
+
+        They are the decoder's own memory, and valid only as long as this object is.
+        """
         return np.asarray(self._image)
 
 

@@ -18,6 +18,7 @@ from app.imaging.decoder_pool import DecodeBudget, DecoderPool
 from app.imaging.decoder_process import MEMORY_BUDGET_BYTES, TIME_BUDGET_S
 from app.imaging.decoding import FORMATS, MAX_IMAGE_BYTES
 from app.imaging.preprocessing import preprocess
+from config import ROOT
 from tests.conftest import GoldenSet, encode_image, run_concurrently
 from tests.support.hostile_images import hostile_images
 
@@ -65,6 +66,17 @@ def test_digits_are_those_that_are_found_here(
     found, expected = pool.preprocess(file), preprocess(file)
     assert np.array_equal(found.digit, expected.digit)
     assert found.single_digit_probability == expected.single_digit_probability
+
+
+def test_no_process_dies_of_photographs_of_phones(
+    pool: DecoderPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The decoder of HEIC frees its pixels with the file: reading them later ends a process."""
+    file = (ROOT / "tests" / "support" / "files" / "digit.heic").read_bytes()
+    expected = preprocess(file).digit
+    for _ in range(3):
+        assert np.array_equal(pool.preprocess(file).digit, expected)
+    assert "ended with status" not in caplog.text
 
 
 def test_errors_are_those_of_decoding(pool: DecoderPool) -> None:

@@ -134,11 +134,12 @@ def test_a_terminated_granian_answers_accepted_requests(tmp_path: Path, golden: 
 
 
 def workers_of(server: Server) -> list[psutil.Process]:
-    """Return granian's workers, which have loaded the models."""
+    """Return granian's workers, which have loaded the models, as decoders have too."""
     return [
         process
         for process in psutil.Process(server.process.pid).children(recursive=True)
         if any("onnxruntime" in each.path for each in process.memory_maps())
+        and not any("decoder_process" in argument for argument in process.cmdline())
     ]
 
 

@@ -14,12 +14,17 @@ from numpy.random import Generator
 from tqdm import tqdm
 
 from app.domain.predictions import DigitImage
-from app.imaging.normalization import to_model_input
 from app.imaging.preprocessing import Preprocessed
 from app.onnx_runtime import InferenceSession, open_session
 from app.training.bundled_models import SEEDS, model_path
 from app.training.datasets import LabeledDigits, load_base_sets
-from app.training.evaluation_sets import SEED, LabeledFiles, preprocess_or_none
+from app.training.evaluation_sets import (
+    SEED,
+    EvaluationSet,
+    LabeledFiles,
+    preprocess_or_none,
+    set_of,
+)
 from app.training.synthetic_images import RENDERERS
 from benchmarks.contact_sheets import draw_sheet
 from benchmarks.evaluation_images import images_of_kind, scanned_digits
@@ -41,33 +46,25 @@ class Row:
     labels: npt.NDArray[np.int64]
     sessions: tuple[InferenceSession, InferenceSession]
 
+    @property
+    def evaluation_set(self) -> EvaluationSet:
+        """The images as a set."""
+        return set_of(self.found, self.labels)
+
     def render(self) -> str:
         """Return a row of the table."""
-        answers = [self._probabilities(session) for session in self.sessions]
-        shares = [f"{self._correct(each).mean():.2%}" for each in answers]
-        wrong = answers[1].max(axis=1)[~self._correct(answers[1]) & self._answered]
+        of, v2 = self.evaluation_set, self.sessions[1]
+        shares = [f"{of.correct(session).mean():.2%}" for session in self.sessions]
+        wrong = of.probabilities(v2).max(axis=1)[~of.correct(v2) & ~of.rejected]
         confidence = f"{wrong.mean():.2f}" if len(wrong) else "none wrong"
         warned = sum(each.is_doubtful for each in self.found if each is not None)
-        rejected = np.count_nonzero(~self._answered)
-        counts = f"{len(self.labels):,} | {rejected} | {warned}"
+        counts = f"{len(self.labels):,} | {of.rejected.sum()} | {warned}"
         return f"| {self.kind} | {counts} | {' | '.join(shares)} | {confidence} |"
 
     @property
     def failures(self) -> npt.NDArray[np.int64]:
         """The indices of the images that v2 does not read correctly."""
-        return np.flatnonzero(~self._correct(self._probabilities(self.sessions[1])))
-
-    @property
-    def _answered(self) -> npt.NDArray[np.bool_]:
-        return np.array([each is not None for each in self.found])
-
-    def _probabilities(self, session: InferenceSession) -> npt.NDArray[np.float32]:
-        empty = np.zeros((28, 28), np.uint8)
-        digits = np.stack([empty if each is None else each.digit for each in self.found])
-        return session.run(["probabilities"], {"digits": to_model_input(digits)})[0]
-
-    def _correct(self, probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-        return self._answered & (probabilities.argmax(axis=1) == self.labels)
+        return np.flatnonzero(~self.evaluation_set.correct(self.sessions[1]))
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ FIT_SIDE = 20
 _KERNEL_3X3 = np.ones((3, 3), np.uint8)
 _POSITIONS = range(FIT_SIDE)
 
-_MIN_INK_SHARE = 0.3  # of the strongest ink; fainter pixels are not part of a stroke
+MIN_INK_SHARE = 0.3  # of the strongest ink; fainter pixels are not part of a stroke
 _MIN_CONTRAST = 26  # gray levels; an image with less contrast is not plain
 _BLANK_CONTRAST = 2  # gray levels; an image with no more than that is blank
 _SAME_GROUND = 5  # gray levels from the ground that are still the ground
@@ -52,7 +52,7 @@ def normalize_plain(gray: GrayLevels) -> DigitImage | None:
     if ink is None:
         return None
     peak = int(ink.max())
-    strokes = _single_piece((ink > _MIN_INK_SHARE * peak).view(np.uint8))
+    strokes = _single_piece((ink > MIN_INK_SHARE * peak).view(np.uint8))
     if strokes is None:
         return None
     left, top, width, height = cv2.boundingRect(strokes)
@@ -120,7 +120,7 @@ def _ink_on_even_ground(gray: GrayLevels) -> GrayLevels | None:
         return None
     is_light = lighter > darker
     if not is_even:
-        threshold = _MIN_INK_SHARE * max(lighter, darker)
+        threshold = MIN_INK_SHARE * max(lighter, darker)
         inked = _difference(edge, ground, is_light=is_light) > threshold
         if np.count_nonzero(inked) > _MAX_INKED_EDGE * edge.size or _has_straight_edge(gray):
             return None  # a bar, a border or a shadow

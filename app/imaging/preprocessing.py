@@ -16,10 +16,14 @@ from app.imaging import fast_png
 from app.imaging.decoding import SMALL_LIMIT, decode, is_small_png, repeat_gray
 from app.imaging.ink_finder import InkModel, Look, Probabilities, find_ink
 from app.imaging.ink_model import bundled_ink_model
-from app.imaging.normalization import may_be_several, normalize_ink, normalize_plain
+from app.imaging.normalization import (
+    MIN_INK_SHARE,
+    may_be_several,
+    normalize_ink,
+    normalize_plain,
+)
 from app.imaging.page import ColorImage, GrayLevels, crop_to
 
-_MIN_INK_SHARE = 0.3  # of the strongest ink; fainter pixels are not part of a stroke
 _MAX_NONE, _MAX_SEVERAL = 0.5, 0.3  # probabilities above which an image is rejected
 _MAX_SEVERAL_PIECES = 0.01  # the same of several, if the ink looks like two digits too
 _CERTAIN = 0.8  # the probability of a single digit below which there is a warning
@@ -93,12 +97,12 @@ def find_digit(page: ColorImage, model: InkModel) -> Preprocessed:
 
 def _digit_of(look: Look) -> DigitImage:
     ink = look.ink / look.ink.max()
-    return normalize_ink(np.ascontiguousarray(crop_to(ink, ink > _MIN_INK_SHARE)))
+    return normalize_ink(np.ascontiguousarray(crop_to(ink, ink > MIN_INK_SHARE)))
 
 
 def _are_separate(ink: Probabilities) -> bool:
     """Return whether two pieces of ink may be digits."""
-    mask = (ink > _MIN_INK_SHARE * ink.max()).view(np.uint8)
+    mask = (ink > MIN_INK_SHARE * ink.max()).view(np.uint8)
     _, _, pieces, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     return may_be_several(pieces[1:], _MIN_GAP)
 

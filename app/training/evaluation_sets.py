@@ -3,7 +3,7 @@
 A set contains preprocessed images; one that was rejected counts as wrong.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,12 @@ class EvaluationSet:
 
 def make_set(name: str, files: Iterable[bytes], labels: npt.NDArray[np.int64]) -> EvaluationSet:
     """Preprocess image files as in serving; a rejected one becomes an empty image."""
-    found = [preprocess_or_none(file) for file in tqdm(files, name, len(labels), leave=False)]
+    files = tqdm(files, name, len(labels), leave=False)
+    return set_of([preprocess_or_none(file) for file in files], labels)
+
+
+def set_of(found: Sequence[Preprocessed | None], labels: npt.NDArray[np.int64]) -> EvaluationSet:
+    """Return preprocessed images as a set; None is one that was rejected."""
     empty = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     images = np.stack([empty if each is None else each.digit for each in found])
     return EvaluationSet(images, np.array([each is None for each in found]), labels)

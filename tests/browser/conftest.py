@@ -7,7 +7,15 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from tests.support.server_process import Client, Server
 
@@ -19,6 +27,7 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-first-run"),
 ]
+EXPECT_TIMEOUT_MS = 20_000  # a busy machine may be slow; how soon is no matter of these tests
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 # Chromium's console message for a 4xx or 5xx response; the response itself is checked instead.
@@ -98,6 +107,7 @@ def browser() -> Iterator[Browser]:
         missing = f"no browser: none of {', '.join(BROWSERS)} is installed"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
     with sync_playwright() as playwright:
+        expect.set_options(timeout=EXPECT_TIMEOUT_MS)
         launched = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield launched
         launched.close()

@@ -99,8 +99,10 @@ def test_training_run_is_shown_to_its_end_and_rolled_back(
         page.locator("#retrain [type=submit]").click()
         expect(page.locator("#retrain-progress")).to_be_visible()
         current = page.locator(".stages [aria-current]")
-        expect(current).to_have_attribute("data-stage", "training", timeout=60_000)
-        expect(page.locator("#retrain-progress-text")).to_contain_text("s left", timeout=60_000)
+        expect(current).to_have_attribute("data-stage", "training", timeout=TRAINING_TIMEOUT_MS)
+        expect(page.locator("#retrain-progress-text")).to_contain_text(
+            "s left", timeout=TRAINING_TIMEOUT_MS
+        )
         status = page.locator("#retrain-status")
         expect(status).to_have_text("All gates passed · deployed", timeout=TRAINING_TIMEOUT_MS)
         expect(page.locator('#gates [data-field="passed"]').first).to_have_text("Passed")

@@ -67,6 +67,14 @@ def test_drawing_is_not_sent_before_it_is_submitted(home: Page) -> None:
     expect(home.get_by_role("button", name="Recognize")).to_be_disabled()
 
 
+def test_drawing_is_sent_once_however_often_the_button_is_pressed(home: Page) -> None:
+    paths = record_posts(home)
+    draw(home, ONE)
+    home.locator("#recognize").evaluate("(button) => { button.click(); button.click(); }")
+    expect(home.locator("#prediction .glyph")).to_have_text("1")
+    assert [path.rsplit("/", 1)[1] for path in paths] == ["predict"]
+
+
 def test_undo_removes_one_stroke_and_clear_all(home: Page) -> None:
     read, undo, clear = (
         home.get_by_role("button", name=name, exact=name != "Recognize")

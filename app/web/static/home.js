@@ -44,7 +44,7 @@ function updateControls() {
 
 async function recognizeDrawing() {
   if (!canvas.hasNewDrawing || isRecognizing) return;
-  if (await recognize(await canvas.toBlob())) canvas.markRecognized();
+  if (await recognize(canvas.toBlob())) canvas.markRecognized();
 }
 
 async function recognizeFile(file) {

@@ -27,8 +27,13 @@ def add_other_content(page: surfaces.Image, box: Box, color: Color, rng: Generat
         page[:] = _texture(page.shape[:2], rng)
         return
     mask = np.zeros(page.shape[:2], np.uint8)
-    _SHAPES[rng.integers(len(_SHAPES))](mask, box, rng)
+    draw_word_or_icon(mask, box, rng)
     blend(page, mask, color)
+
+
+def draw_word_or_icon(mask: Mask, box: Box, rng: Generator) -> None:
+    """Draw one on a mask, in the size of a box."""
+    _SHAPES[rng.integers(len(_SHAPES))](mask, box, rng)
 
 
 def _texture(shape: tuple[int, int], rng: Generator) -> surfaces.Image:

@@ -39,9 +39,13 @@ class ModelOutput:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(ModelOutput):
-    """A prediction; feedback refers to its `id`. A `warning` says why it is doubtful."""
+    """A prediction; feedback refers to its `id`. A `warning` says why it is doubtful.
+
+    `not_a_digit_probability` is the model's own; it is not stored, so past predictions lack it.
+    """
 
     id: str = json_field("prediction_id")
+    not_a_digit_probability: float | None = None
     warning: str | None = None
 
 

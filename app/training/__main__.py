@@ -80,9 +80,9 @@ def run(plan: Plan, steps: Sequence[str], kept: Path) -> None:
     with ProcessPoolExecutor(PROCESSES, spawn) as processes:
         if "ink" in steps:
             _save(_train_ink(plan, kept, processes), plan.folder / INK_MODEL.name)
-        for version in (step for step in steps if step != "ink"):
-            for seed, path in _train_version(plan, version, kept, processes).items():
-                _save(path, model_path(version, seed, plan.folder))
+        versions = [step for step in steps if step != "ink"]
+        for (version, seed), path in _train_versions(plan, versions, kept, processes).items():
+            _save(path, model_path(version, seed, plan.folder))
     print(f"took {(time.monotonic() - started_at_s) / 60:.1f} minutes")
 
 
@@ -95,18 +95,25 @@ def _train_ink(plan: Plan, kept: Path, processes: ProcessPoolExecutor) -> Path:
     return path
 
 
-def _train_version(
-    plan: Plan, version: str, kept: Path, processes: ProcessPoolExecutor
-) -> dict[int, Path]:
-    """Train the seeds of a version, two at a time; return the path of each."""
-    recipe, ink = plan.recipes[version], sha256(INK_MODEL.read_bytes()).hexdigest()
-    paths = {seed: kept / f"{version}-seed{seed}-{_key(recipe, ink)}.onnx" for seed in plan.seeds}
-    missing = {seed: path for seed, path in paths.items() if not path.exists()}
+def _train_versions(
+    plan: Plan, versions: Sequence[str], kept: Path, processes: ProcessPoolExecutor
+) -> dict[tuple[str, int], Path]:
+    """Train the seeds of the versions, two at a time; return the path of each."""
+    ink = sha256(INK_MODEL.read_bytes()).hexdigest()
+    paths = {
+        (version, seed): kept / f"{version}-seed{seed}-{_key(plan.recipes[version], ink)}.onnx"
+        for version in versions
+        for seed in plan.seeds
+    }
+    missing = {job: path for job, path in paths.items() if not path.exists()}
     if missing:
         pool = kept / f"pool-{_key(ink)}"
         if not pool.exists():
             make_pool(plan.digits, PASSES, POOL_SEED, processes).save(pool)
-        jobs = [(pool, version, seed, recipe, path) for seed, path in missing.items()]
+        jobs = [
+            (pool, version, seed, plan.recipes[version], path)
+            for (version, seed), path in missing.items()
+        ]
         for _ in processes.map(train, *zip(*jobs, strict=True)):
             pass
     return paths

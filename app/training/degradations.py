@@ -148,8 +148,8 @@ def _outline(ink: GrayImage, rng: Generator) -> GrayImage:
     outer = cv2.dilate(ink, pen) if rng.random() < 0.5 else ink
     edge = np.asarray(outer - cv2.erode(outer, pen), np.float32)
     if rng.random() < 0.5:
-        return (edge > rng.uniform(0.3, 0.6) * edge.max()).astype(np.float32)
-    return edge / max(float(edge.max()), 1e-6)
+        return np.asarray(edge > rng.uniform(0.3, 0.6) * edge.max(), np.float32)
+    return edge / np.float32(max(float(edge.max()), 1e-6))
 
 
 _WEIGHTS: dict[Callable[[GrayImage, Generator], GrayImage], int] = {

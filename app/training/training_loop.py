@@ -32,8 +32,8 @@ class Recipe:
     weight_decay: float = 1e-2
     label_smoothing: float = 0.02
     ema_decay: float = 0.999
-    non_digit_share: float = 0.05
-    augmented_share: float = 0.15
+    non_digit_share: float = 0.06
+    augmented_share: float = 0.33
     rotation_degrees: float = 12.0
     scaling: float = 0.12
     shearing: float = 0.15
@@ -107,12 +107,22 @@ def fit(net: Net, pool: AugmentedPool, recipe: Recipe, seed: int) -> Net:
     with tqdm(total=steps, desc=f"seed {seed}", unit="batch", mininterval=5) as progress:
         for digits, targets in _batches(pool, recipe, np.random.default_rng(seed)):
             inputs = random_affine(torch.from_numpy(to_model_input(digits)), recipe, rng)
-            loss = optimizer.step(functional.cross_entropy(net(inputs), torch.from_numpy(targets)))
+            with mixed_precision():
+                logits = net(inputs)
+            loss = optimizer.step(
+                functional.cross_entropy(logits.float(), torch.from_numpy(targets))
+            )
             progress.update()
             progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
     batches = torch.split(torch.from_numpy(to_model_input(pool.digits)), recipe.batch_size)
     update_bn(batches, optimizer.average)
     return optimizer.averaged_net()
+
+
+def mixed_precision() -> torch.autocast:
+    """Compute in bfloat16 where the processor does so in less time, else in float32."""
+    is_faster = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_faster)
 
 
 @torch.inference_mode()

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from app.domain.errors import MultipleDigits, NoDigit
-from app.domain.predictions import ModelOutput, ModelRef
+from app.domain.predictions import MAX_NOT_A_DIGIT
 from app.imaging.normalization import to_model_input
 from app.imaging.page import GrayImage
 from app.imaging.preprocessing import Preprocessed, preprocess
@@ -66,9 +66,8 @@ def _outcomes(files: Iterator[bytes], name: str) -> list[int]:
 
 def _is_doubtful(found: Preprocessed, session: InferenceSession) -> bool:
     """Return whether the answer has a warning, as the service decides it."""
-    probabilities, not_a_digit = session.run(None, {"digits": to_model_input(found.digit)})
-    output = ModelOutput(ModelRef(1, "v2", ""), probabilities[0], float(not_a_digit[0]))
-    return found.is_doubtful or output.is_doubtful
+    _, not_a_digit = session.run(None, {"digits": to_model_input(found.digit)})
+    return found.is_doubtful or bool(not_a_digit[0] > MAX_NOT_A_DIGIT)
 
 
 def textures(rng: Generator) -> Iterator[bytes]:

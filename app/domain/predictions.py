@@ -14,7 +14,7 @@ from app.domain.assignment import Version
 
 IMAGE_SIZE = 28
 SHORT_HASH_LENGTH = 12
-_MAX_NOT_A_DIGIT = 0.5  # probability above which an answer is doubtful
+MAX_NOT_A_DIGIT = 0.5  # probability above which an answer is doubtful
 
 DigitImage = npt.NDArray[np.uint8]
 """A normalized digit as the models expect it, uint8 (28, 28): light ink on black."""
@@ -70,7 +70,7 @@ class ModelOutput:
     @property
     def is_doubtful(self) -> bool:
         """Return whether the model takes the image for something else than a digit."""
-        return (self.not_a_digit_probability or 0) > _MAX_NOT_A_DIGIT
+        return (self.not_a_digit_probability or 0) > MAX_NOT_A_DIGIT
 
 
 @dataclass(frozen=True)

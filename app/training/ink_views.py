@@ -136,8 +136,9 @@ def _crop_by_hand(image: _Bytes, ink: _Bytes, box: Region, rng: Generator) -> tu
     """Return what is cropped from an image by hand, often in few pixels, and its ink."""
     region = _choose_crop(box, ink.shape, rng)
     part = crop(image, region)
-    is_small = rng.random() < _SMALL_PROBABILITY
-    return _lower_resolution(part, rng) if is_small else part, crop(ink, region)
+    if rng.random() < _SMALL_PROBABILITY:
+        part = _lower_resolution(part, rng)
+    return part, crop(ink, region)
 
 
 def _choose_crop(box: Region, shape: tuple[int, ...], rng: Generator) -> Region:

@@ -23,6 +23,7 @@ _CONTRASTS = (0.08, 1.0)
 _OTHER_CONTENT_PROBABILITY = 0.7  # of a page without a digit
 _FILLED = 0.92  # of its box, by a digit
 _GAPS = (0.04, 0.6)  # between digits, relative to their size
+_SHOW_THROUGH_PROBABILITY, _SHOW_THROUGH = 0.2, (0.04, 0.3)  # opacity
 _MIN_VISIBLE = 0.3  # of the ink of at least one pixel
 
 
@@ -47,6 +48,8 @@ def make_scene(digits: npt.NDArray[np.uint8], content: Content, rng: Generator) 
     if rng.random() < 0.3:
         surfaces.print_pattern(page, box.unit, rng)
     color = _ink_color(page, box, rng)
+    if content is not Content.NONE and rng.random() < _SHOW_THROUGH_PROBABILITY:
+        _show_through(page, digits, box, color, rng)
     count = 0 if content is Content.NONE else 1
     if rng.random() < (0.45 if count else 0.75):
         add_marks(page, box, color, rng, has_digit=count > 0)
@@ -112,6 +115,25 @@ def _equally_bright(color: Color, rng: Generator) -> Color:
     direction -= weights * (direction @ weights) / (weights @ weights)
     direction *= rng.uniform(0.3, 0.8) / np.abs(direction).max()
     return np.clip(color + direction, 0, 1).astype(np.float32)
+
+
+def _show_through(
+    page: Image, digits: npt.NDArray[np.uint8], box: Box, ink: Color, rng: Generator
+) -> None:
+    """Let the back of the sheet show through: mirrored, blurred, fainter than the ink."""
+    back = np.zeros(page.shape[:2], np.float32)
+    for _ in range(rng.integers(1, 6)):
+        mark = _draw(digits, box.unit * rng.uniform(0.5, 1.8), rng)
+        height, width = (min(a, b) for a, b in zip(mark.shape, back.shape, strict=True))
+        top = int(rng.integers(0, back.shape[0] - height + 1))
+        left = int(rng.integers(0, back.shape[1] - width + 1))
+        place = np.s_[top : top + height, left : left + width]
+        back[place] = np.maximum(back[place], mark[:height, :width][:, ::-1])
+    back = surfaces.blur(back, box.unit * np.exp(rng.uniform(-4.5, -2.5)) + 0.5)
+    contrast = float(np.abs(ink - page.mean(axis=(0, 1))).max())
+    other, most = (ink, 1.0) if rng.random() < 0.5 else (surfaces.random_color(rng), contrast)
+    opacity = np.float32(most * rng.uniform(*_SHOW_THROUGH))
+    page += (back * opacity)[..., None] * (other - page)
 
 
 def _draw(digits: npt.NDArray[np.uint8], size: float, rng: Generator) -> Coverage:

@@ -121,7 +121,7 @@ def _show_through(
     page: Image, digits: npt.NDArray[np.uint8], box: Box, ink: Color, rng: Generator
 ) -> None:
     """Let the back of the sheet show through: mirrored, blurred, fainter than the ink."""
-    back = np.zeros(page.shape[:2], np.float32)
+    back: Coverage = np.zeros(page.shape[:2], np.float32)
     for _ in range(rng.integers(1, 6)):
         mark = _draw(digits, box.unit * rng.uniform(0.5, 1.8), rng)
         height, width = (min(a, b) for a, b in zip(mark.shape, back.shape, strict=True))

@@ -27,7 +27,7 @@ def _with_upstroke(digit: DigitImage, rng: Generator) -> DigitImage:
     top, bottom = rows.min(), rows.max()
     height = bottom - top + 1
     pen = float(np.clip(len(rows) / height * rng.uniform(0.7, 1.1), 1, 6))
-    angle, length = rng.uniform(0.3, 1.1), height * rng.uniform(0.25, 0.55)
+    angle, length = rng.uniform(0.3, 1.3), height * rng.uniform(0.25, 0.7)
     start = np.array([columns[rows == top].mean(), top + pen / 2 - 0.5])
     end = start + length * np.array([-np.sin(angle), np.cos(angle)])
     written = _add_stroke(digit, start, end, pen)

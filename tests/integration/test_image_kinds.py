@@ -57,7 +57,7 @@ def test_nearly_all_of_each_hard_kind_are_correct(cleo: Client, kind: str, is_lo
     """On validation digits, which the ink network was not trained on."""
     count, at_least = (200, 0.97) if is_long else (30, 0.9)
     if kind == "tight_thin":
-        at_least = 0.6  # hairlines are still a weakness of the models
+        at_least = 0.75  # hairlines along the edge are still taken for a border
     validation, rng = load_base_sets().validation, np.random.default_rng(SEED)
     files = [HARD_KINDS[kind](digit, rng) for digit in validation.digits[:count]]
     predicted = np.array(predictions(cleo, files), dtype=float)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.training.bundled_models import RECIPES
+from app.training.bundled_models import RECIPES, REFINEMENTS
 
 PURPOSES = {
     "v1": "The fast baseline: under 10,000 parameters.",
@@ -78,6 +78,7 @@ def _file(version: str, figures: Figures) -> str:
 
 def _recipe(version: str, figures: Figures) -> str:
     rows = "\n".join(f"| {key} | {value} |" for key, value in asdict(RECIPES[version]).items())
+    refinement = REFINEMENTS[version]
     return f"""## Data
 MNIST (LeCun, Cortes, Burges; CC BY-SA 3.0), `data/mnist.npz`. Of its 60,000 training images 54,000
 were trained on and a fixed 6,000 are the validation set, on which the temperature was fitted; the
@@ -89,7 +90,8 @@ Every image was preprocessed by `app/imaging` as in serving. A share of each bat
 augmented before that (`app/training/augmentation.py`: warped, thickened, degraded, one in twenty as
 an image file of one of the kinds below), and images of no digit, which are a class of their own.
 Cross entropy, AdamW, one-cycle learning rate, and at the end the exponential moving average of the
-weights, with the logits divided by a temperature.
+weights, with the logits divided by a temperature. The network is then refined on fewer augmented
+digits, which takes back most of what those cost on plain ones.
 
 The degradations (`app/training/degradations.py`) are generic: grain, dropped pixels, blur, few
 pixels, random filters, uneven light, tone, clouds, stray strokes, drops, erased boxes, inverted
@@ -101,6 +103,9 @@ glass_blur and motion_blur.
 | setting | value |
 | --- | --- |
 {rows}
+| then refined: epochs | {refinement.epochs} |
+| learning_rate | {refinement.learning_rate} |
+| non_digit_share, augmented_share | {refinement.non_digit_share}, {refinement.augmented_share} |
 | seed | {figures.metadata["seed"]} |
 | temperature | {figures.metadata["temperature"]} |
 

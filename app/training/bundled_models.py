@@ -1,5 +1,6 @@
 """The bundled models: the recipe of each version, its seeds, and how one is trained and saved."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,6 +26,13 @@ RECIPES = {
     ),
     "v2": Recipe(epochs=28, learning_rate=4e-3),
 }
+# A network that has learned from many degraded digits is refined on mostly plain ones.
+REFINEMENTS = {
+    version: replace(
+        recipe, epochs=4, learning_rate=1e-3, augmented_share=0.12, non_digit_share=0.04
+    )
+    for version, recipe in RECIPES.items()
+}
 SEEDS = (1, 2, 3, 4, 5)  # the first is bundled
 
 
@@ -41,6 +49,19 @@ def train(pool: Path, version: str, seed: int, recipe: Recipe, path: Path) -> No
     torch.use_deterministic_algorithms(mode=True)
     torch.manual_seed(seed)
     net = fit(architectures.ARCHITECTURES[version](), AugmentedPool.load(pool), recipe, seed)
+    _calibrate_and_save(net, version, seed, path)
+
+
+def refine(pool: Path, version: str, seed: int, recipe: Recipe, start: Path, path: Path) -> None:
+    """Train on from a saved network, then as `train`; runs in its own process."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(mode=True)
+    torch.manual_seed(seed)
+    net = fit(onnx_export.from_onnx(start.read_bytes()), AugmentedPool.load(pool), recipe, seed)
+    _calibrate_and_save(net, version, seed, path)
+
+
+def _calibrate_and_save(net: architectures.Net, version: str, seed: int, path: Path) -> None:
     validation = load_base_sets().validation
     validation_logits = compute_logits(net, preprocess_all(validation.digits, "validation"))
     temperature = calibration.fit_temperature(validation_logits, validation.labels)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numpy.random import Generator
 from tqdm import tqdm
 
-from app.domain.predictions import MAX_NOT_A_DIGIT, DigitImage
+from app.domain.predictions import DigitImage
 from app.imaging.preprocessing import Preprocessed
 from app.onnx_runtime import InferenceSession, open_session
 from app.training.bundled_models import SEEDS, model_path
@@ -57,9 +57,8 @@ class Row:
         shares = [f"{of.correct(session).mean():.2%}" for session in self.sessions]
         wrong = of.probabilities(v2).max(axis=1)[~of.correct(v2) & ~of.rejected]
         confidence = f"{wrong.mean():.2f}" if len(wrong) else "none wrong"
-        is_doubtful = np.array([each is not None and each.is_doubtful for each in self.found])
-        warned = ~of.rejected & (is_doubtful | (of.not_a_digit(v2) > MAX_NOT_A_DIGIT))
-        counts = f"{len(self.labels):,} | {of.rejected.sum()} | {warned.sum()}"
+        warned = sum(each.is_doubtful for each in self.found if each is not None)
+        counts = f"{len(self.labels):,} | {of.rejected.sum()} | {warned}"
         return f"| {self.kind} | {counts} | {' | '.join(shares)} | {confidence} |"
 
     @property

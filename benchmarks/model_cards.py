@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.training.bundled_models import RECIPES, REFINEMENTS
+from app.training.bundled_models import RECIPES
 
 PURPOSES = {
     "v1": "The fast baseline: under 10,000 parameters.",
@@ -33,20 +33,8 @@ class Figures:
     calibration_error: float
     confidences: npt.NDArray[np.float32]
     correct: npt.NDArray[np.bool_]
-    ood: dict[str, "OodFigures"]
-
-
-@dataclass(frozen=True)
-class OodFigures:
-    """A kind of images of no digit, or all kinds: arrays (n,), and AUROC against golden.
-
-    The top probability of an image that was rejected is 0, its not-a-digit probability 1.
-    """
-
-    confidences: npt.NDArray[np.float32]
-    not_a_digit: npt.NDArray[np.float32]
-    auroc_of_confidence: float
-    auroc_of_not_a_digit: float
+    ood_confidences: dict[str, npt.NDArray[np.float32]]
+    auroc: dict[str, float]
 
 
 def render(version: str, figures: Figures) -> str:
@@ -70,7 +58,7 @@ def _file(version: str, figures: Figures) -> str:
 | file | `{version}.onnx`, {figures.size_bytes:,} bytes |
 | SHA-256 | `{figures.sha256}` |
 | input | `digits`: float32 (n, 1, 28, 28), 0 is background, 1 is ink; from `app/imaging` |
-| outputs | `probabilities`: float32 (n, 10), summing to 1; `not_a_digit`: float32 (n,), 0..1 |
+| output | `probabilities`: float32 (n, 10), summing to 1 |
 | parameters | {figures.parameters:,} |
 | multiply-adds per digit | {figures.multiply_adds:,} |
 | microseconds per digit, one core | {figures.microseconds:.0f} |"""
@@ -78,7 +66,6 @@ def _file(version: str, figures: Figures) -> str:
 
 def _recipe(version: str, figures: Figures) -> str:
     rows = "\n".join(f"| {key} | {value} |" for key, value in asdict(RECIPES[version]).items())
-    refinement = REFINEMENTS[version]
     return f"""## Data
 MNIST (LeCun, Cortes, Burges; CC BY-SA 3.0), `data/mnist.npz`. Of its 60,000 training images 54,000
 were trained on and a fixed 6,000 are the validation set, on which the temperature was fitted; the
@@ -86,26 +73,16 @@ were trained on and a fixed 6,000 are the validation set, on which the temperatu
 was selected with them.
 
 ## Recipe
-Every image was preprocessed by `app/imaging` as in serving. A share of each batch are digits
-augmented before that (`app/training/augmentation.py`: warped, thickened, degraded, one in twenty as
-an image file of one of the kinds below), and images of no digit, which are a class of their own.
-Cross entropy, AdamW, one-cycle learning rate, and at the end the exponential moving average of the
-weights, with the logits divided by a temperature. The network is then refined on fewer augmented
-digits, which takes back most of what those cost on plain ones.
-
-The degradations (`app/training/degradations.py`) are generic: grain, dropped pixels, blur, few
-pixels, random filters, uneven light, tone, clouds, stray strokes, drops, erased boxes, inverted
-parts, outlines, one or two together. No corruption of MNIST-C is among them, but some are kin to
-one: stray strokes to zigzag and dotted_line, dropped pixels to impulse_noise, grain to shot_noise,
-clouds to fog, drops to spatter, inverted parts to stripe, outlines to canny_edges, blur to
-glass_blur and motion_blur.
+Every image was preprocessed by `app/imaging` as it was before the ink network: plain images as
+today, the others by rules. A share of each batch are digits augmented before that
+(`app/training/augmentation.py`: warped, thickened, degraded, one in twenty as an image file of one
+of the kinds below), and images of no digit, with a uniform target. Cross entropy, AdamW, one-cycle
+learning rate, and at the end the exponential moving average of the weights, with the logits divided
+by a temperature.
 
 | setting | value |
 | --- | --- |
 {rows}
-| then refined: epochs | {refinement.epochs} |
-| learning_rate | {refinement.learning_rate} |
-| non_digit_share, augmented_share | {refinement.non_digit_share}, {refinement.augmented_share} |
 | seed | {figures.metadata["seed"]} |
 | temperature | {figures.metadata["temperature"]} |
 
@@ -155,7 +132,7 @@ All 10,000 golden digits, transformed:
 {_rows(figures.stresses)}
 
 Under the fifteen corruptions of MNIST-C (Mu and Gilmer, 2019), implemented in
-`app/training/mnist_c.py`; none was trained on, some degradations of training are kin to them:
+`app/training/mnist_c.py`; no model was trained on them as such:
 
 | corruption | accuracy |
 | --- | --- |
@@ -164,33 +141,28 @@ Under the fifteen corruptions of MNIST-C (Mu and Gilmer, 2019), implemented in
 
 
 def _confidence(version: str, figures: Figures) -> str:
-    rows = "\n".join(_ood_row(name, of) for name, of in figures.ood.items())
+    ood_confidences = "\n".join(
+        f"| {name} | {len(found):,} | {found.mean():.3f} | {figures.auroc[name]:.3f} |"
+        for name, found in figures.ood_confidences.items()
+    )
+    together = np.concatenate(list(figures.ood_confidences.values()))
     return f"""## Confidence
 | | |
 | --- | --- |
 | expected calibration error, golden, 15 bins of equal mass | {figures.calibration_error:.3%} |
 | mean top probability, golden | {figures.confidences.mean():.3f} |
 
-Images of no digit, generated differently from those in training. The top probability of one that is
-rejected counts as 0, its not-a-digit probability as 1; AUROC is how often a golden digit's is
-higher, or lower. All 52 letters are included, also those that look like digits.
+Images of no digit, generated differently from those in training: the mean top probability, which
+is 0 for an image that is rejected, and how often a golden digit's is higher (AUROC). All 52 letters
+are included, also those that look like digits.
 
-| images | count | top probability, mean | AUROC | not a digit, mean | AUROC |
-| --- | --- | --- | --- | --- | --- |
-{rows}
+| images | count | mean top probability | AUROC |
+| --- | --- | --- | --- |
+{ood_confidences}
+| all of them | {len(together):,} | {together.mean():.3f} | {figures.auroc["all of them"]:.3f} |
 
 ![Calibration, errors by kind of image, confidence on digits and other images]({version}.svg)
 """
-
-
-def _ood_row(name: str, of: OodFigures) -> str:
-    cells = (
-        name,
-        f"{len(of.confidences):,}",
-        *(f"{of.confidences.mean():.3f}", f"{of.auroc_of_confidence:.3f}"),
-        *(f"{of.not_a_digit.mean():.3f}", f"{of.auroc_of_not_a_digit:.3f}"),
-    )
-    return f"| {' | '.join(cells)} |"
 
 
 def _rows(shares: dict[str, float]) -> str:

@@ -19,10 +19,8 @@ from app.training.synthetic_images import RENDERERS
 from benchmarks import model_cards, plots
 from benchmarks.classifier_metrics import auroc, expected_calibration_error
 from benchmarks.evaluation_images import STRESSES, images_of_kind, scanned_digits, stressed_set
-from benchmarks.model_cards import Figures, OodFigures
+from benchmarks.model_cards import Figures
 from benchmarks.ood_images import OOD_IMAGES
-
-_Scores = npt.NDArray[np.float32]
 
 VERSIONS = ("v1", "v2")
 _ROUNDS = 3_000
@@ -80,6 +78,7 @@ def measure(version: str, sets: EvaluationSets) -> Figures:
     golden = sets.golden.probabilities(session)
     correct = sets.golden.correct(session)
     confidences = golden.max(axis=1)
+    ood_confidences = {name: _confidences(of, session) for name, of in sets.ood.items()}
     net = architectures.ARCHITECTURES[version]()
     return Figures(
         metadata=session.get_modelmeta().custom_metadata_map,
@@ -102,7 +101,9 @@ def measure(version: str, sets: EvaluationSets) -> Figures:
         calibration_error=expected_calibration_error(confidences, correct),
         confidences=confidences,
         correct=correct,
-        ood=_ood_figures(sets, session),
+        ood_confidences=ood_confidences,
+        auroc={name: auroc(confidences, found) for name, found in ood_confidences.items()}
+        | {"all of them": auroc(confidences, np.concatenate(list(ood_confidences.values())))},
     )
 
 
@@ -110,27 +111,9 @@ def _accuracy(of: EvaluationSet, session: InferenceSession) -> float:
     return float(of.correct(session).mean())
 
 
-def _ood_figures(sets: EvaluationSets, session: InferenceSession) -> dict[str, OodFigures]:
-    digits = scores(sets.golden, session)
-    found = {name: scores(of, session) for name, of in sets.ood.items()}
-    together = tuple(np.concatenate(parts) for parts in zip(*found.values(), strict=True))
-    return {
-        name: OodFigures(
-            confidences,
-            not_a_digit,
-            auroc(digits[0], confidences),
-            auroc(-digits[1], -not_a_digit),
-        )
-        for name, (confidences, not_a_digit) in (found | {"all of them": together}).items()
-    }
-
-
-def scores(of: EvaluationSet, session: InferenceSession) -> tuple[_Scores, _Scores]:
-    """Return the top and the not-a-digit probability (n,) of each image; rejected: 0 and 1."""
-    return (
-        np.where(of.rejected, np.float32(0), of.probabilities(session).max(axis=1)),
-        np.where(of.rejected, np.float32(1), of.not_a_digit(session)),
-    )
+def _confidences(of: EvaluationSet, session: InferenceSession) -> npt.NDArray[np.float32]:
+    """Return the top probability of each image, 0 if it was rejected."""
+    return np.where(of.rejected, np.float32(0), of.probabilities(session).max(axis=1))
 
 
 def _microseconds(session: InferenceSession) -> float:

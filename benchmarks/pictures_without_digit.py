@@ -1,4 +1,4 @@
-"""`python -m benchmarks.pictures_without_digit`: how many pictures of no digit v2 answers.
+"""`python -m benchmarks.pictures_without_digit`: how many pictures of no digit are answered.
 
 Textures, words, icons and screenshots, drawn by other code than the scenes of training and with
 fonts that those lack; and pairs of digits, which must be rejected too.
@@ -17,12 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from app.domain.errors import MultipleDigits, NoDigit
-from app.domain.predictions import MAX_NOT_A_DIGIT
-from app.imaging.normalization import to_model_input
 from app.imaging.page import GrayImage
-from app.imaging.preprocessing import Preprocessed, preprocess
-from app.onnx_runtime import InferenceSession, open_session
-from app.training.bundled_models import model_path
+from app.imaging.preprocessing import preprocess
 from app.training.datasets import load_base_sets
 from app.training.synthetic_images import encode_image
 
@@ -52,22 +48,16 @@ def main() -> None:
 
 def _outcomes(files: Iterator[bytes], name: str) -> list[int]:
     """Count images: all, rejected for either reason, answered with and without a warning."""
-    counts, session = [0] * 5, open_session(model_path("v2", SEED).read_bytes())
+    counts = [0] * 5
     for file in tqdm(files, name, leave=False):
         counts[0] += 1
         try:
-            counts[3 if _is_doubtful(preprocess(file), session) else 4] += 1
+            counts[3 if preprocess(file).is_doubtful else 4] += 1
         except NoDigit:
             counts[1] += 1
         except MultipleDigits:
             counts[2] += 1
     return counts
-
-
-def _is_doubtful(found: Preprocessed, session: InferenceSession) -> bool:
-    """Return whether the answer has a warning, as the service decides it."""
-    _, not_a_digit = session.run(None, {"digits": to_model_input(found.digit)})
-    return found.is_doubtful or bool(not_a_digit[0] > MAX_NOT_A_DIGIT)
 
 
 def textures(rng: Generator) -> Iterator[bytes]:

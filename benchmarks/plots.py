@@ -44,16 +44,16 @@ def _draw_kinds(axes: Axes, figures: Figures) -> None:
 
 
 def _draw_ood(axes: Axes, figures: Figures) -> None:
-    ood = figures.ood["all of them"]
+    ood_confidences = np.concatenate(list(figures.ood_confidences.values()))
     bins = np.linspace(0, 1, 41).tolist()
     for name, values, color in (
         ("golden digits", figures.confidences, _INK),
-        ("no digit", ood.confidences, _HIGHLIGHT),
+        ("no digit", ood_confidences, _HIGHLIGHT),
     ):
         weights = np.full(len(values), 100 / len(values))
         axes.hist(values, bins, weights=weights, alpha=0.7, color=color, label=name)
     axes.set(
-        title=f"Digits and others: AUROC {ood.auroc_of_confidence:.3f}",
+        title=f"Digits and others: AUROC {figures.auroc['all of them']:.3f}",
         xlabel="top probability",
         ylabel="% of images",
     )

@@ -14,7 +14,6 @@ from app.domain.assignment import Version
 
 IMAGE_SIZE = 28
 SHORT_HASH_LENGTH = 12
-MAX_NOT_A_DIGIT = 0.5  # probability above which an answer is doubtful
 
 DigitImage = npt.NDArray[np.uint8]
 """A normalized digit as the models expect it, uint8 (28, 28): light ink on black."""
@@ -41,14 +40,10 @@ class ModelRef:
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What a model predicted: the probabilities of the ten digits, float32 (10,), and of no digit.
-
-    `not_a_digit_probability` is None for models that do not output it; it is not stored.
-    """
+    """What a model predicted: ten class probabilities, float32 (10,)."""
 
     model: ModelRef
     probabilities: npt.NDArray[np.float32]
-    not_a_digit_probability: float | None = None
 
     @cached_property
     def normalized_probabilities(self) -> list[float]:
@@ -66,11 +61,6 @@ class ModelOutput:
     def probability(self) -> float:
         """Return the probability of that digit."""
         return self.normalized_probabilities[self.digit]
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Return whether the model takes the image for something else than a digit."""
-        return (self.not_a_digit_probability or 0) > MAX_NOT_A_DIGIT
 
 
 @dataclass(frozen=True)
@@ -94,8 +84,8 @@ class Prediction:
 
     `assignment_probability` is the probability with which the version was assigned, `stage_id` the
     experiment stage that it belongs to; both are None if the client chose the version, `stage_id`
-    also if no experiment was running. `image_is_doubtful` means that the image may show no digit,
-    or several; it is not stored.
+    also if no experiment was running. `is_doubtful` means that the image may show no digit, or
+    several; it is not stored.
     """
 
     id: UUID
@@ -107,12 +97,7 @@ class Prediction:
     stage_id: int | None = None
     assignment_probability: float | None = None
     shadow: ModelOutput | None = None
-    image_is_doubtful: bool = False
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Return whether the image may not show exactly one digit."""
-        return self.image_is_doubtful or self.output.is_doubtful
+    is_doubtful: bool = False
 
     @property
     def disagrees(self) -> bool:

@@ -12,9 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,17 +20,7 @@ from app.imaging.ink_model import INK_MODEL
 from app.training import bundled_ink
 from app.training.augmented_pool import make_pool
 from app.training.bundled_ink import train_ink
-from app.training.bundled_models import (
-    MODELS,
-    PASSES,
-    POOL_SEED,
-    RECIPES,
-    REFINEMENTS,
-    SEEDS,
-    model_path,
-    refine,
-    train,
-)
+from app.training.bundled_models import MODELS, PASSES, POOL_SEED, RECIPES, SEEDS, model_path, train
 from app.training.datasets import LabeledDigits, load_base_sets
 from app.training.ink_network import InkRecipe
 from app.training.ink_views import SCENES_PER_CHUNK, make_views
@@ -53,7 +41,6 @@ class Plan:
     scenes_per_chunk: int
     ink_recipe: InkRecipe
     recipes: dict[str, Recipe]
-    refinements: dict[str, Recipe]
     seeds: Sequence[int]
     folder: Path
 
@@ -74,7 +61,7 @@ def main() -> None:
     if not wanted.rehearse:
         chunks, ink = bundled_ink.CHUNKS, bundled_ink.RECIPE
         run(
-            Plan(training, chunks, SCENES_PER_CHUNK, ink, RECIPES, REFINEMENTS, SEEDS, MODELS),
+            Plan(training, chunks, SCENES_PER_CHUNK, ink, RECIPES, SEEDS, MODELS),
             wanted.steps,
             KEPT,
         )
@@ -83,8 +70,7 @@ def main() -> None:
     quick = {version: replace(recipe, epochs=1) for version, recipe in RECIPES.items()}
     ink = replace(bundled_ink.RECIPE, epochs=1)
     with TemporaryDirectory() as folder:
-        models = Path(folder, "models")
-        plan = Plan(few, 1, REHEARSAL_SCENES, ink, quick, quick, SEEDS[:2], models)
+        plan = Plan(few, 1, REHEARSAL_SCENES, ink, quick, SEEDS[:2], Path(folder, "models"))
         run(plan, wanted.steps, Path(folder))
 
 
@@ -94,9 +80,9 @@ def run(plan: Plan, steps: Sequence[str], kept: Path) -> None:
     with ProcessPoolExecutor(PROCESSES, spawn) as processes:
         if "ink" in steps:
             _save(_train_ink(plan, kept, processes), plan.folder / INK_MODEL.name)
-        versions = [step for step in steps if step != "ink"]
-        for (version, seed), path in _train_versions(plan, versions, kept, processes).items():
-            _save(path, model_path(version, seed, plan.folder))
+        for version in (step for step in steps if step != "ink"):
+            for seed, path in _train_version(plan, version, kept, processes).items():
+                _save(path, model_path(version, seed, plan.folder))
     print(f"took {(time.monotonic() - started_at_s) / 60:.1f} minutes")
 
 
@@ -109,28 +95,21 @@ def _train_ink(plan: Plan, kept: Path, processes: ProcessPoolExecutor) -> Path:
     return path
 
 
-def _train_versions(
-    plan: Plan, versions: Sequence[str], kept: Path, processes: ProcessPoolExecutor
-) -> dict[tuple[str, int], Path]:
-    """Train and refine the seeds of the versions, two at a time; return the path of each."""
-    ink = sha256(INK_MODEL.read_bytes()).hexdigest()
-    pool, final = kept / f"pool-{_key(ink)}", dict[tuple[str, int], Path]()
-    first, second = list[partial[None]](), list[partial[None]]()
-    for version, seed in product(versions, plan.seeds):
-        recipe, refinement = plan.recipes[version], plan.refinements[version]
-        start = kept / f"{version}-seed{seed}-{_key(recipe, ink)}.onnx"
-        path = kept / f"{version}-seed{seed}-refined-{_key(recipe, refinement, ink)}.onnx"
-        final[version, seed] = path
-        if not path.exists():
-            second.append(partial(refine, pool, version, seed, refinement, start, path))
-            if not start.exists():
-                first.append(partial(train, pool, version, seed, recipe, start))
-    if second and not pool.exists():
-        make_pool(plan.digits, PASSES, POOL_SEED, processes).save(pool)
-    for jobs in (first, second):
-        for done in [processes.submit(job) for job in jobs]:
-            done.result()
-    return final
+def _train_version(
+    plan: Plan, version: str, kept: Path, processes: ProcessPoolExecutor
+) -> dict[int, Path]:
+    """Train the seeds of a version, two at a time; return the path of each."""
+    recipe, ink = plan.recipes[version], sha256(INK_MODEL.read_bytes()).hexdigest()
+    paths = {seed: kept / f"{version}-seed{seed}-{_key(recipe, ink)}.onnx" for seed in plan.seeds}
+    missing = {seed: path for seed, path in paths.items() if not path.exists()}
+    if missing:
+        pool = kept / f"pool-{_key(ink)}"
+        if not pool.exists():
+            make_pool(plan.digits, PASSES, POOL_SEED, processes).save(pool)
+        jobs = [(pool, version, seed, recipe, path) for seed, path in missing.items()]
+        for _ in processes.map(train, *zip(*jobs, strict=True)):
+            pass
+    return paths
 
 
 def _key(*settings: object) -> str:

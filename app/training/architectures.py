@@ -1,7 +1,4 @@
-"""The architectures of v1 and v2, as plain sequences of layers; training_loop.py trains them.
-
-The logits are those of the ten digits, and of no digit.
-"""
+"""The architectures of v1 and v2, as plain sequences of layers; training_loop.py trains them."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -10,11 +7,10 @@ import torch
 from torch import nn
 
 Net = nn.Sequential
-DIGITS, NOT_A_DIGIT, CLASSES = 10, 10, 11
 
 
 def baseline() -> Net:
-    """Build v1's network, under 10,000 parameters: float32 (n, 1, 28, 28) to logits (n, 11)."""
+    """Build v1's network, under 10,000 parameters: float32 (n, 1, 28, 28) to logits (n, 10)."""
     return nn.Sequential(
         *_convolution_block(1, 8),
         nn.MaxPool2d(2),
@@ -24,12 +20,12 @@ def baseline() -> Net:
         *_convolution_block(24, 20, padding=0),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(20 * 2 * 2, CLASSES),
+        nn.Linear(20 * 2 * 2, 10),
     )
 
 
 def improved() -> Net:
-    """Build v2's network, 5.4 million multiply-adds: float32 (n, 1, 28, 28) to logits (n, 11)."""
+    """Build v2's network, 5.4 million multiply-adds: float32 (n, 1, 28, 28) to logits (n, 10)."""
     return nn.Sequential(
         *_convolution_block(1, 24),
         nn.MaxPool2d(2),
@@ -40,7 +36,7 @@ def improved() -> Net:
         *_convolution_block(64, 96, padding=0),
         nn.Flatten(),
         nn.Dropout(0.3),
-        nn.Linear(96 * 3 * 3, CLASSES),
+        nn.Linear(96 * 3 * 3, 10),
     )
 
 

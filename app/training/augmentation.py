@@ -1,8 +1,10 @@
 """Data augmentation: digits varied as real images vary, then preprocessed as in serving.
 
-Warped strokes of varied thickness (elastic distortion: Simard, Steinkraus, Platt 2003), degraded
-before preprocessing, and sometimes an image file of one of the synthetic kinds.
+Warped strokes of varied thickness (elastic distortion: Simard, Steinkraus, Platt 2003),
+degradations before preprocessing, and sometimes an image file of one of the synthetic kinds.
 """
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -12,13 +14,11 @@ from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging.page import GrayImage, to_levels
 from app.imaging.preprocessing import preprocess, preprocess_gray
-from app.training.degradations import degrade
 from app.training.synthetic_images import RENDERERS
 
 _FILE_PROBABILITY = 0.05  # of being rendered as an image file
 _FILE_RENDERERS = tuple(maker for kind, maker in RENDERERS.items() if kind != "huge")
-_PLAIN_SIZE_PROBABILITY = 0.35  # of being degraded in MNIST's own pixels, not in those of a page
-_DEGRADATIONS = (0.3, 0.4, 0.3)  # probabilities of none, one and two
+_DEGRADE_PROBABILITY = 0.4
 _THICKNESS_PROBABILITY = 0.4
 _SHIFT_PROBABILITY = 0.3
 
@@ -35,18 +35,17 @@ def augment(digit: DigitImage, rng: Generator) -> DigitImage:
         if rng.random() < _FILE_PROBABILITY:
             render = _FILE_RENDERERS[rng.integers(len(_FILE_RENDERERS))]
             return preprocess(render(digit, rng)).digit
-        side = IMAGE_SIZE if rng.random() < _PLAIN_SIZE_PROBABILITY else None
-        gray = warp(digit, rng, side)
-        for _ in range(rng.choice(len(_DEGRADATIONS), p=_DEGRADATIONS)):
-            gray = degrade(gray, rng)
+        gray = warp(digit, rng)
+        if rng.random() < _DEGRADE_PROBABILITY:
+            gray = _DEGRADATIONS[rng.integers(len(_DEGRADATIONS))](gray, rng)
         return _shift(preprocess_gray(to_levels(gray)).digit, rng)
     except ImageError:
         return digit
 
 
-def warp(digit: DigitImage, rng: Generator, side: int | None = None) -> GrayImage:
-    """Return ink in 0..1 on a page of any size: rotated, sheared, scaled, elastically distorted."""
-    side = side or int(rng.integers(_CANVAS_PIXELS[0], _CANVAS_PIXELS[1] + 1))
+def warp(digit: DigitImage, rng: Generator) -> GrayImage:
+    """Return ink in 0..1 on a larger page: rotated, sheared, scaled, elastically distorted."""
+    side = int(rng.integers(_CANVAS_PIXELS[0], _CANVAS_PIXELS[1] + 1))
     angle = np.deg2rad(rng.uniform(-_ROTATION_DEGREES, _ROTATION_DEGREES))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shear = np.array([[1, rng.uniform(-_SHEARING, _SHEARING)], [0, 1]])
@@ -78,6 +77,61 @@ def _change_thickness(ink: GrayImage, rng: Generator) -> GrayImage:
         return np.asarray(cv2.dilate(ink, pen), dtype=np.float32)
     thin = cv2.erode(ink, pen)
     return np.asarray(thin if thin.max() > 0.5 else ink, dtype=np.float32)
+
+
+def _add_noise(ink: GrayImage, rng: Generator) -> GrayImage:
+    grain = rng.standard_normal(ink.shape, dtype=np.float32)
+    return np.asarray(ink + grain * np.float32(rng.uniform(0.02, 0.15)), dtype=np.float32)
+
+
+def _blur(ink: GrayImage, rng: Generator) -> GrayImage:
+    widths = rng.uniform(0.2, 0.9, 2) * len(ink) / IMAGE_SIZE
+    return np.asarray(cv2.GaussianBlur(ink, (0, 0), *widths), dtype=np.float32)
+
+
+def _lower_resolution(ink: GrayImage, rng: Generator) -> GrayImage:
+    """Downsample to a few pixels, then enlarge."""
+    few = int(rng.integers(8, 20))
+    small = cv2.resize(ink, (few, few), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, ink.shape, interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _shade(ink: GrayImage, rng: Generator) -> GrayImage:
+    """Draw pale ink on paper under uneven lighting."""
+    slope = np.linspace(-0.5, 0.5, len(ink), dtype=np.float32)
+    down, across = rng.uniform(-0.4, 0.4, 2).astype(np.float32)
+    light = 0.7 + down * slope[:, None] + across * slope
+    return np.asarray(light * (1 - np.float32(rng.uniform(0.3, 0.8)) * ink), dtype=np.float32)
+
+
+def _strike_through(ink: GrayImage, rng: Generator) -> GrayImage:
+    """Add a stray stroke, thinner than the digit's own."""
+    corners = rng.uniform(0, len(ink), (int(rng.integers(2, 5)), 2)).astype(np.int32)
+    thickness = max(1, round(len(ink) / IMAGE_SIZE * rng.uniform(0.3, 1)))
+    stroke = np.zeros_like(ink)
+    cv2.polylines(stroke, [corners], False, rng.uniform(0.3, 1), thickness, cv2.LINE_AA)
+    return np.maximum(ink, stroke)
+
+
+def _spatter(ink: GrayImage, rng: Generator) -> GrayImage:
+    """Add drops beside and on the strokes, of ink and of background."""
+    drops = ink.copy()
+    for _ in range(rng.integers(2, 12)):
+        place = [int(at) for at in rng.integers(0, len(ink), 2)]
+        radius = int(rng.integers(0, 1 + len(ink) // IMAGE_SIZE))
+        gray = rng.uniform(0.5, 1) if rng.random() < 0.6 else 0.0
+        cv2.circle(drops, place, radius, gray, -1, cv2.LINE_AA)
+    return drops
+
+
+_DEGRADATIONS: tuple[Callable[[GrayImage, Generator], GrayImage], ...] = (
+    _add_noise,
+    _blur,
+    _lower_resolution,
+    _shade,
+    _strike_through,
+    _spatter,
+)
 
 
 def _shift(digit: DigitImage, rng: Generator) -> DigitImage:

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from app.training.augmentation import augment
 from app.training.datasets import LabeledDigits, preprocess_all
 from app.training.out_of_distribution import make_non_digit
-from app.training.styles import vary_style
 
 _NON_DIGIT_SHARE = 0.1  # of the augmented digits
 _CHUNKS = 20  # per pass; each has its own generator, so that the number of workers does not matter
@@ -58,7 +57,7 @@ def make_pool(
 ) -> AugmentedPool:
     """Augment every digit once per pass, and make images of no digit."""
     made = executor.map(
-        _augment_chunk, *zip(*_split_into_chunks(originals, passes, seed), strict=True)
+        _augment_chunk, *zip(*_split_into_chunks(originals.digits, passes, seed), strict=True)
     )
     pieces = list(tqdm(made, "augmenting digits", passes * _CHUNKS, unit="chunk"))
     digits, non_digits = zip(*pieces, strict=True)
@@ -68,25 +67,19 @@ def make_pool(
 
 
 def _split_into_chunks(
-    originals: LabeledDigits, passes: int, seed: int
-) -> Iterator[tuple[LabeledDigits, list[int]]]:
+    digits: _Images, passes: int, seed: int
+) -> Iterator[tuple[_Images, list[int]]]:
     for turn in range(passes):
-        for number, piece in enumerate(np.array_split(np.arange(len(originals.labels)), _CHUNKS)):
-            chunk = LabeledDigits(originals.digits[piece], originals.labels[piece])
-            yield chunk, [seed, turn, number]
+        for number, piece in enumerate(np.array_split(digits, _CHUNKS)):
+            yield piece, [seed, turn, number]
 
 
-def _augment_chunk(originals: LabeledDigits, seeds: list[int]) -> _Chunk:
+def _augment_chunk(digits: _Images, seeds: list[int]) -> _Chunk:
     """Augment a chunk of digits, and make images of no digit from some; runs in a worker."""
     cv2.setNumThreads(1)
-    rng, digits = np.random.default_rng(seeds), originals.digits
+    rng = np.random.default_rng(seeds)
     return (
-        np.stack(
-            [
-                augment(vary_style(digit, label, rng), rng)
-                for digit, label in zip(digits, originals.labels.tolist(), strict=True)
-            ]
-        ),
+        np.stack([augment(digit, rng) for digit in digits]),
         np.stack(
             [make_non_digit(digit, rng) for digit in digits[: _count_non_digits(len(digits))]]
         ),

@@ -11,7 +11,7 @@ from app.training.ink_views import InkViews
 
 NAME = "cifra-ink"
 SCENES_SEED = 20_261_129
-CHUNKS = 96
+CHUNKS = 80
 SEED = 1
 RECIPE = InkRecipe(epochs=4)
 

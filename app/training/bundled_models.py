@@ -1,6 +1,5 @@
 """The bundled models: the recipe of each version, its seeds, and how one is trained and saved."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,22 +15,8 @@ NAMES = {"v1": "cifra-baseline", "v2": "cifra-improved"}
 PASSES = 4
 POOL_SEED = 20_260_901
 RECIPES = {
-    "v1": Recipe(
-        epochs=45,
-        learning_rate=1e-2,
-        augmented_share=0.25,
-        rotation_degrees=9,
-        scaling=0.08,
-        shearing=0.1,
-    ),
-    "v2": Recipe(epochs=28, learning_rate=4e-3),
-}
-# A network that has learned from many degraded digits is refined on mostly plain ones.
-REFINEMENTS = {
-    version: replace(
-        recipe, epochs=4, learning_rate=1e-3, augmented_share=0.12, non_digit_share=0.04
-    )
-    for version, recipe in RECIPES.items()
+    "v1": Recipe(epochs=30, learning_rate=1e-2, rotation_degrees=9, scaling=0.08, shearing=0.1),
+    "v2": Recipe(epochs=24, learning_rate=4e-3),
 }
 SEEDS = (1, 2, 3, 4, 5)  # the first is bundled
 
@@ -49,19 +34,6 @@ def train(pool: Path, version: str, seed: int, recipe: Recipe, path: Path) -> No
     torch.use_deterministic_algorithms(mode=True)
     torch.manual_seed(seed)
     net = fit(architectures.ARCHITECTURES[version](), AugmentedPool.load(pool), recipe, seed)
-    _calibrate_and_save(net, version, seed, path)
-
-
-def refine(pool: Path, version: str, seed: int, recipe: Recipe, start: Path, path: Path) -> None:
-    """Train on from a saved network, then as `train`; runs in its own process."""
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True)
-    torch.manual_seed(seed)
-    net = fit(onnx_export.from_onnx(start.read_bytes()), AugmentedPool.load(pool), recipe, seed)
-    _calibrate_and_save(net, version, seed, path)
-
-
-def _calibrate_and_save(net: architectures.Net, version: str, seed: int, path: Path) -> None:
     validation = load_base_sets().validation
     validation_logits = compute_logits(net, preprocess_all(validation.digits, "validation"))
     temperature = calibration.fit_temperature(validation_logits, validation.labels)

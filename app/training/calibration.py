@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from app.training.architectures import DIGITS, NOT_A_DIGIT, Net
+from app.training.architectures import Net
 
 _CANDIDATES = np.geomspace(0.2, 5, 400)
 
 
 def fit_temperature(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
-    """Return the temperature that maximizes the likelihood of labels (n,), given logits (n, 11)."""
+    """Return the temperature that maximizes the likelihood of labels (n,), given logits (n, 10)."""
     losses = [_negative_log_likelihood(logits / np.float32(tried), labels) for tried in _CANDIDATES]
     return float(_CANDIDATES[int(np.argmin(losses))])
 
@@ -32,18 +32,10 @@ def apply_temperature(net: Net, temperature: float) -> Net:
     return scaled
 
 
-def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the served probabilities (n, 10) of logits (n, 11).
-
-    What falls to no digit is divided among the ten: an image of none has no probable digit.
-    """
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    classes = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return np.asarray(classes[:, :DIGITS] + classes[:, NOT_A_DIGIT, None] / DIGITS, np.float32)
-
-
 def _negative_log_likelihood(
     logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
 ) -> float:
     """Return the mean negative log-likelihood."""
-    return float(-np.mean(np.log(probabilities(logits)[np.arange(len(labels)), labels])))
+    ahead = logits.max(axis=1)
+    total = ahead + np.log(np.exp(logits - ahead[:, None]).sum(axis=1))
+    return float(np.mean(total - logits[np.arange(len(labels)), labels]))

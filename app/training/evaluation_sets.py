@@ -36,16 +36,8 @@ class EvaluationSet:
 
     def probabilities(self, session: InferenceSession) -> npt.NDArray[np.float32]:
         """Return a model's probabilities for every image, float32 (n, 10)."""
-        return self._outputs(session)[0]
-
-    def not_a_digit(self, session: InferenceSession) -> npt.NDArray[np.float32]:
-        """Return for every image how probable it is that it is no digit, float32 (n,)."""
-        return self._outputs(session)[1]
-
-    def _outputs(self, session: InferenceSession) -> list[npt.NDArray[np.float32]]:
         parts = np.array_split(to_model_input(self.images), 10)
-        outputs = zip(*(session.run(None, {"digits": part}) for part in parts), strict=True)
-        return [np.concatenate(output) for output in outputs]
+        return np.concatenate([session.run(None, {"digits": part})[0] for part in parts])
 
     def correct(self, session: InferenceSession) -> npt.NDArray[np.bool_]:
         """Return for each image whether a model's prediction is correct, bool (n,)."""

@@ -15,12 +15,13 @@ import torch
 from torch.nn import functional
 
 from app.imaging.normalization import to_model_input
-from app.training.architectures import DIGITS, NOT_A_DIGIT, Net
+from app.training.architectures import Net
 from app.training.augmentation import augment
 from app.training.datasets import LabeledDigits, preprocess_all
 from app.training.out_of_distribution import make_non_digit
-from app.training.training_loop import Optimizer, Recipe, random_affine, smoothed_targets
+from app.training.training_loop import Optimizer, Recipe, random_affine
 
+DIGITS = 10
 _Images = npt.NDArray[np.uint8]
 
 ProgressCallback = Callable[[float, float, float], None]
@@ -115,18 +116,19 @@ def _interpolate(tuned: Net, start: Net, start_weight: float) -> Net:
 def _batches(
     train: LabeledDigits, replay: Replay, config: FineTuneConfig, rng: np.random.Generator
 ) -> Iterator[tuple[_Images, npt.NDArray[np.float32]]]:
-    """Yield images uint8 (n, 28, 28) with targets float32 (n, 11)."""
-    by_class = smoothed_targets(config.label_smoothing)
+    """Yield images uint8 (n, 28, 28) with targets float32 (n, 10)."""
+    smoothing = np.float32(config.label_smoothing)
+    targets_by_digit = np.eye(DIGITS, dtype=np.float32) * (1 - smoothing) + smoothing / DIGITS
     per_digit = config.batch_size // DIGITS
     non_digits = round(config.batch_size * config.non_digit_share)
     samplers = [_ClassSampler.for_digit(train, replay, config, digit) for digit in range(DIGITS)]
     for _ in range(config.steps):
         images = np.concatenate([sampler.sample(per_digit, rng) for sampler in samplers])
-        targets = np.repeat(by_class[:DIGITS], per_digit, axis=0)
+        targets = np.repeat(targets_by_digit, per_digit, axis=0)
         order = rng.permutation(len(targets))
         none = replay.non_digits[rng.integers(0, len(replay.non_digits), non_digits)]
-        not_digits = np.repeat(by_class[[NOT_A_DIGIT]], non_digits, axis=0)
-        yield np.concatenate([images[order], none]), np.concatenate([targets[order], not_digits])
+        uniform = np.full((non_digits, DIGITS), 1 / DIGITS, dtype=np.float32)
+        yield np.concatenate([images[order], none]), np.concatenate([targets[order], uniform])
 
 
 @dataclass(frozen=True)

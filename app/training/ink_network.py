@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from app.imaging.ink_finder import Content
 from app.training.ink_views import InkViews
-from app.training.training_loop import Optimizer, mixed_precision
+from app.training.training_loop import Optimizer
 
 CHANNELS = (16, 24, 40, 64)  # of each level; each has half the side of the one before
 
@@ -132,11 +132,8 @@ def fit(network: InkNetwork, pool: InkViews, recipe: InkRecipe, seed: int) -> In
             views = _vary(to_tensor(pool.views[chosen]), recipe, rng)
             marked = torch.from_numpy(pool.ink[chosen]).float() / 255
             contents = torch.from_numpy(pool.contents[chosen].astype(np.int64))
-            with mixed_precision():
-                ink, content = network(views)
-            loss = optimizer.step(
-                ink_loss(ink.float(), content.float(), marked, contents, recipe.content_weight)
-            )
+            ink, content = network(views)
+            loss = optimizer.step(ink_loss(ink, content, marked, contents, recipe.content_weight))
             progress.update()
             progress.set_postfix(loss=f"{loss:.4f}", refresh=False)
     return optimizer.averaged_net().eval()

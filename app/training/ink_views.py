@@ -1,7 +1,7 @@
 """The training set of the ink network: views of scenes, generated once and kept in a folder.
 
-Up to three views of each scene: all of it and a part around the digits, both as in serving,
-and the digits only, as if somebody had cropped the image by hand, often in few noisy pixels.
+Two views of each scene, as in serving: one of all of it, and one of a part around the digits, or
+of the digits only, as if somebody had cropped the image by hand, sometimes in few noisy pixels.
 """
 
 from collections.abc import Iterator
@@ -22,19 +22,14 @@ from app.training.datasets import load_base_sets
 from app.training.scenes.scene import Scene, make_scene
 
 SCENES_PER_CHUNK = 500
-_CONTENT_SHARES = {Content.NONE: 0.13, Content.ONE: 0.69, Content.SEVERAL: 0.18}
+_CONTENT_SHARES = {Content.NONE: 0.12, Content.ONE: 0.73, Content.SEVERAL: 0.15}
 _MIN_CLOSE_PIXELS = 24  # of the digit in the scene; a smaller one is not worth a closer view
 _CLOSE_SHARES = (0.45, 1.0)  # of the closer view's side that the digits fill
 _MIN_INK = 60  # of 255, of the strongest pixel of a digit in a view
-_SMALL_PROBABILITY = 0.5  # of what is cropped by hand
+_CROPPED_PROBABILITY, _SMALL_PROBABILITY = 0.15, 0.25
 _SMALL_SIDES = (8, 40)  # pixels of a small image
-_TIGHT_PROBABILITY, _MAX_TIGHT_PIXELS = 0.5, 2  # cropped to the digit's own box, or nearly so
-_CROP_MARGINS = (-0.03, 0.35)  # of the digit's longer side, on each side
-_MIN_INSIDE, _MAX_OUTSIDE = 0.6, 20  # of the strongest ink; of 255
-_SURROUNDINGS = np.ones((9, 9), np.uint8)
-_SHADING = 12.0  # pixels of a view: what varies more slowly is light and shadow
-_LEVELS_SEEN = 2.0  # gray levels that are always told apart
-_MIN_CONTRAST = 0.35  # between ink and surroundings, relative to the spread of both
+_SMALL_MARGINS = (-0.02, 0.35)  # of the digit's longer side, on each side
+_CROP_MARGINS = (-0.02, 0.1)  # of the digit's longer side, on each side
 _MISJUDGED = 0.06  # deviation of the place that is looked at, in digits
 
 _Bytes = npt.NDArray[np.uint8]
@@ -97,61 +92,32 @@ def _training_digits() -> _Bytes:
 
 
 def make_scene_views(scene: Scene, rng: Generator) -> Iterator[tuple[_Bytes, _Bytes, np.uint8]]:
-    """Yield a view of the whole scene, a closer one and one of what is cropped from it.
+    """Yield a view of the whole scene, and one around its digits, or around nothing if it has none.
 
-    They are around its digits, or around nothing if it has none. A view whose digits are too small
-    or too faint to be seen is left out.
+    A view in which a digit is too small to be seen is left out.
     """
     image, ink = (np.asarray(each * 255 + 0.5, np.uint8) for each in (scene.image, scene.ink))
     box = bounding_region(ink > 127) or _anywhere(ink.shape, rng)
     found = [(image, ink)]
     if max(box.width, box.height) >= _MIN_CLOSE_PIXELS:
-        found += [_look_closer(image, ink, box, rng), _crop_by_hand(image, ink, box, rng)]
+        found.append(_closer(image, ink, box, rng))
     for part, its_ink in found:
         seen, marked = view(part)[0], view(its_ink)[0]
-        if scene.content is Content.NONE or _can_be_seen(seen, marked):
+        if scene.content is Content.NONE or marked.max() >= _MIN_INK:
             yield seen, marked, np.uint8(scene.content)
 
 
-def _can_be_seen(seen: _Bytes, marked: _Bytes) -> bool:
-    """Return whether the ink stands out from what is around it, in one of the colors at least."""
-    if marked.max() < _MIN_INK:
-        return False
-    gray = seen.astype(np.float32)
-    detail = gray - cv2.GaussianBlur(gray, (0, 0), _SHADING)
-    beside = (cv2.dilate(marked, _SURROUNDINGS) >= _MIN_INK) & (marked < _MAX_OUTSIDE)
-    ink, ground = detail[marked >= _MIN_INSIDE * marked.max()], detail[beside]
-    spread = np.sqrt((ink.var(axis=0) + ground.var(axis=0)) / 2 + _LEVELS_SEEN**2)
-    contrast = np.abs(ink.mean(axis=0) - ground.mean(axis=0)) / spread
-    return bool(contrast.max() >= _MIN_CONTRAST)
-
-
-def _look_closer(image: _Bytes, ink: _Bytes, box: Region, rng: Generator) -> tuple[_Bytes, _Bytes]:
-    """Return the part of an image around its digits that serving looks at, and its ink."""
-    region = around(_misjudge(box, rng), rng.uniform(*_CLOSE_SHARES), ink.shape)
-    return crop(image, region), crop(ink, region)
-
-
-def _crop_by_hand(image: _Bytes, ink: _Bytes, box: Region, rng: Generator) -> tuple[_Bytes, _Bytes]:
-    """Return what is cropped from an image by hand, often in few pixels, and its ink."""
-    region = _choose_crop(box, ink.shape, rng)
-    part = crop(image, region)
-    if rng.random() < _SMALL_PROBABILITY:
-        part = _lower_resolution(part, rng)
-    return part, crop(ink, region)
-
-
-def _choose_crop(box: Region, shape: tuple[int, ...], rng: Generator) -> Region:
-    """Return a rectangle with a margin around a box on each side, or cut into it a little."""
-    if rng.random() < _TIGHT_PROBABILITY:
-        margins = rng.integers(0, _MAX_TIGHT_PIXELS + 1, 4)
+def _closer(image: _Bytes, ink: _Bytes, box: Region, rng: Generator) -> tuple[_Bytes, _Bytes]:
+    """Return a part of an image around its digits, and its ink."""
+    kind = rng.random()
+    if kind < _CROPPED_PROBABILITY:
+        region = _crop_by_hand(box, ink.shape, _CROP_MARGINS, rng)
+    elif kind < _CROPPED_PROBABILITY + _SMALL_PROBABILITY:
+        region = _crop_by_hand(box, ink.shape, _SMALL_MARGINS, rng)
+        return _lower_resolution(crop(image, region), rng), crop(ink, region)
     else:
-        margins = np.rint(rng.uniform(*_CROP_MARGINS, 4) * max(box.width, box.height)).astype(int)
-    left, top, right, bottom = margins.tolist()
-    x, y = max(0, box.left - left), max(0, box.top - top)
-    x_end = min(shape[1], box.left + box.width + right)
-    y_end = min(shape[0], box.top + box.height + bottom)
-    return Region(x, y, max(1, x_end - x), max(1, y_end - y))
+        region = around(_misjudge(box, rng), rng.uniform(*_CLOSE_SHARES), ink.shape)
+    return crop(image, region), crop(ink, region)
 
 
 def _lower_resolution(image: _Bytes, rng: Generator) -> _Bytes:
@@ -160,12 +126,12 @@ def _lower_resolution(image: _Bytes, rng: Generator) -> _Bytes:
     size = max(2, round(image.shape[1] * scale)), max(2, round(image.shape[0] * scale))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
     kind, pixels = rng.random(), small.shape[:2]
-    if kind < 0.2:
+    if kind < 0.25:
         hit = rng.random(pixels) < np.exp(rng.uniform(np.log(0.01), np.log(0.3)))
         small[hit] = rng.choice([0, 255], (np.count_nonzero(hit), 1))
-    elif kind < 0.55:
+    elif kind < 0.5:
         small += np.ptp(small) * rng.normal(0, rng.uniform(0.02, 0.35), (*pixels, 1))
-    elif kind < 0.65:
+    elif kind < 0.6:
         small = np.where(small > (small.min() + small.max()) / 2, small.max(), small.min())
     levels = np.clip(small, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
@@ -181,6 +147,18 @@ def _misjudge(box: Region, rng: Generator) -> Region:
     left, top = np.array([box.left, box.top]) + rng.normal(0, _MISJUDGED, 2) * unit
     width, height = np.array([box.width, box.height]) * rng.uniform(0.9, 1.1, 2)
     return Region(round(left), round(top), round(width), round(height))
+
+
+def _crop_by_hand(
+    box: Region, shape: tuple[int, ...], margins: tuple[float, float], rng: Generator
+) -> Region:
+    """Return a rectangle with a margin around a box on each side, or cut into it a little."""
+    unit = max(box.width, box.height)
+    left, top, right, bottom = np.rint(rng.uniform(*margins, 4) * unit).astype(int).tolist()
+    x, y = max(0, box.left - left), max(0, box.top - top)
+    x_end = min(shape[1], box.left + box.width + right)
+    y_end = min(shape[0], box.top + box.height + bottom)
+    return Region(x, y, max(1, x_end - x), max(1, y_end - y))
 
 
 def _anywhere(shape: tuple[int, ...], rng: Generator) -> Region:

@@ -1,4 +1,4 @@
-"""Export of a network to ONNX, with probabilities and metadata, and import of such a file.
+"""Export of a network to ONNX, with softmax and metadata, and import of such a file.
 
 The graph is written layer by layer because the networks are plain sequences and the graph should
 contain only what is computed; torch's own exporter needs another package and adds its own metadata.
@@ -13,43 +13,31 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from app.training.architectures import CLASSES, DIGITS, NOT_A_DIGIT, Net, fuse_batch_norm
+from app.training.architectures import Net, fuse_batch_norm
 
 OPSET = 17
 IR_VERSION = 8
 
-_UNTRAINED_LOGIT = -5.0  # of no digit: improbable, until training says otherwise
-_CLASSES = np.eye(CLASSES, dtype=np.float32)
-# What is multiplied by the classes' probabilities: what falls to no digit is divided among the ten.
-_SHARES = {
-    "probabilities": _CLASSES[:, :DIGITS] + _CLASSES[:, [NOT_A_DIGIT]] / np.float32(DIGITS),
-    "not_a_digit": _CLASSES[NOT_A_DIGIT],
-}
-
 
 def to_onnx(net: Net, metadata: dict[str, str]) -> bytes:
-    """Serialize a network; the graph maps `digits` (n, 1, 28, 28) to probabilities.
+    """Serialize a network; the graph maps `digits` (n, 1, 28, 28) to `probabilities` (n, 10).
 
-    They are `probabilities` (n, 10) of the digits, which sum to 1, and `not_a_digit` (n,). The
-    metadata has at least a `name`. Raises TypeError for an unsupported layer.
+    The metadata has at least a `name`. Raises TypeError for an unsupported layer.
     """
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
     current = "digits"
-    for index, layer in enumerate(fuse_batch_norm(net)):
+    for index, layer in enumerate([*fuse_batch_norm(net), nn.Softmax(dim=1)]):
         parameters = [
             numpy_helper.from_array(np.asarray(parameter.detach().numpy()), f"{index}.{key}")
             for key, parameter in layer.named_parameters()
         ]
-        result, (operator, attributes) = f"layer{index}", _operator_for(layer)
+        result = "probabilities" if isinstance(layer, nn.Softmax) else f"layer{index}"
+        operator, attributes = _operator_for(layer)
         inputs = [current, *(weight.name for weight in parameters)]
         nodes.append(helper.make_node(operator, inputs, [result], **attributes))
         weights.extend(parameters)
         current = result
-    nodes.append(helper.make_node("Softmax", [current], ["classes"], axis=1))
-    for output, shares in _SHARES.items():
-        weights.append(numpy_helper.from_array(shares, f"shares.{output}"))
-        nodes.append(helper.make_node("MatMul", ["classes", f"shares.{output}"], [output]))
     return bytes(
         _build_checked_model(nodes, weights, metadata).SerializeToString(deterministic=True)
     )
@@ -58,23 +46,12 @@ def to_onnx(net: Net, metadata: dict[str, str]) -> bytes:
 def from_onnx(artifact: bytes) -> Net:
     """Load a file that `to_onnx` wrote as a network that returns logits and can be trained.
 
-    A file without the class of no digit gets it, untrained. Raises TypeError for an unsupported
-    layer.
+    Raises TypeError for an unsupported layer.
     """
     graph = onnx.load_model_from_string(artifact).graph
     weights = {each.name: torch.tensor(numpy_helper.to_array(each)) for each in graph.initializer}
-    softmax = [node.op_type for node in graph.node].index("Softmax")
-    *layers, last = (_layer(node, weights) for node in list(graph.node)[:softmax])
-    return nn.Sequential(*layers, _with_all_classes(last))
-
-
-def _with_all_classes(last: nn.Module) -> nn.Module:
-    """Return the last layer, with the class of no digit added if it lacks that."""
-    if not isinstance(last, nn.Linear) or last.out_features == CLASSES:
-        return last
-    weight = torch.cat([last.weight, torch.zeros(1, last.in_features)])
-    bias = torch.cat([last.bias, torch.tensor([_UNTRAINED_LOGIT])])
-    return _with_parameters(nn.Linear(last.in_features, CLASSES), weight, bias)
+    nodes = [node for node in graph.node if node.op_type != "Softmax"]
+    return nn.Sequential(*(_layer(node, weights) for node in nodes))
 
 
 def _layer(node: onnx.NodeProto, weights: dict[str, torch.Tensor]) -> nn.Module:
@@ -119,6 +96,8 @@ def _operator_for(layer: nn.Module) -> tuple[str, dict[str, Any]]:
             return "Flatten", {}
         case nn.Linear():
             return "Gemm", {"transB": 1}
+        case nn.Softmax():
+            return "Softmax", {"axis": 1}
     raise TypeError(f"unsupported layer: {type(layer).__name__}")
 
 
@@ -135,10 +114,7 @@ def _build_checked_model(
         nodes,
         "digit",
         [helper.make_tensor_value_info("digits", TensorProto.FLOAT, ["n", 1, 28, 28])],
-        [
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", DIGITS]),
-            helper.make_tensor_value_info("not_a_digit", TensorProto.FLOAT, ["n"]),
-        ],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 10])],
         initializer=weights,
     )
     model = helper.make_model(

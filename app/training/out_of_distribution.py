@@ -1,7 +1,6 @@
-"""Images without a digit, so that a model learns to tell them from digits.
+"""Images without a digit, so that a model learns low confidence on unknown input.
 
-Characters that look like digits are excluded, more of them where they are warped as handwriting is:
-they would lower the confidence on digits.
+Characters that look like digits are excluded: they would lower the confidence on digits.
 """
 
 from collections.abc import Callable
@@ -11,23 +10,17 @@ from string import ascii_letters
 import cv2
 import numpy as np
 from numpy.random import Generator
-from PIL import Image, ImageDraw, ImageFont
 
 from app.domain.errors import ImageError
 from app.domain.predictions import IMAGE_SIZE, DigitImage
 from app.imaging.page import GrayImage, to_levels
 from app.imaging.preprocessing import preprocess_gray
 from app.training.augmentation import warp
-from app.training.scenes.marks import Box
-from app.training.scenes.other_contents import draw_word_or_icon
 
 _DIGIT_LIKE_LETTERS = "OoQDCcIiLlJjSsZzEBbGgqyYTtAher"
 _LETTERS = "".join(sorted(set(ascii_letters) - set(_DIGIT_LIKE_LETTERS))) + "@%#+=*"
-_DIGIT_LIKE_IN_PRINT = "OoIilSsZzbgq"
-_PRINTED = "".join(sorted(set(ascii_letters) - set(_DIGIT_LIKE_IN_PRINT))) + "@%#&?$€§+=*"
-_PRINTED_SIZES = (18, 90)  # pixels
 _FONTS = tuple(range(8))  # OpenCV's eight Hershey fonts
-_PAGE_SIDE, _ICON_PAGE_SIDE = 56, 96
+_PAGE_SIDE = 56
 _MAX_WIDTH_OF_ONE = 8  # columns; something this narrow may be a 1
 _QUARTER_ORDERS = ((1, 0, 3, 2), (3, 2, 1, 0), (2, 0, 3, 1), (1, 3, 0, 2))
 
@@ -52,27 +45,6 @@ def _letter(_digit: DigitImage, rng: Generator) -> GrayImage:
     corner = ((IMAGE_SIZE - width) // 2, (IMAGE_SIZE + height) // 2)
     cv2.putText(page, sign, corner, font, 0.75, 255, thickness, cv2.LINE_AA)
     return warp(page, rng)
-
-
-def _printed_letter(_: DigitImage, rng: Generator) -> GrayImage:
-    """Set a letter or sign in a sans-serif font of some weight, a little slanted and stretched."""
-    size = int(rng.integers(*_PRINTED_SIZES))
-    font, weight = ImageFont.load_default(size), round(size * rng.choice([0, 0, 0.02, 0.05]))
-    page, middle = Image.new("L", (2 * size, 2 * size)), (size, size)
-    letter = str(rng.choice(list(_PRINTED)))
-    ImageDraw.Draw(page).text(middle, letter, 255, font, anchor="mm", stroke_width=weight)
-    stretch, slant = rng.uniform(0.8, 1.25), rng.uniform(-0.1, 0.25)
-    matrix = np.array([[stretch, slant, -size * (stretch + slant - 1)], [0, 1, 0]])
-    slanted = cv2.warpAffine(np.asarray(page), matrix, page.size, flags=cv2.WARP_INVERSE_MAP)
-    return slanted.astype(np.float32) / np.float32(255)
-
-
-def _word_or_icon(_: DigitImage, rng: Generator) -> GrayImage:
-    page = np.zeros((_ICON_PAGE_SIDE, _ICON_PAGE_SIDE), np.uint8)
-    size = rng.uniform(0.4, 0.9) * _ICON_PAGE_SIDE
-    corner = (_ICON_PAGE_SIDE - size) / 2
-    draw_word_or_icon(page, Box(corner, corner, size, size), rng)
-    return page.astype(np.float32) / np.float32(255)
 
 
 def _scribble(_: DigitImage, rng: Generator) -> GrayImage:
@@ -109,9 +81,6 @@ def _jumble(digit: DigitImage, rng: Generator) -> GrayImage:
 
 _FUNCTIONS: tuple[Callable[[DigitImage, Generator], GrayImage], ...] = (
     _letter,
-    _printed_letter,
-    _printed_letter,
-    _word_or_icon,
     _scribble,
     _noise,
     _jumble,

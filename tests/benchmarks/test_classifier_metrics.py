@@ -42,7 +42,7 @@ def test_stressed_digit_is_still_found_and_changed(golden: GoldenSet, name: str)
     plain = make_set("plain", [golden.png(index) for index in range(50)], few.labels)
     evaluation_set = stressed_set(name, few)
     # The ink network is not sure of small images with strong noise.
-    assert evaluation_set.rejected.sum() <= (3 if name.startswith("noise") else 1)
+    assert evaluation_set.rejected.sum() <= (6 if name.startswith("noise") else 1)
     same = np.all(evaluation_set.images == plain.images, axis=(1, 2)).mean()
     assert same <= (1 if name.startswith("shifted") else 0)  # imaging takes a shift out again
 

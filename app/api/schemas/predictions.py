@@ -34,12 +34,6 @@ class ModelOutput(BaseModel):
 class _Prediction(ModelOutput):
     version: VersionName
     prediction_id: Annotated[UUID, Field(description="id to send with POST /feedback")]
-    not_a_digit_probability: Annotated[
-        Proportion | SkipJsonSchema[None],
-        Field(
-            description="that the image shows no digit; in the answer only, and not of all models"
-        ),
-    ] = None
     warning: Annotated[
         str | SkipJsonSchema[None],
         Field(description="in the answer to a doubtful image only: why it may be wrong"),

@@ -33,8 +33,6 @@ def prediction(item: Prediction) -> Json:
     if item.version is Version.V2:
         answer["mensaje"] = IMPROVED_MESSAGE
     answer["prediction_id"] = str(item.id)
-    if item.output.not_a_digit_probability is not None:
-        answer["not_a_digit_probability"] = item.output.not_a_digit_probability
     if item.is_doubtful:
         answer["warning"] = DOUBT_WARNING
     return answer

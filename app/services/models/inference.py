@@ -2,10 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 
@@ -31,12 +30,13 @@ class _LoadedModel:
 
     def predict(self, digits: Sequence[DigitImage]) -> list[ModelOutput]:
         batches = [digits[at : at + MAX_BATCH_SIZE] for at in range(0, len(digits), MAX_BATCH_SIZE)]
-        return [output for batch in batches for output in self._predict_batch(batch)]
-
-    def _predict_batch(self, batch: Sequence[DigitImage]) -> Iterable[ModelOutput]:
-        outputs = self.session.run(None, {"digits": to_model_input(np.concatenate(batch))})
-        others = outputs[1].tolist() if len(outputs) > 1 else repeat(None)
-        return map(ModelOutput, repeat(self.model), outputs[0], others)
+        return [
+            ModelOutput(self.model, probabilities)
+            for batch in batches
+            for probabilities in self.session.run(
+                ["probabilities"], {"digits": to_model_input(np.concatenate(batch))}
+            )[0]
+        ]
 
 
 class InferenceService:

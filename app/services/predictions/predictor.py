@@ -147,7 +147,7 @@ class Predictor:
         latency_us: int,
     ) -> PredictionRecord:
         prediction_id, now, user_id = uuid7(), datetime.now(UTC), request.user_id
-        digit = preprocessed.digit
+        digit, is_doubtful = preprocessed.digit, preprocessed.is_doubtful
         if request.split is None:
             direct = Prediction(
                 id=prediction_id,
@@ -156,7 +156,7 @@ class Predictor:
                 version=request.version,
                 output=outputs[request.version],
                 latency_us=latency_us,
-                image_is_doubtful=preprocessed.is_doubtful,
+                is_doubtful=is_doubtful,
             )
             return PredictionRecord(direct, digit)
         # If a deployment changed a model meanwhile, the prediction is no evidence for the test.
@@ -174,7 +174,7 @@ class Predictor:
             stage_id=split.stage_id,
             assignment_probability=assignment.probability,
             shadow=outputs[assignment.version.other],
-            image_is_doubtful=preprocessed.is_doubtful,
+            is_doubtful=is_doubtful,
         )
         comparisons = self._inference.shadow_predictions(outputs, digit)
         return PredictionRecord(prediction, digit, split, comparisons)

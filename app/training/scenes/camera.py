@@ -15,7 +15,7 @@ def light(image: Image, rng: Generator) -> Image:
     lit = image
     if rng.random() < 0.5:
         lit = lit * _gradient(shape, rng)[..., None]
-    for _ in range(rng.binomial(3, 0.15)):
+    if rng.random() < 0.3:
         lit = lit * _shadow(shape, rng)[..., None]
     if rng.random() < 0.1:
         lit = lit + _glare(shape, rng)[..., None] * (1 - lit)
@@ -128,8 +128,8 @@ def _noise(shape: tuple[int, int], rng: Generator) -> Image:
 def _motion_blur(image: Image, rng: Generator) -> Image:
     length = max(2, round(max(image.shape[:2]) * rng.uniform(0.005, 0.03)))
     kernel = np.zeros((length, length), np.float32)
-    x, y = (int(value) for value in rng.integers(0, length, 2))
-    cv2.line(kernel, (x, y), (length - 1 - x, length - 1 - y), 1.0, 1)  # through the middle
+    ends = [int(value) for value in rng.integers(0, length, 4)]
+    cv2.line(kernel, (ends[0], ends[1]), (ends[2], ends[3]), 1.0, 1)
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.float32)
 
 

@@ -31,8 +31,7 @@ FONTS = (
 )
 _LETTERS = list(string.ascii_letters)
 _WORDS_ALPHABET = list(string.ascii_letters + string.digits + "   .,:-/")
-_SOFT_PROBABILITY = 0.25
-_FAINT_PROBABILITY, _FAINT = 0.45, (0.12, 1.0)  # opacity
+_SOFT_PROBABILITY = 0.2
 Points = npt.NDArray[np.float64]  # (n, 2): x and y
 _SHIFT = 4  # fractional bits of cv2's coordinates
 
@@ -70,7 +69,7 @@ def add_marks(page: Image, box: Box, ink: Color, rng: Generator, *, has_digit: b
             deviation = max(0.5, box.unit * np.exp(rng.uniform(-4.5, -2)))
             mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), deviation), np.uint8)
         color = ink if rng.random() < 0.6 else random_color(rng)
-        blend(page, mask, color, rng.uniform(*_FAINT) if rng.random() < _FAINT_PROBABILITY else 1.0)
+        blend(page, mask, color, rng.uniform(0.5, 1) if rng.random() < 0.3 else 1.0)
 
 
 def _pen(box: Box, rng: Generator) -> int:

@@ -9,34 +9,27 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from numpy.random import Generator
-from PIL import Image, ImageDraw, ImageFont
 
-from app.training.scenes import surfaces
 from app.training.scenes.marks import FONTS, Box, Points
-from app.training.scenes.surfaces import Color, Mask, blend, random_color, smooth_noise
+from app.training.scenes.surfaces import Color, Image, Mask, blend, random_color, smooth_noise
 
 _LETTERS = list(string.ascii_letters)
-_WORD_LENGTHS = (2, 11)
+_WORD_LENGTHS = (2, 10)
 _POINTED_CORNERS = (3, 9)
-_TEXTURE_PROBABILITY = 0.2
+_TEXTURE_PROBABILITY = 0.25
 
 
-def add_other_content(page: surfaces.Image, box: Box, color: Color, rng: Generator) -> None:
+def add_other_content(page: Image, box: Box, color: Color, rng: Generator) -> None:
     """Draw a word or an icon, or cover the page with a texture."""
     if rng.random() < _TEXTURE_PROBABILITY:
         page[:] = _texture(page.shape[:2], rng)
         return
     mask = np.zeros(page.shape[:2], np.uint8)
-    draw_word_or_icon(mask, box, rng)
+    _SHAPES[rng.integers(len(_SHAPES))](mask, box, rng)
     blend(page, mask, color)
 
 
-def draw_word_or_icon(mask: Mask, box: Box, rng: Generator) -> None:
-    """Draw one on a mask, in the size of a box."""
-    _SHAPES[rng.integers(len(_SHAPES))](mask, box, rng)
-
-
-def _texture(shape: tuple[int, int], rng: Generator) -> surfaces.Image:
+def _texture(shape: tuple[int, int], rng: Generator) -> Image:
     """Return clouds, grain or woven stripes, gray or of many colors."""
     cell = max(shape) * np.exp(rng.uniform(np.log(0.01), np.log(0.3)))
     channels = [_field(shape, cell, rng) for _ in range(3 if rng.random() < 0.5 else 1)]
@@ -44,7 +37,7 @@ def _texture(shape: tuple[int, int], rng: Generator) -> surfaces.Image:
     return np.asarray(random_color(rng, 0.2, 0.8) + field, np.float32)
 
 
-def _field(shape: tuple[int, int], cell: float, rng: Generator) -> surfaces.Image:
+def _field(shape: tuple[int, int], cell: float, rng: Generator) -> Image:
     if rng.random() < 0.6:
         return smooth_noise(shape, cell, rng)
     down, across = np.ogrid[: shape[0], : shape[1]]
@@ -66,38 +59,6 @@ def _word(mask: Mask, box: Box, rng: Generator) -> None:
     left = min(max(0, round(box.center[0] - width / 2)), max(0, mask.shape[1] - width))
     bottom = round(box.center[1] + height / 2)
     cv2.putText(mask, word, (left, bottom), font, scale, 255, pen, cv2.LINE_AA)
-
-
-def _set_word(mask: Mask, box: Box, rng: Generator) -> None:
-    """Set a word in a sans-serif font."""
-    word = "".join(rng.choice(_LETTERS, int(rng.integers(*_WORD_LENGTHS))))
-    font = ImageFont.load_default(size=max(4.0, box.height))
-    left, _, right, _ = font.getbbox(word)
-    if right - left > mask.shape[1]:
-        font = ImageFont.load_default(size=max(4.0, box.height * mask.shape[1] / (right - left)))
-    page = Image.new("L", mask.shape[::-1])
-    x, y = box.center.tolist()
-    ImageDraw.Draw(page).text((x, y), word, 255, font, anchor="mm", stroke_width=_weight(box, rng))
-    np.maximum(mask, np.asarray(page), out=mask)
-
-
-def _weight(box: Box, rng: Generator) -> int:
-    """Return by how many pixels a font is made bolder: mostly none."""
-    return round(box.unit * 0.04) if rng.random() < 0.3 else 0
-
-
-def _composed_icon(mask: Mask, box: Box, rng: Generator) -> None:
-    """Draw an icon of several disks, rings, bars and rounded boxes."""
-    for _ in range(rng.integers(3, 7)):
-        center = (box.center + box.unit * rng.uniform(-0.4, 0.4, 2)).round().astype(int).tolist()
-        size = box.unit * rng.uniform(0.08, 0.4, 2)
-        axes = np.maximum(1, size.round()).astype(int).tolist()
-        pen = -1 if rng.random() < 0.5 else max(1, round(box.unit * rng.uniform(0.02, 0.08)))
-        if rng.random() < 0.5:
-            cv2.ellipse(mask, center, axes, rng.uniform(0, 180), 0, 360, 255, pen, cv2.LINE_AA)
-        else:
-            corners = cv2.boxPoints((center, (2 * size).tolist(), rng.uniform(0, 180)))
-            _fill_or_outline(mask, corners.astype(np.float64), box, rng)
 
 
 def _pointed_icon(mask: Mask, box: Box, rng: Generator) -> None:
@@ -144,11 +105,8 @@ def _fill_or_outline(mask: Mask, points: Points, box: Box, rng: Generator) -> No
 
 _SHAPES: tuple[Callable[[Mask, Box, Generator], None], ...] = (
     _word,
-    _set_word,
-    _set_word,
+    _word,
     _pointed_icon,
     _block_icon,
-    _composed_icon,
-    _composed_icon,
     _blob,
 )

@@ -9,21 +9,18 @@ from numpy.random import Generator
 from app.domain.predictions import DigitImage
 from app.imaging.ink_finder import Content
 from app.training.scenes import camera, surfaces
-from app.training.scenes.marks import Box, Points, add_marks
+from app.training.scenes.marks import Box, add_marks
 from app.training.scenes.mounting import add_bars, mount
 from app.training.scenes.other_contents import add_other_content
 from app.training.scenes.strokes import Coverage, draw_digit
-from app.training.scenes.surfaces import Color, Image
+from app.training.scenes.surfaces import Image
 
 _PAGE_PIXELS = 320  # the longer side
 _SQUARE_PROBABILITY = 0.5
 _SIZES = (0.025, 0.95)  # a digit's longer side relative to the page's shorter one
 _LARGE_PROBABILITY = 0.6  # of a size above a quarter
 _CONTRASTS = (0.08, 1.0)
-_OTHER_CONTENT_PROBABILITY = 0.7  # of a page without a digit
-_FILLED = 0.92  # of its box, by a digit
-_GAPS = (0.04, 0.6)  # between digits, relative to their size
-_SHOW_THROUGH_PROBABILITY, _SHOW_THROUGH = 0.2, (0.04, 0.3)  # opacity
+_OTHER_CONTENT_PROBABILITY = 0.6  # of a page without a digit
 _MIN_VISIBLE = 0.3  # of the ink of at least one pixel
 
 
@@ -39,7 +36,8 @@ class Scene:
 def make_scene(digits: npt.NDArray[np.uint8], content: Content, rng: Generator) -> Scene:
     """Return a scene with digits from `digits` (n, 28, 28), light on dark.
 
-    It has fewer digits than `content` asks for if they ended up outside of the image.
+    It has fewer digits than `content` asks for if the page has no place for them, or if they ended
+    up outside of the image.
     """
     shape = _page_shape(rng)
     page = surfaces.paper(shape, rng)
@@ -48,17 +46,15 @@ def make_scene(digits: npt.NDArray[np.uint8], content: Content, rng: Generator) 
     if rng.random() < 0.3:
         surfaces.print_pattern(page, box.unit, rng)
     color = _ink_color(page, box, rng)
-    if content is not Content.NONE and rng.random() < _SHOW_THROUGH_PROBABILITY:
-        _show_through(page, digits, box, color, rng)
     count = 0 if content is Content.NONE else 1
     if rng.random() < (0.45 if count else 0.75):
         add_marks(page, box, color, rng, has_digit=count > 0)
     if not count and rng.random() < _OTHER_CONTENT_PROBABILITY:
         add_other_content(page, box, color, rng)
+    if count:
+        _write(page, ink, digits, box, color, rng)
     if content is Content.SEVERAL:
-        count = _write_several(page, ink, digits, box, color, rng)
-    elif content is Content.ONE:
-        _write(page, ink, _draw(digits, box.unit, rng), box.center, color, rng)
+        count += _write_more(page, ink, digits, box, color, rng)
     page, ink = mount(page, ink, rng)
     if rng.random() < 0.06:
         camera.put_finger(page, rng)
@@ -93,7 +89,7 @@ def _place(shape: tuple[int, int], content: Content, rng: Generator) -> Box:
     return Box(left, top, side, side)
 
 
-def _ink_color(page: Image, box: Box, rng: Generator) -> Color:
+def _ink_color(page: Image, box: Box, rng: Generator) -> surfaces.Color:
     """Return a color that differs from the paper's: dark, light, pale, or as bright as it."""
     x, y = box.center.astype(int)
     paper_color = page[y, x]
@@ -108,7 +104,7 @@ def _ink_color(page: Image, box: Box, rng: Generator) -> Color:
     return np.asarray(paper_color + (target - paper_color) * contrast, np.float32)
 
 
-def _equally_bright(color: Color, rng: Generator) -> Color:
+def _equally_bright(color: surfaces.Color, rng: Generator) -> surfaces.Color:
     """Return another color of about the same brightness, as red is to green."""
     weights = np.array([0.299, 0.587, 0.114])
     direction = rng.normal(0, 1, 3)
@@ -117,38 +113,20 @@ def _equally_bright(color: Color, rng: Generator) -> Color:
     return np.clip(color + direction, 0, 1).astype(np.float32)
 
 
-def _show_through(
-    page: Image, digits: npt.NDArray[np.uint8], box: Box, ink: Color, rng: Generator
-) -> None:
-    """Let the back of the sheet show through: mirrored, blurred, fainter than the ink."""
-    back: Coverage = np.zeros(page.shape[:2], np.float32)
-    for _ in range(rng.integers(1, 6)):
-        mark = _draw(digits, box.unit * rng.uniform(0.5, 1.8), rng)
-        height, width = (min(a, b) for a, b in zip(mark.shape, back.shape, strict=True))
-        top = int(rng.integers(0, back.shape[0] - height + 1))
-        left = int(rng.integers(0, back.shape[1] - width + 1))
-        place = np.s_[top : top + height, left : left + width]
-        back[place] = np.maximum(back[place], mark[:height, :width][:, ::-1])
-    back = surfaces.blur(back, box.unit * np.exp(rng.uniform(-4.5, -2.5)) + 0.5)
-    contrast = float(np.abs(ink - page.mean(axis=(0, 1))).max())
-    other, most = (ink, 1.0) if rng.random() < 0.5 else (surfaces.random_color(rng), contrast)
-    opacity = np.float32(most * rng.uniform(*_SHOW_THROUGH))
-    page += (back * opacity)[..., None] * (other - page)
-
-
-def _draw(digits: npt.NDArray[np.uint8], size: float, rng: Generator) -> Coverage:
-    """Return the ink of a random digit whose box is of about such a size."""
-    digit: DigitImage = digits[rng.integers(len(digits))]
-    return draw_digit(digit, _FILLED * size, rng)
-
-
 def _write(
-    page: Image, ink: Coverage, drawn: Coverage, center: Points, color: Color, rng: Generator
+    page: Image,
+    ink: Coverage,
+    digits: npt.NDArray[np.uint8],
+    box: Box,
+    color: surfaces.Color,
+    rng: Generator,
 ) -> None:
-    """Write a digit's ink on a page, around a place (x, y), or as near to it as there is room."""
+    """Write a random digit into the middle of a box."""
+    digit: DigitImage = digits[rng.integers(len(digits))]
+    drawn = draw_digit(digit, box.unit * 0.92, rng)
     height, width = (min(a, b) for a, b in zip(drawn.shape, ink.shape, strict=True))
     drawn = drawn[:height, :width]
-    x, y = center
+    x, y = box.center
     left = int(np.clip(round(x - width / 2), 0, ink.shape[1] - width))
     top = int(np.clip(round(y - height / 2), 0, ink.shape[0] - height))
     place = np.s_[top : top + height, left : left + width]
@@ -165,27 +143,24 @@ def _pressure(shape: tuple[int, int], rng: Generator) -> Coverage | np.float32:
     return np.asarray(np.clip(rng.uniform(0.7, 1) + rough, 0.15, 1), np.float32)
 
 
-def _write_several(
+def _write_more(
     page: Image,
     ink: Coverage,
     digits: npt.NDArray[np.uint8],
     first: Box,
-    color: Color,
+    color: surfaces.Color,
     rng: Generator,
 ) -> int:
-    """Write two to four digits, beside or below each other, as far as they fit; return how many."""
-    axis = 1 if rng.random() < 0.6 else 0
-    direction, room = np.eye(2)[1 - axis], np.array(ink.shape[::-1])
-    drawn, center = _draw(digits, first.unit, rng), first.center
-    _write(page, ink, drawn, center, color, rng)
-    for written in range(1, 2 + rng.binomial(2, 0.25)):
+    """Write more digits of about the size of the first, beside or below it; return how many."""
+    height, width = ink.shape
+    side_by_side, box, wanted = rng.random() < 0.6, first, 1 + rng.binomial(2, 0.25)
+    for written in range(wanted):
         size = first.unit * rng.uniform(0.75, 1.25)
-        after = _draw(digits, size, rng)
-        gap = size * np.exp(rng.uniform(*np.log(_GAPS)))
-        step = (drawn.shape[axis] + after.shape[axis]) / 2 + gap
-        center = center + direction * step + (1 - direction) * size * rng.normal(0, 0.12)
-        if np.any(center + np.array(after.shape[::-1]) / 2 > room):
+        step = (box.unit + size) / 2 * rng.uniform(0.85, 1.5)
+        off = size * rng.normal(0, 0.12)
+        x, y = box.center + ((step, off) if side_by_side else (off, step))
+        box = Box(x - size / 2, y - size / 2, size, size)
+        if x + size / 2 > width or y + size / 2 > height:
             return written
-        _write(page, ink, after, center, color, rng)
-        drawn = after
-    return written + 1
+        _write(page, ink, digits, box, color, rng)
+    return int(wanted)

@@ -14,7 +14,7 @@ Coverage = Field  # 0..1: how much of a pixel is covered
 _WORK_SIDE = 112  # pixels of the enlarged digit of which the middle line is taken
 _MARGIN = 0.3  # of the digit's longer side, around it, for rotation and thick pens
 _SKELETON_PROBABILITY = 0.5
-_PEN_WIDTHS = (0.009, 0.18)  # of the digit's longer side
+_PEN_WIDTHS = (0.009, 0.13)  # of the digit's longer side
 _BLURRED = 0.012  # what blurring adds to the distance from a line, on the line itself
 _ROTATION_DEGREES, _SHEARING, _STRETCHING = 15.0, 0.2, 0.15
 

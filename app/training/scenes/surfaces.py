@@ -92,7 +92,7 @@ def clutter(surface: Image, rng: Generator) -> None:
 
 
 def print_pattern(sheet: Image, unit: float, rng: Generator) -> None:
-    """Print rules, squares, dots, stripes or a margin; `unit` is the digit's height in pixels."""
+    """Print rules, squares, dots or a margin on a sheet; `unit` is the digit's height in pixels."""
     mask = np.zeros(sheet.shape[:2], np.uint8)
     _PATTERNS[rng.integers(len(_PATTERNS))](mask, unit, rng)
     blend(sheet, mask, random_color(rng), rng.uniform(0.1, 0.8))
@@ -130,16 +130,6 @@ def _dots(mask: Mask, unit: float, rng: Generator) -> None:
             cv2.circle(mask, (round(across), round(down)), radius, 255, -1, cv2.LINE_AA)
 
 
-def _stripes(mask: Mask, unit: float, rng: Generator) -> None:
-    """Print broad parallel stripes at any angle, as fabrics and wrapping paper have."""
-    height, width = mask.shape
-    down, across = np.ogrid[:height, :width]
-    angle, period = rng.uniform(0, np.pi), max(6.0, unit * rng.uniform(0.15, 1.2))
-    phase = (np.cos(angle) * across + np.sin(angle) * down) / period
-    wave = np.sin(2 * np.pi * phase) - np.cos(np.pi * rng.uniform(0.3, 0.7))
-    mask[:] = 255 * np.clip(wave * rng.uniform(2, 12) + 0.5, 0, 1)
-
-
 def _margin(mask: Mask, unit: float, rng: Generator) -> None:
     _rules(mask, unit, rng)
     height, width = mask.shape
@@ -147,10 +137,4 @@ def _margin(mask: Mask, unit: float, rng: Generator) -> None:
     cv2.line(mask, (at, 0), (at, height), 255, _pen_pixels(unit, rng), cv2.LINE_AA)
 
 
-_PATTERNS: tuple[Callable[[Mask, float, Generator], None], ...] = (
-    _rules,
-    _squares,
-    _dots,
-    _stripes,
-    _margin,
-)
+_PATTERNS: tuple[Callable[[Mask, float, Generator], None], ...] = (_rules, _squares, _dots, _margin)

@@ -55,16 +55,6 @@ def another_v2(name: str = "another") -> bytes:
     return net.SerializeToString()
 
 
-def v2_without_the_class_of_no_digit() -> bytes:
-    """Return v2 without the output that models of earlier retrains do not have."""
-    net = onnx.load(BUNDLED / "v2.onnx")
-    for removed in [node for node in net.graph.node if "not_a_digit" in node.output]:
-        net.graph.node.remove(removed)
-    del net.graph.output[1:]
-    helper.set_model_props(net, {"name": "earlier"})
-    return net.SerializeToString()
-
-
 def another_network() -> bytes:
     """Return a model that can be opened but has another input."""
     net = onnx.load(BUNDLED / "v1.onnx")
@@ -226,25 +216,6 @@ def test_the_last_valid_model_serves_when_the_deployed_one_is_invalid(
     assert (
         admin_client(app).call("GET", "/admin/alerts").get_json()["alerts"][0]["id"] == raised[0].id
     )
-
-
-def test_a_model_without_the_class_of_no_digit_is_served_without_it(
-    app: Flask, golden: GoldenSet
-) -> None:
-    inference, digit = container_of(app).inference, golden.digits[0]
-    with app.app_context():
-        assert inference.predict(Version.V2, digit).not_a_digit_probability < 0.5
-        with write_transaction() as session:
-            earlier = registry.get_or_create(session, "earlier", v2_without_the_class_of_no_digit())
-            registry.deploy_in(session, Version.V2, earlier, "by hand")
-        inference.reload()
-        output = inference.predict(Version.V2, digit)
-    assert output.model.name == "earlier"
-    assert output.digit == golden.labels[0]
-    assert output.not_a_digit_probability is None
-    assert not output.is_doubtful
-    answer = admin_client(app).predict("v2", golden.png_of(3)).get_json()
-    assert "not_a_digit_probability" not in answer
 
 
 def test_nothing_is_served_when_every_artifact_is_damaged(app: Flask) -> None:

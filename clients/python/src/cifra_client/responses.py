@@ -39,13 +39,9 @@ class ModelOutput:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(ModelOutput):
-    """A prediction; feedback refers to its `id`. A `warning` says why it is doubtful.
-
-    `not_a_digit_probability` is the model's own; it is not stored, so past predictions lack it.
-    """
+    """A prediction; feedback refers to its `id`. A `warning` says why it is doubtful."""
 
     id: str = json_field("prediction_id")
-    not_a_digit_probability: float | None = None
     warning: str | None = None
 
 

@@ -109,18 +109,18 @@ def test_unauthenticated_clients_that_reconnect_at_once_keep_no_admin_out(server
     def connect_as_admin() -> None:
         connected = 0
         try:
-            for _ in range(20):  # on a busy machine a client may be late with its token
+            for _ in range(8):  # on a busy machine a client may be late with its token
                 with (
                     suppress(socketio.exceptions.ConnectionError, AssertionError),
                     connect_live(server.url, admin.tokens["access_token"]) as dashboard,
                 ):
                     dashboard.wait_for("traffic")
                     connected += 1
-                if connected == 10:
+                if connected == 4:
                     break
         finally:
             is_over.append(True)
-        assert connected >= 10
+        assert connected >= 4
 
     run_concurrently(CLIENTS, connect_as_admin, *[keep_connecting] * (CLIENTS - 1))
 

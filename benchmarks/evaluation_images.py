@@ -5,6 +5,7 @@ from functools import partial
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from numpy.random import Generator
 from sklearn.datasets import load_digits
 
@@ -15,6 +16,7 @@ from app.training.evaluation_sets import EvaluationSet, LabeledFiles, render_ima
 from app.training.synthetic_images import encode_image
 
 IMAGES_PER_KIND = 2_000
+_ENLARGED = 64  # pixels a side, of small digits
 FEWER_IMAGES = {"huge": 300}
 
 
@@ -26,10 +28,14 @@ def images_of_kind(kind: str, golden: LabeledDigits) -> LabeledFiles:
 def scanned_digits() -> LabeledFiles:
     """Return scikit-learn's 1,797 digits of 8x8 as PNG files of 64x64, with their labels."""
     bunch = load_digits()
-    planes = [
-        cv2.resize(image / 16, (64, 64), interpolation=cv2.INTER_CUBIC) for image in bunch.images
-    ]
-    return [encode_image(plane, "PNG") for plane in planes], bunch.target
+    return enlarged_files(bunch.images / 16), bunch.target
+
+
+def enlarged_files(images: npt.NDArray[np.float64]) -> list[bytes]:
+    """Return images (n, side, side) in 0..1 as PNG files of 64x64."""
+    size = (_ENLARGED, _ENLARGED)
+    planes = [cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) for image in images]
+    return [encode_image(plane, "PNG") for plane in planes]
 
 
 def stressed_set(name: str, golden: LabeledDigits) -> EvaluationSet:

@@ -88,10 +88,7 @@ def measure(version: str, sets: EvaluationSets) -> Figures:
         multiply_adds=onnx_export.count_multiply_adds(net),
         microseconds=_microseconds(session),
         validation=_accuracy(sets.validation, session),
-        golden_by_seed=tuple(
-            _accuracy(sets.golden, open_session(model_path(version, seed).read_bytes()))
-            for seed in SEEDS
-        ),
+        golden_by_seed=accuracy_by_seed(version, sets.golden),
         recall_by_digit=tuple(
             float(correct[sets.golden.labels == digit].mean()) for digit in range(10)
         ),
@@ -104,6 +101,13 @@ def measure(version: str, sets: EvaluationSets) -> Figures:
         ood_confidences=ood_confidences,
         auroc={name: auroc(confidences, found) for name, found in ood_confidences.items()}
         | {"all of them": auroc(confidences, np.concatenate(list(ood_confidences.values())))},
+    )
+
+
+def accuracy_by_seed(version: str, of: EvaluationSet) -> tuple[float, ...]:
+    """Return the share that each seed of a version reads correctly, the bundled one first."""
+    return tuple(
+        _accuracy(of, open_session(model_path(version, seed).read_bytes())) for seed in SEEDS
     )
 
 

@@ -9,17 +9,15 @@ import argparse
 import gzip
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from app.onnx_runtime import open_session
-from app.training.bundled_models import SEEDS, model_path
 from app.training.datasets import LabeledDigits
 from app.training.evaluation_sets import EvaluationSet, make_set
-from app.training.synthetic_images import encode_image
+from benchmarks.evaluation_images import enlarged_files
+from benchmarks.models import VERSIONS, accuracy_by_seed
 
-_SIDE, _ENLARGED = 16, 64
+_SIDE = 16
 _PIXELS = _SIDE * _SIDE
 
 
@@ -38,7 +36,9 @@ def main() -> None:
         ("Semeion", wanted.semeion, read_semeion),
     ):
         if path:
-            print(_row(name, enlarged_set(name, read(_text(path)))), flush=True)
+            digits = read(_text(path))
+            files = enlarged_files(digits.digits / np.float64(255))
+            print(_row(name, make_set(name, files, digits.labels)), flush=True)
 
 
 def read_usps(text: str) -> LabeledDigits:
@@ -55,16 +55,6 @@ def read_semeion(text: str) -> LabeledDigits:
     return LabeledDigits(_to_digits(rows[:, :_PIXELS]), labels.astype(np.int64))
 
 
-def enlarged_set(name: str, of: LabeledDigits) -> EvaluationSet:
-    """Return digits uint8 (n, 16, 16) as files of 64x64, preprocessed."""
-    size = (_ENLARGED, _ENLARGED)
-    planes = [
-        cv2.resize(digit / np.float64(255), size, interpolation=cv2.INTER_CUBIC)
-        for digit in of.digits
-    ]
-    return make_set(name, [encode_image(plane, "PNG") for plane in planes], of.labels)
-
-
 def _to_digits(gray: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     return np.rint(np.clip(gray, 0, 1) * 255).astype(np.uint8).reshape(-1, _SIDE, _SIDE)
 
@@ -75,14 +65,8 @@ def _text(path: Path) -> str:
 
 
 def _row(name: str, of: EvaluationSet) -> str:
-    shares = {
-        version: [
-            float(of.correct(open_session(model_path(version, seed).read_bytes())).mean())
-            for seed in SEEDS
-        ]
-        for version in ("v1", "v2")
-    }
-    found = [f"{share:.2%}" for each in shares.values() for share in (each[0], np.mean(each))]
+    by_version = [accuracy_by_seed(version, of) for version in VERSIONS]
+    found = [f"{share:.2%}" for shares in by_version for share in (shares[0], np.mean(shares))]
     return f"| {' | '.join([name, f'{len(of.labels):,}', str(of.rejected.sum()), *found])} |"
 
 

@@ -1,8 +1,10 @@
 """Reading the files of USPS and Semeion in their own formats."""
 
 import gzip
+from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,17 +15,21 @@ from tests.conftest import GoldenSet
 @pytest.fixture
 def small(golden: GoldenSet) -> np.ndarray:
     """Return twenty golden digits as 16x16 pixels, light on dark."""
-    return golden.digits[:20, 4:24, 4:24].astype(np.uint8)[:, 2:18, 2:18]
+    return golden.digits[:20, 6:22, 6:22].astype(np.uint8)
+
+
+def usps_file(digits: Iterable[np.ndarray], labels: np.ndarray) -> str:
+    """Return digits uint8 as lines of USPS's format."""
+    return "\n".join(
+        f"{label} " + " ".join(f"{value / 127.5 - 1:.4f}" for value in digit.ravel()) + " "
+        for digit, label in zip(digits, labels, strict=False)
+    )
 
 
 def test_usps_lines_are_a_label_and_gray_values_in_minus_1_to_1(
     small: np.ndarray, golden: GoldenSet
 ) -> None:
-    lines = [
-        f"{label} " + " ".join(f"{value / 127.5 - 1:.4f}" for value in digit.ravel()) + " "
-        for digit, label in zip(small, golden.labels, strict=False)
-    ]
-    found = other_datasets.read_usps("\n".join(lines) + "\n")
+    found = other_datasets.read_usps(usps_file(small, golden.labels) + "\n")
     assert np.array_equal(found.labels, golden.labels[:20])
     assert np.abs(found.digits.astype(int) - small).max() <= 1
 
@@ -49,13 +55,9 @@ def test_command_prints_a_row_for_each_file(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    few = [other_datasets.cv2.resize(digit, (16, 16)) for digit in golden.digits[:10]]
-    lines = [
-        f"{label} " + " ".join(f"{value / 127.5 - 1:.4f}" for value in digit.ravel())
-        for digit, label in zip(few, golden.labels, strict=False)
-    ]
+    few = [cv2.resize(digit, (16, 16)) for digit in golden.digits[:10]]
     path = tmp_path / "zip.test.gz"
-    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    path.write_bytes(gzip.compress(usps_file(few, golden.labels).encode()))
     monkeypatch.setattr("sys.argv", ["other_datasets", "--usps", str(path)])
     other_datasets.main()
     assert "| USPS | 10 | 0 |" in capsys.readouterr().out
